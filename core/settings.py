@@ -1,0 +1,259 @@
+"""Settings: from the environment, a `.env` file, or one file per setting in the folder named by MUNSHI_SECRETS_DIR.
+
+Loaded once per process by `load()`, frozen, secrets masked. Paper mode needs none of them: what is not set falls
+back to the stand-ins of `core.sandbox` on this machine. Nothing here touches the network or the database.
+"""
+
+import os
+import secrets
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import BadSettings
+
+
+class Mode(StrEnum):
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class Role(StrEnum):
+    VIEWER = "viewer"
+    APPROVER = "approver"
+    ADMIN = "admin"
+
+
+class PaperAccount:
+    """The made-up account and chat that the stand-ins know; settings fall back to it in paper mode."""
+
+    CLIENT_ID: ClassVar = "1100000001"
+    PIN: ClassVar = "246810"
+    TOTP_SECRET: ClassVar = "MUNSHIPAPERDESKTOTPAAAAAAAAAAAAA"
+    BOT_TOKEN: ClassVar = "1000000001:paper-desk"
+    OPERATOR_ID: ClassVar = 42
+
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_PAPER_HOSTS = _LOOPBACK | {"sandbox.dhan.co"}
+
+
+class Settings(BaseSettings):
+    """Every name is the environment variable in lower case; design and defaults are in `.env.example`."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    munshi_mode: Mode = Mode.PAPER
+    munshi_data_dir: Path = Path("data")
+    munshi_clock: str | None = None
+    database_url: str | None = None
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=1, le=65535)
+    sandbox_port: int = Field(8081, ge=1, le=65535)
+    public_url: str | None = None
+    webhook_secret: SecretStr = SecretStr("")
+    admin_token: SecretStr = SecretStr("")
+    webhook_wait_ms: int = Field(800, ge=0, le=2000)
+
+    telegram_bot_token: SecretStr | None = None
+    telegram_operators: str = ""
+    telegram_api_url: str | None = None
+    telegram_proxy: str | None = None
+
+    dhan_client_id: str | None = None
+    dhan_pin: SecretStr | None = None
+    dhan_totp_secret: SecretStr | None = None
+    dhan_access_token: SecretStr | None = None
+    dhan_api_url: str | None = None
+    dhan_auth_url: str | None = None
+    dhan_instruments_url: str | None = None
+    token_keys: SecretStr = SecretStr("")
+
+    log_level: str = "INFO"
+    log_format: str = Field("text", pattern="^(text|json)$")
+
+    @property
+    def paper(self) -> bool:
+        return self.munshi_mode is Mode.PAPER
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.munshi_data_dir / 'munshi.db'}"
+
+    @property
+    def instruments_file(self) -> Path:
+        return self.munshi_data_dir / "instruments.db"
+
+    @property
+    def clock_file(self) -> Path:
+        return self.munshi_data_dir / "clock.json"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+    @property
+    def web_url(self) -> str:
+        return self.public_url or f"http://127.0.0.1:{self.port}"
+
+    @property
+    def dhan_api(self) -> str:
+        return self.dhan_api_url or (f"{self.sandbox_url}/dhan/v2" if self.paper else "https://api.dhan.co/v2")
+
+    @property
+    def dhan_auth(self) -> str:
+        return self.dhan_auth_url or (f"{self.sandbox_url}/dhan-login" if self.paper else "https://auth.dhan.co")
+
+    @property
+    def dhan_instruments(self) -> str:
+        real = "https://images.dhan.co/api-data/api-scrip-master.csv"
+        stand_in = f"{self.sandbox_url}/dhan/api-data/api-scrip-master.csv"
+        return self.dhan_instruments_url or (stand_in if self.paper else real)
+
+    @property
+    def client_id(self) -> str:
+        return self.dhan_client_id or (PaperAccount.CLIENT_ID if self.paper else "")
+
+    @property
+    def pin_and_totp(self) -> tuple[SecretStr, SecretStr] | None:
+        """PIN and TOTP secret, when both are known; the stand-in's own in paper mode."""
+        if self.dhan_pin and self.dhan_totp_secret:
+            return self.dhan_pin, self.dhan_totp_secret
+        if self.paper and not self.dhan_client_id:
+            return SecretStr(PaperAccount.PIN), SecretStr(PaperAccount.TOTP_SECRET)
+        return None
+
+    @property
+    def uses_sandbox_telegram(self) -> bool:
+        return self.paper and self.telegram_bot_token is None
+
+    @property
+    def bot_token(self) -> SecretStr | None:
+        return SecretStr(PaperAccount.BOT_TOKEN) if self.uses_sandbox_telegram else self.telegram_bot_token
+
+    @property
+    def telegram_api(self) -> str:
+        """Ends in `/bot`, as python-telegram-bot wants it."""
+        stand_in = f"{self.sandbox_url}/telegram/bot"
+        return self.telegram_api_url or (stand_in if self.uses_sandbox_telegram else "https://api.telegram.org/bot")
+
+    @property
+    def operators(self) -> dict[int, Role]:
+        """Who may use the desk, by Telegram user id. Empty means nobody."""
+        if not self.telegram_operators and self.uses_sandbox_telegram:
+            return {PaperAccount.OPERATOR_ID: Role.ADMIN}
+        return _parse_operators(self.telegram_operators)
+
+
+def load(**overrides: Any) -> Settings:
+    """Read, complete and check the settings; make the data directory and the generated secrets on first use.
+
+    Raises BadSettings with one sentence per fault, naming the variable.
+    """
+    try:
+        settings = Settings(_secrets_dir=os.environ.get("MUNSHI_SECRETS_DIR"), **overrides)
+    except ValidationError as error:
+        raise BadSettings([_sentence(fault) for fault in error.errors()]) from None
+    faults = _faults(settings)
+    if faults:
+        raise BadSettings(faults)
+    return _with_generated_secrets(settings)
+
+
+def _faults(settings: Settings) -> list[str]:
+    faults = [*_mode_faults(settings), *_secret_faults(settings)]
+    try:
+        _parse_operators(settings.telegram_operators)
+    except ValueError as error:
+        faults.append(f"TELEGRAM_OPERATORS: {error}")
+    return faults
+
+
+def _mode_faults(settings: Settings) -> list[str]:
+    urls = {
+        "DHAN_API_URL": settings.dhan_api,
+        "DHAN_AUTH_URL": settings.dhan_auth,
+        "DHAN_INSTRUMENTS_URL": settings.dhan_instruments,
+    }
+    if settings.paper:
+        return [
+            f"{name}: paper mode talks only to this machine or to Dhan's sandbox, not to {urlsplit(url).hostname}"
+            for name, url in urls.items()
+            if urlsplit(url).hostname not in _PAPER_HOSTS
+        ]
+    faults: list[str] = []
+    if settings.munshi_clock:
+        faults.append("MUNSHI_CLOCK: the clock can be set in paper mode only")
+    if not settings.dhan_client_id:
+        faults.append("DHAN_CLIENT_ID: live mode needs your Dhan client id, the digits shown in your Dhan profile")
+    if not settings.telegram_bot_token:
+        faults.append("TELEGRAM_BOT_TOKEN: live mode needs a bot token from @BotFather")
+    if not settings.telegram_operators:
+        faults.append("TELEGRAM_OPERATORS: live mode needs your Telegram user id, or nobody could approve an order")
+    return faults
+
+
+_PLACEHOLDERS = {"changeme", "change-me", "secret", "password", "your-secret", "test", "xxx"}
+
+
+def _secret_faults(settings: Settings) -> list[str]:
+    faults: list[str] = []
+    for name, secret in {"WEBHOOK_SECRET": settings.webhook_secret, "ADMIN_TOKEN": settings.admin_token}.items():
+        text = secret.get_secret_value()
+        if text and (text.lower() in _PLACEHOLDERS or len(text) < 16):
+            faults.append(f"{name}: use at least 16 random characters, or leave it unset and one is made for you")
+    return faults
+
+
+def _parse_operators(text: str) -> dict[int, Role]:
+    operators: dict[int, Role] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        user, _, role = entry.partition(":")
+        if not user.isdigit():
+            raise ValueError(f"'{entry}' should be a numeric Telegram user id, optionally ':viewer', ':approver' or ':admin'")
+        if role and role not in set(Role):
+            raise ValueError(f"'{role}' is no role; use viewer, approver or admin")
+        operators[int(user)] = Role(role) if role else Role.ADMIN
+    return operators
+
+
+_GENERATED = {
+    "webhook_secret": lambda: secrets.token_urlsafe(24),
+    "admin_token": lambda: secrets.token_urlsafe(32),
+    "token_keys": lambda: Fernet.generate_key().decode(),
+}
+
+
+def _with_generated_secrets(settings: Settings) -> Settings:
+    settings.munshi_data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made: dict[str, SecretStr] = {}
+    for name, generate in _GENERATED.items():
+        if not getattr(settings, name).get_secret_value():
+            made[name] = SecretStr(_read_or_create(settings.munshi_data_dir / name, generate()))
+    return settings.model_copy(update=made)
+
+
+def _read_or_create(file: Path, fresh: str) -> str:
+    """The file's text, or `fresh` written to it with mode 0600; two processes that start together agree."""
+    scratch = file.with_name(f".{file.name}.{os.getpid()}")
+    if not file.exists():
+        scratch.touch(mode=0o600)
+        scratch.write_text(fresh)
+        try:
+            os.link(scratch, file)
+        except FileExistsError:
+            pass
+        finally:
+            scratch.unlink()
+    return file.read_text().strip()
+
+
+def _sentence(fault: Any) -> str:
+    name = "_".join(str(part) for part in fault["loc"]).upper()
+    return f"{name}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
