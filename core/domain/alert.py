@@ -1,0 +1,100 @@
+"""What an alert asks for, in our own words: one or more legs, each a wish for one order."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class OrderType(StrEnum):
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    STOP_LIMIT = "STOP_LIMIT"
+    STOP_MARKET = "STOP_MARKET"
+
+
+class Product(StrEnum):
+    DELIVERY = "DELIVERY"
+    INTRADAY = "INTRADAY"
+    CARRY_FORWARD = "CARRY_FORWARD"
+
+
+class Exchange(StrEnum):
+    NSE = "NSE"
+    BSE = "BSE"
+    MCX = "MCX"
+
+
+class InstrumentKind(StrEnum):
+    EQUITY = "EQUITY"
+    FUTURE = "FUTURE"
+    OPTION = "OPTION"
+
+
+class OptionType(StrEnum):
+    CALL = "CE"
+    PUT = "PE"
+
+
+class AmoTime(StrEnum):
+    """When an after-market order goes to the exchange (Dhan API v2, Orders, `amoTime`)."""
+
+    PRE_OPEN = "PRE_OPEN"
+    OPEN = "OPEN"
+    OPEN_30 = "OPEN_30"
+    OPEN_60 = "OPEN_60"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptionContract:
+    option_type: OptionType
+    strike: Decimal
+    expiry: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leg:
+    """One order wished for. `quantity` counts shares for equity and lots for derivatives, as Dhan's alerts do.
+
+    `price` is None for market orders, `trigger_price` is set for stop orders only; both in rupees.
+    """
+
+    position: int
+    side: Side
+    order_type: OrderType
+    quantity: int
+    exchange: Exchange
+    symbol: str
+    kind: InstrumentKind
+    product: Product
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    option: OptionContract | None = None
+    amo_time: AmoTime = AmoTime.OPEN_30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """A well-formed alert. `fired_at` is TradingView's `timenow` (aware, UTC), when the alert carried one.
+
+    `remarks` are sentences about what was tolerated or cannot be honoured; they are shown, never swallowed.
+    """
+
+    legs: tuple[Leg, ...]
+    fired_at: datetime | None = None
+    interval: str | None = None
+    remarks: tuple[str, ...] = field(default=())
+
+
+class AlertState(StrEnum):
+    """received → decided; a repeat waits for a tap that turns it into a received alert; refused never had orders."""
+
+    RECEIVED = "received"
+    DECIDED = "decided"
+    REPEAT = "repeat"
+    REFUSED = "refused"

@@ -1,0 +1,66 @@
+"""A tradable instrument, as far as the desk needs to know it before sending an order."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from core.domain.alert import Exchange, InstrumentKind, OptionType
+
+
+class Segment(StrEnum):
+    """An exchange's market; the values are Dhan's (Dhan API v2, Annexure, Exchange Segment)."""
+
+    NSE_EQ = "NSE_EQ"
+    NSE_FNO = "NSE_FNO"
+    NSE_CURRENCY = "NSE_CURRENCY"
+    BSE_EQ = "BSE_EQ"
+    BSE_FNO = "BSE_FNO"
+    BSE_CURRENCY = "BSE_CURRENCY"
+    MCX_COMM = "MCX_COMM"
+
+
+class SegmentClass(StrEnum):
+    """Instruments that share session hours."""
+
+    CASH_WITH_DERIVATIVES = "cash_with_derivatives"
+    CASH = "cash"
+    EQUITY_DERIVATIVES = "equity_derivatives"
+    CURRENCY = "currency"
+    COMMODITY = "commodity"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instrument:
+    """`security_id` is unique only within its segment. `lot` is in units, `tick` in rupees."""
+
+    security_id: str
+    segment: Segment
+    exchange: Exchange
+    kind: InstrumentKind
+    symbol: str
+    name: str
+    lot: int
+    tick: Decimal
+    has_derivatives: bool = False
+    underlying: str | None = None
+    expiry: date | None = None
+    strike: Decimal | None = None
+    option_type: OptionType | None = None
+
+    @property
+    def segment_class(self) -> SegmentClass:
+        match self.segment:
+            case Segment.NSE_EQ | Segment.BSE_EQ:
+                return SegmentClass.CASH_WITH_DERIVATIVES if self.has_derivatives else SegmentClass.CASH
+            case Segment.NSE_FNO | Segment.BSE_FNO:
+                return SegmentClass.EQUITY_DERIVATIVES
+            case Segment.NSE_CURRENCY | Segment.BSE_CURRENCY:
+                return SegmentClass.CURRENCY
+            case Segment.MCX_COMM:
+                return SegmentClass.COMMODITY
+
+    @property
+    def units_per_alert_quantity(self) -> int:
+        """Shares count as they are, derivatives come in lots; on MCX the broker itself counts lots (lot unit 1)."""
+        return 1 if self.kind is InstrumentKind.EQUITY else self.lot

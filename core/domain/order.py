@@ -1,0 +1,131 @@
+"""The life of an order: its states and the one table of legal moves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+
+from core.domain.alert import AmoTime, Exchange, OrderType, Product, Side
+from core.domain.instrument import Segment
+
+
+class OrderState(StrEnum):
+    REFUSED = "refused"
+    AWAITING_APPROVAL = "awaiting_approval"
+    QUEUED = "queued"
+    SUBMITTING = "submitting"
+    UNKNOWN = "unknown"
+    NEEDS_OPERATOR = "needs_operator"
+    WORKING = "working"
+    PART_FILLED = "part_filled"
+    CANCELLING = "cancelling"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    DROPPED = "dropped"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    LAPSED = "lapsed"
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing more is expected. A dropped order may still be found at the broker, with an alarm."""
+        return self is OrderState.DROPPED or not MOVES[self]
+
+    @property
+    def is_at_broker(self) -> bool:
+        return self in AT_BROKER
+
+
+class Mode(StrEnum):
+    """How an order reaches the exchange: the webhook's `placement_mode`."""
+
+    IMMEDIATE = "immediate"
+    AMO = "amo"
+    QUEUE = "queue"
+
+
+_S = OrderState
+_BROKER_ENDINGS = frozenset({_S.FILLED, _S.CANCELLED, _S.REJECTED, _S.LAPSED})
+AT_BROKER = frozenset({_S.WORKING, _S.PART_FILLED, _S.CANCELLING})
+_FOUND_AT_BROKER = frozenset({_S.WORKING, _S.PART_FILLED}) | _BROKER_ENDINGS
+
+MOVES: Mapping[OrderState, frozenset[OrderState]] = MappingProxyType(
+    {
+        _S.REFUSED: frozenset(),
+        _S.AWAITING_APPROVAL: frozenset({_S.QUEUED, _S.DECLINED, _S.EXPIRED}),
+        _S.QUEUED: frozenset({_S.SUBMITTING, _S.AWAITING_APPROVAL, _S.DECLINED, _S.EXPIRED}),
+        _S.SUBMITTING: frozenset({_S.WORKING, _S.REJECTED, _S.QUEUED, _S.UNKNOWN}),
+        _S.UNKNOWN: frozenset({_S.NEEDS_OPERATOR}) | _FOUND_AT_BROKER,
+        _S.NEEDS_OPERATOR: frozenset({_S.QUEUED, _S.DROPPED, _S.WORKING}),
+        _S.WORKING: frozenset({_S.PART_FILLED, _S.CANCELLING}) | _BROKER_ENDINGS,
+        _S.PART_FILLED: frozenset({_S.CANCELLING}) | _BROKER_ENDINGS,
+        _S.CANCELLING: frozenset({_S.WORKING, _S.PART_FILLED}) | _BROKER_ENDINGS,
+        _S.DECLINED: frozenset(),
+        _S.EXPIRED: frozenset(),
+        _S.DROPPED: frozenset({_S.WORKING}),
+        _S.FILLED: frozenset(),
+        _S.CANCELLED: frozenset(),
+        _S.REJECTED: frozenset(),
+        _S.LAPSED: frozenset(),
+    }
+)
+
+
+class IllegalMove(Exception):
+    """A bug of ours: the table forbids this move."""
+
+    def __init__(self, before: OrderState, after: OrderState) -> None:
+        super().__init__(f"an order cannot go from {before} to {after}")
+
+
+def check_move(before: OrderState, after: OrderState) -> None:
+    """Raise IllegalMove unless the table allows it."""
+    if after not in MOVES[before]:
+        raise IllegalMove(before, after)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """One order as stored. Quantities in units, money in rupees, times aware in UTC.
+
+    `release_at` is when it may go out, `reaches_exchange_at` when the exchange sees it, `expires_at` when waiting ends.
+    """
+
+    id: int
+    alert_id: int
+    position: int
+    state: OrderState
+    version: int
+    side: Side
+    order_type: OrderType
+    product: Product
+    exchange: Exchange
+    symbol: str
+    quantity: int
+    price: Decimal | None
+    trigger_price: Decimal | None
+    segment: Segment | None
+    security_id: str | None
+    tick: Decimal | None
+    has_derivatives: bool
+    mode: Mode | None
+    as_amo: bool
+    amo_time: AmoTime
+    release_at: datetime | None
+    reaches_exchange_at: datetime | None
+    expires_at: datetime | None
+    retry_at: datetime | None
+    reason: str
+    broker_order_id: str | None
+    filled_quantity: int
+    average_price: Decimal | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def label(self) -> str:
+        """The short id people say: alert and leg, like 41.2."""
+        return f"{self.alert_id}.{self.position}"
