@@ -1,14 +1,14 @@
 """The desk's errors, split by what the caller should do about them.
 
-    DeskError
-    ├── Refusal            tell the person: the message is one safe sentence with the next step
-    │   ├── AlertRefused   the alert's text is at fault; carries every mistake found
-    │   └── StaleTap       the card changed under the finger
-    ├── Unavailable        try again later; nothing was done
-    │   ├── BrokerUnavailable
-    │   └── TelegramUnavailable
-    ├── SignInNeeded       orders wait, nothing is burnt
-    └── BadSettings        refuse to start; one line per fault
+DeskError
+├── Refusal            tell the person: the message is one safe sentence with the next step
+│   ├── AlertRefused   the alert's text is at fault; carries every mistake found
+│   └── StaleTap       the card changed under the finger
+├── Unavailable        try again later; nothing was done
+│   ├── BrokerUnavailable
+│   └── TelegramUnavailable
+├── SignInNeeded       orders wait, nothing is burnt
+└── BadSettings        refuse to start; one line per fault
 """
 
 
@@ -50,6 +50,10 @@ class TelegramUnavailable(Unavailable):
 
 class SignInNeeded(DeskError):
     """Dhan needs a fresh sign-in. The text says why and what to do."""
+
+
+EX_CONFIG = 78
+"""The exit code that says: starting again will not help until the settings are changed (sysexits.h)."""
 
 
 class BadSettings(DeskError):

@@ -30,6 +30,19 @@ class SegmentClass(StrEnum):
     COMMODITY = "commodity"
 
 
+def segment_class(segment: Segment, *, has_derivatives: bool) -> SegmentClass:
+    """Which hours count; shares with derivatives keep other hours than the rest since 3 August 2026."""
+    match segment:
+        case Segment.NSE_EQ | Segment.BSE_EQ:
+            return SegmentClass.CASH_WITH_DERIVATIVES if has_derivatives else SegmentClass.CASH
+        case Segment.NSE_FNO | Segment.BSE_FNO:
+            return SegmentClass.EQUITY_DERIVATIVES
+        case Segment.NSE_CURRENCY | Segment.BSE_CURRENCY:
+            return SegmentClass.CURRENCY
+        case Segment.MCX_COMM:
+            return SegmentClass.COMMODITY
+
+
 @dataclass(frozen=True, kw_only=True)
 class Instrument:
     """`security_id` is unique only within its segment. `lot` is in units, `tick` in rupees."""
@@ -50,15 +63,7 @@ class Instrument:
 
     @property
     def segment_class(self) -> SegmentClass:
-        match self.segment:
-            case Segment.NSE_EQ | Segment.BSE_EQ:
-                return SegmentClass.CASH_WITH_DERIVATIVES if self.has_derivatives else SegmentClass.CASH
-            case Segment.NSE_FNO | Segment.BSE_FNO:
-                return SegmentClass.EQUITY_DERIVATIVES
-            case Segment.NSE_CURRENCY | Segment.BSE_CURRENCY:
-                return SegmentClass.CURRENCY
-            case Segment.MCX_COMM:
-                return SegmentClass.COMMODITY
+        return segment_class(self.segment, has_derivatives=self.has_derivatives)
 
     @property
     def units_per_alert_quantity(self) -> int:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from core.domain.alert import AmoTime, Exchange, OrderType, Product, Side
-from core.domain.instrument import Segment
+from core.domain.instrument import Segment, SegmentClass, segment_class
 
 
 class OrderState(StrEnum):
@@ -107,9 +107,9 @@ class Order:
     quantity: int
     price: Decimal | None
     trigger_price: Decimal | None
-    segment: Segment | None
-    security_id: str | None
-    tick: Decimal | None
+    segment: Segment
+    security_id: str
+    tick: Decimal
     has_derivatives: bool
     mode: Mode | None
     as_amo: bool
@@ -129,3 +129,7 @@ class Order:
     def label(self) -> str:
         """The short id people say: alert and leg, like 41.2."""
         return f"{self.alert_id}.{self.position}"
+
+    @property
+    def segment_class(self) -> SegmentClass:
+        return segment_class(self.segment, has_derivatives=self.has_derivatives)

@@ -1,0 +1,70 @@
+"""What stops orders from going out: holds, each with its reason, set and lifted by the operator or by the desk.
+
+A hold burns nothing: queued orders wait, and their cards say why. One more thing counts as a hold: live mode
+that nobody confirmed.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from core import journal
+from core.db import orders
+from core.db.tables import settings
+
+
+class Hold(StrEnum):
+    PAUSED = "paused"
+    SIGNED_OUT = "signed_out"
+    INVALID_IP = "invalid_ip"
+    NO_ACCESS = "no_access"
+    STARTING = "starting"
+    NOT_LIVE = "not_live"
+
+
+def holds(connection: Connection) -> dict[Hold, str]:
+    """The holds in force with their reasons; empty means that orders may go out."""
+    rows = connection.execute(select(settings.c.key, settings.c.value).where(settings.c.key.startswith("hold.")))
+    return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in rows}
+
+
+def set_hold(connection: Connection, hold: Hold, reason: str, *, at: datetime, actor: str) -> bool:
+    """Stop sending for this reason; False when it was in force already in the same words."""
+    if holds(connection).get(hold) == reason:
+        return False
+    put(connection, f"hold.{hold}", {"reason": reason}, at=at, actor=actor)
+    _tell(connection, f"{hold} hold set", reason, at=at, actor=actor)
+    return True
+
+
+def lift_hold(connection: Connection, hold: Hold, *, at: datetime, actor: str) -> bool:
+    """Let orders out again as far as this hold goes; False when it was not in force."""
+    lifted = connection.execute(delete(settings).where(settings.c.key == f"hold.{hold}"))
+    if lifted.rowcount == 0:
+        return False
+    _tell(connection, f"{hold} hold lifted", "", at=at, actor=actor)
+    return True
+
+
+def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datetime, actor: str) -> None:
+    """Store one operator setting."""
+    values = {"value": value, "changed_at": at, "changed_by": actor}
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
+    connection.execute(
+        insert(settings).values(key=key, **values).on_conflict_do_update(index_elements=["key"], set_=values)
+    )
+
+
+def fetch(connection: Connection, key: str) -> Mapping[str, Any] | None:
+    """One operator setting, or None when it was never set."""
+    return connection.execute(select(settings.c.value).where(settings.c.key == key)).scalar_one_or_none()
+
+
+def _tell(connection: Connection, kind: str, reason: str, *, at: datetime, actor: str) -> None:
+    journal.append(connection, journal.Event(at=at, actor=actor, kind=kind, reason=reason))
+    for alert_id in {order.alert_id for order in orders.due(connection, at, limit=500)}:
+        journal.touch_cards(connection, alert_id, at)

@@ -1,0 +1,100 @@
+"""Alerts in the database."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select, update
+
+from core import journal
+from core.db.tables import alerts, sources
+from core.domain.alert import AlertState
+
+DEFAULT_SOURCE = "tradingview"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredAlert:
+    """An alert as stored: its body without the secret, and `reason` when it was refused."""
+
+    id: int
+    uid: str
+    source_id: int
+    state: AlertState
+    body: str
+    reason: str
+    received_at: datetime
+    fired_at: datetime | None
+    repeat_of: int | None
+    folded: int
+    card_version: int
+
+
+_COLUMNS = [alerts.c[field.name] for field in fields(StoredAlert)]
+
+
+def get(connection: Connection, alert_id: int) -> StoredAlert | None:
+    return next(iter(some(connection, [alert_id])), None)
+
+
+def some(connection: Connection, alert_ids: Iterable[int]) -> list[StoredAlert]:
+    query = select(*_COLUMNS).where(alerts.c.id.in_(alert_ids)).order_by(alerts.c.id)
+    return [StoredAlert(**row) for row in connection.execute(query).mappings()]
+
+
+def undecided(connection: Connection, limit: int) -> list[StoredAlert]:
+    """Alerts that the desk has not looked at, oldest first."""
+    query = select(*_COLUMNS).where(alerts.c.state == AlertState.RECEIVED).order_by(alerts.c.id).limit(limit)
+    return [StoredAlert(**row) for row in connection.execute(query).mappings()]
+
+
+def recent(connection: Connection, limit: int) -> list[StoredAlert]:
+    query = select(*_COLUMNS).order_by(alerts.c.id.desc()).limit(limit)
+    return [StoredAlert(**row) for row in connection.execute(query).mappings()]
+
+
+def waiting_repeats(connection: Connection, first_id: int) -> list[int]:
+    """Identical alerts that wait for a tap, oldest first."""
+    query = select(alerts.c.id).where(alerts.c.repeat_of == first_id, alerts.c.state == AlertState.REPEAT)
+    return list(connection.execute(query.order_by(alerts.c.id)).scalars())
+
+
+def decided(connection: Connection, alert: StoredAlert, state: AlertState, *, at: datetime, reason: str) -> None:
+    """The desk has made up its mind about a received alert."""
+    connection.execute(
+        update(alerts)
+        .where(alerts.c.id == alert.id, alerts.c.state == AlertState.RECEIVED)
+        .values(state=state, reason=reason, decided_at=at)
+    )
+    journal.append(
+        connection,
+        journal.Event(
+            at=at,
+            alert_id=alert.id,
+            actor=journal.DESK,
+            kind="decision",
+            before=alert.state,
+            after=state,
+            reason=reason,
+        ),
+    )
+
+
+def execute_repeat(connection: Connection, repeat_id: int) -> bool:
+    """Turn a waiting repeat into an alert of its own; False when a tap did that already."""
+    turned = connection.execute(
+        update(alerts)
+        .where(alerts.c.id == repeat_id, alerts.c.state == AlertState.REPEAT)
+        .values(state=AlertState.RECEIVED)
+    )
+    return turned.rowcount == 1
+
+
+def count_undecided(connection: Connection) -> int:
+    return connection.execute(
+        select(func.count()).select_from(alerts).where(alerts.c.state == AlertState.RECEIVED)
+    ).scalar_one()
+
+
+def source_id(connection: Connection, name: str = DEFAULT_SOURCE) -> int:
+    return connection.execute(select(sources.c.id).where(sources.c.name == name)).scalar_one()

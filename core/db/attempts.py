@@ -1,0 +1,142 @@
+"""Attempts: each physical try at the broker, written down before its first byte leaves.
+
+Times here are the machine's, never the paper clock's: proof of absence needs time that nobody can jump over.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from core.db.tables import attempts
+from core.domain.attempt import AttemptState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """`posts` counts sends under one correlation id: more than one only after proof that none before it arrived."""
+
+    id: int
+    order_id: int
+    number: int
+    correlation_id: str
+    state: AttemptState
+    epoch: int
+    request: Mapping[str, Any]
+    posts: int
+    claimed_at: datetime
+    code: str | None
+    words: str | None
+    lookups: int
+    absences: int
+    next_lookup_at: datetime | None
+
+
+_COLUMNS = [attempts.c[field.name] for field in fields(Attempt)]
+
+
+def last_of(connection: Connection, order_id: int) -> Attempt | None:
+    query = select(*_COLUMNS).where(attempts.c.order_id == order_id).order_by(attempts.c.number.desc()).limit(1)
+    row = connection.execute(query).mappings().first()
+    return Attempt(**row) if row else None
+
+
+def get(connection: Connection, attempt_id: int) -> Attempt:
+    return Attempt(**connection.execute(select(*_COLUMNS).where(attempts.c.id == attempt_id)).mappings().one())
+
+
+def of_orders(connection: Connection, order_ids: Iterable[int]) -> list[Attempt]:
+    query = select(*_COLUMNS).where(attempts.c.order_id.in_(order_ids)).order_by(attempts.c.id)
+    return [Attempt(**row) for row in connection.execute(query).mappings()]
+
+
+def open_attempts(connection: Connection) -> list[Attempt]:
+    """Attempts whose outcome nobody wrote down."""
+    query = select(*_COLUMNS).where(attempts.c.state == AttemptState.OPEN)
+    return [Attempt(**row) for row in connection.execute(query).mappings()]
+
+
+def due_for_lookup(connection: Connection, at: datetime) -> list[Attempt]:
+    """Attempts in doubt whose next look-up has come, oldest doubt first."""
+    query = select(*_COLUMNS).where(attempts.c.state == AttemptState.UNKNOWN, attempts.c.next_lookup_at <= at)
+    return [Attempt(**row) for row in connection.execute(query.order_by(attempts.c.id)).mappings()]
+
+
+def start(
+    connection: Connection,
+    order_id: int,
+    number: int,
+    *,
+    name: str,
+    epoch: int,
+    request: Mapping[str, Any],
+    at: datetime,
+) -> int:
+    return connection.execute(
+        insert(attempts)
+        .values(
+            order_id=order_id,
+            number=number,
+            correlation_id=name,
+            state=AttemptState.OPEN,
+            epoch=epoch,
+            request=request,
+            posts=1,
+            claimed_at=at,
+            lookups=0,
+            absences=0,
+        )
+        .returning(attempts.c.id)
+    ).scalar_one()
+
+
+def start_again(connection: Connection, attempt: Attempt, *, epoch: int, at: datetime) -> int:
+    """The same attempt once more, after proof that the broker does not have it."""
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.id == attempt.id)
+        .values(state=AttemptState.OPEN, epoch=epoch, posts=attempt.posts + 1, claimed_at=at, settled_at=None)
+    )
+    return attempt.id
+
+
+def settle(
+    connection: Connection, attempt_id: int, state: AttemptState, *, at: datetime, code: str = "", words: str = ""
+) -> None:
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.id == attempt_id)
+        .values(state=state, settled_at=at, code=code, words=words, next_lookup_at=None)
+    )
+
+
+def doubt(connection: Connection, attempt_id: int, *, next_lookup_at: datetime, words: str) -> None:
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.id == attempt_id)
+        .values(state=AttemptState.UNKNOWN, next_lookup_at=next_lookup_at, words=words)
+    )
+
+
+def looked_up(connection: Connection, attempt: Attempt, *, absent: bool, next_lookup_at: datetime) -> Attempt:
+    """Count a look-up; only a good answer that says no counts as an absence."""
+    counted = replace(
+        attempt,
+        lookups=attempt.lookups + 1,
+        absences=attempt.absences + absent,
+        next_lookup_at=next_lookup_at,
+    )
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.id == attempt.id)
+        .values(lookups=counted.lookups, absences=counted.absences, next_lookup_at=next_lookup_at)
+    )
+    return counted
+
+
+def ages(connection: Connection, at: datetime) -> list[float]:
+    """Ages in seconds of the order calls of the last day, for the limiter."""
+    query = select(attempts.c.claimed_at).where(attempts.c.claimed_at > at - timedelta(days=1))
+    return [(at - claimed).total_seconds() for claimed in connection.execute(query).scalars()]

@@ -1,0 +1,72 @@
+"""The lease that lets exactly one desk act. Its epoch grows with every new holder, so an old one can be told apart.
+
+Times here are the machine's, never the paper clock's.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from core.db.tables import leases
+
+DESK = "desk"
+LASTS = timedelta(seconds=3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    holder: str
+    epoch: int
+    nudge_port: int
+    renewed_at: datetime
+    expires_at: datetime
+
+
+def current(connection: Connection) -> Lease | None:
+    """Who holds the desk, or held it last."""
+    columns = (leases.c.holder, leases.c.epoch, leases.c.nudge_port, leases.c.renewed_at, leases.c.expires_at)
+    row = connection.execute(select(*columns).where(leases.c.name == DESK)).mappings().first()
+    return Lease(**row) if row else None
+
+
+def acquire(connection: Connection, *, holder: str, nudge_port: int, at: datetime) -> int | None:
+    """Take the lease when it is free, expired or ours already; the epoch, or None while another desk holds it."""
+    now = current(connection)
+    if now is not None and now.holder != holder and now.expires_at > at:
+        return None
+    epoch = 1 if now is None else now.epoch if now.holder == holder else now.epoch + 1
+    values = {
+        "holder": holder,
+        "epoch": epoch,
+        "nudge_port": nudge_port,
+        "renewed_at": at,
+        "expires_at": at + LASTS,
+    }
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
+    connection.execute(
+        insert(leases).values(name=DESK, **values).on_conflict_do_update(index_elements=["name"], set_=values)
+    )
+    return epoch
+
+
+def renew(connection: Connection, *, holder: str, epoch: int, at: datetime) -> bool:
+    """Keep the lease; False when it is no longer ours."""
+    kept = connection.execute(
+        update(leases)
+        .where(leases.c.name == DESK, leases.c.holder == holder, leases.c.epoch == epoch)
+        .values(renewed_at=at, expires_at=at + LASTS)
+    )
+    return kept.rowcount == 1
+
+
+def release(connection: Connection, *, epoch: int, at: datetime) -> None:
+    """Let the next desk in at once."""
+    connection.execute(update(leases).where(leases.c.name == DESK, leases.c.epoch == epoch).values(expires_at=at))
+
+
+def is_held(connection: Connection, epoch: int, at: datetime) -> bool:
+    """Whether the holder of this epoch may still act; asked inside every claim."""
+    now = current(connection)
+    return now is not None and now.epoch == epoch and now.expires_at > at

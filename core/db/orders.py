@@ -1,0 +1,166 @@
+"""Orders in the database: rows move only as the table of legal moves allows, and only from where they were seen."""
+
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, insert, select, update
+
+from core import journal
+from core.db.tables import orders
+from core.domain.order import Order, OrderState, check_move
+
+_BEFORE_THE_BROKER = (
+    OrderState.AWAITING_APPROVAL,
+    OrderState.QUEUED,
+    OrderState.SUBMITTING,
+    OrderState.UNKNOWN,
+    OrderState.NEEDS_OPERATOR,
+)
+_COLUMNS = [orders.c[field.name] for field in fields(Order)]
+
+
+def _read(connection: Connection, query: Select[Any]) -> list[Order]:
+    return [Order(**row) for row in connection.execute(query).mappings()]
+
+
+def add(connection: Connection, values: dict[str, Any], *, at: datetime, actor: str) -> int:
+    """Store a new order and its first event; returns its id."""
+    order_id: int = connection.execute(
+        insert(orders).returning(orders.c.id),
+        {**values, "version": 1, "filled_quantity": 0, "created_at": at, "updated_at": at},
+    ).scalar_one()
+    journal.append(
+        connection,
+        journal.Event(
+            at=at,
+            alert_id=values["alert_id"],
+            order_id=order_id,
+            actor=actor,
+            kind="order",
+            after=values["state"],
+            reason=values["reason"],
+        ),
+    )
+    return order_id
+
+
+def get(connection: Connection, order_id: int) -> Order:
+    """Raises LookupError when there is no such order."""
+    found = _read(connection, select(*_COLUMNS).where(orders.c.id == order_id))
+    if not found:
+        raise LookupError(f"there is no order {order_id}")
+    return found[0]
+
+
+def of_alert(connection: Connection, alert_id: int) -> list[Order]:
+    """The alert's orders in leg order."""
+    return of_alerts(connection, [alert_id]).get(alert_id, [])
+
+
+def of_alerts(connection: Connection, alert_ids: Iterable[int]) -> dict[int, list[Order]]:
+    query = select(*_COLUMNS).where(orders.c.alert_id.in_(alert_ids)).order_by(orders.c.alert_id, orders.c.position)
+    found: dict[int, list[Order]] = {}
+    for order in _read(connection, query):
+        found.setdefault(order.alert_id, []).append(order)
+    return found
+
+
+def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Order]:
+    """Orders in any of the states, those due first on top."""
+    query = select(*_COLUMNS).where(orders.c.state.in_(list(states))).order_by(orders.c.release_at, orders.c.id)
+    return _read(connection, query)
+
+
+def due(connection: Connection, now: datetime, limit: int) -> list[Order]:
+    """Queued orders whose time and turn have come, in the order in which they should go out."""
+    earlier = orders.alias()
+    an_earlier_leg_is_open = (
+        select(earlier.c.id)
+        .where(earlier.c.alert_id == orders.c.alert_id, earlier.c.position < orders.c.position)
+        .where(earlier.c.state.in_(_BEFORE_THE_BROKER))
+        .exists()
+    )
+    query = (
+        select(*_COLUMNS)
+        .where(orders.c.state == OrderState.QUEUED, orders.c.release_at <= now)
+        .where(orders.c.retry_at.is_(None) | (orders.c.retry_at <= now))
+        .where(~an_earlier_leg_is_open)
+        .order_by(orders.c.release_at, orders.c.id)
+        .limit(limit)
+    )
+    return _read(connection, query)
+
+
+def overdue(connection: Connection, now: datetime) -> list[Order]:
+    """Orders that still wait although their window has passed."""
+    query = select(*_COLUMNS).where(
+        orders.c.state.in_([OrderState.AWAITING_APPROVAL, OrderState.QUEUED]), orders.c.expires_at <= now
+    )
+    return _read(connection, query)
+
+
+def postpone(connection: Connection, order: Order, retry_at: datetime) -> None:
+    """Look at a queued order again later; nothing about it changes, so there is no event."""
+    connection.execute(
+        update(orders).where(orders.c.id == order.id, orders.c.state == OrderState.QUEUED).values(retry_at=retry_at)
+    )
+
+
+def recent(connection: Connection, limit: int) -> list[Order]:
+    """The newest orders first."""
+    return _read(connection, select(*_COLUMNS).order_by(orders.c.id.desc()).limit(limit))
+
+
+def move(
+    connection: Connection,
+    order: Order,
+    to: OrderState,
+    *,
+    at: datetime,
+    actor: str,
+    reason: str,
+    **changes: Any,
+) -> Order | None:
+    """Move the order as it was seen; None when somebody else moved it first. Raises IllegalMove on a bug of ours."""
+    check_move(order.state, to)
+    moved = connection.execute(
+        update(orders)
+        .where(orders.c.id == order.id, orders.c.state == order.state, orders.c.version == order.version)
+        .values(state=to, version=order.version + 1, reason=reason, updated_at=at, **changes)
+    )
+    if moved.rowcount == 0:
+        return None
+    journal.append(
+        connection,
+        journal.Event(
+            at=at,
+            alert_id=order.alert_id,
+            order_id=order.id,
+            actor=actor,
+            kind="move",
+            before=order.state,
+            after=to,
+            reason=reason,
+        ),
+    )
+    return get(connection, order.id)
+
+
+def note(
+    connection: Connection, order: Order, *, at: datetime, actor: str, reason: str, **changes: Any
+) -> Order | None:
+    """Change facts of an order that keeps its state, with an event; None when somebody else moved it first."""
+    changed = connection.execute(
+        update(orders)
+        .where(orders.c.id == order.id, orders.c.state == order.state, orders.c.version == order.version)
+        .values(version=order.version + 1, reason=reason, updated_at=at, **changes)
+    )
+    if changed.rowcount == 0:
+        return None
+    journal.append(
+        connection,
+        journal.Event(at=at, alert_id=order.alert_id, order_id=order.id, actor=actor, kind="note", reason=reason),
+    )
+    return get(connection, order.id)

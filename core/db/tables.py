@@ -1,0 +1,238 @@
+"""The desk's tables. Rows are the truth; whatever a process holds in memory can be rebuilt from them."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+
+from core.db.types import Document, Flag, Instant, Money, Word
+from core.domain.alert import AlertState, AmoTime, Exchange, OrderType, Product, Side
+from core.domain.attempt import AttemptState
+from core.domain.instrument import Segment
+from core.domain.notice import Notice
+from core.domain.order import Mode, OrderState
+from core.domain.source import IdenticalAlerts
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Integer = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _table(name: str, *parts: Column[Any] | UniqueConstraint | Index) -> Table:
+    return Table(name, metadata, *parts, sqlite_strict=True, sqlite_autoincrement=True)
+
+
+def _id() -> Column[int]:
+    return Column("id", _Integer, primary_key=True)
+
+
+def _ref(name: str, target: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, _Integer, ForeignKey(target), nullable=nullable)
+
+
+sources = _table(
+    "sources",
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("identical_alerts", Word(IdenticalAlerts), nullable=False),
+    Column("paused", Flag, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+alerts = _table(
+    "alerts",
+    _id(),
+    Column("uid", Text, nullable=False, unique=True),
+    _ref("source_id", "sources.id"),
+    Column("state", Word(AlertState), nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("answered_at", Instant),
+    Column("fired_at", Instant),
+    Column("decided_at", Instant),
+    _ref("repeat_of", "alerts.id", nullable=True),
+    Column("folded", Integer, nullable=False),
+    Column("card_version", Integer, nullable=False),
+    Index("ix_alerts_digest", "digest", "id"),
+)
+Index("ix_alerts_state", alerts.c.state, alerts.c.id)
+Index("ix_alerts_repeat_of", alerts.c.repeat_of, sqlite_where=alerts.c.repeat_of.is_not(None))
+
+orders = _table(
+    "orders",
+    _id(),
+    _ref("alert_id", "alerts.id"),
+    Column("position", Integer, nullable=False),
+    Column("state", Word(OrderState), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("side", Word(Side), nullable=False),
+    Column("order_type", Word(OrderType), nullable=False),
+    Column("product", Word(Product), nullable=False),
+    Column("exchange", Word(Exchange), nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("quantity", _Integer, nullable=False),
+    Column("price", Money),
+    Column("trigger_price", Money),
+    Column("segment", Word(Segment), nullable=False),
+    Column("security_id", Text, nullable=False),
+    Column("tick", Money, nullable=False),
+    Column("has_derivatives", Flag, nullable=False),
+    Column("mode", Word(Mode)),
+    Column("as_amo", Flag, nullable=False),
+    Column("amo_time", Word(AmoTime), nullable=False),
+    Column("release_at", Instant),
+    Column("reaches_exchange_at", Instant),
+    Column("expires_at", Instant),
+    Column("retry_at", Instant),
+    Column("reason", Text, nullable=False),
+    Column("broker_order_id", Text),
+    Column("filled_quantity", _Integer, nullable=False),
+    Column("average_price", Money),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("alert_id", "position"),
+)
+Index("ix_orders_state", orders.c.state, orders.c.release_at, orders.c.id)
+
+order_moves = _table(
+    "order_moves",
+    Column("before", Text, primary_key=True),
+    Column("after", Text, primary_key=True),
+)
+
+attempts = _table(
+    "attempts",
+    _id(),
+    _ref("order_id", "orders.id"),
+    Column("number", Integer, nullable=False),
+    Column("correlation_id", Text, nullable=False, unique=True),
+    Column("state", Word(AttemptState), nullable=False),
+    Column("epoch", _Integer, nullable=False),
+    Column("request", Document, nullable=False),
+    Column("posts", Integer, nullable=False),
+    Column("claimed_at", Instant, nullable=False),
+    Column("settled_at", Instant),
+    Column("code", Text),
+    Column("words", Text),
+    Column("lookups", Integer, nullable=False),
+    Column("absences", Integer, nullable=False),
+    Column("next_lookup_at", Instant),
+    UniqueConstraint("order_id", "number"),
+    Index("ix_attempts_claimed_at", "claimed_at"),
+)
+Index("ix_attempts_state", attempts.c.state, attempts.c.next_lookup_at)
+
+events = _table(
+    "events",
+    _id(),
+    Column("at", Instant, nullable=False),
+    _ref("alert_id", "alerts.id", nullable=True),
+    _ref("order_id", "orders.id", nullable=True),
+    Column("actor", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Column("reason", Text, nullable=False),
+    Column("data", Document),
+    Index("ix_events_alert_id", "alert_id"),
+)
+
+cards = _table(
+    "cards",
+    _id(),
+    _ref("alert_id", "alerts.id"),
+    Column("chat_id", _Integer, nullable=False),
+    Column("nonce", Text, nullable=False, unique=True),
+    Column("message_id", _Integer),
+    Column("shown_version", Integer, nullable=False),
+    Column("due_at", Instant),
+    Column("not_before", Instant),
+    Column("failures", Integer, nullable=False),
+    UniqueConstraint("alert_id", "chat_id"),
+)
+Index("ix_cards_due", cards.c.due_at, sqlite_where=cards.c.due_at.is_not(None))
+
+outbox = _table(
+    "outbox",
+    _id(),
+    Column("chat_id", _Integer, nullable=False),
+    _ref("alert_id", "alerts.id", nullable=True),
+    Column("kind", Word(Notice), nullable=False),
+    Column("payload", Document, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("due_at", Instant),
+    Column("not_before", Instant),
+    Column("failures", Integer, nullable=False),
+    Column("sent_at", Instant),
+    Column("message_id", _Integer),
+    Column("error", Text),
+)
+Index("ix_outbox_due", outbox.c.due_at, sqlite_where=outbox.c.due_at.is_not(None))
+
+logins = _table(
+    "logins",
+    _id(),
+    Column("state", Text, nullable=False),
+    Column("way", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("reason", Text, nullable=False),
+)
+
+broker_tokens = _table(
+    "broker_tokens",
+    _id(),
+    Column("client_id", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("ciphertext", Text, nullable=False),
+    Column("issued_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("died_at", Instant),
+)
+
+settings = _table(
+    "settings",
+    Column("key", Text, primary_key=True),
+    Column("value", Document, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("changed_by", Text, nullable=False),
+)
+
+operators = _table(
+    "operators",
+    Column("user_id", _Integer, primary_key=True, autoincrement=False),
+    Column("chat_id", _Integer, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("unreachable_since", Instant),
+)
+
+calendar_overrides = _table(
+    "calendar_overrides",
+    _id(),
+    Column("day", Text, nullable=False),
+    Column("segment_class", Text, nullable=False),
+    Column("hours", Document, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("set_at", Instant, nullable=False),
+    Column("withdrawn_at", Instant),
+)
+
+leases = _table(
+    "leases",
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("epoch", _Integer, nullable=False),
+    Column("nudge_port", Integer, nullable=False),
+    Column("renewed_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)

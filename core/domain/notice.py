@@ -1,0 +1,20 @@
+"""The kinds of messages that ring."""
+
+from enum import StrEnum
+
+
+class Notice(StrEnum):
+    """Their payloads carry plain facts; the console finds the words."""
+
+    FILLED = "filled"
+    PART_FILLED = "part_filled"
+    REJECTED = "rejected"
+    LAPSED = "lapsed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+    NEEDS_OPERATOR = "needs_operator"
+    FOUND = "found"
+    CONFLICT = "conflict"
+    HELD = "held"
+    DESK_STARTED = "desk_started"

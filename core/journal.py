@@ -1,0 +1,77 @@
+"""Every change leaves an event in the transaction that makes it; the state of an order is what its events add up to.
+
+An event of an alert also makes the alert's cards due, so that what the operator sees commits with what happened.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from core.db.tables import alerts, cards, events
+
+DESK = "desk"
+WEB = "web"
+DHAN = "dhan"
+
+
+def operator(user_id: int) -> str:
+    """How an operator is named in events."""
+    return f"operator {user_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One line of the story: who did what to which order, when and why."""
+
+    id: int = 0
+    at: datetime
+    alert_id: int | None = None
+    order_id: int | None = None
+    actor: str
+    kind: str
+    before: str | None = None
+    after: str | None = None
+    reason: str = ""
+    data: Mapping[str, Any] | None = None
+
+
+def append(connection: Connection, event: Event) -> None:
+    """Add the event, and make the cards of its alert due."""
+    connection.execute(insert(events), _row(event))
+    if event.alert_id is not None:
+        touch_cards(connection, event.alert_id, event.at)
+
+
+def append_all(connection: Connection, batch: Sequence[Event]) -> None:
+    """Add events of alerts that have no cards yet, in one statement."""
+    if batch:
+        connection.execute(insert(events), [_row(event) for event in batch])
+
+
+def touch_cards(connection: Connection, alert_id: int, at: datetime) -> None:
+    """The alert's cards no longer show the truth: a new version is due, and buttons of older ones are void."""
+    connection.execute(update(alerts).where(alerts.c.id == alert_id).values(card_version=alerts.c.card_version + 1))
+    connection.execute(update(cards).where(cards.c.alert_id == alert_id).values(due_at=at, failures=0))
+
+
+def story(connection: Connection, alert_id: int) -> list[Event]:
+    """All events of an alert and its orders, oldest first."""
+    rows = connection.execute(select(events).where(events.c.alert_id == alert_id).order_by(events.c.id))
+    return [Event(**row) for row in rows.mappings()]
+
+
+def _row(event: Event) -> dict[str, Any]:
+    return {
+        "at": event.at,
+        "alert_id": event.alert_id,
+        "order_id": event.order_id,
+        "actor": event.actor,
+        "kind": event.kind,
+        "before": event.before,
+        "after": event.after,
+        "reason": event.reason,
+        "data": event.data,
+    }
