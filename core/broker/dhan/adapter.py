@@ -1,0 +1,87 @@
+"""Dhan behind the broker port."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from core.broker.dhan.client import CallFailed, DhanClient, Reply
+from core.broker.dhan.mapping import classify, order_body, read_order, read_placement
+from core.broker.dhan.wire import Row, as_row, read_error
+from core.broker.port import BrokerOrder, NotSent, OrderRequest, Outcome, Refusal, Unknown
+from core.errors import BrokerUnavailable, SignInNeeded
+
+
+class Dhan:
+    """One account at Dhan. `token` gives the access token in force, or raises SignInNeeded."""
+
+    def __init__(self, client: DhanClient, *, url: str, client_id: str, token: Callable[[], str]) -> None:
+        self._client = client
+        self._url = url
+        self._client_id = client_id
+        self._token = token
+
+    async def place(self, request: OrderRequest) -> Outcome:
+        try:
+            headers = self._headers()
+        except SignInNeeded as error:
+            return NotSent(words=str(error))
+        body = order_body(self._client_id, request)
+        try:
+            reply = await self._client.call("POST", f"{self._url}/orders", headers=headers, body=body)
+        except CallFailed as failure:
+            return Unknown(words=str(failure)) if failure.sent else NotSent(words=str(failure))
+        return read_placement(reply)
+
+    async def find(self, correlation_id: str) -> BrokerOrder | None:
+        reply = await self._read(f"/orders/external/{correlation_id}")
+        body = reply.json()
+        if reply.status == 404 or body == [] or _says_no_such_order(reply):
+            return None
+        row = as_row(body)
+        if not reply.is_success or row is None:
+            raise _no_evidence(reply)
+        return _order(row)
+
+    async def book(self) -> list[BrokerOrder]:
+        reply = await self._read("/orders")
+        rows = reply.json()
+        if not reply.is_success or not isinstance(rows, list):
+            raise _no_evidence(reply)
+        return [_order(cast("Row", row)) for row in cast("list[Any]", rows)]
+
+    async def check_session(self) -> None:
+        reply = await self._read("/profile")
+        if not reply.is_success:
+            raise _no_evidence(reply)
+
+    async def _read(self, path: str) -> Reply:
+        """A reply that is not about our session. Raises SignInNeeded, BrokerUnavailable."""
+        try:
+            reply = await self._client.call("GET", self._url + path, headers=self._headers())
+        except CallFailed as failure:
+            raise BrokerUnavailable(str(failure)) from failure
+        error = read_error(reply)
+        if reply.status == 401 or (error and classify(error) is Refusal.SIGNED_OUT):
+            raise SignInNeeded(f"Dhan no longer takes our sign-in: {error.words if error else 'unauthorised'}")
+        return reply
+
+    def _headers(self) -> dict[str, str]:
+        return {"access-token": self._token(), "client-id": self._client_id}
+
+
+def _says_no_such_order(reply: Reply) -> bool:
+    """Observed: an unknown correlation id may come as 500 with DH-906 and this text."""
+    error = read_error(reply)
+    return error is not None and error.code == "DH-906" and error.says("incorrect request for order")
+
+
+def _order(row: Row) -> BrokerOrder:
+    order = read_order(row)
+    if order is None:
+        raise BrokerUnavailable("Dhan's order book has an entry that cannot be read")
+    return order
+
+
+def _no_evidence(reply: Reply) -> BrokerUnavailable:
+    error = read_error(reply)
+    said = f"{error.code} {error.words}".strip() if error else ""
+    return BrokerUnavailable(f"Dhan answered {reply.status} {said}".strip())

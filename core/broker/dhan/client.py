@@ -1,0 +1,127 @@
+"""HTTP to Dhan: the product's one user of httpx, and the one place where its errors become ours.
+
+No redirects, no retries, no proxies from the environment, certificates always checked. One long-lived client keeps the
+connection warm, since a fresh TLS handshake costs more than the rest of an order's way.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+TOTAL_SECONDS = 15.0
+MOST_BYTES = 8 * 1024 * 1024
+_TIMEOUT = httpx.Timeout(connect=3.0, write=3.0, read=10.0, pool=3.0)
+_BEFORE_THE_FIRST_BYTE = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+)
+
+
+class CallFailed(Exception):
+    """No reply to read. `sent` is False only where no byte of the request can have left."""
+
+    def __init__(self, words: str, *, sent: bool) -> None:
+        super().__init__(words)
+        self.sent = sent
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    text: str
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The body with exact numbers, or None when it is not JSON."""
+        try:
+            return json.loads(self.text, parse_float=Decimal)
+        except ValueError:
+            return None
+
+
+class DhanClient:
+    """Calls Dhan's hosts. Errors name the method and path, never the query or a header, which may hold secrets."""
+
+    def __init__(self) -> None:
+        limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=60)
+        self._http = httpx.AsyncClient(timeout=_TIMEOUT, limits=limits, follow_redirects=False, trust_env=False)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Reply:
+        """One request, one reply. Raises CallFailed when there is none within the deadline."""
+        content = None if body is None else json.dumps(body, default=float)
+        kind = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
+        request = self._http.build_request(
+            method, url, headers={**kind, **(headers or {})}, params=query, content=content
+        )
+        with _our_words(request):
+            async with asyncio.timeout(TOTAL_SECONDS):
+                response = await self._http.send(request, stream=True)
+                try:
+                    return Reply(response.status_code, await _read(response))
+                finally:
+                    await response.aclose()
+        raise AssertionError("unreachable")
+
+    async def download(self, url: str, file: Path) -> None:
+        """A large body, straight to `file`. Raises CallFailed."""
+        request = self._http.build_request("GET", url)
+        with _our_words(request):
+            response = await self._http.send(request, stream=True)
+            try:
+                if response.status_code != 200:
+                    raise CallFailed(f"GET {request.url.path} answered {response.status_code}", sent=True)
+                with file.open("wb") as target:
+                    async for piece in response.aiter_bytes():
+                        target.write(piece)
+            finally:
+                await response.aclose()
+
+
+async def _read(response: httpx.Response) -> str:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in response.aiter_bytes():
+        size += len(piece)
+        if size > MOST_BYTES:
+            raise CallFailed("the reply is larger than any order book", sent=True)
+        pieces.append(piece)
+    return b"".join(pieces).decode("utf-8", errors="replace")
+
+
+class _our_words:  # noqa: N801 - reads as a statement where it is used
+    """Maps what httpx raises to CallFailed; everything else passes."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        self._what = f"{request.method} {request.url.path}"
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, TimeoutError):
+            raise CallFailed(f"{self._what}: no complete reply within {TOTAL_SECONDS:.0f} s", sent=True) from None
+        if isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError):
+            sent = not isinstance(error, _BEFORE_THE_FIRST_BYTE)
+            raise CallFailed(f"{self._what}: {type(error).__name__}", sent=sent) from None

@@ -1,0 +1,153 @@
+"""The one bridge between Dhan's names and ours. Facts: Dhan API v2 docs, Orders and Annexure."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
+from typing import Any, assert_never
+
+from core.broker.dhan.client import Reply
+from core.broker.dhan.wire import DhanError, Row, as_row, read_error, text
+from core.broker.port import (
+    Accepted,
+    BrokerOrder,
+    BrokerState,
+    OrderRequest,
+    Outcome,
+    Refusal,
+    Refused,
+    Unknown,
+)
+from core.domain.alert import OrderType, Product, Side
+
+_STATES: Mapping[str, BrokerState] = MappingProxyType(
+    {
+        "TRANSIT": BrokerState.WORKING,
+        "PENDING": BrokerState.WORKING,
+        "PART_TRADED": BrokerState.PART_FILLED,
+        "TRADED": BrokerState.FILLED,
+        "REJECTED": BrokerState.REJECTED,
+        "CANCELLED": BrokerState.CANCELLED,
+        "EXPIRED": BrokerState.LAPSED,
+    }
+)
+_PRODUCTS: Mapping[str, Product] = MappingProxyType(
+    {"CNC": Product.DELIVERY, "INTRADAY": Product.INTRADAY, "MARGIN": Product.CARRY_FORWARD}
+)
+_DEAD_TOKEN_CODES = frozenset({"DH-901", "807", "808", "809"})
+_NO_ACCESS_CODES = frozenset({"DH-902", "DH-903", "DH-911"})
+_FINAL_CODES = frozenset({"DH-905", "DH-906", "DH-907"})
+
+
+def order_body(client_id: str, request: OrderRequest) -> dict[str, Any]:
+    """The body of `POST /orders`: typed numbers, and nothing that is not used (empty strings are refused)."""
+    body: dict[str, Any] = {
+        "dhanClientId": client_id,
+        "correlationId": request.correlation_id,
+        "transactionType": request.side.value,
+        "exchangeSegment": request.segment.value,
+        "productType": _product(request.product),
+        "orderType": _order_type(request.order_type),
+        "validity": "DAY",
+        "securityId": request.security_id,
+        "quantity": request.quantity,
+        "disclosedQuantity": 0,
+        "price": request.price or Decimal(0),
+        "triggerPrice": request.trigger_price or Decimal(0),
+        "afterMarketOrder": request.amo_time is not None,
+    }
+    return body if request.amo_time is None else {**body, "amoTime": request.amo_time.value}
+
+
+def _order_type(order_type: OrderType) -> str:
+    match order_type:
+        case OrderType.MARKET:
+            return "MARKET"
+        case OrderType.LIMIT:
+            return "LIMIT"
+        case OrderType.STOP_LIMIT:
+            return "STOP_LOSS"
+        case OrderType.STOP_MARKET:
+            return "STOP_LOSS_MARKET"
+        case _:
+            assert_never(order_type)
+
+
+def _product(product: Product) -> str:
+    match product:
+        case Product.DELIVERY:
+            return "CNC"
+        case Product.INTRADAY:
+            return "INTRADAY"
+        case Product.CARRY_FORWARD:
+            return "MARGIN"
+        case _:
+            assert_never(product)
+
+
+def read_placement(reply: Reply) -> Outcome:
+    """What the answer to `POST /orders` proves. Whatever is not a clear yes or a well-formed no is unknown."""
+    if reply.is_success:
+        row = as_row(reply.json())
+        order_id = text(row, "orderId") if row else ""
+        return Accepted(order_id=order_id) if order_id else _unclear(reply)
+    error = read_error(reply)
+    if error is None or not 400 <= reply.status < 500:
+        return _unclear(reply)
+    refusal = classify(error)
+    return _unclear(reply) if refusal is None else Refused(refusal=refusal, code=error.code, words=error.words)
+
+
+def classify(error: DhanError) -> Refusal | None:
+    """What kind of no it is; None for codes that prove nothing. The generic codes are told apart by their text."""
+    if error.says("invalid ip"):
+        return Refusal.INVALID_IP
+    if error.code in _DEAD_TOKEN_CODES or error.says("invalid token", "token invalid", "token expired"):
+        return Refusal.SIGNED_OUT
+    if error.code == "DH-904":
+        return Refusal.RATE_LIMITED
+    if error.says("market is closed"):
+        return Refusal.MARKET_CLOSED
+    if error.says("markets are offline"):
+        return Refusal.MARKET_OFFLINE
+    if error.code in _NO_ACCESS_CODES:
+        return Refusal.NO_ACCESS
+    return Refusal.FINAL if error.code in _FINAL_CODES else None
+
+
+def _unclear(reply: Reply) -> Unknown:
+    error = read_error(reply)
+    said = f"{error.code} {error.words}".strip() if error else reply.text[:200]
+    return Unknown(words=f"Dhan answered {reply.status}: {said}" if said else f"Dhan answered {reply.status}")
+
+
+def read_order(row: Row) -> BrokerOrder | None:
+    """One order of the book; None when it lacks what an order must have, which makes the whole list incomplete."""
+    status = text(row, "orderStatus").upper()
+    try:
+        quantity, filled = int(row["quantity"]), int(row.get("filledQty") or row.get("filled_qty") or 0)
+        average, price = _rupees(row.get("averageTradedPrice")), _rupees(row.get("price"))
+    except (KeyError, TypeError, ValueError, InvalidOperation):
+        return None
+    if not status or not text(row, "orderId"):
+        return None
+    return BrokerOrder(
+        order_id=text(row, "orderId"),
+        correlation_id=text(row, "correlationId"),
+        state=_STATES.get(status, BrokerState.OTHER),
+        status=status,
+        side=Side.__members__.get(text(row, "transactionType").upper()),
+        segment=text(row, "exchangeSegment"),
+        security_id=text(row, "securityId"),
+        product=_PRODUCTS.get(text(row, "productType").upper()),
+        quantity=quantity,
+        filled_quantity=filled,
+        average_price=average,
+        price=price,
+        is_amo=bool(row.get("afterMarketOrder")),
+        words=text(row, "omsErrorDescription"),
+    )
+
+
+def _rupees(value: Any) -> Decimal | None:
+    amount = Decimal(str(value)) if value is not None else Decimal(0)
+    return amount or None

@@ -1,0 +1,137 @@
+"""What the desk asks of a broker, and the four things that can become of an order sent to one.
+
+The classes follow what may be done next: an accepted order is watched, a refused one is not there, one that was
+provably not sent may be sent again, and of an unknown one nothing may be assumed: it is looked up, then asked about.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from core.domain.alert import AmoTime, OrderType, Product, Side
+from core.domain.instrument import Segment
+from core.domain.order import Order
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderRequest:
+    """One order for the broker: quantity in units, prices in rupees, `amo_time` set for an after-market order."""
+
+    correlation_id: str
+    side: Side
+    segment: Segment
+    security_id: str
+    product: Product
+    order_type: OrderType
+    quantity: int
+    price: Decimal | None
+    trigger_price: Decimal | None
+    amo_time: AmoTime | None
+
+
+class Refusal(StrEnum):
+    """Why the broker said no, as far as it changes what happens next."""
+
+    FINAL = "final"
+    RATE_LIMITED = "rate_limited"
+    SIGNED_OUT = "signed_out"
+    INVALID_IP = "invalid_ip"
+    NO_ACCESS = "no_access"
+    MARKET_CLOSED = "market_closed"
+    MARKET_OFFLINE = "market_offline"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """The broker has it. It may still be rejected later."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """A well-formed no. `words` are the broker's own."""
+
+    refusal: Refusal
+    code: str
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotSent:
+    """It failed before the first byte left."""
+
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unknown:
+    """The broker may or may not have it. `words` is the evidence, without secrets."""
+
+    words: str
+
+
+Outcome = Accepted | Refused | NotSent | Unknown
+
+
+class BrokerState(StrEnum):
+    """A broker's order status in our words; OTHER is a word we do not know, and no ending."""
+
+    WORKING = "working"
+    PART_FILLED = "part_filled"
+    FILLED = "filled"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    LAPSED = "lapsed"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerOrder:
+    """An order as the broker reports it. Type and price may differ from what was sent: market orders are protected."""
+
+    order_id: str
+    correlation_id: str
+    state: BrokerState
+    status: str
+    side: Side | None
+    segment: str
+    security_id: str
+    product: Product | None
+    quantity: int
+    filled_quantity: int
+    average_price: Decimal | None
+    price: Decimal | None
+    is_amo: bool
+    words: str = field(default="")
+
+    def is_what_was_asked(self, order: Order) -> bool:
+        """Whether this is that order. Type and price may differ: Dhan turns market orders into protected limits."""
+        return (
+            self.side is order.side
+            and self.segment == order.segment
+            and self.security_id == order.security_id
+            and self.product is order.product
+            and self.quantity == order.quantity
+        )
+
+
+class Broker(Protocol):
+    """Reads raise BrokerUnavailable when they prove nothing, and SignInNeeded when the session is dead."""
+
+    async def place(self, request: OrderRequest) -> Outcome:
+        """Send exactly one POST. Never raises for what the network or the broker does."""
+        ...
+
+    async def find(self, correlation_id: str) -> BrokerOrder | None:
+        """The order of that name, or None when the broker says that there is none."""
+        ...
+
+    async def book(self) -> list[BrokerOrder]:
+        """All orders of the broker's day, ours or not."""
+        ...
+
+    async def check_session(self) -> None:
+        """Raise SignInNeeded when the broker no longer takes our token."""
+        ...
