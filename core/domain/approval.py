@@ -1,0 +1,32 @@
+"""Which orders wait for a tap."""
+
+from enum import StrEnum
+
+from core.domain.order import Mode
+from core.domain.routing import Decision
+
+
+class ApprovalPolicy(StrEnum):
+    """QUEUED: what can go now goes, what has to wait is asked about. No answer is never a yes."""
+
+    QUEUED = "queued"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+def why_ask(policy: ApprovalPolicy, decision: Decision, *, late: str) -> str | None:
+    """Why the operator is asked, in a sentence; None when the order may go without a tap.
+
+    `late` says how old the alert is when that is too old for an order at the market; empty otherwise.
+    """
+    if decision.mode is None:
+        return decision.reason
+    if late and decision.mode is Mode.IMMEDIATE:
+        return late
+    match policy:
+        case ApprovalPolicy.ALWAYS:
+            return f"You approve every order. {decision.reason}"
+        case ApprovalPolicy.QUEUED:
+            return decision.reason if decision.mode is Mode.QUEUE else None
+        case ApprovalPolicy.NEVER:
+            return None

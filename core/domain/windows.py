@@ -1,0 +1,127 @@
+"""The window an order can leave in: the one that is open now, or else the next one to open."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from core.domain.alert import OrderType
+from core.domain.instrument import SegmentClass
+from core.domain.sessions import INDIA, Calendar, Day, Span, Trading, Unknown, spoken_day
+
+SESSION_MARGIN = timedelta(seconds=2)
+"""A regular order leaves at least this long before its session ends, so that it arrives inside it."""
+
+ONE_DAY = timedelta(days=1)
+MIDNIGHT = time()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Half-open, aware, in India time."""
+
+    opens: datetime
+    closes: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AmoWindow(Window):
+    """The after-market orders of this window go to the exchange on `day`, which has these `hours`."""
+
+    day: date
+    hours: Trading
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An instant in India as one market sees it. `index_expiry` is the last day of an index contract."""
+
+    now: datetime
+    today: Day
+    segment_class: SegmentClass
+    calendar: Calendar
+    index_expiry: date | None
+
+    def next_trading_day(self, after: date) -> tuple[date, Trading] | Unknown:
+        found = self.calendar.next_trading_day(self.segment_class, after)
+        if isinstance(found, Unknown) or self.index_expiry is None or found[0] < self.index_expiry:
+            return found
+        if found[0] > self.index_expiry:
+            return Unknown(f"The contract's last session was on {spoken_day(self.index_expiry)}.")
+        return found[0], found[1].on_index_expiry()
+
+
+def look(now: datetime, segment_class: SegmentClass, calendar: Calendar, index_expiry: date | None) -> Moment:
+    """Read the market's clock. Beyond the years that Python can count, no day is known either."""
+    try:
+        local = now.astimezone(INDIA)
+    except OverflowError:
+        local = now.replace(tzinfo=INDIA)
+    today = calendar.day(segment_class, local.date())
+    if isinstance(today, Trading) and local.date() == index_expiry:
+        today = today.on_index_expiry()
+    return Moment(local, today, segment_class, calendar, index_expiry)
+
+
+def regular_window(moment: Moment) -> Window | Unknown:
+    """The continuous session, less the margin at its end."""
+    today = moment.today
+    if isinstance(today, Unknown):
+        return today
+    if isinstance(today, Trading):
+        for session in today.sessions:
+            window = _sending(moment.now.date(), session)
+            if moment.now < window.closes:
+                return window
+    found = moment.next_trading_day(moment.now.date())
+    return found if isinstance(found, Unknown) else _sending(found[0], found[1].sessions[0])
+
+
+def auction_window(moment: Moment, order_type: OrderType) -> Window | None:
+    """While the closing auction runs: when it takes this order; None when it does not, or no more, or nothing runs."""
+    today = moment.today
+    auction = today.closing_auction if isinstance(today, Trading) else None
+    entry = auction.entry.get(order_type) if auction else None
+    if auction is None or entry is None or moment.now.time() < auction.span.opens:
+        return None
+    window = _sending(moment.now.date(), entry)
+    return window if moment.now < window.closes else None
+
+
+def amo_window(moment: Moment) -> AmoWindow | Unknown:
+    """The after-market window: a trading day's morning serves that day, its evening serves the next trading day."""
+    today, on = moment.today, moment.now.date()
+    if isinstance(today, Unknown):
+        return today
+    if isinstance(today, Trading):
+        if moment.now < at(on, today.amo_morning_closes):
+            return _morning(on, today)
+        if today.amo_evening_opens is not None:
+            return _evening(moment, on, today.amo_evening_opens)
+    found = moment.next_trading_day(on)
+    if isinstance(found, Unknown):
+        return found
+    following, hours = found
+    opens = hours.amo_evening_opens
+    return _morning(following, hours) if opens is None else _evening(moment, following, opens)
+
+
+def at(on: date, clock: time) -> datetime:
+    return datetime.combine(on, clock, INDIA)
+
+
+def _sending(on: date, span: Span) -> Window:
+    return Window(at(on, span.opens), at(on, span.closes) - SESSION_MARGIN)
+
+
+def _morning(on: date, hours: Trading) -> AmoWindow:
+    return AmoWindow(at(on, MIDNIGHT), at(on, hours.amo_morning_closes), on, hours)
+
+
+def _evening(moment: Moment, on: date, opens: time) -> AmoWindow | Unknown:
+    """The night belongs to one window when the next day trades; else the window ends with the day."""
+    found = moment.next_trading_day(on)
+    if isinstance(found, Unknown):
+        return found
+    following, hours = found
+    tomorrow = on + ONE_DAY
+    closes = at(following, hours.amo_morning_closes) if following == tomorrow else at(tomorrow, MIDNIGHT)
+    return AmoWindow(at(on, opens), closes, following, hours)

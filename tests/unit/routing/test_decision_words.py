@@ -1,0 +1,245 @@
+"""What the card says and offers beside the decision."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from core.calendar import load_calendar
+from core.domain.alert import AmoTime, OrderType
+from core.domain.instrument import SegmentClass
+from core.domain.order import Mode
+from core.domain.routing import Decision, ReleasePolicy, may_send, route
+from core.domain.sessions import INDIA, Calendar, Closed
+
+CALENDAR = load_calendar()
+CASH = SegmentClass.CASH
+WITH_DERIVATIVES = SegmentClass.CASH_WITH_DERIVATIVES
+
+
+def india(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=INDIA)
+
+
+def decide(
+    when: str,
+    segment_class: SegmentClass = CASH,
+    order_type: OrderType = OrderType.LIMIT,
+    *,
+    amo_time: AmoTime = AmoTime.OPEN_30,
+    policy: ReleasePolicy = ReleasePolicy.AMO,
+    calendar: Calendar = CALENDAR,
+) -> Decision:
+    return route(
+        segment_class=segment_class,
+        order_type=order_type,
+        amo_time=amo_time,
+        now=india(when),
+        calendar=calendar,
+        policy=policy,
+    )
+
+
+def refusal(
+    when: str,
+    segment_class: SegmentClass = CASH,
+    order_type: OrderType = OrderType.LIMIT,
+    *,
+    as_amo: bool = False,
+    into_auction: bool = False,
+    index_expiry: date | None = None,
+) -> str | None:
+    return may_send(
+        segment_class=segment_class,
+        order_type=order_type,
+        as_amo=as_amo,
+        now=india(when),
+        calendar=CALENDAR,
+        into_auction=into_auction,
+        index_expiry=index_expiry,
+    )
+
+
+@pytest.mark.parametrize(
+    ("when", "segment_class", "reason"),
+    [
+        ("2026-12-01 10:30", CASH, "The market is open until 15:30."),
+        ("2026-12-01 10:30", WITH_DERIVATIVES, "The market is open until 15:15."),
+        ("2026-12-01 19:00", CASH, "After hours: the after-market order reaches the exchange Wed 2 Dec 09:45."),
+        ("2026-12-01 16:00", CASH, "The session is over: the next after-market window opens Tue 1 Dec 17:00."),
+        ("2026-11-28 14:00", CASH, "Saturday: the next after-market window opens Mon 30 Nov 17:00."),
+        (
+            "2026-11-24 11:00",
+            CASH,
+            "Holiday (Guru Nanak Jayanti): the next after-market window opens Wed 25 Nov 17:00.",
+        ),
+        (
+            "2026-12-01 15:20",
+            WITH_DERIVATIVES,
+            "Closing auction until 15:35: the next after-market window opens Tue 1 Dec 17:00.",
+        ),
+        ("2026-12-01 09:00", CASH, "Before the open: it waits for the open, Tue 1 Dec 09:15."),
+        ("2027-01-01 10:30", CASH, "The calendar has no list that covers Fri 1 Jan 2027."),
+        (
+            "2026-01-15 11:00",
+            SegmentClass.COMMODITY,
+            "The hours of Thu 15 Jan 2026 are not known: a holiday for shares, not confirmed for commodities.",
+        ),
+    ],
+)
+def test_the_reason_is_a_sentence_for_a_trader(when: str, segment_class: SegmentClass, reason: str) -> None:
+    assert decide(when, segment_class).reason == reason
+
+
+def test_a_stop_order_for_the_pre_open_is_told_why_it_waits() -> None:
+    decision = decide("2026-12-01 19:00", order_type=OrderType.STOP_LIMIT, amo_time=AmoTime.PRE_OPEN)
+
+    assert decision.reason == "The pre-open takes no stop orders: it waits for the open, Wed 2 Dec 09:15."
+    assert decision.alternatives == ()
+
+
+def test_an_order_that_would_come_after_a_short_session_is_held_with_the_open_on_offer() -> None:
+    decision = decide("2025-10-20 19:00", amo_time=AmoTime.OPEN_60)
+
+    assert decision.mode is None
+    assert decision.reason == "The session of Tue 21 Oct is over before OPEN_60 comes."
+    assert [way.label for way in decision.alternatives] == ["At the open, Tue 21 Oct 13:45"]
+
+
+def test_an_order_that_waits_for_the_after_market_may_wait_for_the_open_instead() -> None:
+    decision = decide("2026-11-28 14:00")
+
+    (way,) = decision.alternatives
+    assert (way.mode, way.as_amo, way.label) == (Mode.QUEUE, False, "At the open, Mon 30 Nov 09:15")
+    assert way.release_at == way.reaches_exchange_at == india("2026-11-30 09:15")
+    assert way.window_ends_at == india("2026-11-30 15:29:58")
+
+
+def test_an_order_that_waits_for_the_open_may_go_after_market_instead() -> None:
+    decision = decide("2026-11-28 14:00", policy=ReleasePolicy.OPEN)
+
+    (way,) = decision.alternatives
+    assert (way.mode, way.as_amo) == (Mode.QUEUE, True)
+    assert way.label == "After-market, Mon 30 Nov 17:00, to reach the exchange Tue 1 Dec 09:45"
+    assert way.release_at == india("2026-11-30 17:00")
+    assert way.reaches_exchange_at == india("2026-12-01 09:45")
+
+
+def test_an_order_held_because_tomorrow_is_unknown_may_still_meet_a_known_open() -> None:
+    thursday_off = CALENDAR.with_day(CASH, date(2026, 11, 5), Closed("Holiday"))
+
+    decision = decide("2026-11-05 12:00", calendar=thursday_off)
+
+    assert decision.mode is None
+    assert decision.reason.startswith("The hours of Sun 8 Nov 2026 are not known")
+    assert [way.label for way in decision.alternatives] == ["At the open, Fri 6 Nov 09:15"]
+
+
+def test_an_order_with_no_known_way_is_held_with_nothing_on_offer() -> None:
+    decision = decide("2026-11-07 14:00")
+
+    assert decision.mode is None
+    assert decision.alternatives == ()
+
+
+@pytest.mark.parametrize(
+    ("when", "segment_class", "ends"),
+    [
+        ("2026-12-01 10:30", CASH, "2026-12-01 15:29:58"),
+        ("2026-12-01 10:30", WITH_DERIVATIVES, "2026-12-01 15:14:58"),
+        ("2026-12-01 08:00", CASH, "2026-12-01 08:59"),
+        ("2026-12-01 09:00", CASH, "2026-12-01 15:29:58"),
+        ("2026-12-01 16:00", CASH, "2026-12-02 08:59"),
+        ("2026-12-01 19:00", CASH, "2026-12-02 08:59"),
+        ("2026-11-27 19:00", CASH, "2026-11-28 00:00"),
+        ("2026-11-23 19:00", CASH, "2026-11-24 00:00"),
+        ("2026-11-28 14:00", CASH, "2026-12-01 08:59"),
+        ("2026-12-01 18:00", SegmentClass.CURRENCY, "2026-12-02 08:45"),
+        ("2026-12-01 23:55", SegmentClass.COMMODITY, "2026-12-02 08:45"),
+        ("2025-10-21 10:00", CASH, "2025-10-21 14:44:58"),
+        ("2026-11-24 11:00", SegmentClass.COMMODITY, "2026-11-24 23:54:58"),
+    ],
+)
+def test_a_window_ends_when_its_broker_or_its_session_does(when: str, segment_class: SegmentClass, ends: str) -> None:
+    assert decide(when, segment_class).window_ends_at == india(ends)
+
+
+@pytest.mark.parametrize(
+    ("when", "order_type", "release", "ends"),
+    [
+        ("2026-12-01 15:14:58", OrderType.LIMIT, None, None),
+        ("2026-12-01 15:15", OrderType.LIMIT, "2026-12-01 15:20", "2026-12-01 15:27:58"),
+        ("2026-12-01 15:22", OrderType.LIMIT, "2026-12-01 15:22", "2026-12-01 15:27:58"),
+        ("2026-12-01 15:22", OrderType.MARKET, "2026-12-01 15:22", "2026-12-01 15:24:58"),
+        ("2026-12-01 15:25", OrderType.LIMIT, "2026-12-01 15:25", "2026-12-01 15:27:58"),
+        ("2026-12-01 15:25", OrderType.MARKET, None, None),
+        ("2026-12-01 15:28", OrderType.LIMIT, None, None),
+        ("2026-12-01 15:22", OrderType.STOP_LIMIT, None, None),
+        ("2026-12-01 15:22", OrderType.STOP_MARKET, None, None),
+        ("2026-12-07 15:30", OrderType.LIMIT, "2026-12-07 15:31", "2026-12-07 15:37:58"),
+        ("2026-12-07 15:35", OrderType.MARKET, "2026-12-07 15:35", "2026-12-07 15:35:58"),
+        ("2026-12-07 15:36", OrderType.MARKET, None, None),
+        ("2026-07-31 15:31", OrderType.LIMIT, None, None),
+    ],
+)
+def test_the_card_offers_what_the_closing_auction_still_takes(
+    when: str, order_type: OrderType, release: str | None, ends: str | None
+) -> None:
+    offers = [way for way in decide(when, WITH_DERIVATIVES, order_type).alternatives if way.into_auction]
+
+    expected = [(india(release), india(ends))] if release and ends else []
+    assert [(way.release_at, way.window_ends_at) for way in offers] == expected
+
+
+def test_only_the_operators_word_sends_an_order_into_the_auction() -> None:
+    assert refusal("2026-12-01 15:22", WITH_DERIVATIVES) == "The market is closed until Wed 2 Dec 09:15."
+    assert refusal("2026-12-01 15:22", WITH_DERIVATIVES, into_auction=True) is None
+    assert (
+        refusal("2026-12-01 15:16", WITH_DERIVATIVES, into_auction=True)
+        == "The closing auction is closed until Tue 1 Dec 15:20."
+    )
+    assert (
+        refusal("2026-12-01 15:22", WITH_DERIVATIVES, OrderType.STOP_LIMIT, into_auction=True)
+        == "The closing auction does not take this order now."
+    )
+    assert refusal("2026-12-01 15:27:58", WITH_DERIVATIVES, into_auction=True) is not None
+    assert refusal("2026-12-01 14:00", WITH_DERIVATIVES, into_auction=True) is not None
+
+
+@pytest.mark.parametrize(
+    ("when", "as_amo", "reason"),
+    [
+        ("2026-12-01 15:29:57.999999", False, None),
+        ("2026-12-01 15:29:58", False, "The market is closed until Wed 2 Dec 09:15."),
+        ("2026-12-01 09:14:59.999999", False, "The market is closed until Tue 1 Dec 09:15."),
+        ("2026-12-01 09:15", False, None),
+        ("2026-12-01 08:58:59.999999", True, None),
+        ("2026-12-01 08:59", True, "The after-market window is closed until Tue 1 Dec 17:00."),
+        ("2026-12-01 16:59:59.999999", True, "The after-market window is closed until Tue 1 Dec 17:00."),
+        ("2026-12-01 17:00", True, None),
+        ("2026-12-31 17:00", True, "The calendar has no list that covers Fri 1 Jan 2027."),
+        ("2027-01-01 10:30", False, "The calendar has no list that covers Fri 1 Jan 2027."),
+    ],
+)
+def test_the_claim_is_stopped_outside_the_window(when: str, as_amo: bool, reason: str | None) -> None:
+    assert refusal(when, as_amo=as_amo) == reason
+
+
+def test_a_contract_that_has_had_its_last_session_goes_nowhere() -> None:
+    expired = "The contract's last session was on Tue 8 Dec."
+
+    assert refusal("2026-12-08 15:35", SegmentClass.EQUITY_DERIVATIVES) is None
+    assert refusal("2026-12-08 15:35", SegmentClass.EQUITY_DERIVATIVES, index_expiry=date(2026, 12, 8)) == expired
+    assert refusal("2026-12-08 19:00", SegmentClass.EQUITY_DERIVATIVES, index_expiry=date(2026, 12, 8)) == expired
+
+
+def test_instants_at_the_ends_of_time_are_held_not_raised() -> None:
+    for now in (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=INDIA) + timedelta(hours=1)):
+        decision = route(
+            segment_class=CASH,
+            order_type=OrderType.LIMIT,
+            amo_time=AmoTime.OPEN,
+            now=now,
+            calendar=CALENDAR,
+            policy=ReleasePolicy.AMO,
+        )
+        assert decision.mode is None
