@@ -1,0 +1,51 @@
+from alert_samples import FUTURE, MOMENT, OPTION, SHARE, Gone, body, changed
+
+from core.alerts.lint import explain
+
+
+def test_a_clean_alert_is_told_in_one_sentence_per_leg() -> None:
+    limit = changed(SHARE, orderType="LMT", price="1500.05", productType="C", sort_order="2", quantity="1")
+    stop = changed(SHARE, orderType="SL", price="99", triggerPrice="98", transactionType="S", sort_order="3")
+    stop_market = changed(SHARE, orderType="SL-M", triggerPrice="98", sort_order="4")
+
+    assert explain(body(SHARE | {"meta": MOMENT}, limit, stop, stop_market)) == [
+        "Leg 1: buy 10 shares of RELIANCE on NSE at the market's price, intraday.",
+        "Leg 2: buy 1 share of RELIANCE on NSE at 1500.05 or better, for delivery.",
+        "Leg 3: sell 10 shares of RELIANCE on NSE at 99 or better once 98 is reached, intraday.",
+        "Leg 4: buy 10 shares of RELIANCE on NSE at the market's price once 98 is reached, intraday.",
+    ]
+
+
+def test_quantities_of_derivatives_come_with_a_word_about_lots() -> None:
+    told = explain(body(OPTION | {"quantity": "65"}, FUTURE | {"sort_order": "2"}, timenow=MOMENT["timenow"]))
+
+    assert told == [
+        "Leg 1: buy 65 lots of NIFTY 01 Dec 2026 26000 CE on NSE at the market's price, carried forward.",
+        "Leg 2: buy 1 lot of NIFTY1! on NSE at the market's price, carried forward.",
+        "Leg 1: quantity 65 counts lots; it is multiplied by the lot size.",
+        "Leg 2: quantity 1 counts lots; it is multiplied by the lot size.",
+    ]
+
+
+def test_what_is_missing_for_safety_is_hinted_at() -> None:
+    told = explain(body(SHARE, secret=Gone))
+
+    assert any("no timenow" in line for line in told)
+    assert any("no secret" in line for line in told)
+
+
+def test_remarks_are_part_of_the_explanation() -> None:
+    assert any("'target'" in line for line in explain(body(SHARE | {"target": "20"})))
+
+
+def test_mistakes_are_all_that_is_told_of_a_wrong_alert() -> None:
+    assert explain(body(SHARE | {"quantity": "1.5"})) == [
+        "Leg 1: quantity is '1.5'; it must be a whole number from 1 to 10000000 in plain digits."
+    ]
+
+
+def test_a_template_is_recognised() -> None:
+    told = explain(body(SHARE | {"quantity": "{{strategy.order.contracts}}"}))
+
+    assert len(told) == 2
+    assert "as TradingView sends it" in told[1]
