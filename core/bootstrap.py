@@ -1,0 +1,112 @@
+"""Where the parts are put together, once per process. Nothing happens at import; tests call the same functions."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from core import controls, journal, notifications
+from core.broker.dhan.adapter import Dhan
+from core.broker.dhan.client import DhanClient
+from core.broker.dhan.instruments import InstrumentList
+from core.calendar import load_calendar
+from core.clock import INDIA, Clock, PaperClock, SystemClock
+from core.controls import Hold
+from core.db import attempts
+from core.db.engine import Database
+from core.db.migration import check_schema
+from core.engine.decide import Decider
+from core.engine.desk import Desk
+from core.engine.dispatch import Dispatcher
+from core.engine.limiter import ORDER_CALLS, Limiter, Window
+from core.engine.relay import Relay
+from core.errors import BadSettings
+from core.instruments import InstrumentKeeper
+from core.logins import Session
+from core.notifications import Messenger
+from core.settings import Settings
+
+
+def build_clock(settings: Settings) -> Clock:
+    return PaperClock(settings.clock_file) if settings.paper else SystemClock()
+
+
+def set_clock(settings: Settings) -> None:
+    """Start the paper clock at MUNSHI_CLOCK, when it is given. Raises BadSettings when it is no time."""
+    if settings.munshi_clock is None:
+        return
+    try:
+        instant = datetime.fromisoformat(settings.munshi_clock)
+    except ValueError:
+        raise BadSettings([f"MUNSHI_CLOCK: '{settings.munshi_clock}' is no time; write 2026-12-01T10:30"]) from None
+    PaperClock(settings.clock_file).jump_to(instant if instant.tzinfo else instant.replace(tzinfo=INDIA))
+
+
+def open_database(settings: Settings, *, busy_timeout: float = 5.0) -> Database:
+    """The database at this version's schema. Raises WrongSchema."""
+    database = Database(settings.database, busy_timeout=busy_timeout)
+    check_schema(database)
+    return database
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the desk's process shares with its console."""
+
+    desk: Desk
+    database: Database
+    clock: Clock
+    client: DhanClient
+
+    async def close(self) -> None:
+        await self.client.close()
+        self.database.close()
+
+
+def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Window] = ORDER_CALLS) -> Parts:
+    """Everything that the desk's process needs, wired and not yet started."""
+    clock = build_clock(settings)
+    database = open_database(settings)
+    client = DhanClient()
+    session = Session(database, client, settings, clock)
+    broker = Dhan(client, url=settings.dhan_api, client_id=settings.client_id, token=session.token)
+    listed = InstrumentList(settings.instruments_file)
+    calendar = load_calendar()
+    with database.transaction() as connection:
+        _apply_settings(connection, settings, clock.now())
+        past = attempts.ages(connection, SystemClock().now())
+    desk = Desk(
+        database=database,
+        clock=clock,
+        broker=broker,
+        session=session,
+        instruments=InstrumentKeeper(
+            database=database,
+            client=client,
+            listed=listed,
+            url=settings.dhan_instruments,
+            scratch=settings.munshi_data_dir / "instruments.csv",
+            clock=clock,
+        ),
+        decider=Decider(resolve=listed.resolve, calendar=calendar),
+        dispatcher=Dispatcher(
+            database=database,
+            broker=broker,
+            session=session,
+            calendar=calendar,
+            clock=clock,
+            limiter=Limiter(windows, past),
+        ),
+        relay=Relay(database=database, messenger=messenger, clock=clock),
+    )
+    return Parts(desk, database, clock, client)
+
+
+def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:
+    notifications.enrol(connection, [(user, role.value) for user, role in settings.operators.items()])
+    if settings.paper or controls.fetch(connection, "live_confirmed"):
+        controls.lift_hold(connection, Hold.NOT_LIVE, at=at, actor=journal.DESK)
+    else:
+        words = "Live mode was not confirmed in the chat yet: send /golive."
+        controls.set_hold(connection, Hold.NOT_LIVE, words, at=at, actor=journal.DESK)

@@ -1,0 +1,127 @@
+"""Believing the broker: what stands in its book under our name is what happened."""
+
+from decimal import Decimal
+from typing import assert_never
+
+from sqlalchemy import Connection
+
+from core import controls, journal, notifications
+from core.broker.port import BrokerOrder, BrokerState
+from core.controls import Hold
+from core.db import attempts, orders
+from core.domain.attempt import AttemptState
+from core.domain.notice import Notice
+from core.domain.order import MOVES, Order, OrderState
+from core.engine.record import Moment
+
+_RINGS = {
+    OrderState.FILLED: Notice.FILLED,
+    OrderState.PART_FILLED: Notice.PART_FILLED,
+    OrderState.REJECTED: Notice.REJECTED,
+    OrderState.CANCELLED: Notice.CANCELLED,
+    OrderState.LAPSED: Notice.LAPSED,
+}
+
+
+def adopt(connection: Connection, order: Order, found: BrokerOrder, moment: Moment) -> None:
+    """An order in doubt was found at the broker: take it as ours, unless it is not what we asked for."""
+    if not found.is_what_was_asked(order):
+        _conflict(connection, order, found, moment)
+        return
+    for attempt in attempts.of_orders(connection, [order.id]):
+        mine = attempt.correlation_id == found.correlation_id
+        if mine or attempt.state in (AttemptState.OPEN, AttemptState.UNKNOWN):
+            state = AttemptState.ACCEPTED if mine else AttemptState.NOT_SENT
+            attempts.settle(connection, attempt.id, state, at=moment.wall)
+    words = f"Found at Dhan as {found.correlation_id}."
+    working = orders.move(
+        connection,
+        order,
+        OrderState.WORKING,
+        at=moment.now,
+        actor=journal.DHAN,
+        reason=words,
+        broker_order_id=found.order_id,
+        retry_at=None,
+    )
+    if working is None:
+        return
+    if order.state is not OrderState.SUBMITTING:
+        notifications.ring_order(connection, Notice.FOUND, working, at=moment.now, words=words)
+    follow(connection, working, found, moment)
+
+
+def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> Order:
+    """Bring an order at the broker to where the broker says it is. Fills only ever grow."""
+    filled = max(order.filled_quantity, report.filled_quantity)
+    target = _target(report, filled)
+    facts = {"filled_quantity": filled, "average_price": report.average_price or order.average_price}
+    if target is None or (target is order.state and filled == order.filled_quantity):
+        return order
+    words = _words(report, target, filled)
+    if target is order.state:
+        moved = orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words, **facts)
+    elif target in MOVES[order.state]:
+        moved = orders.move(connection, order, target, at=moment.now, actor=journal.DHAN, reason=words, **facts)
+    else:
+        return order
+    if moved is None:
+        return order
+    if target in _RINGS:
+        notifications.ring_order(connection, _RINGS[target], moved, at=moment.now, words=words)
+    return moved
+
+
+def _target(report: BrokerOrder, filled: int) -> OrderState | None:
+    match report.state:
+        case BrokerState.WORKING | BrokerState.PART_FILLED:
+            return OrderState.PART_FILLED if filled else OrderState.WORKING
+        case BrokerState.FILLED:
+            return OrderState.FILLED
+        case BrokerState.REJECTED:
+            return OrderState.REJECTED
+        case BrokerState.CANCELLED:
+            return OrderState.CANCELLED
+        case BrokerState.LAPSED:
+            return OrderState.LAPSED
+        case BrokerState.OTHER:
+            return None
+        case _:
+            assert_never(report.state)
+
+
+def _words(report: BrokerOrder, target: OrderState, filled: int) -> str:
+    at = f" at ₹{report.average_price:,.2f}" if report.average_price else ""
+    match target:
+        case OrderState.FILLED:
+            return f"Filled: {filled}{at}."
+        case OrderState.PART_FILLED:
+            return f"{filled} of {report.quantity} filled{at}."
+        case OrderState.REJECTED:
+            return f"Rejected after it was placed. Dhan said: {report.words or 'nothing more'}."
+        case OrderState.CANCELLED:
+            return f"Cancelled at the exchange with {filled} of {report.quantity} filled."
+        case OrderState.LAPSED:
+            return f"Its validity ran out with {filled} of {report.quantity} filled."
+        case _:
+            return f"Dhan says {report.status}{_resting(report)}."
+
+
+def _resting(report: BrokerOrder) -> str:
+    return f", resting at ₹{report.price:,.2f}" if report.price and report.price != Decimal(0) else ""
+
+
+def _conflict(connection: Connection, order: Order, found: BrokerOrder, moment: Moment) -> None:
+    """Our name on something we did not ask for: stop everything, and let a person look."""
+    words = (
+        f"Dhan has {found.side or '?'} {found.quantity} of {found.segment} {found.security_id} "
+        f"as order {found.order_id} under the name {found.correlation_id}, which is not what was asked for."
+    )
+    at, actor = moment.now, journal.DHAN
+    unsure: Order | None = order
+    if order.state is OrderState.SUBMITTING:
+        unsure = orders.move(connection, order, OrderState.UNKNOWN, at=at, actor=actor, reason=words)
+    if unsure is not None and unsure.state is OrderState.UNKNOWN:
+        orders.move(connection, unsure, OrderState.NEEDS_OPERATOR, at=at, actor=actor, reason=words)
+    if controls.set_hold(connection, Hold.PAUSED, f"Paused by the desk: {words}", at=at, actor=actor):
+        notifications.ring_order(connection, Notice.CONFLICT, order, at=at, words=words)

@@ -1,0 +1,226 @@
+"""The desk's engine: one asyncio process that owns the loops. It holds the lease, or it waits for it.
+
+Any unexpected error ends the process: it is started again and reads the truth from the rows. Telegram has no part in
+this but to be written to, and may be away for as long as it likes.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from core import controls, journal, notifications
+from core.broker.port import Broker
+from core.clock import Clock, SystemClock, monotonic
+from core.controls import Hold
+from core.db import alerts, leases, orders
+from core.db.engine import Database
+from core.domain.notice import Notice
+from core.domain.order import AT_BROKER, Order
+from core.engine.claim import LeaseLost
+from core.engine.decide import Decider
+from core.engine.dispatch import Dispatcher
+from core.engine.reconcile import Reconciler
+from core.engine.record import Moment
+from core.engine.relay import Relay
+from core.engine.resolve import Resolver, doubt_unfinished
+from core.engine.timers import expire_overdue
+from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
+from core.instruments import InstrumentKeeper
+from core.logins import Session
+
+log = structlog.get_logger()
+
+POLL = 0.25
+RENEW_EVERY = 1.0
+WATCH_EVERY = 0.4
+FRESH = timedelta(minutes=1)
+BOOK_WHEN_FRESH, BOOK_WHEN_RESTING, BOOK_WHEN_IDLE = 0.4, 2.0, 30.0
+
+
+class _Nudges(asyncio.DatagramProtocol):
+    """A datagram means: there is something new. Losing one costs one poll."""
+
+    def __init__(self, wake: asyncio.Event) -> None:
+        self._wake = wake
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002 - asyncio's signature
+        self._wake.set()
+
+
+class Desk:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        broker: Broker,
+        session: Session,
+        instruments: InstrumentKeeper,
+        decider: Decider,
+        dispatcher: Dispatcher,
+        relay: Relay,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._wall = SystemClock()
+        self._session = session
+        self._instruments = instruments
+        self._decider = decider
+        self._dispatcher = dispatcher
+        self._resolver = Resolver(database=database, broker=broker, clock=clock)
+        self._reconciler = Reconciler(database=database, broker=broker, clock=clock)
+        self._relay = relay
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._wake = asyncio.Event()
+        self._tell = asyncio.Event()
+        self._epoch = 0
+
+    async def take_lease(self) -> None:
+        """Return when this desk is the one that acts; others wait here and take over when it stops."""
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(lambda: _Nudges(self._wake), local_addr=("127.0.0.1", 0))
+        port = transport.get_extra_info("sockname")[1]
+        waited = False
+        while (epoch := await self._try_lease(port)) is None:
+            if not waited:
+                log.info("standing_by", why="another desk holds the lease")
+            waited = True
+            await asyncio.sleep(RENEW_EVERY / 2)
+        self._epoch = epoch
+        log.info("lease_taken", epoch=epoch)
+
+    async def run(self) -> None:
+        """Act until cancelled. Raises LeaseLost when another desk took over."""
+        await self._database.write(self._recover)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_lease(), name="lease")
+                tasks.create_task(self._work(tasks), name="work")
+                tasks.create_task(self._watch_broker(), name="broker")
+                tasks.create_task(self._keep_instruments(), name="instruments")
+                tasks.create_task(self._deliver(), name="relay")
+        finally:
+            at = self._wall.now()
+            await self._database.write(lambda c: leases.release(c, epoch=self._epoch, at=at))
+
+    def nudge(self) -> None:
+        """Look at the rows now: a tap may have changed them."""
+        self._wake.set()
+        self._tell.set()
+
+    async def _try_lease(self, port: int) -> int | None:
+        at = self._wall.now()
+        return await self._database.write(lambda c: leases.acquire(c, holder=self._holder, nudge_port=port, at=at))
+
+    def _recover(self, connection: Connection) -> None:
+        moment = Moment(now=self._clock.now(), wall=self._wall.now())
+        unsure = doubt_unfinished(connection, moment)
+        words = "The desk has just started and compares its rows with Dhan's book first."
+        controls.set_hold(connection, Hold.STARTING, words, at=moment.now, actor=journal.DESK)
+        notifications.ring(connection, Notice.DESK_STARTED, at=moment.now, in_doubt=unsure)
+
+    async def _keep_lease(self) -> None:
+        while True:
+            at = self._wall.now()
+            if not await self._database.write(
+                lambda c, at=at: leases.renew(c, holder=self._holder, epoch=self._epoch, at=at)
+            ):
+                raise LeaseLost
+            await asyncio.sleep(RENEW_EVERY)
+
+    async def _work(self, tasks: asyncio.TaskGroup) -> None:
+        """Decide what came in and send what is due, when nudged and at every poll."""
+        swept = 0.0
+        while True:
+            nudged = await _wait(self._wake, POLL)
+            await self._decide(look_first=not nudged)
+            if monotonic() - swept > 1:
+                swept = monotonic()
+                await self._expire()
+            await self._dispatcher.send_due(tasks, self._wake, self._epoch)
+            if nudged:
+                self._tell.set()
+
+    async def _decide(self, *, look_first: bool) -> None:
+        if look_first and not await self._database.read(alerts.count_undecided):
+            return
+        now = self._clock.now()
+        try:
+            while await self._database.write(lambda c: self._decider.decide(c, now)):
+                self._tell.set()
+        except Unavailable as trouble:
+            log.warning("alerts_wait", why=str(trouble))
+
+    async def _expire(self) -> None:
+        now = self._clock.now()
+        if await self._database.read(lambda c: orders.overdue(c, now)):
+            await self._database.write(lambda c: expire_overdue(c, now))
+            self._tell.set()
+
+    async def _watch_broker(self) -> None:
+        """Keep signed in, follow the order book, look up what is in doubt. The first book lets orders go out."""
+        read_at: float | None = None
+        while True:
+            if await self._session.keep():
+                try:
+                    if await self._book_is_due(read_at):
+                        await self._reconciler.follow_book()
+                        if read_at is None:
+                            await self._open_for_business()
+                        read_at = monotonic()
+                        self._tell.set()
+                    await self._resolver.look_up_due()
+                except SignInNeeded as trouble:
+                    await self._session.die(str(trouble))
+                except BrokerUnavailable as trouble:
+                    log.warning("broker_unavailable", why=str(trouble))
+            await asyncio.sleep(WATCH_EVERY)
+
+    async def _book_is_due(self, read_at: float | None) -> bool:
+        if read_at is None:
+            return True
+        now = self._clock.now()
+        watched = await self._database.read(lambda c: orders.in_states(c, AT_BROKER))
+        wait = min((_patience(order, now) for order in watched), default=BOOK_WHEN_IDLE)
+        return monotonic() - read_at >= wait
+
+    async def _open_for_business(self) -> None:
+        now = self._clock.now()
+        await self._database.write(lambda c: controls.lift_hold(c, Hold.STARTING, at=now, actor=journal.DESK))
+        self._wake.set()
+
+    async def _keep_instruments(self) -> None:
+        while True:
+            await self._instruments.refresh_when_old()
+            self._wake.set()
+            await asyncio.sleep(30)
+
+    async def _deliver(self) -> None:
+        while True:
+            await _wait(self._tell, POLL)
+            while await self._relay.deliver_due():
+                pass
+
+
+def _patience(order: Order, now: datetime) -> float:
+    """How old the book may be for this order: fills come soon after it reached the exchange, and none before."""
+    reached = max(order.reaches_exchange_at or order.updated_at, order.updated_at)
+    if reached > now:
+        return BOOK_WHEN_IDLE
+    return BOOK_WHEN_FRESH if now - reached < FRESH else BOOK_WHEN_RESTING
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for the event, at most so long; True when it came."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    event.clear()
+    return True

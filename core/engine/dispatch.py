@@ -1,0 +1,126 @@
+"""Sending what is due: claim, one POST, write down what became of it. A few orders at a time, each in its own task."""
+
+import asyncio
+
+import structlog
+from sqlalchemy import Connection
+
+from core import controls
+from core.broker.port import Broker, BrokerOrder, Refusal, Refused
+from core.clock import Clock, SystemClock
+from core.db import orders
+from core.db.engine import Database
+from core.domain.order import Order
+from core.domain.sessions import Calendar
+from core.engine import record
+from core.engine.adopt import adopt
+from core.engine.claim import Claim, claim
+from core.engine.limiter import Limiter
+from core.engine.record import Moment
+from core.errors import BrokerUnavailable, SignInNeeded
+from core.failpoints import Point, reach
+from core.logins import Session
+
+log = structlog.get_logger()
+
+AT_ONCE = 8
+
+
+class Dispatcher:
+    """Claims and sends due orders. `wake` is called when one is done, since its followers may be due."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        broker: Broker,
+        session: Session,
+        calendar: Calendar,
+        clock: Clock,
+        limiter: Limiter,
+    ) -> None:
+        self._database = database
+        self._broker = broker
+        self._session = session
+        self._calendar = calendar
+        self._clock = clock
+        self._wall = SystemClock()
+        self._limiter = limiter
+        self._under_way: set[int] = set()
+
+    async def send_due(self, tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int) -> None:
+        """Start what is due, as far as there is room."""
+        room = AT_ONCE - len(self._under_way)
+        if room <= 0:
+            return
+        due = await self._database.read(self._due)
+        for order in [order for order in due if order.id not in self._under_way][:room]:
+            self._under_way.add(order.id)
+            tasks.create_task(self._send(order, epoch, wake))
+
+    def _due(self, connection: Connection) -> list[Order]:
+        if controls.holds(connection):
+            return []
+        return orders.due(connection, self._clock.now(), 2 * AT_ONCE)
+
+    async def _send(self, order: Order, epoch: int, wake: asyncio.Event) -> None:
+        try:
+            if await self._send_one(order, epoch):
+                wake.set()
+        finally:
+            self._under_way.discard(order.id)
+
+    async def _send_one(self, order: Order, epoch: int) -> bool:
+        """True when the order was claimed, whatever became of it."""
+        await self._limiter.wait_for_room()
+        moment = self._moment()
+        claimed = await self._database.write(
+            lambda connection: claim(
+                connection, order, epoch=epoch, now=moment.now, wall=moment.wall, calendar=self._calendar
+            )
+        )
+        if claimed is None:
+            self._limiter.give_back()
+            return False
+        reach(Point.CLAIMED)
+        if claimed.earlier_names and await self._is_there_already(claimed):
+            return True
+        outcome = await self._broker.place(claimed.request)
+        reach(Point.POSTED)
+        if isinstance(outcome, Refused):
+            if outcome.refusal is Refusal.SIGNED_OUT:
+                await self._session.die(outcome.words)
+            elif await self._is_there_in_spite_of_it(claimed):
+                return True
+        await self._database.write(lambda connection: record.record(connection, claimed, outcome, self._moment()))
+        reach(Point.OUTCOME_RECORDED)
+        log.info("order_sent", order=order.label, name=claimed.request.correlation_id, outcome=type(outcome).__name__)
+        return True
+
+    async def _is_there_already(self, claimed: Claim) -> bool:
+        """Before anything is sent a second time a fresh look-up must say that no earlier try is there."""
+        try:
+            found = [await self._broker.find(name) for name in claimed.earlier_names]
+        except (BrokerUnavailable, SignInNeeded) as trouble:
+            words = f"the look-up before sending again failed: {trouble}"
+            await self._database.write(lambda connection: record.not_yet(connection, claimed, words, self._moment()))
+            return True
+        return await self._adopt(claimed, next(filter(None, found), None))
+
+    async def _is_there_in_spite_of_it(self, claimed: Claim) -> bool:
+        """Dhan refused it, and has it all the same? A look-up that fails leaves the refusal standing."""
+        try:
+            found = await self._broker.find(claimed.request.correlation_id)
+        except (BrokerUnavailable, SignInNeeded) as trouble:
+            log.warning("refusal_not_confirmed", name=claimed.request.correlation_id, why=str(trouble))
+            return False
+        return await self._adopt(claimed, found)
+
+    async def _adopt(self, claimed: Claim, found: BrokerOrder | None) -> bool:
+        if found is None:
+            return False
+        await self._database.write(lambda connection: adopt(connection, claimed.order, found, self._moment()))
+        return True
+
+    def _moment(self) -> Moment:
+        return Moment(now=self._clock.now(), wall=self._wall.now())

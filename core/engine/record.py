@@ -1,0 +1,131 @@
+"""Writing down what became of a POST. Every outcome has one place here; none of them sends anything."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from sqlalchemy import Connection
+
+from core import controls, journal, notifications
+from core.broker.port import Accepted, NotSent, Outcome, Refusal, Refused, Unknown
+from core.controls import Hold
+from core.db import attempts, orders
+from core.domain.attempt import AttemptState
+from core.domain.notice import Notice
+from core.domain.order import Order, OrderState
+from core.engine.claim import Claim
+from core.engine.words import explain
+
+FIRST_LOOKUP = timedelta(seconds=1)
+MOST_POSTS = 4
+_BACK_OFF = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """`now` is the desk's time, `wall` the machine's."""
+
+    now: datetime
+    wall: datetime
+
+
+def record(connection: Connection, claim: Claim, outcome: Outcome, moment: Moment) -> None:
+    """Store the outcome of the claim's one POST. `outcome` Refused means: and a look-up did not find it either."""
+    match outcome:
+        case Accepted():
+            _accepted(connection, claim, outcome.order_id, moment)
+        case Refused():
+            _refused(connection, claim, outcome, moment)
+        case NotSent():
+            settle(connection, claim, AttemptState.NOT_SENT, moment, words=outcome.words)
+            try_again(connection, claim, moment, words=f"Not sent: {outcome.words}. It is tried again.")
+        case Unknown():
+            doubt(connection, claim.order, claim.attempt_id, outcome.words, moment)
+        case _:
+            assert_never(outcome)
+
+
+def _accepted(connection: Connection, claim: Claim, broker_order_id: str, moment: Moment) -> None:
+    settle(connection, claim, AttemptState.ACCEPTED, moment)
+    orders.move(
+        connection,
+        claim.order,
+        OrderState.WORKING,
+        at=moment.now,
+        actor=journal.DHAN,
+        reason="Dhan has it.",
+        broker_order_id=broker_order_id,
+        retry_at=None,
+    )
+
+
+def _refused(connection: Connection, claim: Claim, refused: Refused, moment: Moment) -> None:
+    words = explain(refused)
+    match refused.refusal:
+        case Refusal.RATE_LIMITED:
+            settle(connection, claim, AttemptState.NOT_SENT, moment, code=refused.code, words=refused.words)
+            try_again(connection, claim, moment, words=words)
+        case Refusal.SIGNED_OUT:
+            settle(connection, claim, AttemptState.NOT_SENT, moment, code=refused.code, words=refused.words)
+            wait(connection, claim, moment, words=words)
+        case Refusal.INVALID_IP | Refusal.NO_ACCESS:
+            settle(connection, claim, AttemptState.NOT_SENT, moment, code=refused.code, words=refused.words)
+            wait(connection, claim, moment, words=words)
+            hold = Hold.INVALID_IP if refused.refusal is Refusal.INVALID_IP else Hold.NO_ACCESS
+            if controls.set_hold(connection, hold, words, at=moment.now, actor=journal.DHAN):
+                notifications.ring(connection, Notice.HELD, at=moment.now, words=words)
+        case Refusal.FINAL | Refusal.MARKET_CLOSED | Refusal.MARKET_OFFLINE:
+            settle(connection, claim, AttemptState.REFUSED, moment, code=refused.code, words=refused.words)
+            reject(connection, claim.order, words, moment)
+        case _:
+            assert_never(refused.refusal)
+
+
+def reject(connection: Connection, order: Order, words: str, moment: Moment) -> None:
+    rejected = orders.move(connection, order, OrderState.REJECTED, at=moment.now, actor=journal.DHAN, reason=words)
+    if rejected is not None:
+        notifications.ring_order(connection, Notice.REJECTED, rejected, at=moment.now, words=words)
+
+
+def try_again(connection: Connection, claim: Claim, moment: Moment, *, words: str) -> None:
+    """Back to the queue under the same name, later each time; after the last try the operator is asked."""
+    attempt = attempts.last_of(connection, claim.order.id)
+    posts = attempt.posts if attempt else 1
+    queued = wait(connection, claim, moment, words=words, delay=_BACK_OFF[min(posts, MOST_POSTS) - 1])
+    if posts >= MOST_POSTS and queued is not None:
+        orders.move(connection, queued, OrderState.AWAITING_APPROVAL, at=moment.now, actor=journal.DESK, reason=words)
+
+
+def wait(connection: Connection, claim: Claim, moment: Moment, *, words: str, delay: float = 0) -> Order | None:
+    """Provably not at the broker: the order keeps its place in the queue."""
+    return orders.move(
+        connection,
+        claim.order,
+        OrderState.QUEUED,
+        at=moment.now,
+        actor=journal.DESK,
+        reason=words,
+        retry_at=moment.now + timedelta(seconds=delay),
+    )
+
+
+def doubt(connection: Connection, order: Order, attempt_id: int, words: str, moment: Moment) -> None:
+    """Nobody knows whether the broker has it: look it up, never send it again by ourselves."""
+    attempts.doubt(connection, attempt_id, next_lookup_at=moment.wall + FIRST_LOOKUP, words=words)
+    unsure = orders.move(
+        connection, order, OrderState.UNKNOWN, at=moment.now, actor=journal.DESK, reason=f"No clear answer: {words}"
+    )
+    if unsure is not None:
+        notifications.ring_order(connection, Notice.UNKNOWN, unsure, at=moment.now, words=words)
+
+
+def settle(
+    connection: Connection, claim: Claim, state: AttemptState, moment: Moment, *, code: str = "", words: str = ""
+) -> None:
+    attempts.settle(connection, claim.attempt_id, state, at=moment.wall, code=code, words=words)
+
+
+def not_yet(connection: Connection, claim: Claim, words: str, moment: Moment) -> None:
+    """The claim was not used: the order goes back to its place in the queue."""
+    settle(connection, claim, AttemptState.NOT_SENT, moment, words=words)
+    wait(connection, claim, moment, words=f"Not sent yet: {words}", delay=1)

@@ -1,0 +1,85 @@
+"""Carrying what is owed to the operator's chats: cards first, then messages, each marked only after it was sent.
+
+A crash between sending and marking repeats a message, which then reads the same. Telegram's wishes are obeyed; nothing
+is dropped; a chat that cannot be reached waits without holding up the others.
+"""
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from core import notifications, reports
+from core.clock import Clock, SystemClock
+from core.db.engine import Database
+from core.errors import TelegramUnavailable
+from core.failpoints import Point, reach
+from core.notifications import Card, ChatUnreachable, Message, Messenger
+from core.reports import AlertReport
+
+log = structlog.get_logger()
+
+AT_ONCE = 20
+_LONGEST_WAIT = 60.0
+_UNREACHABLE_WAIT = 600.0
+
+
+class Relay:
+    def __init__(self, *, database: Database, messenger: Messenger, clock: Clock) -> None:
+        self._database = database
+        self._messenger = messenger
+        self._clock = clock
+        self._wall = SystemClock()
+
+    async def deliver_due(self) -> bool:
+        """Send what is due; True when there may be more."""
+        owed_cards, owed_messages = await self._database.read(self._due)
+        silent: set[int] = set()
+        for card, report in owed_cards:
+            if card.chat_id not in silent and not await self._show(card, report):
+                silent.add(card.chat_id)
+        for message in owed_messages:
+            if message.chat_id not in silent and not await self._ring(message):
+                silent.add(message.chat_id)
+        return bool(owed_cards or owed_messages) and not silent
+
+    def _due(self, connection: Connection) -> tuple[list[tuple[Card, AlertReport]], list[Message]]:
+        wall = self._wall.now()
+        cards = notifications.due_cards(connection, wall, AT_ONCE)
+        found = reports.alert_reports(connection, {card.alert_id for card in cards}, self._clock.now())
+        messages = notifications.due_messages(connection, wall, AT_ONCE)
+        return [(card, found[card.alert_id]) for card in cards], messages
+
+    async def _show(self, card: Card, report: AlertReport) -> bool:
+        reach(Point.BEFORE_MESSAGE)
+        try:
+            message_id = await self._messenger.show_card(card, report)
+        except (TelegramUnavailable, ChatUnreachable) as trouble:
+            await self._put_off(card, trouble)
+            return False
+        reach(Point.MESSAGE_SENT)
+        version = report.alert.card_version
+        await self._database.write(lambda c: notifications.card_shown(c, card, message_id, version))
+        return True
+
+    async def _ring(self, message: Message) -> bool:
+        reach(Point.BEFORE_MESSAGE)
+        try:
+            message_id = await self._messenger.ring(message)
+        except (TelegramUnavailable, ChatUnreachable) as trouble:
+            await self._put_off(message, trouble)
+            return False
+        reach(Point.MESSAGE_SENT)
+        at = self._wall.now()
+        await self._database.write(lambda c: notifications.message_sent(c, message, message_id, at))
+        return True
+
+    async def _put_off(self, owed: Card | Message, trouble: TelegramUnavailable | ChatUnreachable) -> None:
+        wait = min(2.0 ** min(owed.failures, 6), _LONGEST_WAIT)
+        if isinstance(trouble, ChatUnreachable):
+            wait = _UNREACHABLE_WAIT
+        elif trouble.retry_after is not None:
+            wait = trouble.retry_after
+        log.warning("message_waits", chat=owed.chat_id, seconds=wait, why=str(trouble))
+        until = self._wall.now() + timedelta(seconds=wait)
+        await self._database.write(lambda c: notifications.put_off(c, owed, until))

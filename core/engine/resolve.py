@@ -1,0 +1,104 @@
+"""Orders in doubt: look them up by our name and in the day book, and ask a person in the end. Nothing is sent here.
+
+Absence is proven by three good answers from both sources, the last of them later than any byte could still be on its
+way. A look-up that fails proves nothing.
+"""
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from core import journal, notifications
+from core.broker.port import Broker, BrokerOrder
+from core.clock import Clock, SystemClock
+from core.db import attempts, orders
+from core.db.attempts import Attempt
+from core.db.engine import Database
+from core.domain.attempt import AttemptState
+from core.domain.notice import Notice
+from core.domain.order import OrderState
+from core.engine.adopt import adopt
+from core.engine.record import Moment
+from core.errors import BrokerUnavailable, SignInNeeded
+from core.failpoints import Point, reach
+
+log = structlog.get_logger()
+
+SETTLES_AFTER = timedelta(seconds=60)
+ENOUGH_ABSENCES = 3
+_LOOKUPS_AT = (1, 3, 8, 20, 45, 75)
+_THEN_EVERY = 30
+_ASK = (
+    "Dhan does not have it, as far as {absences} look-ups over {seconds:.0f} s can tell. It was not sent again: "
+    "send it again, or drop it?"
+)
+
+
+class Resolver:
+    def __init__(self, *, database: Database, broker: Broker, clock: Clock) -> None:
+        self._database = database
+        self._broker = broker
+        self._clock = clock
+        self._wall = SystemClock()
+
+    async def look_up_due(self) -> None:
+        """Look up every attempt in doubt whose time has come."""
+        wall = self._wall.now()
+        doubtful = await self._database.read(lambda connection: attempts.due_for_lookup(connection, wall))
+        for attempt in doubtful:
+            await self._look_up(attempt)
+
+    async def _look_up(self, attempt: Attempt) -> None:
+        try:
+            found = await self._broker.find(attempt.correlation_id) or await self._in_book(attempt)
+            answered = True
+        except (BrokerUnavailable, SignInNeeded) as trouble:
+            log.warning("lookup_failed", name=attempt.correlation_id, why=str(trouble))
+            found, answered = None, False
+        reach(Point.LOOKED_UP)
+        moment = Moment(now=self._clock.now(), wall=self._wall.now())
+        await self._database.write(lambda connection: _conclude(connection, attempt, found, answered, moment))
+
+    async def _in_book(self, attempt: Attempt) -> BrokerOrder | None:
+        return next((row for row in await self._broker.book() if row.correlation_id == attempt.correlation_id), None)
+
+
+def _conclude(
+    connection: Connection, attempt: Attempt, found: BrokerOrder | None, answered: bool, moment: Moment
+) -> None:
+    order = orders.get(connection, attempt.order_id)
+    if order.state is not OrderState.UNKNOWN:
+        return
+    if found is not None:
+        adopt(connection, order, found, moment)
+        return
+    age = (moment.wall - attempt.claimed_at).total_seconds()
+    later = next((after - age for after in _LOOKUPS_AT if after > age), _THEN_EVERY)
+    attempt = attempts.looked_up(
+        connection, attempt, absent=answered, next_lookup_at=moment.wall + timedelta(seconds=later)
+    )
+    if not answered or attempt.absences < ENOUGH_ABSENCES or age < SETTLES_AFTER.total_seconds():
+        return
+    attempts.settle(connection, attempt.id, AttemptState.ABSENT, at=moment.wall)
+    words = _ASK.format(absences=attempt.absences, seconds=age)
+    asked = orders.move(connection, order, OrderState.NEEDS_OPERATOR, at=moment.now, actor=journal.DESK, reason=words)
+    if asked is not None:
+        notifications.ring_order(connection, Notice.NEEDS_OPERATOR, asked, at=moment.now, words=words)
+
+
+def doubt_unfinished(connection: Connection, moment: Moment) -> int:
+    """At start: whatever was being sent when the desk stopped is in doubt. Returns how many."""
+    for attempt in attempts.open_attempts(connection):
+        attempts.doubt(connection, attempt.id, next_lookup_at=moment.wall, words="the desk stopped while sending it")
+    submitting = orders.in_states(connection, [OrderState.SUBMITTING])
+    for order in submitting:
+        orders.move(
+            connection,
+            order,
+            OrderState.UNKNOWN,
+            at=moment.now,
+            actor=journal.DESK,
+            reason="The desk stopped while sending it: looking it up at Dhan.",
+        )
+    return len(submitting)

@@ -1,0 +1,30 @@
+"""The broker's no, in a sentence that says what to do next. The broker's own words are kept beside it."""
+
+from typing import assert_never
+
+from core.broker.port import Refusal, Refused
+
+
+def explain(refused: Refused) -> str:
+    said = f"Dhan said: {refused.words or 'nothing more'} ({refused.code or 'no code'})."
+    return f"{_next_step(refused.refusal)} {said}"
+
+
+def _next_step(refusal: Refusal) -> str:
+    match refusal:
+        case Refusal.FINAL:
+            return "Dhan refused this order."
+        case Refusal.RATE_LIMITED:
+            return "Dhan asks for fewer orders at a time."
+        case Refusal.SIGNED_OUT:
+            return "Dhan no longer takes the sign-in; the order waits for a new one."
+        case Refusal.INVALID_IP:
+            return "Orders must come from the address registered at Dhan: register this machine's address there."
+        case Refusal.NO_ACCESS:
+            return "This account may not trade here: look at your segments and API access at web.dhan.co."
+        case Refusal.MARKET_CLOSED:
+            return "Dhan takes no regular order now: send it again as an after-market order."
+        case Refusal.MARKET_OFFLINE:
+            return "Dhan takes no orders for this market at the moment."
+        case _:
+            assert_never(refusal)

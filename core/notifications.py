@@ -1,0 +1,184 @@
+"""What the operator is told: one card per alert, kept up to date, and messages that ring.
+
+Rows are written in the transaction of the change they tell about; the relay sends them, at least once and in order.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, Connection, Table, case, insert, null, or_, select, update
+
+from core.db.tables import alerts, cards, operators, outbox
+from core.domain.notice import Notice
+from core.domain.order import Order
+from core.errors import DeskError
+from core.reports import AlertReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One row of the outbox, ready to be sent."""
+
+    id: int
+    chat_id: int
+    alert_id: int | None
+    kind: Notice
+    payload: Mapping[str, Any]
+    failures: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """A card as one chat has it. `message_id` is None until Telegram said which message it is."""
+
+    id: int
+    alert_id: int
+    chat_id: int
+    nonce: str
+    message_id: int | None
+    failures: int
+
+
+class ChatUnreachable(DeskError):
+    """The operator blocked the bot, or never wrote to it."""
+
+
+class Messenger(Protocol):
+    """Puts rows into chats. Both raise TelegramUnavailable or ChatUnreachable, and then may have sent all the same."""
+
+    async def show_card(self, card: Card, report: AlertReport) -> int:
+        """Edit the card's message, or send it when there is none (any more); returns the message's id."""
+        ...
+
+    async def ring(self, message: Message) -> int:
+        """Send a new message that makes a sound; returns its id."""
+        ...
+
+
+def chats(connection: Connection) -> list[int]:
+    """Everybody who is told."""
+    return list(connection.execute(select(operators.c.chat_id)).scalars())
+
+
+def open_cards(connection: Connection, alert_id: int, at: datetime) -> None:
+    """Give every operator a card for this alert."""
+    rows = [
+        {
+            "alert_id": alert_id,
+            "chat_id": chat,
+            "nonce": secrets.token_urlsafe(16),
+            "shown_version": 0,
+            "due_at": at,
+            "failures": 0,
+        }
+        for chat in chats(connection)
+    ]
+    if rows:
+        connection.execute(insert(cards), rows)
+
+
+def ring(connection: Connection, kind: Notice, *, at: datetime, alert_id: int | None = None, **payload: Any) -> None:
+    """A message to every operator that makes a sound."""
+    rows = [
+        {
+            "chat_id": chat,
+            "alert_id": alert_id,
+            "kind": kind,
+            "payload": payload,
+            "created_at": at,
+            "due_at": at,
+            "failures": 0,
+        }
+        for chat in chats(connection)
+    ]
+    if rows:
+        connection.execute(insert(outbox), rows)
+
+
+def ring_order(connection: Connection, kind: Notice, order: Order, *, at: datetime, words: str) -> None:
+    """Ring about one order, with what it is and what became of it as facts."""
+    ring(
+        connection,
+        kind,
+        at=at,
+        alert_id=order.alert_id,
+        order=order.label,
+        side=order.side,
+        quantity=order.quantity,
+        filled=order.filled_quantity,
+        average=str(order.average_price) if order.average_price is not None else None,
+        symbol=order.symbol,
+        exchange=order.exchange,
+        words=words,
+    )
+
+
+def due_cards(connection: Connection, wall: datetime, limit: int) -> list[Card]:
+    """Cards that do not show the latest version, the longest owed first."""
+    columns = [cards.c[field.name] for field in fields(Card)]
+    query = select(*columns).where(*_owed(cards, wall)).order_by(cards.c.due_at, cards.c.id).limit(limit)
+    return [Card(**row) for row in connection.execute(query).mappings()]
+
+
+def due_messages(connection: Connection, wall: datetime, limit: int) -> list[Message]:
+    columns = [outbox.c[field.name] for field in fields(Message)]
+    query = select(*columns).where(*_owed(outbox, wall)).order_by(outbox.c.id).limit(limit)
+    return [Message(**row) for row in connection.execute(query).mappings()]
+
+
+def _owed(table: Table, wall: datetime) -> tuple[ColumnElement[bool], ...]:
+    """`not_before` is machine time: moving the paper clock neither hurries nor delays a message."""
+    return table.c.due_at.is_not(None), or_(table.c.not_before.is_(None), table.c.not_before <= wall)
+
+
+def card_shown(connection: Connection, card: Card, message_id: int, version: int) -> None:
+    """The chat now shows this version; the card stays due when there is a newer one."""
+    newest = select(alerts.c.card_version).where(alerts.c.id == card.alert_id).scalar_subquery()
+    connection.execute(
+        update(cards)
+        .where(cards.c.id == card.id)
+        .values(
+            message_id=message_id,
+            shown_version=version,
+            failures=0,
+            not_before=None,
+            due_at=case((newest == version, null()), else_=cards.c.due_at),
+        )
+    )
+
+
+def message_sent(connection: Connection, message: Message, message_id: int, at: datetime) -> None:
+    connection.execute(
+        update(outbox)
+        .where(outbox.c.id == message.id)
+        .values(sent_at=at, message_id=message_id, due_at=None, not_before=None)
+    )
+
+
+def put_off(connection: Connection, owed: Card | Message, not_before: datetime) -> None:
+    """It could not be delivered: try again then."""
+    table = cards if isinstance(owed, Card) else outbox
+    connection.execute(
+        update(table).where(table.c.id == owed.id).values(not_before=not_before, failures=owed.failures + 1)
+    )
+
+
+def find_card(connection: Connection, nonce: str) -> Card | None:
+    columns = [cards.c[field.name] for field in fields(Card)]
+    row = connection.execute(select(*columns).where(cards.c.nonce == nonce)).mappings().first()
+    return Card(**row) if row else None
+
+
+def enrol(connection: Connection, people: Iterable[tuple[int, str]]) -> None:
+    """Make the settings' operators the ones who are told; a private chat has its user's id."""
+    wanted = dict(people)
+    connection.execute(operators.delete().where(operators.c.user_id.not_in(wanted)))
+    known = set(connection.execute(select(operators.c.user_id)).scalars())
+    for user_id, role in wanted.items():
+        if user_id in known:
+            connection.execute(operators.update().where(operators.c.user_id == user_id).values(role=role))
+        else:
+            connection.execute(insert(operators).values(user_id=user_id, chat_id=user_id, role=role))
