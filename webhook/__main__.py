@@ -1,0 +1,27 @@
+"""`python -m webhook`: serve until told to stop."""
+
+import sys
+
+import uvicorn
+
+from core.db.migration import WrongSchema
+from core.errors import EX_CONFIG, BadSettings
+from core.logs import set_up_logging
+from core.settings import load
+from webhook.app import build_app
+
+
+def main() -> int:
+    try:
+        settings = load()
+        set_up_logging(settings, "web")
+        app = build_app(settings)
+    except (BadSettings, WrongSchema) as fault:
+        sys.stderr.write(f"{fault}\n")
+        return EX_CONFIG
+    uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, access_log=False, backlog=2048)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""The web process: it authenticates, stores and answers. It holds no broker token and cannot trade."""
+
+import asyncio
+import gc
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from core import __version__
+from core.bootstrap import build_clock, open_database
+from core.db import alerts
+from core.intake import Intake
+from core.settings import Settings
+from core.wakeup import Nudger
+from webhook.outcomes import Outcomes
+from webhook.routes.alerts import AlertDoor
+from webhook.routes.status import status_routes
+
+BUSY_TIMEOUT = 1.0
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """The application, with its database open. Raises WrongSchema."""
+    database = open_database(settings, busy_timeout=BUSY_TIMEOUT)
+    clock = build_clock(settings)
+    outcomes = Outcomes(database, clock)
+    nudger = Nudger(database)
+    with database.snapshot() as connection:
+        source_id = alerts.source_id(connection)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        watchers = [asyncio.create_task(nudger.watch_lease()), asyncio.create_task(outcomes.look())]
+        gc.freeze()  # what is here now stays; the collector need not look at it again under load
+        gc.set_threshold(700, 10, 100)
+        yield
+        for watcher in watchers:
+            watcher.cancel()
+        nudger.close()
+        database.close()
+
+    app = FastAPI(title="Munshi", version=__version__, lifespan=lifespan)
+    door = AlertDoor(
+        settings=settings,
+        database=database,
+        intake=Intake(database),
+        outcomes=outcomes,
+        nudger=nudger,
+        clock=clock,
+        source_id=source_id,
+    )
+    app.add_route("/webhook", door.take_alert, methods=["POST"])
+    app.include_router(status_routes(settings, database, clock))
+    return app

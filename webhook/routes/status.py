@@ -1,0 +1,64 @@
+"""Health for monitors and people: `/health` says how the desk is, `/ready` whether alerts can be taken now."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from core import __version__
+from core.clock import Clock, SystemClock
+from core.db.engine import Database
+from core.domain.order import OrderState
+from core.errors import Unavailable
+from core.reports import DeskReport, desk_report
+from core.settings import Settings
+
+
+def status_routes(settings: Settings, database: Database, clock: Clock) -> APIRouter:
+    router = APIRouter(tags=["status"])
+    wall = SystemClock()
+
+    @router.get("/health", summary="How the desk is; no secrets")
+    async def health() -> dict[str, Any]:
+        report = await database.read(lambda connection: desk_report(connection, wall.now()))
+        return {
+            "status": "ok" if report.is_alive and not report.holds else "degraded",
+            "version": __version__,
+            "mode": settings.munshi_mode,
+            "dhan_client": _masked(settings.client_id),
+            **_token(report, clock.now()),
+            "clock": clock.now().isoformat(timespec="seconds"),
+            "desk_heartbeat_age": report.heartbeat_age,
+            "holds": dict(report.holds.items()),
+            "alerts_undecided": report.undecided,
+            "orders": {state: report.counts.get(state, 0) for state in OrderState if not state.is_final},
+            "oldest_unsent_message": report.oldest_unsent,
+        }
+
+    @router.get("/ready", summary="200 when alerts are taken and acted on, else 503 with the reasons")
+    async def ready(response: Response) -> dict[str, Any]:
+        try:
+            report = await database.read(lambda connection: desk_report(connection, wall.now()))
+        except Unavailable as trouble:
+            response.status_code = 503
+            return {"ready": False, "reasons": [str(trouble)]}
+        reasons = [*report.holds.values()] if report.is_alive else ["no desk is running"]
+        response.status_code = 503 if reasons else 200
+        return {
+            "ready": not reasons,
+            "dhan_client": _masked(settings.client_id),
+            **_token(report, clock.now()),
+            "secrets_loaded": bool(settings.webhook_secret.get_secret_value()),
+            "reasons": reasons,
+        }
+
+    return router
+
+
+def _token(report: DeskReport, now: datetime) -> dict[str, Any]:
+    left = (report.token_expires_at - now).total_seconds() if report.token_expires_at else 0
+    return {"token_valid": left > 0, "token_expires_in": max(0, int(left))}
+
+
+def _masked(client_id: str) -> str:
+    return f"…{client_id[-4:]}" if client_id else ""
