@@ -1,0 +1,129 @@
+"""The console: Telegram's side of the desk. It may come late, go away and come back; the engine never waits for it."""
+
+import asyncio
+from typing import Any
+
+import structlog
+from telegram import BotCommand, BotCommandScopeChat, Update
+from telegram.error import BadRequest, TelegramError
+from telegram.ext import (
+    AIORateLimiter,
+    Application,
+    ApplicationBuilder,
+    CallbackQueryHandler,
+    MessageHandler,
+    TypeHandler,
+    filters,
+)
+
+from bot.access import Context, Gate
+from bot.callback_data import Verb
+from bot.commands import COMMANDS, may
+from bot.handlers.cards import CardTaps
+from bot.handlers.desk import DeskCommands
+from bot.messenger import TelegramMessenger
+from core.bootstrap import Parts
+from core.settings import Settings
+
+log = structlog.get_logger()
+
+ALLOWED = ["message", "callback_query", "my_chat_member"]
+POLL_SECONDS = 20
+_LONGEST_WAIT = 30.0
+_BEFORE_ALL = -1
+
+BotApplication = Application[Any, Any, Any, Any, Any, Any]
+
+
+def build_application(settings: Settings) -> BotApplication:
+    """The bot, not yet connected. Everything that matters is a row, so it keeps no state of its own."""
+    token = settings.bot_token
+    if token is None:
+        raise ValueError("settings.load checks that there is a bot token")
+    builder = (
+        ApplicationBuilder()
+        .token(token.get_secret_value())
+        .base_url(settings.telegram_api)
+        .base_file_url(settings.telegram_api.removesuffix("/bot") + "/file/bot")
+        .rate_limiter(AIORateLimiter(max_retries=0))
+        .updater(None)
+        .concurrent_updates(True)
+    )
+    if settings.telegram_proxy:
+        builder = builder.proxy(settings.telegram_proxy).get_updates_proxy(settings.telegram_proxy)
+    return builder.build()
+
+
+class Console:
+    """Connects, listens, and connects again. `run` returns only when it is cancelled."""
+
+    def __init__(
+        self, *, settings: Settings, application: BotApplication, messenger: TelegramMessenger, parts: Parts
+    ) -> None:
+        self._settings = settings
+        self._application = application
+        self._messenger = messenger
+        gate = Gate(settings.operators)
+        taps = CardTaps(database=parts.database, desk=parts.desk, clock=parts.clock, gate=gate)
+        commands = DeskCommands(
+            settings=settings, database=parts.database, desk=parts.desk, clock=parts.clock, gate=gate
+        )
+        application.add_handler(TypeHandler(Update, gate.check), group=_BEFORE_ALL)
+        application.add_handler(MessageHandler(filters.COMMAND, commands.handle))
+        application.add_handler(CallbackQueryHandler(commands.confirm_live, pattern=f"^{Verb.GO_LIVE}$"))
+        application.add_handler(CallbackQueryHandler(taps.handle))
+        application.add_error_handler(_report)
+
+    async def run(self) -> None:
+        """Stay connected, whatever Telegram does."""
+        wait = 1.0
+        try:
+            while True:
+                try:
+                    await self._connect()
+                    wait = 1.0
+                    await self._listen()
+                except TelegramError as trouble:
+                    log.warning("telegram_unreachable", why=type(trouble).__name__, seconds=wait)
+                    await asyncio.sleep(wait)
+                    wait = min(wait * 2, _LONGEST_WAIT)
+        finally:
+            await self._disconnect()
+
+    async def _connect(self) -> None:
+        application = self._application
+        await application.initialize()
+        if not application.running:
+            await application.start()
+        self._messenger.is_connected = True
+        for user_id, role in self._settings.operators.items():
+            commands = [BotCommand(c.name, c.summary) for c in COMMANDS if may(role, c.role)]
+            try:
+                await application.bot.set_my_commands(commands, BotCommandScopeChat(user_id))
+            except BadRequest as error:  # an operator who never wrote to the bot has no menu yet
+                log.info("menu_not_set", user=user_id, why=error.message)
+        log.info("telegram_connected")
+
+    async def _listen(self) -> None:
+        """Hand on updates until Telegram fails. Our own loop, since the library's ends for good at one 401 or 404.
+
+        An update is confirmed by the next call, so a crash delivers it again; every effect is a guarded move.
+        """
+        offset: int | None = None
+        while True:
+            updates = await self._application.bot.get_updates(offset, timeout=POLL_SECONDS, allowed_updates=ALLOWED)
+            for update in updates:
+                await self._application.update_queue.put(update)
+                offset = update.update_id + 1
+
+    async def _disconnect(self) -> None:
+        self._messenger.is_connected = False
+        application = self._application
+        if application.running:
+            await application.stop()
+        await application.shutdown()
+
+
+async def _report(update: object, context: Context) -> None:
+    """A handler failed: the operator's tap or command did nothing, and the log says why."""
+    log.error("handler_failed", update=type(update).__name__, exc_info=context.error)

@@ -1,0 +1,41 @@
+"""Every command in one table: it feeds the menu, /help, the access gate and the README's check."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.settings import Role
+
+
+class Purpose(StrEnum):
+    LOOK = "Look"
+    ACT = "Act"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """`usage` shows the arguments; `role` is the least that may use it."""
+
+    name: str
+    summary: str
+    purpose: Purpose
+    role: Role
+    usage: str = ""
+
+
+COMMANDS = (
+    Command(name="start", summary="What this desk does, and a first step", purpose=Purpose.LOOK, role=Role.VIEWER),
+    Command(name="status", summary="The desk at a glance", purpose=Purpose.LOOK, role=Role.VIEWER),
+    Command(name="queue", summary="What waits, and for what", purpose=Purpose.LOOK, role=Role.VIEWER),
+    Command(name="orders", summary="The latest orders", purpose=Purpose.LOOK, role=Role.VIEWER),
+    Command(name="order", summary="One alert's whole story", purpose=Purpose.LOOK, role=Role.VIEWER, usage="/order 41"),
+    Command(name="pause", summary="Send nothing until /resume", purpose=Purpose.ACT, role=Role.APPROVER),
+    Command(name="resume", summary="Send again after /pause", purpose=Purpose.ACT, role=Role.APPROVER),
+    Command(name="golive", summary="Confirm live trading", purpose=Purpose.ACT, role=Role.ADMIN),
+    Command(name="help", summary="All commands", purpose=Purpose.LOOK, role=Role.VIEWER),
+)
+BY_NAME = {command.name: command for command in COMMANDS}
+_LADDER = (Role.VIEWER, Role.APPROVER, Role.ADMIN)
+
+
+def may(role: Role, least: Role) -> bool:
+    return _LADDER.index(role) >= _LADDER.index(least)

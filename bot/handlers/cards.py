@@ -1,0 +1,89 @@
+"""Taps on cards: find the card, do the one thing, say what happened, let the relay redraw."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+from telegram import CallbackQuery, Update
+from telegram.error import BadRequest
+
+from bot import keyboards
+from bot.access import Context, Gate
+from bot.callback_data import CardTap, Verb, unpack
+from bot.commands import may
+from core import approvals, journal, notifications
+from core.approvals import Tap
+from core.clock import Clock
+from core.db.engine import Database
+from core.engine.desk import Desk
+from core.errors import Refusal
+from core.notifications import Card
+from core.settings import Role
+
+_ACTIONS: dict[Verb, Callable[[Connection, Tap], str]] = {
+    Verb.APPROVE: approvals.approve,
+    Verb.CANCEL: approvals.cancel,
+    Verb.SEND_AGAIN: approvals.send_again,
+    Verb.DROP: approvals.drop,
+    Verb.REPEAT: approvals.execute_repeat,
+}
+_OLD = "This card is out of date; look at the newest one."
+
+
+class CardTaps:
+    def __init__(self, *, database: Database, desk: Desk, clock: Clock, gate: Gate) -> None:
+        self._database = database
+        self._desk = desk
+        self._clock = clock
+        self._gate = gate
+
+    async def handle(self, update: Update, _context: Context) -> None:
+        query = update.callback_query
+        if query is None:
+            return
+        tap = unpack(query.data)
+        card = await self._card(query, tap)
+        if tap is None or card is None:
+            await _answer(query, _OLD, alarm=True)
+        elif not may(self._gate.role(update), Role.APPROVER):
+            await _answer(query, "You may look, but not decide.", alarm=True)
+        elif tap.verb is Verb.ASK_SEND_AGAIN:
+            await _answer(query, "Only if you are sure that Dhan does not have it.")
+            await query.edit_message_reply_markup(keyboards.confirm_send_again(tap.nonce, tap.version))
+        elif tap.verb is Verb.BACK:
+            await _answer(query, "Nothing was sent.")
+            await self._redraw(card)
+        else:
+            await self._act(query, tap, card)
+
+    async def _act(self, query: CallbackQuery, tap: CardTap, card: Card) -> None:
+        action = _ACTIONS[tap.verb]
+        what = Tap(alert_id=card.alert_id, version=tap.version, user_id=query.from_user.id, at=self._clock.now())
+        try:
+            done = await self._database.write(lambda connection: action(connection, what))
+        except Refusal as refusal:
+            await _answer(query, str(refusal), alarm=True)
+            await self._redraw(card)
+            return
+        self._desk.nudge()
+        await _answer(query, done)
+
+    async def _card(self, query: CallbackQuery, tap: CardTap | None) -> Card | None:
+        """The card that this button belongs to, if it is on the message that shows it now."""
+        if tap is None or query.message is None:
+            return None
+        card = await self._database.read(lambda connection: notifications.find_card(connection, tap.nonce))
+        here = (query.message.chat.id, query.message.message_id)
+        return card if card is not None and here == (card.chat_id, card.message_id) else None
+
+    async def _redraw(self, card: Card) -> None:
+        at = self._clock.now()
+        await self._database.write(lambda connection: journal.touch_cards(connection, card.alert_id, at))
+        self._desk.nudge()
+
+
+async def _answer(query: CallbackQuery, text: str, *, alarm: bool = False) -> None:
+    try:
+        await query.answer(text[:200], show_alert=alarm)
+    except BadRequest as error:  # the tap is too old to be answered; what it did stands
+        if "query is too old" not in error.message.lower():
+            raise

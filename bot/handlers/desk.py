@@ -1,0 +1,128 @@
+"""Commands: parse, call one use case, answer."""
+
+from typing import cast
+
+from sqlalchemy import Connection
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
+from telegram.constants import ParseMode
+
+from bot import views
+from bot.access import Context, Gate
+from bot.callback_data import Verb
+from bot.commands import BY_NAME, may
+from core import controls, journal, reports
+from core.clock import Clock, SystemClock
+from core.controls import Hold
+from core.db import orders
+from core.db.engine import Database
+from core.domain.order import OrderState
+from core.engine.desk import Desk
+from core.settings import Role, Settings
+
+MOST_LISTED = 15
+
+
+class DeskCommands:
+    """One method per command, named after it."""
+
+    def __init__(self, *, settings: Settings, database: Database, desk: Desk, clock: Clock, gate: Gate) -> None:
+        self._mode = settings.munshi_mode
+        self._database = database
+        self._desk = desk
+        self._clock = clock
+        self._gate = gate
+
+    async def handle(self, update: Update, context: Context) -> None:
+        """Run the command if the operator's role allows it."""
+        message = update.message
+        if message is None or message.text is None:
+            return
+        name = message.text.split()[0].removeprefix("/").partition("@")[0].lower()
+        command = BY_NAME.get(name)
+        if command is None:
+            await _say(message, "I do not know that command. /help lists them all.")
+        elif not may(self._gate.role(update), command.role):
+            await _say(message, f"/{name} needs the role {command.role}.")
+        else:
+            await getattr(self, name)(message, context.args or [], self._gate.role(update))
+
+    async def start(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        await _say(message, views.welcome(self._mode))
+
+    async def help(self, message: Message, _arguments: list[str], role: Role) -> None:
+        await _say(message, views.help_text(role))
+
+    async def status(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        report = await self._database.read(lambda c: reports.desk_report(c, SystemClock().now()))
+        await _say(message, views.status(report, self._mode, self._clock.now()))
+
+    async def queue(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        waiting = await self._database.read(
+            lambda c: orders.in_states(c, [OrderState.AWAITING_APPROVAL, OrderState.QUEUED, OrderState.NEEDS_OPERATOR])
+        )
+        await _say(message, views.queue(waiting[:MOST_LISTED], self._clock.now()))
+
+    async def orders(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        latest = await self._database.read(lambda c: orders.recent(c, MOST_LISTED))
+        await _say(message, views.order_list(latest))
+
+    async def order(self, message: Message, arguments: list[str], _role: Role) -> None:
+        number = arguments[0].partition(".")[0] if arguments else ""
+        if not number.isdecimal() or len(number) > 12:
+            await _say(message, "Which one? For example: /order 41")
+            return
+        now = self._clock.now()
+        found = await self._database.read(
+            lambda c: (reports.alert_report(c, int(number), now), journal.story(c, int(number)))
+        )
+        report, events = found
+        await _say(message, views.story(report, events, self._mode) if report else f"There is no alert {number}.")
+
+    async def pause(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        who = message.from_user.id if message.from_user else 0
+        now = self._clock.now()
+
+        def pause(connection: Connection) -> bool:
+            return controls.set_hold(connection, Hold.PAUSED, "Paused by you.", at=now, actor=journal.operator(who))
+
+        changed = await self._database.write(pause)
+        self._desk.nudge()
+        await _say(message, "Paused: nothing is sent until /resume." if changed else "It was paused already.")
+
+    async def resume(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        who = message.from_user.id if message.from_user else 0
+        now = self._clock.now()
+        lifted = await self._database.write(
+            lambda c: controls.lift_hold(c, Hold.PAUSED, at=now, actor=journal.operator(who))
+        )
+        self._desk.nudge()
+        await _say(message, "Orders go out again." if lifted else "It was not paused.")
+
+    async def golive(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        if self._mode == "paper":
+            await _say(message, "This desk runs in paper mode. Live needs MUNSHI_MODE=live and a restart first.")
+            return
+        button = InlineKeyboardButton("Yes, trade with real money", callback_data=Verb.GO_LIVE.value)
+        await message.reply_html(
+            "From then on orders go to Dhan for real.", reply_markup=InlineKeyboardMarkup([[button]])
+        )
+
+    async def confirm_live(self, update: Update, _context: Context) -> None:
+        """The second switch of live mode: the tap below /golive."""
+        query = update.callback_query
+        if query is None or not may(self._gate.role(update), Role.ADMIN):
+            return
+        now, actor = self._clock.now(), journal.operator(query.from_user.id)
+
+        def confirm(connection: Connection) -> None:
+            controls.put(connection, "live_confirmed", {"by": actor}, at=now, actor=actor)
+            controls.lift_hold(connection, Hold.NOT_LIVE, at=now, actor=actor)
+
+        await self._database.write(confirm)
+        self._desk.nudge()
+        await query.answer("Live.")
+        await cast("Message", query.message).edit_text("<b>LIVE</b> · orders go to Dhan for real.", ParseMode.HTML)
+
+
+async def _say(message: Message, html: str) -> None:
+    await message.reply_html(html, disable_web_page_preview=True)

@@ -1,0 +1,44 @@
+"""The buttons under a card, only while they mean something."""
+
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup
+
+from bot.callback_data import CardTap, Verb, pack
+from core.domain.order import OrderState
+from core.reports import AlertReport
+
+_GREEN = "success"
+_RED = "danger"
+
+
+def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None:
+    states = {order.state for order in report.orders}
+    version = report.alert.card_version
+    rows: list[list[InlineKeyboardButton]] = []
+    if OrderState.AWAITING_APPROVAL in states:
+        rows.append([_button("Approve", Verb.APPROVE, nonce, version, _GREEN), _cancel(nonce, version)])
+    elif OrderState.QUEUED in states:
+        rows.append([_cancel(nonce, version)])
+    if OrderState.NEEDS_OPERATOR in states:
+        rows.append(
+            [
+                _button("Send again…", Verb.ASK_SEND_AGAIN, nonce, version),
+                _button("Drop it", Verb.DROP, nonce, version, _RED),
+            ]
+        )
+    if report.repeats:
+        rows.append([_button(f"Execute the copy too ({len(report.repeats)})", Verb.REPEAT, nonce, version)])
+    return InlineKeyboardMarkup(rows) if rows else None
+
+
+def confirm_send_again(nonce: str, version: int) -> InlineKeyboardMarkup:
+    """The second step where a mistake would double an order."""
+    yes = _button("Yes, send it again", Verb.SEND_AGAIN, nonce, version, _RED)
+    return InlineKeyboardMarkup([[yes, _button("Back", Verb.BACK, nonce, version)]])
+
+
+def _cancel(nonce: str, version: int) -> InlineKeyboardButton:
+    return _button("Cancel", Verb.CANCEL, nonce, version, _RED)
+
+
+def _button(text: str, verb: Verb, nonce: str, version: int, style: str | None = None) -> InlineKeyboardButton:
+    return InlineKeyboardButton(text, callback_data=pack(CardTap(verb, nonce, version)), style=style)

@@ -1,0 +1,90 @@
+"""Putting cards and messages into chats, and the one place where Telegram's errors become ours."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from telegram import Bot, InlineKeyboardMarkup, LinkPreviewOptions
+from telegram.constants import ParseMode
+from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
+
+from bot import keyboards, views
+from core.errors import TelegramUnavailable
+from core.notifications import Card, ChatUnreachable, Message
+from core.reports import AlertReport
+from core.settings import Mode
+
+_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+
+
+class TelegramMessenger:
+    """The relay's way into Telegram. `is_connected` turns true once the bot has spoken with Telegram."""
+
+    def __init__(self, bot: Bot, mode: Mode) -> None:
+        self._bot = bot
+        self._mode = mode
+        self.is_connected = False
+
+    async def show_card(self, card: Card, report: AlertReport) -> int:
+        text = views.card(report, self._mode)
+        buttons = keyboards.card_buttons(report, card.nonce)
+        with _our_words(self.is_connected):
+            if card.message_id is not None and await self._edit(card.chat_id, card.message_id, text, buttons):
+                return card.message_id
+            return await self._send(card.chat_id, text, buttons)
+        raise AssertionError("unreachable")
+
+    async def ring(self, message: Message) -> int:
+        with _our_words(self.is_connected):
+            return await self._send(message.chat_id, views.ring(message, self._mode), None)
+        raise AssertionError("unreachable")
+
+    async def _edit(self, chat: int, message_id: int, text: str, buttons: InlineKeyboardMarkup | None) -> bool:
+        """False when the message can no longer be edited, so that a new one is needed."""
+        try:
+            await self._bot.edit_message_text(
+                text,
+                chat_id=chat,
+                message_id=message_id,
+                parse_mode=ParseMode.HTML,
+                reply_markup=buttons,
+                link_preview_options=_NO_PREVIEW,
+            )
+        except BadRequest as error:
+            words = error.message.lower()
+            if "not modified" in words:
+                return True
+            if "to edit not found" in words or "can't be edited" in words:
+                return False
+            raise
+        return True
+
+    async def _send(self, chat: int, text: str, buttons: InlineKeyboardMarkup | None) -> int:
+        sent = await self._bot.send_message(
+            chat,
+            text,
+            parse_mode=ParseMode.HTML,
+            reply_markup=buttons,
+            link_preview_options=_NO_PREVIEW,
+        )
+        return sent.message_id
+
+
+@contextmanager
+def _our_words(is_connected: bool) -> Generator[None]:
+    if not is_connected:
+        raise TelegramUnavailable("not connected to Telegram yet")
+    try:
+        yield
+    except RetryAfter as error:
+        wait = error.retry_after
+        raise TelegramUnavailable(
+            "Telegram asks for a pause", wait if isinstance(wait, int) else wait.total_seconds()
+        ) from None
+    except Forbidden as error:
+        raise ChatUnreachable(error.message) from None
+    except BadRequest as error:
+        if "chat not found" in error.message.lower():
+            raise ChatUnreachable(error.message) from None
+        raise TelegramUnavailable(error.message) from None
+    except TelegramError as error:
+        raise TelegramUnavailable(type(error).__name__) from None

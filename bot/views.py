@@ -1,0 +1,261 @@
+"""What the operator reads. Read models in, Telegram HTML out; every text from outside is escaped here and only here."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from html import escape
+from typing import Any, assert_never
+
+from bot.commands import COMMANDS, Purpose, may
+from core.clock import to_india
+from core.domain.alert import AlertState, OrderType
+from core.domain.notice import Notice
+from core.domain.order import Mode, Order, OrderState
+from core.journal import Event
+from core.notifications import Message
+from core.reports import AlertReport, DeskReport
+from core.settings import Mode as DeskMode
+from core.settings import Role
+
+MOST_TEXT = 4096
+_MOST_WORDS = 600
+
+_MARKS = {
+    OrderState.REFUSED: "🔴 Refused",
+    OrderState.AWAITING_APPROVAL: "🟡 Waiting for your tap",
+    OrderState.QUEUED: "🔵 Queued",
+    OrderState.SUBMITTING: "🔵 Being sent",
+    OrderState.UNKNOWN: "🟠 In doubt: looking it up at Dhan",
+    OrderState.NEEDS_OPERATOR: "🟠 Needs you",
+    OrderState.WORKING: "🔵 Placed at Dhan",
+    OrderState.PART_FILLED: "🔵 Partly filled",
+    OrderState.CANCELLING: "🔵 Being cancelled",
+    OrderState.DECLINED: "⚪ Cancelled before it was sent",
+    OrderState.EXPIRED: "⚪ Expired, not sent",
+    OrderState.DROPPED: "⚪ Dropped, watched until day end",
+    OrderState.FILLED: "🟢 Filled",
+    OrderState.CANCELLED: "⚪ Cancelled at the exchange",
+    OrderState.REJECTED: "🔴 Rejected",
+    OrderState.LAPSED: "⚪ Lapsed",
+}
+
+
+def card(report: AlertReport, mode: DeskMode) -> str:
+    """One alert: what, where it stands, when it reaches the exchange, and why. Key facts on lines of their own."""
+    lines = [f"<b>{mode.upper()}</b> · alert {report.alert.id} · {clock_time(report.alert.received_at)}", ""]
+    if not report.orders:
+        lines += [_MARKS[OrderState.REFUSED] if report.alert.state is AlertState.REFUSED else "🔵 Received"]
+        lines += [_words(report.alert.reason)] if report.alert.reason else []
+    for order in report.orders:
+        lines += [*_leg(report, order), ""]
+    lines += _remarks(report)
+    return fit("\n".join(lines).strip())
+
+
+def _leg(report: AlertReport, order: Order) -> list[str]:
+    number = f"{order.position}. " if len(report.orders) > 1 else ""
+    lines = [
+        f"{number}<b>{order.side} {order.quantity} {escape(order.symbol)}</b>",
+        _terms(order),
+        _standing(report, order),
+    ]
+    when = _when(report, order)
+    return [*lines, *([when] if when else []), *([_words(order.reason)] if order.reason else [])]
+
+
+def _terms(order: Order) -> str:
+    match order.order_type:
+        case OrderType.MARKET:
+            price = "Market"
+        case OrderType.LIMIT:
+            price = f"Limit {rupees(order.price)}"
+        case OrderType.STOP_LIMIT:
+            price = f"Stop {rupees(order.trigger_price)}, limit {rupees(order.price)}"
+        case OrderType.STOP_MARKET:
+            price = f"Stop {rupees(order.trigger_price)}"
+        case _:
+            assert_never(order.order_type)
+    return f"{price} · {order.product.replace('_', ' ').lower()} · {order.exchange}"
+
+
+def _standing(report: AlertReport, order: Order) -> str:
+    if report.is_held(order):
+        return "🟠 Held"
+    fill = f" {order.filled_quantity} at {rupees(order.average_price)}" if order.filled_quantity else ""
+    return f"{_MARKS[order.state]}{fill}"
+
+
+def _when(report: AlertReport, order: Order) -> str:
+    """When it goes out and reaches the exchange, while that lies ahead."""
+    if report.is_held(order):
+        return _words(" ".join(report.holds.values()))
+    kind = "After-market" if order.as_amo else "Regular order"
+    waiting = order.state in (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
+    reaches = order.reaches_exchange_at
+    if order.state is OrderState.WORKING and order.as_amo and reaches and reaches > report.at:
+        return f"{kind} → exchange {day_time(reaches)}"
+    if not waiting or order.release_at is None:
+        return ""
+    if order.mode is Mode.IMMEDIATE:
+        return f"Answer until {day_time(order.expires_at)}"
+    until = f"\nAnswer until {day_time(order.expires_at)}" if order.state is OrderState.AWAITING_APPROVAL else ""
+    return f"{kind}, goes {day_time(order.release_at)} → exchange {day_time(reaches)}{until}"
+
+
+def _remarks(report: AlertReport) -> list[str]:
+    lines: list[str] = []
+    if report.orders and report.alert.reason:
+        lines.append(f"<i>{_words(report.alert.reason)}</i>")
+    if report.repeats:
+        count = len(report.repeats)
+        lines.append(f"The same alert came {count} more time{'s' * (count > 1)} and did nothing.")
+    if report.alert.folded:
+        lines.append(f"Its sender repeated it {report.alert.folded} time{'s' * (report.alert.folded > 1)}; folded in.")
+    return lines
+
+
+_RINGS = {
+    Notice.FILLED: "🟢 Filled",
+    Notice.PART_FILLED: "🔵 Partly filled",
+    Notice.REJECTED: "🔴 Rejected",
+    Notice.LAPSED: "⚪ Lapsed",
+    Notice.CANCELLED: "⚪ Cancelled at the exchange",
+    Notice.EXPIRED: "⚪ Expired, not sent",
+    Notice.UNKNOWN: "🟠 In doubt",
+    Notice.NEEDS_OPERATOR: "🟠 Needs you",
+    Notice.FOUND: "🔵 Found at Dhan",
+    Notice.CONFLICT: "🔴 Something is wrong at Dhan",
+    Notice.HELD: "🟠 Orders are held",
+    Notice.DESK_STARTED: "The desk is back",
+}
+
+
+def ring(message: Message, mode: DeskMode) -> str:
+    """A message of its own about what just happened."""
+    facts = message.payload
+    if message.kind is Notice.DESK_STARTED:
+        return _started(facts, mode)
+    title = f"<b>{mode.upper()}</b> · {_RINGS[message.kind]}"
+    if "order" not in facts:
+        return fit(f"{title}\n{_words(str(facts['words']))}")
+    what = f"<b>{facts['side']} {facts['quantity']} {escape(str(facts['symbol']))}</b> · {facts['order']}"
+    return fit(f"{title}\n{what}\n{_words(str(facts['words']))}")
+
+
+def _started(facts: Any, mode: DeskMode) -> str:
+    doubt = int(facts["in_doubt"])
+    tail = f" {doubt} order{'s' * (doubt > 1)} in doubt: looking up at Dhan." if doubt else ""
+    return f"<b>{mode.upper()}</b> · The desk has started.{tail}"
+
+
+def welcome(mode: DeskMode) -> str:
+    return (
+        f"<b>Munshi</b> · {mode.upper()}\n\n"
+        "I keep your order book. TradingView sends an alert to my webhook; I check it against the market's clock, "
+        "ask you here where asking is due, place the order at Dhan, and tell you what became of it.\n\n"
+        "Every alert gets one card in this chat, and the card changes as things happen. /help lists what you can ask."
+    )
+
+
+def help_text(role: Role) -> str:
+    lines: list[str] = []
+    for purpose in Purpose:
+        lines += [f"<b>{purpose}</b>"]
+        lines += [
+            f"{command.usage or '/' + command.name} – {command.summary}"
+            for command in COMMANDS
+            if command.purpose is purpose and may(role, command.role)
+        ]
+        lines += [""]
+    return "\n".join(lines).strip()
+
+
+def status(report: DeskReport, mode: DeskMode, now: datetime) -> str:
+    waiting = report.counts.get(OrderState.AWAITING_APPROVAL, 0)
+    at_dhan = sum(report.counts.get(state, 0) for state in OrderState if state.is_at_broker)
+    doubtful = report.counts.get(OrderState.UNKNOWN, 0) + report.counts.get(OrderState.NEEDS_OPERATOR, 0)
+    lines = [
+        f"<b>{mode.upper()}</b> · {day_time(now)} IST",
+        "",
+        *([f"🟠 {_words(reason)}" for reason in report.holds.values()] or ["🟢 Orders go out"]),
+        f"Signed in at Dhan for {_spoken(report.token_expires_at - now)}"
+        if report.token_expires_at and report.token_expires_at > now
+        else "Not signed in at Dhan",
+        "",
+        f"Waiting for your tap: {waiting}",
+        f"Queued: {report.counts.get(OrderState.QUEUED, 0)}",
+        f"At Dhan: {at_dhan}",
+        f"In doubt: {doubtful}",
+    ]
+    return "\n".join(lines)
+
+
+def queue(orders: Sequence[Order], now: datetime) -> str:
+    if not orders:
+        return f"Nothing waits. {day_time(now)} IST"
+    lines = [f"<b>Waiting</b> · {day_time(now)} IST", ""]
+    for order in orders:
+        lines += [
+            f"<b>{order.side} {order.quantity} {escape(order.symbol)}</b> · {order.label}",
+            f"{_MARKS[order.state]}"
+            + (f" · goes {day_time(order.release_at)}" if order.release_at else "")
+            + (f" → exchange {day_time(order.reaches_exchange_at)}" if order.reaches_exchange_at else ""),
+        ]
+    return fit("\n".join(lines))
+
+
+def order_list(orders: Sequence[Order]) -> str:
+    if not orders:
+        return "No orders yet."
+    lines = ["<b>Latest orders</b>", ""]
+    for order in orders:
+        fill = f" {order.filled_quantity} at {rupees(order.average_price)}" if order.filled_quantity else ""
+        lines += [
+            f"<b>{order.side} {order.quantity} {escape(order.symbol)}</b> · {order.label}",
+            f"{_MARKS[order.state]}{fill} · {day_time(order.updated_at)}",
+        ]
+    return fit("\n".join(lines))
+
+
+def story(report: AlertReport, events: Sequence[Event], mode: DeskMode) -> str:
+    """The card, and below it everything that happened, in order."""
+    labels = {order.id: order.label for order in report.orders}
+    lines = [card(report, mode), "", "<b>What happened</b>"]
+    for event in events:
+        move = f" {event.before or ''} → {event.after}" if event.after else f" {event.kind.replace('_', ' ')}"
+        subject = labels.get(event.order_id or 0, "alert")
+        words = f" {_words(event.reason)}" if event.reason else ""
+        lines.append(f"{clock_time(event.at)} <b>{subject}</b>{escape(move)} · {escape(event.actor)}.{words}")
+    return fit("\n".join(lines))
+
+
+def rupees(amount: Decimal | None) -> str:
+    return "–" if amount is None else f"₹{amount:,.2f}"
+
+
+def day_time(instant: datetime | None) -> str:
+    if instant is None:
+        return "–"
+    india = to_india(instant)
+    return f"{india:%a} {india.day} {india:%b %H:%M}"
+
+
+def clock_time(instant: datetime) -> str:
+    return to_india(instant).strftime("%H:%M:%S")
+
+
+def fit(text: str) -> str:
+    """Cut at a line end so that Telegram takes it; only long stories are ever cut."""
+    if len(text) <= MOST_TEXT:
+        return text
+    kept = text[: MOST_TEXT - 40].rsplit("\n", 1)[0]
+    return f"{kept}\n… the rest is on the trace page."
+
+
+def _spoken(left: timedelta) -> str:
+    minutes = int(left.total_seconds() // 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _words(text: str) -> str:
+    return escape(text if len(text) <= _MOST_WORDS else text[:_MOST_WORDS] + "…")
