@@ -1,0 +1,125 @@
+"""When the stand-in's exchanges trade, and when the broker takes after-market orders.
+
+Kept apart from the desk's own calendar on purpose: a witness must not share the mistakes of the party it watches.
+Sources: NSE/BSE holiday circulars for 2025 and 2026, the closing-auction circular (hours from 3 Aug and 7 Dec 2026).
+Days of other years are taken as trading days from Monday to Friday.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+
+from core.clock import INDIA
+
+
+class Market(StrEnum):
+    """Groups of instruments with the same hours."""
+
+    CASH = "cash"
+    CASH_WITH_DERIVATIVES = "cash_with_derivatives"
+    DERIVATIVES = "derivatives"
+
+
+class AmoTime(StrEnum):
+    PRE_OPEN = "PRE_OPEN"
+    OPEN = "OPEN"
+    OPEN_30 = "OPEN_30"
+    OPEN_60 = "OPEN_60"
+
+
+@dataclass(frozen=True)
+class Session:
+    """Continuous trading: from `opens` until just before `closes`, aware, India time."""
+
+    opens: datetime
+    closes: datetime
+
+
+_HOLIDAYS = """
+    2025-02-26 2025-03-14 2025-03-31 2025-04-10 2025-04-14 2025-04-18 2025-05-01 2025-08-15 2025-08-27 2025-10-02
+    2025-10-21 2025-10-22 2025-11-05 2025-12-25
+    2026-01-15 2026-01-26 2026-03-03 2026-03-26 2026-03-31 2026-04-03 2026-04-14 2026-05-01 2026-05-28 2026-06-26
+    2026-09-14 2026-10-02 2026-10-20 2026-11-10 2026-11-24 2026-12-25
+"""
+_CLOSED = frozenset(date.fromisoformat(day) for day in _HOLIDAYS.split())
+_OPEN_WEEKENDS = frozenset({date(2025, 2, 1), date(2026, 2, 1)})
+_MUHURAT = {
+    date(2025, 10, 21): (time(13, 45), time(14, 45)),
+    date(2026, 11, 8): (time(18, 15), time(19, 15)),
+}
+_AUCTION_STARTS = date(2026, 8, 3)
+_AUCTION_MOVES = date(2026, 12, 7)
+_SATURDAY = 5
+_AMO_FROM = time(15, 45)
+_AMO_UNTIL = time(8, 59)
+_RELEASE = {
+    AmoTime.PRE_OPEN: time(9, 0),
+    AmoTime.OPEN: time(9, 15),
+    AmoTime.OPEN_30: time(9, 45),
+    AmoTime.OPEN_60: time(10, 15),
+}
+
+
+def is_full_day(day: date) -> bool:
+    """Whether the exchanges hold an ordinary session (not only the Muhurat hour) on this day."""
+    return day in _OPEN_WEEKENDS or (day.weekday() < _SATURDAY and day not in _CLOSED)
+
+
+def session(day: date, market: Market) -> Session | None:
+    """The day's continuous session, or None when there is none."""
+    if day in _MUHURAT:
+        opens, closes = _MUHURAT[day]
+    elif is_full_day(day):
+        opens, closes = time(9, 15), _close(day, market)
+    else:
+        return None
+    return Session(datetime.combine(day, opens, INDIA), datetime.combine(day, closes, INDIA))
+
+
+def is_open(instant: datetime, market: Market) -> bool:
+    today = session(instant.astimezone(INDIA).date(), market)
+    return today is not None and today.opens <= instant < today.closes
+
+
+def takes_amo(instant: datetime) -> bool:
+    """Dhan's exact window is unpublished: this one is 15:45 to 08:59, and all of every closed day."""
+    here = instant.astimezone(INDIA)
+    if not is_full_day(here.date()):
+        return True
+    return here.time() >= _AMO_FROM or here.time() < _AMO_UNTIL
+
+
+def amo_release(instant: datetime, amo_time: AmoTime) -> datetime:
+    """When an order taken at `instant` goes to the exchange: this morning, or on the next full trading day."""
+    here = instant.astimezone(INDIA)
+    day = here.date()
+    if not is_full_day(day) or here.time() >= _AMO_UNTIL:
+        day = next_full_day(day)
+    return datetime.combine(day, _RELEASE[amo_time], INDIA)
+
+
+def next_full_day(day: date) -> date:
+    day += timedelta(days=1)
+    while not is_full_day(day):
+        day += timedelta(days=1)
+    return day
+
+
+def last_full_day(day: date) -> date:
+    """The day itself when it is a full trading day, else the nearest one before it."""
+    while not is_full_day(day):
+        day -= timedelta(days=1)
+    return day
+
+
+def _close(day: date, market: Market) -> time:
+    auction = _AUCTION_STARTS <= day < _AUCTION_MOVES
+    match market:
+        case Market.CASH:
+            return time(15, 30)
+        case Market.CASH_WITH_DERIVATIVES:
+            return time(15, 15) if auction else time(15, 30)
+        case Market.DERIVATIVES:
+            if day < _AUCTION_STARTS:
+                return time(15, 30)
+            return time(15, 40) if auction else time(15, 45)

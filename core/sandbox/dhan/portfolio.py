@@ -1,0 +1,88 @@
+"""The account's calls: profile, money, holdings, positions and registered addresses (Dhan API v2)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from core.clock import Clock, to_india
+from core.sandbox.dhan.account import OPENING_BALANCE
+from core.sandbox.dhan.errors import bad_input, no_holdings
+from core.sandbox.dhan.exchange import Exchange
+from core.sandbox.dhan.login import Login
+from core.sandbox.dhan.wire import holding_json, position_json
+from core.settings import PaperAccount
+
+
+@dataclass
+class Portfolio:
+    clock: Clock
+    exchange: Exchange
+    login: Login
+
+    async def profile(self, request: Request) -> Response:
+        ends = self.login.check(request.headers.get("access-token"))
+        return JSONResponse(
+            {
+                "dhanClientId": PaperAccount.CLIENT_ID,
+                "tokenValidity": f"{to_india(ends):%d/%m/%Y %H:%M}",
+                "activeSegment": "E, D, C, M, ",
+                "ddpi": "Active",
+                "mtf": "Deactive",
+                "dataPlan": "Deactive",
+                "dataValidity": "NA",
+            }
+        )
+
+    async def funds(self, _request: Request) -> Response:
+        free = self.exchange.spendable(self._advance())
+        return JSONResponse(
+            {
+                "dhanClientId": PaperAccount.CLIENT_ID,
+                "availabelBalance": float(round(free, 2)),  # Dhan's spelling
+                "sodLimit": float(OPENING_BALANCE),
+                "collateralAmount": 0.0,
+                "receiveableAmount": 0.0,
+                "utilizedAmount": float(round(OPENING_BALANCE - free, 2)),
+                "blockedPayoutAmount": 0.0,
+                "withdrawableBalance": float(round(max(free, Decimal(0)), 2)),
+            }
+        )
+
+    async def holdings(self, _request: Request) -> Response:
+        today = to_india(self._advance()).date()
+        holdings = self.exchange.account.holdings(today)
+        if not holdings:
+            raise no_holdings()
+        return JSONResponse([holding_json(holding, today) for holding in holdings])
+
+    async def positions(self, _request: Request) -> Response:
+        now = self._advance()
+        positions = self.exchange.account.positions(to_india(now).date())
+        return JSONResponse([position_json(position, now) for position in positions])
+
+    async def addresses(self, request: Request) -> Response:
+        """The paper account has registered whatever address asks, so orders are allowed."""
+        caller = request.client.host if request.client else "127.0.0.1"
+        return JSONResponse(
+            {
+                "modifyDatePrimary": to_india(self.clock.now()).date().isoformat(),
+                "primaryIP": caller,
+                "modifyDateSecondary": "NA",
+                "secondaryIP": "NA",
+                "detectedIP": caller,
+                "ipMatchStatus": "PRIMARY_MATCH",
+                "ordersAllowed": True,
+            }
+        )
+
+    async def renew_token(self, _request: Request) -> Response:
+        """Only tokens made on Dhan's website can be renewed; ours never are."""
+        raise bad_input("Token cannot be renewed")
+
+    def _advance(self) -> datetime:
+        now = self.clock.now()
+        self.exchange.advance(now)
+        return now

@@ -1,0 +1,64 @@
+"""One thing that can be traded, and what it costs at an instant."""
+
+import math
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from core.clock import to_india
+from core.sandbox.dhan.hours import Market
+from core.sandbox.dhan.prices import to_tick, walk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Security:
+    """One row of the file. `price` is the base of its walk, for derivatives that of the underlying; rupees."""
+
+    exchange: str
+    segment: str
+    id: str
+    kind: str
+    symbol: str
+    display: str
+    company: str = ""
+    series: str = ""
+    exchange_type: str
+    lot: int
+    tick: Decimal
+    price: Decimal
+    underlying: str
+    has_derivatives: bool = False
+    expiry: date | None = None
+    expiry_flag: str = "NA"
+    expiry_code: int = 0
+    strike: Decimal | None = None
+    option_type: str | None = None
+
+    @property
+    def exchange_segment(self) -> str:
+        """Dhan API v2, Annexure, Exchange Segment."""
+        if self.segment == "I":
+            return "IDX_I"
+        return f"{self.exchange}_{'EQ' if self.segment == 'E' else 'FNO'}"
+
+    @property
+    def market(self) -> Market:
+        if self.segment == "D":
+            return Market.DERIVATIVES
+        return Market.CASH_WITH_DERIVATIVES if self.has_derivatives else Market.CASH
+
+    def price_at(self, instant: datetime) -> Decimal:
+        """The last traded price at that instant, on the tick grid; rupees."""
+        spot = float(self.price) * walk(self.underlying, instant)
+        if self.expiry is None:
+            return to_tick(Decimal(spot), self.tick)
+        days = max((self.expiry - to_india(instant).date()).days, 0)
+        if self.strike is None:
+            return to_tick(Decimal(spot * (1 + 0.0002 * days)), self.tick)
+        return to_tick(Decimal(self._premium(spot, days)), self.tick)
+
+    def _premium(self, spot: float, days: int) -> float:
+        strike = float(self.strike or 0)
+        inside = spot - strike if self.option_type == "CE" else strike - spot
+        spread = spot * 0.009 * math.sqrt(days + 0.3)
+        return max(inside, 0) + 0.4 * spread * math.exp(-abs(spot - strike) / spread)

@@ -1,0 +1,132 @@
+"""The Dhan stand-in, running for a test, and the client that the tests talk to it with."""
+
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from pyotp.totp import TOTP
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.clock import INDIA
+from core.sandbox.dhan import HangUpProtocol, build
+from core.settings import PaperAccount
+
+RELIANCE, IRCON = "2885", "4986"  # with derivatives, and without
+
+
+@dataclass
+class HandClock:
+    """A clock that a test moves by hand."""
+
+    instant: datetime
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def pass_time(self, **duration: float) -> None:
+        self.instant += timedelta(**duration)
+
+
+@dataclass
+class PaperDhan:
+    clock: HandClock
+    http: httpx.Client
+
+    def sign_in(self, pin: str = PaperAccount.PIN) -> httpx.Response:
+        code = TOTP(PaperAccount.TOTP_SECRET).at(self.clock.now())
+        query = {"dhanClientId": PaperAccount.CLIENT_ID, "pin": pin, "totp": code}
+        reply = self.http.post("/dhan-login/app/generateAccessToken", params=query)
+        if "accessToken" in reply.json():
+            self.http.headers["access-token"] = reply.json()["accessToken"]
+        return reply
+
+    def place(self, **changes: Any) -> httpx.Response:
+        return self.http.post("/dhan/v2/orders", json=wish(**changes))
+
+    def placed(self, **changes: Any) -> str:
+        """The order's id, after the broker said it has it."""
+        reply = self.place(**changes)
+        assert reply.status_code == 200, reply.text
+        return reply.json()["orderId"]
+
+    def order(self, order_id: str) -> dict[str, Any]:
+        return self.http.get(f"/dhan/v2/orders/{order_id}").json()
+
+    def lookup(self, correlation_id: str) -> httpx.Response:
+        return self.http.get(f"/dhan/v2/orders/external/{correlation_id}")
+
+    def book(self) -> list[dict[str, Any]]:
+        return self.http.get("/dhan/v2/orders").json()
+
+    def ledger(self) -> dict[str, Any]:
+        return self.http.get("/dhan/sandbox/orders").json()
+
+    def script(self, call: str, kind: str, **more: Any) -> None:
+        reply = self.http.post("/dhan/sandbox/faults", json={"call": call, "kind": kind, **more})
+        assert reply.status_code == 200, reply.text
+
+
+class Stage:
+    """One server for many tests: each puts its own fresh stand-in on it."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self._app is not None
+        await self._app(scope, receive, send)
+
+    @contextmanager
+    def raised(self) -> Generator["Stage"]:
+        config = uvicorn.Config(self, http=HangUpProtocol, lifespan="off", log_level="critical")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [self._listener]})
+        thread.start()
+        try:
+            yield self
+        finally:
+            server.should_exit = True
+            thread.join()
+
+    @contextmanager
+    def dhan(self, data_dir: Path, at: datetime) -> Generator[PaperDhan]:
+        """Signed in, with the clock standing still at `at`."""
+        clock = HandClock(at)
+        self._app = build(data_dir, clock)
+        with httpx.Client(base_url=self.url, trust_env=False) as http:
+            dhan = PaperDhan(clock, http)
+            assert "accessToken" in dhan.sign_in().json()
+            yield dhan
+
+
+def india(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=INDIA)
+
+
+def wish(**changes: Any) -> dict[str, Any]:
+    """The body of a small market order for RELIANCE, changed as named; None leaves a field out."""
+    body = {
+        "dhanClientId": PaperAccount.CLIENT_ID,
+        "correlationId": "tb-1",
+        "transactionType": "BUY",
+        "exchangeSegment": "NSE_EQ",
+        "productType": "INTRADAY",
+        "orderType": "MARKET",
+        "validity": "DAY",
+        "securityId": RELIANCE,
+        "quantity": 10,
+        "disclosedQuantity": 0,
+        "price": 0,
+        "triggerPrice": 0.0,
+        "afterMarketOrder": False,
+    }
+    return {name: value for name, value in (body | changes).items() if value is not None}
