@@ -1,0 +1,56 @@
+"""The `munshi` command, also `python -m core`.
+
+One row of COMMANDS per subcommand. Each is a module here of the same name, imported only when called, whose
+`run(**arguments)` returns the exit code. What goes wrong on purpose ends as one line, without a traceback.
+"""
+
+import argparse
+import sys
+from importlib import import_module
+from typing import NamedTuple
+
+from core.errors import EX_CONFIG, BadSettings, DeskError
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+class Command(NamedTuple):
+    does: str
+    takes: tuple[str, ...] = ()
+
+
+COMMANDS = {
+    "up": Command("start everything: web, desk and, in paper mode, the stand-ins for Dhan and Telegram"),
+    "migrate": Command("bring the database to this version's schema"),
+    "secret": Command("print the webhook secret that every alert must carry"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand; returns the process's exit code."""
+    chosen = vars(_parser().parse_args(arguments))
+    name = chosen.pop("command")
+    try:
+        return import_module(f"core.cli.{name}").run(**chosen)
+    except BadSettings as error:
+        print("Munshi refuses to start with these settings:", *error.faults, sep="\n  ", file=sys.stderr)
+        return EX_CONFIG
+    except DeskError as error:
+        print(f"munshi {name}: {error}", file=sys.stderr)
+        return FAILED
+    except PermissionError as error:
+        print(f"munshi {name}: no permission to use {error.filename}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="munshi", description="A Telegram-first order desk for TradingView and Dhan.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        subparser = commands.add_parser(name, help=command.does, description=f"{name}: {command.does}")
+        for argument in command.takes:
+            subparser.add_argument(argument)
+    return parser

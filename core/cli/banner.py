@@ -1,0 +1,54 @@
+"""What a start says once everything answers: where things are, and a first alert to paste."""
+
+import json
+import shlex
+
+from core.settings import Settings
+
+FIRST_ALERT = {
+    "alertType": "multi_leg_order",
+    "order_legs": [
+        {
+            "transactionType": "B",
+            "orderType": "MKT",
+            "quantity": "1",
+            "exchange": "NSE",
+            "symbol": "RELIANCE",
+            "instrument": "EQ",
+            "productType": "C",
+            "sort_order": "1",
+            "price": "0",
+            "amoTime": "OPEN_30",
+            "meta": {"interval": "1D", "time": "{{time}}", "timenow": "{{timenow}}"},
+        }
+    ],
+}
+
+
+def banner(settings: Settings, *, seconds: float, reasons: list[str]) -> str:
+    """The text, for a terminal. `reasons` say why orders cannot go out yet, if so; live mode shows no secret."""
+    mode = "paper mode: no real money" if settings.paper else "LIVE: real orders, real money"
+    lines = [f"Munshi is up after {seconds:.1f} s, in {mode}.", ""]
+    lines += [f"  {name:<9} {where}" for name, where in _places(settings).items()]
+    lines += [f"  {'Not yet' if number == 0 else '':<9} {reason}" for number, reason in enumerate(reasons)]
+    if settings.paper:
+        lines += ["", "A first alert, to paste into another terminal:", "", _curl(settings)]
+    lines += ["", "Ctrl-C stops everything."]
+    return "\n".join(lines)
+
+
+def local_web(settings: Settings) -> str:
+    """Where web answers on this machine, whatever address it has outside."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(settings.host, settings.host)
+    return f"http://{host}:{settings.port}"
+
+
+def _places(settings: Settings) -> dict[str, str]:
+    chat = f"{settings.sandbox_url}/" if settings.uses_sandbox_telegram else "your bot in Telegram"
+    return {"Chat": chat, "Webhook": f"{settings.web_url}/webhook", "Health": f"{local_web(settings)}/health"}
+
+
+def _curl(settings: Settings) -> str:
+    alert = {"secret": settings.webhook_secret.get_secret_value(), **FIRST_ALERT}
+    body = shlex.quote(json.dumps(alert, separators=(",", ":")))
+    return f"curl -s {local_web(settings)}/webhook -H 'Content-Type: application/json' -d {body}"

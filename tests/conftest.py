@@ -1,0 +1,56 @@
+"""For every test: no settings from outside, no network but this machine, and free ports to listen on."""
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from core.settings import Settings
+
+# A developer's own shell and .env must not reach a test, least of all with a live token.
+for name in (*Settings.model_fields, "munshi_secrets_dir"):
+    os.environ.pop(name.upper(), None)
+Settings.model_config["env_file"] = None
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost", "", None}
+
+
+class OutsideWorld(AssertionError):
+    """A test reached for another machine."""
+
+
+def _keep_inside(event: str, details: tuple[Any, ...]) -> None:
+    match event:
+        case "socket.connect" | "socket.sendto":
+            address: Any = details[1]
+            host = None if isinstance(address, str | bytes) else address[0]  # text is the path of a Unix socket
+        case "socket.getaddrinfo":
+            host = details[0].decode() if isinstance(details[0], bytes) else details[0]
+        case _:
+            return
+    if host not in LOOPBACK:
+        raise OutsideWorld(f"tests talk to 127.0.0.1 only, and this one tried {host}: use a stand-in of core.sandbox")
+
+
+sys.addaudithook(_keep_inside)
+
+
+@pytest.fixture
+def find_port() -> Callable[[], int]:
+    """Each call finds another port of 127.0.0.1 that is free now."""
+    return _free_port
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free now."""
+    return _free_port()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,83 @@
+"""`python -m core`, as people call it."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.cli import COMMANDS, main
+from core.errors import EX_CONFIG
+from core.cli.claims import Taken, claim
+
+ROOT = Path(__file__).parents[2]
+
+
+def munshi(*arguments: str, data_dir: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, away from the repository, so that no `.env` there is read."""
+    environment = os.environ | settings | {"MUNSHI_DATA_DIR": str(data_dir), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "core", *arguments]
+    return subprocess.run(
+        command, cwd=data_dir, env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_the_secret_goes_to_output_and_the_warning_beside_it(tmp_path: Path) -> None:
+    done = munshi("secret", data_dir=tmp_path)
+    assert done.stdout.strip() == (tmp_path / "webhook_secret").read_text()
+    assert "keep it out of chats" in done.stderr
+    assert munshi("secret", data_dir=tmp_path).stdout == done.stdout
+
+
+def test_migrate_makes_the_database_and_may_be_repeated(tmp_path: Path) -> None:
+    assert munshi("migrate", data_dir=tmp_path).returncode == 0
+    assert (tmp_path / "munshi.db").exists()
+    assert munshi("migrate", data_dir=tmp_path).returncode == 0
+
+
+def test_bad_settings_stop_a_start_with_a_line_for_each(tmp_path: Path) -> None:
+    done = munshi("up", data_dir=tmp_path, MUNSHI_MODE="live", WEBHOOK_SECRET="short")
+    assert done.returncode == EX_CONFIG
+    heading, *faults = done.stderr.splitlines()
+    assert heading == "Munshi refuses to start with these settings:"
+    assert [fault.split(":")[0].strip() for fault in faults] == [
+        "DHAN_CLIENT_ID",
+        "TELEGRAM_BOT_TOKEN",
+        "TELEGRAM_OPERATORS",
+        "WEBHOOK_SECRET",
+    ]
+
+
+def test_a_second_start_on_the_same_data_is_refused(tmp_path: Path, free_port: int) -> None:
+    with claim(tmp_path):
+        done = munshi("up", data_dir=tmp_path, PORT=str(free_port))
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"munshi up: Munshi already runs on {tmp_path} (process {os.getpid()})"
+
+
+def test_the_data_can_be_claimed_again_once_it_is_let_go(tmp_path: Path) -> None:
+    with claim(tmp_path), pytest.raises(Taken), claim(tmp_path):
+        pass
+    with claim(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("setting", ["PORT", "SANDBOX_PORT"])
+def test_a_port_that_somebody_else_has_is_named_with_the_way_out(tmp_path: Path, free_port: int, setting: str) -> None:
+    other = {"PORT": "SANDBOX_PORT", "SANDBOX_PORT": "PORT"}[setting]
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        port = somebody.getsockname()[1]
+        done = munshi("up", data_dir=tmp_path, **{setting: str(port), other: str(free_port)})
+    assert done.returncode == 1
+    expected = f"port {port} on 127.0.0.1 is taken by another program; choose another one with {setting}"
+    assert done.stderr.strip() == f"munshi up: {expected}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    assert COMMANDS[name].does.split(",")[0] in " ".join(capsys.readouterr().out.split())

@@ -1,0 +1,54 @@
+"""What a start says, and the alert it offers to paste."""
+
+import json
+import shlex
+from typing import Any
+
+from pydantic import SecretStr
+
+from core.cli.banner import FIRST_ALERT, banner
+from core.settings import Mode, Settings
+
+
+def text(*, secret: str = "a-secret-of-the-desk", reasons: tuple[str, ...] = (), **changes: Any) -> str:
+    settings = Settings(webhook_secret=SecretStr(secret), **changes)
+    return banner(settings, seconds=1.44, reasons=list(reasons))
+
+
+def test_it_says_how_long_it_took_and_where_things_are() -> None:
+    lines = text().splitlines()
+    assert lines[0] == "Munshi is up after 1.4 s, in paper mode: no real money."
+    assert "  Chat      http://127.0.0.1:8081/" in lines
+    assert "  Webhook   http://127.0.0.1:8080/webhook" in lines
+    assert "  Health    http://127.0.0.1:8080/health" in lines
+
+
+def test_the_curl_is_one_line_that_a_shell_reads_as_the_first_alert_with_the_secret() -> None:
+    [curl] = [line for line in text().splitlines() if line.startswith("curl")]
+    *command, body = shlex.split(curl)
+    assert command == ["curl", "-s", "http://127.0.0.1:8080/webhook", "-H", "Content-Type: application/json", "-d"]
+    assert json.loads(body) == {"secret": "a-secret-of-the-desk", **FIRST_ALERT}
+    assert curl.index('"secret"') < curl.index('"alertType"')
+
+
+def test_a_secret_with_quotes_survives_the_shell() -> None:
+    [curl] = [line for line in text(secret='it\'s "mine" $HOME').splitlines() if "curl" in line]
+    assert json.loads(shlex.split(curl)[-1])["secret"] == 'it\'s "mine" $HOME'
+
+
+def test_live_mode_shows_no_secret_and_says_that_the_money_is_real() -> None:
+    live = text(munshi_mode=Mode.LIVE, telegram_bot_token=SecretStr("1:a"), public_url="https://desk.example.com")
+    assert "a-secret-of-the-desk" not in live
+    assert "curl" not in live
+    assert "LIVE: real orders, real money" in live
+    assert "Webhook   https://desk.example.com/webhook" in live
+    assert "Health    http://127.0.0.1:8080/health" in live
+
+
+def test_what_still_stands_in_the_way_of_orders_is_said() -> None:
+    told = text(reasons=("sign in to Dhan: send /login", "the instrument list is loading"))
+    assert "  Not yet   sign in to Dhan: send /login\n            the instrument list is loading\n" in told
+
+
+def test_a_desk_that_listens_everywhere_is_reached_on_this_machine() -> None:
+    assert "curl -s http://127.0.0.1:9000/webhook" in text(host="0.0.0.0", port=9000)
