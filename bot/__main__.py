@@ -9,6 +9,7 @@ from bot.messenger import TelegramMessenger
 from core.bootstrap import build_desk
 from core.db.migration import WrongSchema
 from core.engine.claim import LeaseLost
+from core.engine.desk import Desk
 from core.errors import EX_CONFIG, BadSettings
 from core.logs import set_up_logging
 from core.settings import Settings, load
@@ -17,28 +18,34 @@ EX_TEMPFAIL = 75
 
 
 async def serve(settings: Settings) -> None:
-    """Run until cancelled. Raises whatever ended the engine."""
+    """Run until told to stop. Raises whatever ended the engine or the console: a half-dead desk is not kept alive."""
     application = build_application(settings)
     messenger = TelegramMessenger(application.bot, settings.munshi_mode)
     parts = build_desk(settings, messenger)
     console = Console(settings=settings, application=application, messenger=messenger, parts=parts)
     try:
         await parts.desk.take_lease()
-        talking = asyncio.create_task(console.run())
-        try:
+        stop_at_signal(parts.desk)
+        async with asyncio.TaskGroup() as tasks:
+            talking = tasks.create_task(console.run())
             await parts.desk.run()
-        finally:
             talking.cancel()
-            await asyncio.gather(talking, return_exceptions=True)
     finally:
         await parts.close()
+
+
+def stop_at_signal(desk: Desk) -> None:
+    """SIGTERM and SIGINT end the desk cleanly; safety does not need it."""
+    if sys.platform != "win32":
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, desk.stop)
 
 
 def main() -> int:
     try:
         settings = load()
         set_up_logging(settings, "desk")
-        asyncio.run(_until_told(settings))
+        asyncio.run(serve(settings))
     except (BadSettings, WrongSchema) as fault:
         sys.stderr.write(f"{fault}\n")
         return EX_CONFIG
@@ -48,19 +55,6 @@ def main() -> int:
         sys.stderr.write("another desk took over\n")
         return EX_TEMPFAIL
     return 0
-
-
-async def _until_told(settings: Settings) -> None:
-    """Stop cleanly at SIGTERM or SIGINT; safety does not need it."""
-    serving = asyncio.create_task(serve(settings))
-    loop = asyncio.get_running_loop()
-    if sys.platform != "win32":
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, serving.cancel)
-    try:
-        await serving
-    except asyncio.CancelledError:
-        return
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ ALLOWED = ["message", "callback_query", "my_chat_member"]
 POLL_SECONDS = 20
 _LONGEST_WAIT = 30.0
 _BEFORE_ALL = -1
+_FAILED = "That failed, and nothing was changed. The log says why."
 
 BotApplication = Application[Any, Any, Any, Any, Any, Any]
 
@@ -125,5 +126,11 @@ class Console:
 
 
 async def _report(update: object, context: Context) -> None:
-    """A handler failed: the operator's tap or command did nothing, and the log says why."""
-    log.error("handler_failed", update=type(update).__name__, exc_info=context.error)
+    """A handler failed: say so, since silence would look like success."""
+    log.error("handler_failed", exc_info=context.error)
+    if not isinstance(update, Update) or isinstance(context.error, TelegramError):
+        return
+    if update.callback_query is not None:
+        await update.callback_query.answer(_FAILED, show_alert=True)
+    elif update.message is not None:
+        await update.message.reply_text(_FAILED)

@@ -39,6 +39,8 @@ _MARKS = {
     OrderState.LAPSED: "⚪ Lapsed",
 }
 
+_SELF_EXPLAINED = frozenset({OrderState.FILLED, OrderState.DECLINED, OrderState.SUBMITTING})
+
 
 def card(report: AlertReport, mode: DeskMode) -> str:
     """One alert: what, where it stands, when it reaches the exchange, and why. Key facts on lines of their own."""
@@ -60,7 +62,8 @@ def _leg(report: AlertReport, order: Order) -> list[str]:
         _standing(report, order),
     ]
     when = _when(report, order)
-    return [*lines, *([when] if when else []), *([_words(order.reason)] if order.reason else [])]
+    why = "" if order.state in _SELF_EXPLAINED else order.reason
+    return [*lines, *([when] if when else []), *([_words(why)] if why else [])]
 
 
 def _terms(order: Order) -> str:

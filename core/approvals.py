@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from core import journal
-from core.db import alerts, orders
+from core.db import alerts, attempts, orders
+from core.domain.attempt import AttemptState
 from core.domain.order import Order, OrderState
 from core.errors import Refusal, StaleTap
 
@@ -53,6 +54,10 @@ def cancel(connection: Connection, tap: Tap) -> str:
 
 def send_again(connection: Connection, tap: Tap) -> str:
     """Send a leg once more that Dhan provably does not have. Raises StaleTap, Refusal."""
+    for order in orders.of_alert(connection, tap.alert_id):
+        last = attempts.last_of(connection, order.id)
+        if order.state is OrderState.NEEDS_OPERATOR and (last is None or last.state is not AttemptState.ABSENT):
+            raise Refusal("Dhan has something under this order's name: look there first, then drop it here.")
     return _answer_question(connection, tap, OrderState.QUEUED, "Sent again at your word.", "It is sent again")
 
 

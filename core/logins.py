@@ -53,6 +53,7 @@ class Session:
         self._vault = TokenVault(settings.token_keys)
         self._token: StoredToken | None = None
         self._turn = asyncio.Lock()
+        self._may_be_held = True
 
     def token(self) -> str:
         """The access token in force. Raises SignInNeeded when there is none."""
@@ -80,6 +81,7 @@ class Session:
         """Dhan refused the token: forget it, and hold orders until there is another."""
         async with self._turn:
             self._token = None
+            self._may_be_held = True
             now = self._clock.now()
 
             def bury(connection: Connection) -> None:
@@ -93,10 +95,12 @@ class Session:
         return self._vault.load(connection, self._settings.client_id)
 
     async def _signed_in(self) -> bool:
-        now = self._clock.now()
-        await self._database.write(
-            lambda connection: controls.lift_hold(connection, controls.Hold.SIGNED_OUT, at=now, actor=journal.DESK)
-        )
+        if self._may_be_held:
+            now = self._clock.now()
+            await self._database.write(
+                lambda connection: controls.lift_hold(connection, controls.Hold.SIGNED_OUT, at=now, actor=journal.DESK)
+            )
+            self._may_be_held = False
         return True
 
     async def _try_ladder(self, now: datetime) -> bool:
@@ -133,9 +137,7 @@ class Session:
             select(func.count()).where(logins.c.requested_at >= midnight, logins.c.reason == LoginRefusal.WRONG_PIN)
         ).scalar_one()
         if wrong >= WRONG_PINS_A_DAY:
-            return (
-                "Dhan refused the PIN twice today and may lock you out: correct DHAN_PIN; retried tomorrow."
-            )
+            return "Dhan refused the PIN twice today and may lock you out: correct DHAN_PIN; retried tomorrow."
         return ""
 
     async def _failed(self, login_id: int, trouble: LoginRefused | CallFailed, now: datetime) -> bool:
@@ -172,6 +174,7 @@ class Session:
         return True
 
     async def _hold(self, words: str, now: datetime) -> bool:
+        self._may_be_held = True
         reason = f"Not signed in at Dhan: {words}"
         await self._database.write(
             lambda connection: controls.set_hold(

@@ -6,10 +6,10 @@ Rows are written in the transaction of the change they tell about; the relay sen
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Table, case, insert, null, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, case, func, insert, null, or_, select, update
 
 from core.db.tables import alerts, cards, operators, outbox
 from core.domain.notice import Notice
@@ -96,6 +96,12 @@ def ring(connection: Connection, kind: Notice, *, at: datetime, alert_id: int | 
     ]
     if rows:
         connection.execute(insert(outbox), rows)
+
+
+def rang_lately(connection: Connection, kind: Notice, now: datetime) -> bool:
+    """Whether a message of that kind rang within the last minute: a desk that restarts in a loop rings once."""
+    last = connection.execute(select(func.max(outbox.c.created_at)).where(outbox.c.kind == kind)).scalar()
+    return last is not None and abs(now - last) < timedelta(minutes=1)
 
 
 def ring_order(connection: Connection, kind: Notice, order: Order, *, at: datetime, words: str) -> None:

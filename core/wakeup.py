@@ -13,6 +13,7 @@ from core.errors import Unavailable
 log = structlog.get_logger()
 
 LOOK_EVERY = 1.0
+LOOK_FOR_DESK_EVERY = 0.2
 
 
 class Nudger:
@@ -46,7 +47,7 @@ class Nudger:
                 log.warning("lease_not_read", why=str(trouble))
             else:
                 self._port = lease.nudge_port if lease and lease.expires_at > self._wall.now() else None
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(LOOK_EVERY if self.desk_is_there else LOOK_FOR_DESK_EVERY)
 
     def close(self) -> None:
         self._socket.close()

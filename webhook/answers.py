@@ -13,8 +13,8 @@ from core.reports import AlertReport, Standing
 
 _WORDS: Mapping[Standing, str] = {
     Standing.ACCEPTED: "Stored. The desk has not finished with it.",
-    Standing.PLACED: "Dhan has the order.",
-    Standing.QUEUED: "Approved; it waits for its time.",
+    Standing.PLACED: "",
+    Standing.QUEUED: "It waits for its time.",
     Standing.HELD: "Approved, and held.",
     Standing.AWAITING_APPROVAL: "Waiting for a tap in Telegram.",
     Standing.REFUSED: "Refused.",
@@ -55,7 +55,7 @@ def _message(standing: Standing, report: AlertReport | None) -> str:
     if standing is Standing.REFUSED and not report.orders:
         return f"Refused: {report.alert.reason}"
     first = next((order for order in report.orders if report.order_standing(order) is standing), None)
-    words = [_WORDS[standing]]
+    words = [_WORDS[standing]] if _WORDS[standing] else []
     if standing is Standing.HELD:
         words += report.holds.values()
     elif first is not None:

@@ -16,6 +16,7 @@ from core.wakeup import Nudger
 from webhook.outcomes import Outcomes
 from webhook.routes.alerts import AlertDoor
 from webhook.routes.status import status_routes
+from webhook.routes.trace import trace_routes
 
 BUSY_TIMEOUT = 1.0
 
@@ -52,4 +53,5 @@ def build_app(settings: Settings) -> FastAPI:
     )
     app.add_route("/webhook", door.take_alert, methods=["POST"])
     app.include_router(status_routes(settings, database, clock))
+    app.include_router(trace_routes(settings, database, clock))
     return app

@@ -5,6 +5,7 @@ provably not sent may be sent again, and of an unknown one nothing may be assume
 """
 
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
@@ -117,6 +118,14 @@ class BrokerOrder:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class PastFill:
+    """What an order of an earlier day had traded: units, and their average price in rupees."""
+
+    quantity: int
+    average_price: Decimal
+
+
 class Broker(Protocol):
     """Reads raise BrokerUnavailable when they prove nothing, and SignInNeeded when the session is dead."""
 
@@ -130,6 +139,10 @@ class Broker(Protocol):
 
     async def book(self) -> list[BrokerOrder]:
         """All orders of the broker's day, ours or not."""
+        ...
+
+    async def past_fills(self, since: date, until: date) -> dict[str, PastFill]:
+        """Fills of those days, both included, by order id: the book itself knows today only."""
         ...
 
     async def check_session(self) -> None:

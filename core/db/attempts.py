@@ -112,7 +112,8 @@ def settle(
     )
 
 
-def doubt(connection: Connection, attempt_id: int, *, next_lookup_at: datetime, words: str) -> None:
+def doubt(connection: Connection, attempt_id: int, *, next_lookup_at: datetime | None, words: str) -> None:
+    """Nobody knows; no next look-up means that look-ups cannot settle it."""
     connection.execute(
         update(attempts)
         .where(attempts.c.id == attempt_id)

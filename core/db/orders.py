@@ -73,6 +73,12 @@ def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Orde
     return _read(connection, query)
 
 
+def changed_since(connection: Connection, states: Iterable[OrderState], since: datetime) -> list[Order]:
+    """Orders in any of the states that changed lately."""
+    query = select(*_COLUMNS).where(orders.c.state.in_(list(states)), orders.c.updated_at > since)
+    return _read(connection, query)
+
+
 def due(connection: Connection, now: datetime, limit: int) -> list[Order]:
     """Queued orders whose time and turn have come, in the order in which they should go out."""
     earlier = orders.alias()

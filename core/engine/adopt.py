@@ -123,5 +123,8 @@ def _conflict(connection: Connection, order: Order, found: BrokerOrder, moment: 
         unsure = orders.move(connection, order, OrderState.UNKNOWN, at=at, actor=actor, reason=words)
     if unsure is not None and unsure.state is OrderState.UNKNOWN:
         orders.move(connection, unsure, OrderState.NEEDS_OPERATOR, at=at, actor=actor, reason=words)
+    for attempt in attempts.of_orders(connection, [order.id]):
+        if attempt.state in (AttemptState.OPEN, AttemptState.UNKNOWN):
+            attempts.doubt(connection, attempt.id, next_lookup_at=None, words=words)
     if controls.set_hold(connection, Hold.PAUSED, f"Paused by the desk: {words}", at=at, actor=actor):
         notifications.ring_order(connection, Notice.CONFLICT, order, at=at, words=words)

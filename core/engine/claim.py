@@ -103,6 +103,10 @@ def _write_down(connection: Connection, order: Order, *, epoch: int, now: dateti
         return None
     again = earlier[-1] if earlier and earlier[-1].state is AttemptState.NOT_SENT else None
     request = order_request(connection, order, again.number if again else len(earlier) + 1)
+    sent = f"Sent as {request.correlation_id}."
+    claimed = orders.move(connection, order, OrderState.SUBMITTING, at=now, actor=journal.DESK, reason=sent)
+    if claimed is None:
+        return None
     if again:
         attempt_id = attempts.start_again(connection, again, epoch=epoch, at=wall)
     else:
@@ -115,16 +119,6 @@ def _write_down(connection: Connection, order: Order, *, epoch: int, now: dateti
             request=asdict(request),
             at=wall,
         )
-    claimed = orders.move(
-        connection,
-        order,
-        OrderState.SUBMITTING,
-        at=now,
-        actor=journal.DESK,
-        reason=f"Sent as {request.correlation_id}.",
-    )
-    if claimed is None:
-        raise LeaseLost
     names = tuple(attempt.correlation_id for attempt in earlier)
     return Claim(order=claimed, attempt_id=attempt_id, request=request, earlier_names=names)
 

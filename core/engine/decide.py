@@ -64,7 +64,11 @@ class Decider:
     def _decide_one(self, connection: Connection, stored: StoredAlert, policies: Policies, now: datetime) -> None:
         try:
             alert = _readable(stored)
-            drafts = [self._draft(leg, stored, alert, policies, now) for leg in alert.legs]
+            legs = sorted(alert.legs, key=lambda leg: leg.position)
+            drafts = [
+                self._draft(leg, stored, alert, policies, now) | {"position": place}
+                for place, leg in enumerate(legs, start=1)
+            ]
         except Refusal as refusal:
             alerts.decided(connection, stored, AlertState.REFUSED, at=now, reason=str(refusal))
             return
@@ -73,8 +77,11 @@ class Decider:
         alerts.decided(connection, stored, AlertState.DECIDED, at=now, reason=" ".join(alert.remarks))
 
     def _draft(self, leg: Leg, stored: StoredAlert, alert: Alert, policies: Policies, now: datetime) -> dict[str, Any]:
-        instrument = self.resolve(leg, to_india(now).date())
-        _check(leg, instrument)
+        try:
+            instrument = self.resolve(leg, to_india(now).date())
+            _check(leg, instrument)
+        except Refusal as refusal:
+            raise Refusal(f"{leg.side} {leg.quantity} {leg.symbol}: {refusal}") from refusal
         decision = route(
             segment_class=instrument.segment_class,
             order_type=leg.order_type,
@@ -128,7 +135,6 @@ def _check(leg: Leg, instrument: Instrument) -> None:
 
 def _what(leg: Leg, instrument: Instrument) -> dict[str, Any]:
     return {
-        "position": leg.position,
         "side": leg.side,
         "order_type": leg.order_type,
         # Shares are always taken for delivery, whatever the alert says: the operator's rule.

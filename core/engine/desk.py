@@ -38,6 +38,7 @@ log = structlog.get_logger()
 POLL = 0.25
 RENEW_EVERY = 1.0
 WATCH_EVERY = 0.4
+LAST_SENDS = 5.0
 FRESH = timedelta(minutes=1)
 BOOK_WHEN_FRESH, BOOK_WHEN_RESTING, BOOK_WHEN_IDLE = 0.4, 2.0, 30.0
 
@@ -78,6 +79,7 @@ class Desk:
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._wake = asyncio.Event()
         self._tell = asyncio.Event()
+        self._told_to_stop = asyncio.Event()
         self._epoch = 0
 
     async def take_lease(self) -> None:
@@ -95,23 +97,36 @@ class Desk:
         log.info("lease_taken", epoch=epoch)
 
     async def run(self) -> None:
-        """Act until cancelled. Raises LeaseLost when another desk took over."""
+        """Act until told to stop. Raises LeaseLost when another desk took over."""
         await self._database.write(self._recover)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keep_lease(), name="lease")
-                tasks.create_task(self._work(tasks), name="work")
-                tasks.create_task(self._watch_broker(), name="broker")
-                tasks.create_task(self._keep_instruments(), name="instruments")
-                tasks.create_task(self._deliver(), name="relay")
+                loops = [
+                    tasks.create_task(self._keep_lease()),
+                    tasks.create_task(self._work(tasks)),
+                    tasks.create_task(self._watch_broker()),
+                    tasks.create_task(self._keep_instruments()),
+                    tasks.create_task(self._deliver()),
+                ]
+                tasks.create_task(self._end_when_told(loops))
         finally:
             at = self._wall.now()
             await self._database.write(lambda c: leases.release(c, epoch=self._epoch, at=at))
+
+    def stop(self) -> None:
+        """End soon, and cleanly: `run` returns once what is under way has ended."""
+        self._told_to_stop.set()
 
     def nudge(self) -> None:
         """Look at the rows now: a tap may have changed them."""
         self._wake.set()
         self._tell.set()
+
+    async def _end_when_told(self, loops: list[asyncio.Task[None]]) -> None:
+        await self._told_to_stop.wait()
+        await self._dispatcher.finish(LAST_SENDS)
+        for loop in loops:
+            loop.cancel()
 
     async def _try_lease(self, port: int) -> int | None:
         at = self._wall.now()
@@ -122,7 +137,8 @@ class Desk:
         unsure = doubt_unfinished(connection, moment)
         words = "The desk has just started and compares its rows with Dhan's book first."
         controls.set_hold(connection, Hold.STARTING, words, at=moment.now, actor=journal.DESK)
-        notifications.ring(connection, Notice.DESK_STARTED, at=moment.now, in_doubt=unsure)
+        if self._epoch > 1 and (unsure or not notifications.rang_lately(connection, Notice.DESK_STARTED, moment.now)):
+            notifications.ring(connection, Notice.DESK_STARTED, at=moment.now, in_doubt=unsure)
 
     async def _keep_lease(self) -> None:
         while True:

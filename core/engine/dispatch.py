@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from core import controls
 from core.broker.port import Broker, BrokerOrder, Refusal, Refused
-from core.clock import Clock, SystemClock
+from core.clock import Clock, SystemClock, monotonic
 from core.db import orders
 from core.db.engine import Database
 from core.domain.order import Order
@@ -47,16 +47,24 @@ class Dispatcher:
         self._wall = SystemClock()
         self._limiter = limiter
         self._under_way: set[int] = set()
+        self._closed = False
 
     async def send_due(self, tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int) -> None:
         """Start what is due, as far as there is room."""
         room = AT_ONCE - len(self._under_way)
-        if room <= 0:
+        if self._closed or room <= 0:
             return
         due = await self._database.read(self._due)
         for order in [order for order in due if order.id not in self._under_way][:room]:
             self._under_way.add(order.id)
             tasks.create_task(self._send(order, epoch, wake))
+
+    async def finish(self, within: float) -> None:
+        """Claim nothing more, and let what is under way end; what does not is looked up at the next start."""
+        self._closed = True
+        until = monotonic() + within
+        while self._under_way and monotonic() < until:  # noqa: ASYNC110 - several tasks, no one event
+            await asyncio.sleep(0.02)
 
     def _due(self, connection: Connection) -> list[Order]:
         if controls.holds(connection):
@@ -74,11 +82,7 @@ class Dispatcher:
         """True when the order was claimed, whatever became of it."""
         await self._limiter.wait_for_room()
         moment = self._moment()
-        claimed = await self._database.write(
-            lambda connection: claim(
-                connection, order, epoch=epoch, now=moment.now, wall=moment.wall, calendar=self._calendar
-            )
-        )
+        claimed = await self._database.write(lambda connection: self._claim(connection, order, epoch, moment))
         if claimed is None:
             self._limiter.give_back()
             return False
@@ -96,6 +100,11 @@ class Dispatcher:
         reach(Point.OUTCOME_RECORDED)
         log.info("order_sent", order=order.label, name=claimed.request.correlation_id, outcome=type(outcome).__name__)
         return True
+
+    def _claim(self, connection: Connection, order: Order, epoch: int, moment: Moment) -> Claim | None:
+        if not self._session.is_signed_in:
+            return None
+        return claim(connection, order, epoch=epoch, now=moment.now, wall=moment.wall, calendar=self._calendar)
 
     async def _is_there_already(self, claimed: Claim) -> bool:
         """Before anything is sent a second time a fresh look-up must say that no earlier try is there."""

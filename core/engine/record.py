@@ -53,7 +53,7 @@ def _accepted(connection: Connection, claim: Claim, broker_order_id: str, moment
         OrderState.WORKING,
         at=moment.now,
         actor=journal.DHAN,
-        reason="Dhan has it.",
+        reason="Dhan has the order.",
         broker_order_id=broker_order_id,
         retry_at=None,
     )

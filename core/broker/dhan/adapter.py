@@ -1,13 +1,16 @@
 """Dhan behind the broker port."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any, cast
 
 from core.broker.dhan.client import CallFailed, DhanClient, Reply
-from core.broker.dhan.mapping import classify, order_body, read_order, read_placement
+from core.broker.dhan.mapping import classify, order_body, read_order, read_placement, sum_fills
 from core.broker.dhan.wire import Row, as_row, read_error
-from core.broker.port import BrokerOrder, NotSent, OrderRequest, Outcome, Refusal, Unknown
+from core.broker.port import BrokerOrder, NotSent, OrderRequest, Outcome, PastFill, Refusal, Unknown
 from core.errors import BrokerUnavailable, SignInNeeded
+
+MOST_PAGES = 200
 
 
 class Dhan:
@@ -47,6 +50,18 @@ class Dhan:
         if not reply.is_success or not isinstance(rows, list):
             raise _no_evidence(reply)
         return [_order(cast("Row", row)) for row in cast("list[Any]", rows)]
+
+    async def past_fills(self, since: date, until: date) -> dict[str, PastFill]:
+        rows: list[Row] = []
+        for page in range(MOST_PAGES):
+            reply = await self._read(f"/trades/{since.isoformat()}/{until.isoformat()}/{page}")
+            body = reply.json()
+            if not reply.is_success or not isinstance(body, list):
+                raise _no_evidence(reply)
+            if not body:
+                return sum_fills(rows)
+            rows += cast("list[Row]", body)
+        raise BrokerUnavailable("Dhan's trade history does not end")
 
     async def check_session(self) -> None:
         reply = await self._read("/profile")

@@ -13,11 +13,13 @@ from core.broker.port import (
     BrokerState,
     OrderRequest,
     Outcome,
+    PastFill,
     Refusal,
     Refused,
     Unknown,
 )
 from core.domain.alert import OrderType, Product, Side
+from core.errors import BrokerUnavailable
 
 _STATES: Mapping[str, BrokerState] = MappingProxyType(
     {
@@ -146,6 +148,24 @@ def read_order(row: Row) -> BrokerOrder | None:
         is_amo=bool(row.get("afterMarketOrder")),
         words=text(row, "omsErrorDescription"),
     )
+
+
+def sum_fills(rows: list[Row]) -> dict[str, PastFill]:
+    """Trade rows added up by order. Raises BrokerUnavailable for a row that cannot be read: the list is no evidence."""
+    pieces: dict[str, list[tuple[int, Decimal]]] = {}
+    for row in rows:
+        try:
+            piece = int(row["tradedQuantity"]), Decimal(str(row["tradedPrice"]))
+        except (KeyError, TypeError, ValueError, InvalidOperation):
+            raise BrokerUnavailable("Dhan's trade history has an entry that cannot be read") from None
+        pieces.setdefault(text(row, "orderId"), []).append(piece)
+    return {order_id: _summed(traded) for order_id, traded in pieces.items()}
+
+
+def _summed(traded: list[tuple[int, Decimal]]) -> PastFill:
+    quantity = sum(units for units, _ in traded)
+    worth = sum((units * price for units, price in traded), Decimal(0))
+    return PastFill(quantity=quantity, average_price=(worth / quantity).quantize(Decimal("0.01")))
 
 
 def _rupees(value: Any) -> Decimal | None:

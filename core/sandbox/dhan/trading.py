@@ -20,6 +20,7 @@ from core.sandbox.dhan.wire import order_json, trade_json
 from core.settings import PaperAccount
 
 MOST_MODIFICATIONS = 25
+TRADES_A_PAGE = 20
 
 
 @dataclass
@@ -91,6 +92,18 @@ class Trading:
             return JSONResponse([])
         return JSONResponse([trade_json(trade, order) for trade in self.ledger.trades_of(order.order_id)])
 
+    async def past_trades(self, request: Request) -> Response:
+        """Fills of a range of days, both included, in pages; an empty page ends them."""
+        self._advance()
+        try:
+            since, until = (date.fromisoformat(request.path_params[name]) for name in ("since", "until"))
+        except ValueError:
+            raise bad_input(BAD_INPUT) from None
+        trades = [trade for trade in self.ledger.trades(since) if trade.day <= until]
+        first = request.path_params["page"] * TRADES_A_PAGE
+        rows = trades[first : first + TRADES_A_PAGE]
+        return JSONResponse([trade_json(trade, _known(self.ledger.order(trade.order_id))) for trade in rows])
+
     def _advance(self) -> date:
         """Let the exchange catch up; the India date it is now."""
         now = self.clock.now()
@@ -119,6 +132,12 @@ class Trading:
         if order is None:
             raise order_error(NOT_FOUND)
         return order
+
+
+def _known(order: Order | None) -> Order:
+    if order is None:
+        raise LookupError("a trade without its order")
+    return order
 
 
 def _check_hours(ticket: Ticket, now: datetime) -> None:
