@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from core.errors import EX_CONFIG
 from core.clock import monotonic
+from core.errors import EX_CONFIG
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds before a dead child is started again; doubles each time
 STEADY = 60.0  # seconds alive after which the pauses begin anew

@@ -166,4 +166,4 @@ def _what_is_now(moment: Moment) -> str:
     auction = today.closing_auction
     if auction and auction.span.opens <= clock < auction.span.closes:
         return f"Closing auction until {spoken_time(auction.span.closes)}"
-    return "The session is over"
+    return "The session is over" if clock > today.sessions[-1].opens else "Between two sessions"

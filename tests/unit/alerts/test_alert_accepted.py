@@ -142,6 +142,7 @@ REMARKS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown key": (message(leg(approved=True)), ["Leg 1: unknown and without effect: 'approved'"]),
     "placeholder in an unknown key": (message(leg(note="{{close}}")), ["'note'"]),
     "key in other letters": (message(SHARE | {"pric\u0435": "1"}), ["unknown", r"'pric\u0435'"]),
+    "key with a Kelvin sign": (message(SHARE | {"tic\u212aer": "TCS"}), ["unknown", r"'tic\u212aer'"]),
     "no alertType": (message(SHARE, alertType=Gone), ["alertType is missing"]),
     "a price beside the legs": (message(SHARE, price="1500"), ["outside of order_legs and without effect: price"]),
     "meta as text": (message(leg(meta="15")), ["meta is '15'"]),

@@ -165,6 +165,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "symbol is 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'...; it must be 1 to 50",
     ),
     "symbol as a number of wrong kind": (leg(symbol={}), "symbol is an object"),
+    "symbol true": (leg(symbol=True), "symbol is true"),
     # instruments
     "no instrument": (leg(instrument=Gone), "instrument is missing; it must be EQ, FUT or OPT, because the symbol"),
     "an instrument nobody knows": (leg(instrument="CRYPTO"), "instrument is 'CRYPTO'"),

@@ -68,6 +68,7 @@ WELL_FORMED = {
     "inside a leg": json.dumps(message(SHARE | {"secret": SECRET})),
     "a key spelt with escapes": '{"secre\\u0074": "SECRET", "price": 1.50}'.replace("SECRET", SECRET),
     "none, and texts that look like one": '{"note": "secret:", "b": "my secret: plan", "c": "\\"secret\\":\\"x\\""}',
+    "a byte order mark": "\ufeff" + json.dumps(message(SHARE, secret=SECRET)),
     "letters that are not seen": '{"secret": "SECRET", "note": "a\u200b\u202e\x7f\u0085b"}'.replace("SECRET", SECRET),
 }
 

@@ -1,6 +1,6 @@
 """What the card says and offers beside the decision."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
@@ -9,7 +9,7 @@ from core.domain.alert import AmoTime, OrderType
 from core.domain.instrument import SegmentClass
 from core.domain.order import Mode
 from core.domain.routing import Decision, ReleasePolicy, may_send, route
-from core.domain.sessions import INDIA, Calendar, Closed
+from core.domain.sessions import INDIA, Calendar, Closed, Span, Trading
 
 CALENDAR = load_calendar()
 CASH = SegmentClass.CASH
@@ -28,6 +28,7 @@ def decide(
     amo_time: AmoTime = AmoTime.OPEN_30,
     policy: ReleasePolicy = ReleasePolicy.AMO,
     calendar: Calendar = CALENDAR,
+    index_expiry: date | None = None,
 ) -> Decision:
     return route(
         segment_class=segment_class,
@@ -36,6 +37,7 @@ def decide(
         now=india(when),
         calendar=calendar,
         policy=policy,
+        index_expiry=index_expiry,
     )
 
 
@@ -47,13 +49,14 @@ def refusal(
     as_amo: bool = False,
     into_auction: bool = False,
     index_expiry: date | None = None,
+    calendar: Calendar = CALENDAR,
 ) -> str | None:
     return may_send(
         segment_class=segment_class,
         order_type=order_type,
         as_amo=as_amo,
         now=india(when),
-        calendar=CALENDAR,
+        calendar=calendar,
         into_auction=into_auction,
         index_expiry=index_expiry,
     )
@@ -230,6 +233,57 @@ def test_a_contract_that_has_had_its_last_session_goes_nowhere() -> None:
     assert refusal("2026-12-08 15:35", SegmentClass.EQUITY_DERIVATIVES) is None
     assert refusal("2026-12-08 15:35", SegmentClass.EQUITY_DERIVATIVES, index_expiry=date(2026, 12, 8)) == expired
     assert refusal("2026-12-08 19:00", SegmentClass.EQUITY_DERIVATIVES, index_expiry=date(2026, 12, 8)) == expired
+
+
+def test_the_last_session_of_a_contract_is_known_the_day_before() -> None:
+    decision = decide(
+        "2026-12-07 16:00",
+        SegmentClass.EQUITY_DERIVATIVES,
+        policy=ReleasePolicy.OPEN,
+        index_expiry=date(2026, 12, 8),
+    )
+
+    assert decision.window_ends_at == india("2026-12-08 15:29:58")
+
+
+def with_session(opens: str, closes: str) -> Calendar:
+    """The calendar with one session of its own on Tue 1 Dec 2026."""
+    usual = CALENDAR.day(CASH, date(2026, 12, 1))
+    assert isinstance(usual, Trading)
+    session = Span(time.fromisoformat(opens), time.fromisoformat(closes))
+    return CALENDAR.with_day(CASH, date(2026, 12, 1), usual.at_special_hours((session,)))
+
+
+def test_the_after_market_window_waits_for_an_evening_session_to_end() -> None:
+    evening = with_session("18:00", "19:00")
+
+    assert (
+        refusal("2026-12-01 18:30", as_amo=True, calendar=evening)
+        == "The after-market window is closed until Tue 1 Dec 19:00."
+    )
+    assert decide("2026-12-01 18:30", calendar=evening).mode is Mode.IMMEDIATE
+    assert decide("2026-12-01 18:59:58", calendar=evening).release_at == india("2026-12-01 19:00")
+
+
+def test_the_after_market_window_ends_when_an_early_session_opens() -> None:
+    early = with_session("08:30", "15:30")
+
+    assert refusal("2026-12-01 08:29", as_amo=True, calendar=early) is None
+    assert refusal("2026-12-01 08:30", as_amo=True, calendar=early) is not None
+    assert decide("2026-12-01 08:30", calendar=early).mode is Mode.IMMEDIATE
+
+
+def test_a_gap_between_two_sessions_is_waited_out() -> None:
+    usual = CALENDAR.day(CASH, date(2026, 12, 1))
+    assert isinstance(usual, Trading)
+    sessions = (Span(time(9, 15), time(10)), Span(time(11, 30), time(12, 30)))
+    drill = CALENDAR.with_day(CASH, date(2026, 12, 1), usual.at_special_hours(sessions))
+
+    decision = decide("2026-12-01 10:30", calendar=drill)
+
+    assert (decision.mode, decision.as_amo) == (Mode.QUEUE, False)
+    assert decision.release_at == india("2026-12-01 11:30")
+    assert decision.reason == "Between two sessions: it waits for the open, Tue 1 Dec 11:30."
 
 
 def test_instants_at_the_ends_of_time_are_held_not_raised() -> None:

@@ -117,19 +117,33 @@ def test_what_the_card_offers_can_be_done(order: dict[str, Any], now: datetime) 
 
 
 @settings(max_examples=1500, deadline=None)
-@given(order=ORDERS, now=INSTANTS, share=st.floats(0, 1, exclude_max=True))
-def test_a_later_look_at_the_same_wait_never_sends_earlier(order: dict[str, Any], now: datetime, share: float) -> None:
-    """One wait: the window that is open now, or the same day. Monday's morning is another one than Sunday's night."""
+@given(order=ORDERS, now=INSTANTS, share=st.floats(0, 1))
+def test_a_later_look_at_an_open_window_keeps_the_window(order: dict[str, Any], now: datetime, share: float) -> None:
     first = route(now=now, calendar=CALENDAR, **order)
-    if first.window_ends_at is None or first.release_at is None:
+    if first.window_ends_at is None or first.mode is Mode.QUEUE:
         return
-    ends = min(first.window_ends_at, midnight_after(now)) if first.mode is Mode.QUEUE else first.window_ends_at
-    later = now + share * (ends - now)
+    later = min(now + share * (first.window_ends_at - now), first.window_ends_at - timedelta(microseconds=1))
 
     second = route(now=later, calendar=CALENDAR, **order)
 
-    assert second.window_ends_at == first.window_ends_at
-    assert second.release_at == max(first.release_at, later)
+    assert (second.mode, second.window_ends_at, second.release_at) == (first.mode, first.window_ends_at, later)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(order=ORDERS, now=INSTANTS, share=st.floats(0, 1))
+def test_a_later_look_while_both_windows_stay_shut_never_sends_earlier(
+    order: dict[str, Any], now: datetime, share: float
+) -> None:
+    first = route(now=now, calendar=CALENDAR, **order)
+    if first.release_at is None or first.mode is not Mode.QUEUE:
+        return
+    later = now + share * (midnight_after(now) - timedelta(microseconds=1) - now)
+    if None in (refusal(order, as_amo=False, now=later), refusal(order, as_amo=True, now=later)):
+        return
+
+    second = route(now=later, calendar=CALENDAR, **order)
+
+    assert second.release_at is None or second.release_at >= first.release_at
 
 
 def midnight_after(now: datetime) -> datetime:

@@ -1,0 +1,1 @@
+"""The chat page: plain files, and the few calls that it makes."""
