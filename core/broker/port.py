@@ -77,8 +77,9 @@ Outcome = Accepted | Refused | NotSent | Unknown
 
 
 class BrokerState(StrEnum):
-    """A broker's order status in our words; OTHER is a word we do not know, and no ending."""
+    """A broker's order status in our words. RECEIVED: not past the broker's own checks. OTHER: unknown, no ending."""
 
+    RECEIVED = "received"
     WORKING = "working"
     PART_FILLED = "part_filled"
     FILLED = "filled"

@@ -29,7 +29,7 @@ def add(connection: Connection, values: dict[str, Any], *, at: datetime, actor: 
     """Store a new order and its first event; returns its id."""
     order_id: int = connection.execute(
         insert(orders).returning(orders.c.id),
-        {**values, "version": 1, "filled_quantity": 0, "created_at": at, "updated_at": at},
+        {**values, "version": 1, "filled_quantity": 0, "confirmed": False, "created_at": at, "updated_at": at},
     ).scalar_one()
     journal.append(
         connection,
@@ -85,7 +85,10 @@ def due(connection: Connection, now: datetime, limit: int) -> list[Order]:
     an_earlier_leg_is_open = (
         select(earlier.c.id)
         .where(earlier.c.alert_id == orders.c.alert_id, earlier.c.position < orders.c.position)
-        .where(earlier.c.state.in_(_BEFORE_THE_BROKER))
+        .where(
+            earlier.c.state.in_(_BEFORE_THE_BROKER)
+            | ((earlier.c.state == OrderState.WORKING) & earlier.c.confirmed.is_(False))
+        )
         .exists()
     )
     query = (

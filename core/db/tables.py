@@ -94,6 +94,7 @@ orders = _table(
     Column("retry_at", Instant),
     Column("reason", Text, nullable=False),
     Column("broker_order_id", Text),
+    Column("confirmed", Flag, nullable=False),
     Column("filled_quantity", _Integer, nullable=False),
     Column("average_price", Money),
     Column("created_at", Instant, nullable=False),

@@ -91,6 +91,7 @@ def check_move(before: OrderState, after: OrderState) -> None:
 class Order:
     """One order as stored. Quantities in units, money in rupees, times aware in UTC.
 
+    `confirmed`: it stood in the broker's book past the broker's own checks, which come after its acknowledgement.
     `release_at` is when it may go out, `reaches_exchange_at` when the exchange sees it, `expires_at` when waiting ends.
     """
 
@@ -120,6 +121,7 @@ class Order:
     retry_at: datetime | None
     reason: str
     broker_order_id: str | None
+    confirmed: bool
     filled_quantity: int
     average_price: Decimal | None
     created_at: datetime

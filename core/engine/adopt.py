@@ -54,11 +54,16 @@ def adopt(connection: Connection, order: Order, found: BrokerOrder, moment: Mome
 def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> Order:
     """Bring an order at the broker to where the broker says it is. Fills only ever grow."""
     filled = max(order.filled_quantity, report.filled_quantity)
+    confirmed = order.confirmed or report.state is not BrokerState.RECEIVED
     target = _target(report, filled)
-    facts = {"filled_quantity": filled, "average_price": report.average_price or order.average_price}
-    if target is None or (target is order.state and filled == order.filled_quantity):
+    if target is None or (target, filled, confirmed) == (order.state, order.filled_quantity, order.confirmed):
         return order
     words = _words(report, target, filled)
+    facts = {
+        "filled_quantity": filled,
+        "average_price": report.average_price or order.average_price,
+        "confirmed": confirmed,
+    }
     if target is order.state:
         moved = orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words, **facts)
     elif target in MOVES[order.state]:
@@ -67,14 +72,14 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
         return order
     if moved is None:
         return order
-    if target in _RINGS:
+    if target in _RINGS and (target, filled) != (order.state, order.filled_quantity):
         notifications.ring_order(connection, _RINGS[target], moved, at=moment.now, words=words)
     return moved
 
 
 def _target(report: BrokerOrder, filled: int) -> OrderState | None:
     match report.state:
-        case BrokerState.WORKING | BrokerState.PART_FILLED:
+        case BrokerState.RECEIVED | BrokerState.WORKING | BrokerState.PART_FILLED:
             return OrderState.PART_FILLED if filled else OrderState.WORKING
         case BrokerState.FILLED:
             return OrderState.FILLED
@@ -98,7 +103,7 @@ def _words(report: BrokerOrder, target: OrderState, filled: int) -> str:
         case OrderState.PART_FILLED:
             return f"{filled} of {report.quantity} filled{at}."
         case OrderState.REJECTED:
-            return f"Rejected after it was placed. Dhan said: {report.words or 'nothing more'}."
+            return f"Rejected after it was placed. Dhan said: {report.words.rstrip('.') or 'nothing more'}."
         case OrderState.CANCELLED:
             return f"Cancelled at the exchange with {filled} of {report.quantity} filled."
         case OrderState.LAPSED:

@@ -6,7 +6,7 @@ from core.broker.port import Refusal, Refused
 
 
 def explain(refused: Refused) -> str:
-    said = f"Dhan said: {refused.words or 'nothing more'} ({refused.code or 'no code'})."
+    said = f"Dhan said: {refused.words.rstrip('.') or 'nothing more'} ({refused.code or 'no code'})."
     return f"{_next_step(refused.refusal)} {said}"
 
 

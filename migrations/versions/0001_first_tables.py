@@ -208,6 +208,7 @@ def upgrade() -> None:
         sa.Column("retry_at", types.Instant(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("broker_order_id", sa.Text(), nullable=True),
+        sa.Column("confirmed", types.Flag(), nullable=False),
         sa.Column("filled_quantity", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("average_price", types.Money(), nullable=True),
         sa.Column("created_at", types.Instant(), nullable=False),

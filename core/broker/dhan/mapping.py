@@ -23,7 +23,7 @@ from core.errors import BrokerUnavailable
 
 _STATES: Mapping[str, BrokerState] = MappingProxyType(
     {
-        "TRANSIT": BrokerState.WORKING,
+        "TRANSIT": BrokerState.RECEIVED,
         "PENDING": BrokerState.WORKING,
         "PART_TRADED": BrokerState.PART_FILLED,
         "TRADED": BrokerState.FILLED,
