@@ -30,7 +30,7 @@ COMMANDS = (
     Command(name="order", summary="One alert's whole story", purpose=Purpose.LOOK, role=Role.VIEWER, usage="/order 41"),
     Command(name="pause", summary="Send nothing until /resume", purpose=Purpose.ACT, role=Role.APPROVER),
     Command(name="resume", summary="Send again after /pause", purpose=Purpose.ACT, role=Role.APPROVER),
-    Command(name="golive", summary="Confirm live trading", purpose=Purpose.ACT, role=Role.ADMIN),
+    Command(name="golive", summary="Confirm live trading, in live mode", purpose=Purpose.ACT, role=Role.ADMIN),
     Command(name="help", summary="All commands", purpose=Purpose.LOOK, role=Role.VIEWER),
 )
 BY_NAME = {command.name: command for command in COMMANDS}

@@ -61,9 +61,8 @@ def _leg(report: AlertReport, order: Order) -> list[str]:
         _terms(order),
         _standing(report, order),
     ]
-    when = _when(report, order)
-    why = "" if order.state in _SELF_EXPLAINED else order.reason
-    return [*lines, *([when] if when else []), *([_words(why)] if why else [])]
+    why = "" if order.state in _SELF_EXPLAINED or report.is_held(order) else order.reason
+    return [*lines, *_when(report, order), *([f"<i>{_words(why)}</i>"] if why else [])]
 
 
 def _terms(order: Order) -> str:
@@ -88,21 +87,21 @@ def _standing(report: AlertReport, order: Order) -> str:
     return f"{_MARKS[order.state]}{fill}"
 
 
-def _when(report: AlertReport, order: Order) -> str:
-    """When it goes out and reaches the exchange, while that lies ahead."""
+def _when(report: AlertReport, order: Order) -> list[str]:
+    """When it goes out and reaches the exchange, and until when a tap counts, while that lies ahead."""
     if report.is_held(order):
-        return _words(" ".join(report.holds.values()))
-    kind = "After-market" if order.as_amo else "Regular order"
+        return [_words(reason) for reason in report.holds.values()]
+    lines: list[str] = []
     waiting = order.state in (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
+    if waiting and order.release_at is not None and order.mode is not Mode.IMMEDIATE:
+        kind = "after-market" if order.as_amo else "regular order"
+        lines.append(f"Goes out {day_time(order.release_at)}, {kind}")
     reaches = order.reaches_exchange_at
-    if order.state is OrderState.WORKING and order.as_amo and reaches and reaches > report.at:
-        return f"{kind} → exchange {day_time(reaches)}"
-    if not waiting or order.release_at is None:
-        return ""
-    if order.mode is Mode.IMMEDIATE:
-        return f"Answer until {day_time(order.expires_at)}"
-    until = f"\nAnswer until {day_time(order.expires_at)}" if order.state is OrderState.AWAITING_APPROVAL else ""
-    return f"{kind}, goes {day_time(order.release_at)} → exchange {day_time(reaches)}{until}"
+    if (waiting or order.state is OrderState.WORKING) and reaches is not None and reaches > report.at:
+        lines.append(f"Exchange {day_time(reaches)}")
+    if order.state is OrderState.AWAITING_APPROVAL:
+        lines.append(f"Answer by {day_time(order.expires_at)}")
+    return lines
 
 
 def _remarks(report: AlertReport) -> list[str]:
@@ -142,6 +141,8 @@ def ring(message: Message, mode: DeskMode) -> str:
     if "order" not in facts:
         return fit(f"{title}\n{_words(str(facts['words']))}")
     what = f"<b>{facts['side']} {facts['quantity']} {escape(str(facts['symbol']))}</b> · {facts['order']}"
+    if message.kind is Notice.FILLED and facts["average"]:
+        return fit(f"{title} {facts['filled']} at {rupees(Decimal(facts['average']))}\n{what}")
     return fit(f"{title}\n{what}\n{_words(str(facts['words']))}")
 
 

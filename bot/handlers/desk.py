@@ -32,19 +32,20 @@ class DeskCommands:
         self._clock = clock
         self._gate = gate
 
-    async def handle(self, update: Update, context: Context) -> None:
+    async def handle(self, update: Update, _context: Context) -> None:
         """Run the command if the operator's role allows it."""
         message = update.message
         if message is None or message.text is None:
             return
-        name = message.text.split()[0].removeprefix("/").partition("@")[0].lower()
+        first, *arguments = message.text.split()
+        name = first.removeprefix("/").partition("@")[0].lower()
         command = BY_NAME.get(name)
         if command is None:
             await _say(message, "I do not know that command. /help lists them all.")
         elif not may(self._gate.role(update), command.role):
             await _say(message, f"/{name} needs the role {command.role}.")
         else:
-            await getattr(self, name)(message, context.args or [], self._gate.role(update))
+            await getattr(self, name)(message, arguments, self._gate.role(update))
 
     async def start(self, message: Message, _arguments: list[str], _role: Role) -> None:
         await _say(message, views.welcome(self._mode))

@@ -78,8 +78,8 @@ def _order(order: Order, attempts: Sequence[Attempt]) -> str:
     fill = f" · {order.filled_quantity} at ₹{order.average_price:,.2f}" if order.average_price is not None else ""
     ids = f" · Dhan order <code>{escape(order.broker_order_id)}</code>" if order.broker_order_id else ""
     return (
-        f'<div class="sheet"><strong>{order.side} {order.quantity} {escape(order.symbol)}</strong> '
-        f'<span class="state">{escape(order.state.replace("_", " "))}{fill}</span>'
+        f'<div class="sheet"><strong>{order.side} {order.quantity} {escape(order.symbol)}</strong>'
+        f'<p class="state">{escape(order.state.replace("_", " "))}{fill}</p>'
         f'<p class="soft">{order.label} · {escape(order.order_type.replace("_", " ").lower())}{price} · '
         f"{escape(order.product.lower())} · {order.exchange}{ids}</p>"
         f"<p>{escape(order.reason)}</p>{tries}</div>"
@@ -94,9 +94,10 @@ def _said(attempt: Attempt) -> str:
 def _event(event: Event, labels: dict[int, str]) -> str:
     subject = labels.get(event.order_id or 0, "alert")
     moved = f"{event.before or 'new'} → {event.after}" if event.after else event.kind
+    said = f"<p>{escape(event.reason)}</p>" if event.reason else ""
     return (
-        f"<li><time>{_stamp(event.at)}</time><strong>{escape(subject)}</strong> {escape(moved.replace('_', ' '))} "
-        f'<span class="soft">· {escape(event.actor)}</span><p>{escape(event.reason)}</p></li>'
+        f"<li><time>{_stamp(event.at)}</time><time>{escape(event.actor)}</time>"
+        f"<p><strong>{escape(subject)}</strong> {escape(moved.replace('_', ' '))}</p>{said}</li>"
     )
 
 
