@@ -59,6 +59,7 @@ def _leg(report: AlertReport, order: Order) -> list[str]:
     lines = [
         f"{number}<b>{order.side} {order.quantity} {escape(order.symbol)}</b>",
         _terms(order),
+        "",
         _standing(report, order),
     ]
     why = "" if order.state in _SELF_EXPLAINED or report.is_held(order) else order.reason
