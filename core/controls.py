@@ -50,6 +50,16 @@ def lift_hold(connection: Connection, hold: Hold, *, at: datetime, actor: str) -
     return True
 
 
+def pause(connection: Connection, *, at: datetime, actor: str) -> bool:
+    """The operator's stop switch; False when it was on already."""
+    return set_hold(connection, Hold.PAUSED, f"Paused by {actor}.", at=at, actor=actor)
+
+
+def resume(connection: Connection, *, at: datetime, actor: str) -> bool:
+    """Let go of the stop switch; False when it was not on."""
+    return lift_hold(connection, Hold.PAUSED, at=at, actor=actor)
+
+
 def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datetime, actor: str) -> None:
     """Store one operator setting."""
     values = {"value": value, "changed_at": at, "changed_by": actor}

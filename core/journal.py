@@ -15,6 +15,7 @@ from core.db.tables import alerts, cards, events
 DESK = "desk"
 WEB = "web"
 DHAN = "dhan"
+COMMAND_LINE = "command line"
 
 
 def operator(user_id: int) -> str:

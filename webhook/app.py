@@ -13,6 +13,7 @@ from core.db import alerts
 from core.intake import Intake
 from core.settings import Settings
 from core.wakeup import Nudger
+from webhook.openapi import describe
 from webhook.outcomes import Outcomes
 from webhook.routes.alerts import AlertDoor
 from webhook.routes.status import status_routes
@@ -54,4 +55,5 @@ def build_app(settings: Settings) -> FastAPI:
     app.add_route("/webhook", door.take_alert, methods=["POST"])
     app.include_router(status_routes(settings, database, clock))
     app.include_router(trace_routes(settings, database, clock))
+    describe(app)
     return app

@@ -80,22 +80,14 @@ class DeskCommands:
         await _say(message, views.story(report, events, self._mode) if report else f"There is no alert {number}.")
 
     async def pause(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        who = message.from_user.id if message.from_user else 0
-        now = self._clock.now()
-
-        def pause(connection: Connection) -> bool:
-            return controls.set_hold(connection, Hold.PAUSED, "Paused by you.", at=now, actor=journal.operator(who))
-
-        changed = await self._database.write(pause)
+        now, actor = self._clock.now(), _author(message)
+        changed = await self._database.write(lambda c: controls.pause(c, at=now, actor=actor))
         self._desk.nudge()
         await _say(message, "Paused: nothing is sent until /resume." if changed else "It was paused already.")
 
     async def resume(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        who = message.from_user.id if message.from_user else 0
-        now = self._clock.now()
-        lifted = await self._database.write(
-            lambda c: controls.lift_hold(c, Hold.PAUSED, at=now, actor=journal.operator(who))
-        )
+        now, actor = self._clock.now(), _author(message)
+        lifted = await self._database.write(lambda c: controls.resume(c, at=now, actor=actor))
         self._desk.nudge()
         await _say(message, "Orders go out again." if lifted else "It was not paused.")
 
@@ -123,6 +115,12 @@ class DeskCommands:
         self._desk.nudge()
         await query.answer("Live.")
         await cast("Message", query.message).edit_text("<b>LIVE</b> · orders go to Dhan for real.", ParseMode.HTML)
+
+
+def _author(message: Message) -> str:
+    if message.from_user is None:
+        raise PermissionError("a command passed the gate without an author")
+    return journal.operator(message.from_user.id)
 
 
 async def _say(message: Message, html: str) -> None:

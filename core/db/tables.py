@@ -41,7 +41,6 @@ sources = _table(
     _id(),
     Column("name", Text, nullable=False, unique=True),
     Column("identical_alerts", Word(IdenticalAlerts), nullable=False),
-    Column("paused", Flag, nullable=False),
     Column("created_at", Instant, nullable=False),
 )
 
@@ -213,7 +212,6 @@ operators = _table(
     Column("user_id", _Integer, primary_key=True, autoincrement=False),
     Column("chat_id", _Integer, nullable=False),
     Column("role", Text, nullable=False),
-    Column("unreachable_since", Instant),
 )
 
 calendar_overrides = _table(

@@ -94,7 +94,6 @@ def upgrade() -> None:
         sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("chat_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
-        sa.Column("unreachable_since", types.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_operators")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
@@ -122,7 +121,6 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("identical_alerts", sa.Text(), nullable=False),
-        sa.Column("paused", types.Flag(), nullable=False),
         sa.Column("created_at", types.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sources")),
         sa.UniqueConstraint("name", name=op.f("uq_sources_name")),
@@ -309,10 +307,9 @@ def _fill() -> None:
         "sources",
         sa.column("name", sa.Text),
         sa.column("identical_alerts", sa.Text),
-        sa.column("paused", types.Flag()),
         sa.column("created_at", types.Instant()),
     )
-    first = {"name": "tradingview", "identical_alerts": "ask", "paused": False, "created_at": SystemClock().now()}
+    first = {"name": "tradingview", "identical_alerts": "ask", "created_at": SystemClock().now()}
     op.bulk_insert(sources, [first])
 
 
