@@ -34,7 +34,7 @@ def trace_page(report: AlertReport, events: Sequence[Event], attempts: Sequence[
     """HTML of the whole story, oldest first; times are India's."""
     alert = report.alert
     labels = {order.id: order.label for order in report.orders}
-    came = f'<p class="soft">Received {_stamp(alert.received_at)} · {escape(report.standing.replace("_", " "))}</p>'
+    came = f'<p class="soft">Received {_stamp(alert.received_at)}</p>'
     return _page(
         f"Alert {alert.id}",
         f"<h1>Alert {alert.id}</h1>{came}"
@@ -55,11 +55,16 @@ def list_page(reports: Sequence[AlertReport]) -> str:
     """The latest alerts, each with a link to its trace."""
     rows = "".join(
         f'<div class="sheet"><a href="/trace/{report.alert.id}"><strong>Alert {report.alert.id}</strong></a> '
-        f'<span class="state">{escape(report.standing.replace("_", " "))}</span>'
+        f'<span class="state">{escape(_states(report))}</span>'
         f"<p>{escape(_summary(report))}</p><p class='soft'>{_stamp(report.alert.received_at)}</p></div>"
         for report in reports
     )
     return _page("Alerts", f"<h1>Latest alerts</h1>{rows or '<p class=soft>None yet.</p>'}")
+
+
+def _states(report: AlertReport) -> str:
+    states = {order.state.replace("_", " ") for order in report.orders} or {report.alert.state.value}
+    return ", ".join(sorted(states))
 
 
 def _summary(report: AlertReport) -> str:

@@ -1,0 +1,110 @@
+"""What a newcomer sees in the first minute, in a real browser, on a desk and on a phone."""
+
+import re
+from collections.abc import Generator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.conftest import Pictures
+from tests.world import World
+
+_SOON = 5_000
+
+
+@pytest.fixture
+def desktop(browser: Browser, world: World) -> Generator[Page]:
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, device_scale_factor=2)
+    page.goto(world.settings.sandbox_url)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def phone(browser: Browser, world: World) -> Generator[Page]:
+    page = browser.new_page(viewport={"width": 390, "height": 844}, device_scale_factor=2, has_touch=True)
+    page.goto(world.settings.sandbox_url)
+    yield page
+    page.close()
+
+
+def card(page: Page, alert: int) -> Locator:
+    return page.get_by_test_id("message").filter(has_text=re.compile(rf"PAPER · alert {alert} ·"))
+
+
+def fire_sample(page: Page, name: str) -> None:
+    page.get_by_test_id("samples").get_by_role("button", name=name).click()
+
+
+def jump(page: Page, to: str) -> None:
+    page.get_by_test_id("clock-chips").get_by_role("button", name=to).click()
+
+
+def test_the_story_of_the_first_minute(desktop: Page, phone: Page, world: World, pictures: Pictures) -> None:
+    expect(desktop.get_by_test_id("empty-state")).to_be_visible()
+    expect(desktop.get_by_test_id("desk-clock")).to_contain_text("10:30")
+
+    fire_sample(desktop, "Buy 1 RELIANCE")
+    expect(card(desktop, 1)).to_contain_text("Filled 1 at ₹", timeout=_SOON)
+    expect(desktop.get_by_test_id("webhook-answer")).to_contain_text("immediate")
+
+    jump(desktop, "Sat 14:00")
+    expect(desktop.get_by_test_id("desk-clock")).to_contain_text("Sat")
+    fire_sample(desktop, "Buy 1 RELIANCE")
+    expect(card(desktop, 2)).to_contain_text("Waiting for your tap", timeout=_SOON)
+    expect(desktop.get_by_test_id("webhook-answer")).to_contain_text("queue")
+    pictures.take(desktop, "first-minute")
+
+    expect(card(phone, 2)).to_contain_text("Waiting for your tap", timeout=_SOON)
+    pictures.take(phone, "approve-phone")
+    phone.get_by_role("button", name="Approve").tap()
+    expect(card(phone, 2)).to_contain_text("Queued", timeout=_SOON)
+    expect(card(phone, 2)).to_contain_text("Goes out Mon 7 Dec 17:00, after-market")
+    pictures.take(phone, "queued-phone")
+
+    jump(desktop, "Mon 17:00")
+    expect(card(phone, 2)).to_contain_text("Placed at Dhan", timeout=_SOON)
+    jump(desktop, "Tue 09:45")
+    expect(card(phone, 2)).to_contain_text("Filled 1 at ₹", timeout=_SOON)
+    pictures.take(phone, "filled-phone")
+    assert [order["orderStatus"] for order in world.ledger()] == ["TRADED", "TRADED"]
+
+
+def test_the_trace_of_an_alert_is_one_link_away(phone: Page, desktop: Page, pictures: Pictures) -> None:
+    fire_sample(desktop, "Buy 1 RELIANCE")
+    expect(card(phone, 1)).to_contain_text("Filled", timeout=_SOON)
+    phone.goto(desktop.get_by_test_id("webhook-answer").get_by_role("link", name="Trace").get_attribute("href") or "")
+    expect(phone.get_by_role("heading", name="Alert 1")).to_be_visible()
+    expect(phone.locator("ol")).to_contain_text("working → filled")
+    pictures.take(phone, "trace-phone", full_page=True)
+
+
+def test_commands_are_offered_and_answered(phone: Page) -> None:
+    box = phone.get_by_test_id("composer").get_by_role("textbox")
+    box.fill("/")
+    expect(phone.get_by_test_id("command-menu")).to_contain_text("/status")
+    box.fill("/status")
+    box.press("Enter")
+    expect(phone.get_by_test_id("message").last).to_contain_text("Orders go out", timeout=_SOON)
+
+
+def test_a_mistake_in_an_alert_is_told_in_the_chat(desktop: Page) -> None:
+    fire_sample(desktop, "A mistake")
+    expect(card(desktop, 1)).to_contain_text("Refused", timeout=_SOON)
+    expect(card(desktop, 1)).to_contain_text("is not traded on NSE")
+
+
+def test_the_same_alert_twice_trades_once_and_the_second_waits_for_a_tap(desktop: Page, world: World) -> None:
+    fire_sample(desktop, "The same alert twice")
+    expect(card(desktop, 1)).to_contain_text("The same alert came 1 more time", timeout=_SOON)
+    expect(card(desktop, 1)).to_contain_text("Filled", timeout=_SOON)
+    assert len(world.ledger()) == 1
+    desktop.get_by_role("button", name="Execute the copy too (1)").click()
+    expect(card(desktop, 2)).to_contain_text("Filled", timeout=_SOON)
+    assert len(world.ledger()) == 2
+
+
+def test_nothing_on_the_page_is_wider_than_a_phone(phone: Page, desktop: Page) -> None:
+    fire_sample(desktop, "Two legs")
+    expect(card(phone, 1)).to_contain_text("2. BUY 1 HDFCBANK", timeout=_SOON)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
