@@ -214,6 +214,7 @@ def _commit(connection: Connection) -> None:
     try:
         connection.commit()
     except DBAPIError as error:
+        connection.invalidate()  # a transaction may still be open on it
         raise CommitInDoubt(f"the commit failed: {error.orig}") from error
 
 

@@ -37,19 +37,18 @@ class Dhan:
     async def find(self, correlation_id: str) -> BrokerOrder | None:
         reply = await self._read(f"/orders/external/{correlation_id}")
         body = reply.json()
-        if reply.status == 404 or body == [] or _says_no_such_order(reply):
+        if (reply.is_success and body == []) or _says_no_such_order(reply):
             return None
-        row = as_row(body)
-        if not reply.is_success or row is None:
+        if not reply.is_success:
             raise _no_evidence(reply)
-        return _order(row)
+        return _order(as_row(body))
 
     async def book(self) -> list[BrokerOrder]:
         reply = await self._read("/orders")
         rows = reply.json()
         if not reply.is_success or not isinstance(rows, list):
             raise _no_evidence(reply)
-        return [_order(cast("Row", row)) for row in cast("list[Any]", rows)]
+        return [_order(row) for row in cast("list[Any]", rows)]
 
     async def past_fills(self, since: date, until: date) -> dict[str, PastFill]:
         rows: list[Row] = []
@@ -84,13 +83,13 @@ class Dhan:
 
 
 def _says_no_such_order(reply: Reply) -> bool:
-    """Observed: an unknown correlation id may come as 500 with DH-906 and this text."""
+    """Observed: an unknown correlation id comes as 404 or 500 with DH-906 and this text. A bare 404 proves nothing."""
     error = read_error(reply)
     return error is not None and error.code == "DH-906" and error.says("incorrect request for order")
 
 
-def _order(row: Row) -> BrokerOrder:
-    order = read_order(row)
+def _order(row: Any) -> BrokerOrder:
+    order = read_order(cast("Row", row)) if isinstance(row, dict) else None
     if order is None:
         raise BrokerUnavailable("Dhan's order book has an entry that cannot be read")
     return order

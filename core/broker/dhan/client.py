@@ -46,7 +46,7 @@ class Reply:
         """The body with exact numbers, or None when it is not JSON."""
         try:
             return json.loads(self.text, parse_float=Decimal)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 

@@ -50,17 +50,18 @@ _SCHEMA = """
 CREATE TABLE instruments (
   segment TEXT NOT NULL, security_id TEXT NOT NULL, exchange TEXT NOT NULL, kind TEXT NOT NULL, symbol TEXT NOT NULL,
   chart_symbol TEXT NOT NULL, name TEXT NOT NULL, rank INTEGER NOT NULL, lot INTEGER NOT NULL, tick TEXT NOT NULL,
-  underlying TEXT, expiry TEXT, strike TEXT, option_type TEXT, has_derivatives INTEGER NOT NULL DEFAULT 0,
+  underlying TEXT, chart_underlying TEXT,
+  expiry TEXT, strike TEXT, option_type TEXT, has_derivatives INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (segment, security_id)
 ) STRICT, WITHOUT ROWID;
 """
 _AFTER_LOADING = """
 CREATE INDEX by_symbol ON instruments (exchange, kind, chart_symbol, rank);
-CREATE INDEX by_underlying ON instruments (exchange, kind, underlying, expiry);
+CREATE INDEX by_underlying ON instruments (exchange, kind, chart_underlying, expiry);
 UPDATE instruments SET has_derivatives = 1 WHERE kind = 'EQUITY' AND symbol IN
   (SELECT DISTINCT underlying FROM instruments WHERE kind <> 'EQUITY' AND exchange IN ('NSE', 'BSE'));
 """
-_INSERT = "INSERT INTO instruments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO instruments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 LEAST_ROWS = 20
 
 
@@ -90,7 +91,10 @@ class InstrumentList:
         """Build a new list from the CSV and swap it in. Raises BadInstrumentFile, leaving the old one in use."""
         fresh = self._file.with_suffix(".new")
         fresh.unlink(missing_ok=True)
-        loaded = _build(source, fresh)
+        try:
+            loaded = _build(source, fresh)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise BadInstrumentFile(f"Dhan's instrument file is no readable text: {error}") from error
         with self._lock:
             self._close()
             fresh.replace(self._file)
@@ -126,13 +130,15 @@ class InstrumentList:
         if continuous is None:
             return self._select("symbol = ?", leg, leg.symbol)
         underlying, nth = continuous.groups()
-        expiries = self._select("underlying = ? AND expiry >= ? ORDER BY expiry", leg, underlying, today.isoformat())
+        coming = "chart_underlying = ? AND expiry >= ? ORDER BY expiry"
+        expiries = self._select(coming, leg, _chart_symbol(underlying), today.isoformat())
         return expiries[int(nth) - 1 : int(nth)]
 
     def _option(self, leg: Leg, today: date) -> list[dict[str, Any]]:
         if leg.option is None or leg.option.expiry < today:
             return []
-        rows = self._select("underlying = ? AND expiry = ?", leg, leg.symbol, leg.option.expiry.isoformat())
+        expiry = leg.option.expiry.isoformat()
+        rows = self._select("chart_underlying = ? AND expiry = ?", leg, _chart_symbol(leg.symbol), expiry)
         wanted = leg.option.option_type, leg.option.strike
         return [row for row in rows if (row["option_type"], Decimal(row["strike"])) == wanted]
 
@@ -217,10 +223,13 @@ def _values(row: dict[str, str]) -> tuple[Any, ...] | None:
         return None
     try:
         lot, tick = int(float(row["SEM_LOT_UNITS"])), Decimal(row["SEM_TICK_SIZE"]) / 100
-    except (ValueError, ArithmeticError):
+        strike = Decimal(row["SEM_STRIKE_PRICE"]) if kind is InstrumentKind.OPTION else None
+    except (ValueError, TypeError, ArithmeticError):
+        return None
+    if lot < 1 or tick <= 0:
         return None
     contract = _CONTRACT.match(symbol) if kind is not InstrumentKind.EQUITY else None
-    is_option = kind is InstrumentKind.OPTION
+    underlying = contract["underlying"] if contract else None
     return (
         segment.value,
         row["SEM_SMST_SECURITY_ID"],
@@ -232,10 +241,11 @@ def _values(row: dict[str, str]) -> tuple[Any, ...] | None:
         _SERIES_FIRST.get(row["SEM_SERIES"], 3),
         lot,
         str(tick.normalize()),
-        contract["underlying"] if contract else None,
+        underlying,
+        _chart_symbol(underlying) if underlying else None,
         None if kind is InstrumentKind.EQUITY else row["SEM_EXPIRY_DATE"][:10],
-        row["SEM_STRIKE_PRICE"] if is_option else None,
-        row["SEM_OPTION_TYPE"] if is_option else None,
+        None if strike is None else str(strike),
+        None if strike is None else row["SEM_OPTION_TYPE"],
         0,
     )
 

@@ -128,7 +128,7 @@ def read_order(row: Row) -> BrokerOrder | None:
     try:
         quantity, filled = int(row["quantity"]), int(row.get("filledQty") or row.get("filled_qty") or 0)
         average, price = _rupees(row.get("averageTradedPrice")), _rupees(row.get("price"))
-    except (KeyError, TypeError, ValueError, InvalidOperation):
+    except (KeyError, TypeError, ValueError, OverflowError, InvalidOperation):
         return None
     if not status or not text(row, "orderId"):
         return None
@@ -158,7 +158,8 @@ def sum_fills(rows: list[Row]) -> dict[str, PastFill]:
             piece = int(row["tradedQuantity"]), Decimal(str(row["tradedPrice"]))
         except (KeyError, TypeError, ValueError, InvalidOperation):
             raise BrokerUnavailable("Dhan's trade history has an entry that cannot be read") from None
-        pieces.setdefault(text(row, "orderId"), []).append(piece)
+        if piece[0] > 0:
+            pieces.setdefault(text(row, "orderId"), []).append(piece)
     return {order_id: _summed(traded) for order_id, traded in pieces.items()}
 
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 from core.broker.dhan.client import Reply
 
 Row = dict[str, Any]
-EMPTY = ("", "NA", "0", "0001-01-01", "CONFIRMED", None)
+EMPTY = ("", "NA", "0", "0001-01-01", "CONFIRMED")
 
 
 @dataclass(frozen=True)
@@ -53,4 +53,4 @@ def _from_status(row: Row) -> DhanError:
 def text(row: Row, key: str) -> str:
     """A text field; Dhan's many ways to say nothing all become an empty string."""
     value = row.get(key)
-    return "" if value in EMPTY else str(value)
+    return str(value) if isinstance(value, str | int) and value not in EMPTY else ""
