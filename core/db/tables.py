@@ -47,7 +47,7 @@ sources = _table(
 alerts = _table(
     "alerts",
     _id(),
-    Column("uid", Text, nullable=False, unique=True),
+    Column("uid", Text, nullable=False),
     _ref("source_id", "sources.id"),
     Column("state", Word(AlertState), nullable=False),
     Column("digest", Text, nullable=False),

@@ -146,7 +146,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["repeat_of"], ["alerts.id"], name=op.f("fk_alerts_repeat_of")),
         sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name=op.f("fk_alerts_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
-        sa.UniqueConstraint("uid", name=op.f("uq_alerts_uid")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )

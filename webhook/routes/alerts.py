@@ -1,30 +1,28 @@
 """`POST /webhook`: authenticate, read, store, answer. Neither Dhan nor Telegram is on this path.
 
-A plain route, since the framework's machinery costs more than the disk does.
+A plain ASGI route, since the framework's machinery costs more than the disk does.
 """
 
 import asyncio
-from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-import structlog
-from starlette.background import BackgroundTask
-from starlette.requests import Request
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from core.alerts.parse import parse_alert, read_alert_text, secret_in, secret_in_broken_text, without_secret
 from core.clock import Clock
 from core.db.engine import Database
 from core.errors import AlertRefused, Unavailable
 from core.failpoints import Point, reach
-from core.intake import Answer, Arrival, Intake, Receipt, digest
+from core.intake import Arrival, Intake, Receipt, digest
 from core.settings import Settings
 from core.wakeup import Nudger
 from webhook import answers
 from webhook.outcomes import Outcomes
 from webhook.security import same_secret
-
-log = structlog.get_logger()
 
 MOST_BYTES = 16 * 1024
 MOST_IN_LINE = 4_000
@@ -36,7 +34,7 @@ class TooLarge(Exception):
 
 
 class AlertDoor:
-    """The endpoint with what it needs. One per process."""
+    """The endpoint, one per process: an ASGI application of its own, so that nothing stands around it."""
 
     def __init__(
         self,
@@ -58,100 +56,113 @@ class AlertDoor:
         self._clock = clock
         self._source_id = source_id
 
-    async def take_alert(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take one alert; its answer counts as given once it has left."""
+        headers = Headers(scope=scope)
+        receipt, answer = await self._answer(headers, receive)
+        if receipt is None:
+            await answer(scope, receive, send)
+        elif await _has_left(receive):
+            self._intake.close(receipt, None)
+        else:
+            await answer(scope, receive, send)
+            self._intake.close(receipt, self._clock.now())
+
+    async def _answer(self, headers: Headers, receive: Receive) -> tuple[Receipt | None, Response]:
         try:
             async with asyncio.timeout(READ_WITHIN):
-                body = await _read(request)
+                body = await _read(headers, receive)
         except TooLarge:
-            return answers.error(413, f"The alert is larger than {MOST_BYTES} bytes.", headers={"Connection": "close"})
+            close = {"Connection": "close"}
+            return None, answers.error(413, f"The alert is larger than {MOST_BYTES} bytes.", headers=close)
         except TimeoutError:
-            return answers.error(408, "The alert did not arrive in time.", headers={"Connection": "close"})
+            return None, answers.error(408, "The alert did not arrive in time.", headers={"Connection": "close"})
+        except ClientDisconnect:
+            return None, Response(status_code=499)
         if self._database.backlog > MOST_IN_LINE:
-            return answers.not_stored("too many alerts wait to be stored.")
+            return None, answers.not_stored("too many alerts wait to be stored.")
+        try:
+            return await self._take(headers, body)
+        except Unavailable as trouble:
+            return None, answers.not_stored(str(trouble))
+
+    async def _take(self, headers: Headers, body: bytes) -> tuple[Receipt | None, Response]:
         try:
             fields = read_alert_text(body)
         except AlertRefused as refused:
             return await self._refuse_unreadable(body, refused)
         if not same_secret(secret_in(fields), self._secret):
-            return answers.error(401, "Invalid webhook secret")
-        return await self._take(request, body, fields)
-
-    async def _refuse_unreadable(self, body: bytes, refused: AlertRefused) -> Response:
-        """Text that is no JSON cannot prove whose it is, but where our secret stands in it the operator hears of it."""
-        secret = secret_in_broken_text(body)
-        if not secret:
-            return _refusal(refused)
-        if not same_secret(secret, self._secret):
-            return answers.error(401, "Invalid webhook secret")
-        return await self._refuse(body, refused)
-
-    async def _refuse(self, body: bytes, refused: AlertRefused) -> Response:
-        try:
-            receipt = await self._intake.store(self._arrival(body, refusal=str(refused)))
-        except Unavailable as trouble:
-            return answers.not_stored(str(trouble))
-        self._nudger.nudge()
-        return self._closing(receipt, _refusal(refused, alert_id=str(receipt.alert_id)))
-
-    async def _take(self, request: Request, body: bytes, fields: Mapping[str, Any]) -> Response:
+            return None, _INVALID_SECRET
         try:
             alert = parse_alert(fields)
         except AlertRefused as refused:
             return await self._refuse(body, refused)
         reach(Point.BEFORE_ALERT_COMMIT)
-        try:
-            receipt = await self._intake.store(self._arrival(body, fired_at=alert.fired_at))
-        except Unavailable as trouble:
-            return answers.not_stored(str(trouble))
+        receipt = await self._intake.store(self._arrival(body, fired_at=alert.fired_at))
         reach(Point.ALERT_COMMITTED)
         self._nudger.nudge()
-        patience = self._patience_for(request)
-        report = await self._outcomes.wait_for(receipt.alert_id, patience)
-        if patience and await request.is_disconnected():
-            await self._intake.close(Answer(receipt=receipt, at=None))
-            return Response(status_code=499)
-        return self._closing(receipt, answers.stored(receipt, report))
+        report = await self._outcomes.wait_for(receipt.alert_id, self._patience_for(headers))
+        return receipt, answers.stored(receipt, report)
 
-    def _closing(self, receipt: Receipt, response: Response) -> Response:
-        """The alert counts as answered once its answer has left."""
-        response.background = BackgroundTask(self._close, receipt)
-        return response
+    async def _refuse_unreadable(self, body: bytes, refused: AlertRefused) -> tuple[Receipt | None, Response]:
+        """Text that is no JSON cannot prove whose it is, but where our secret stands in it the operator hears of it."""
+        secret = secret_in_broken_text(body)
+        if not secret:
+            return None, _refusal(refused)
+        if not same_secret(secret, self._secret):
+            return None, _INVALID_SECRET
+        return await self._refuse(body, refused)
 
-    async def _close(self, receipt: Receipt) -> None:
-        try:
-            await self._intake.close(Answer(receipt=receipt, at=self._clock.now()))
-        except Unavailable as trouble:  # then a copy of it counts as a resend and is folded
-            log.warning("answer_not_noted", alert=receipt.alert_id, why=str(trouble))
+    async def _refuse(self, body: bytes, refused: AlertRefused) -> tuple[Receipt, Response]:
+        receipt = await self._intake.store(self._arrival(body, refusal=str(refused)))
+        self._nudger.nudge()
+        return receipt, _refusal(refused, alert_id=str(receipt.alert_id))
 
-    def _arrival(self, body: bytes, **more: Any) -> Arrival:
+    def _arrival(self, body: bytes, *, fired_at: datetime | None = None, refusal: str = "") -> Arrival:
         return Arrival(
             digest=digest(body),
             text=without_secret(body),
             source_id=self._source_id,
             received_at=self._clock.now(),
-            **more,
+            fired_at=fired_at,
+            refusal=refusal,
         )
 
-    def _patience_for(self, request: Request) -> float:
-        if not self._nudger.desk_is_there or request.headers.get("prefer") == "wait=0":
+    def _patience_for(self, headers: Headers) -> float:
+        if not self._nudger.desk_is_there or headers.get("prefer") == "wait=0":
             return 0
         return self._patience
+
+
+_INVALID_SECRET = answers.error(401, "Invalid webhook secret")
 
 
 def _refusal(refused: AlertRefused, **more: Any) -> Response:
     return answers.error(422, str(refused), mistakes=refused.mistakes, **more)
 
 
-async def _read(request: Request) -> bytes:
+async def _read(headers: Headers, receive: Receive) -> bytes:
     """The body, as long as it is not larger than an alert can be. Raises TooLarge before reading more."""
-    announced = request.headers.get("content-length", "")
+    announced = headers.get("content-length", "")
     if announced.isdigit() and int(announced) > MOST_BYTES:
         raise TooLarge
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > MOST_BYTES:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > MOST_BYTES:
             raise TooLarge
-        pieces.append(piece)
-    return b"".join(pieces)
+        if not message.get("more_body", False):
+            return body
+
+
+async def _has_left(receive: Receive) -> bool:
+    """Whether the sender has gone. The server then says so at once, and otherwise not before the answer left."""
+    next_message = asyncio.ensure_future(receive())
+    await asyncio.sleep(0)
+    if not next_message.done():
+        next_message.cancel()
+        return False
+    return next_message.result()["type"] == "http.disconnect"
