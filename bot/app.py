@@ -46,7 +46,7 @@ def build_application(settings: Settings) -> BotApplication:
         .token(token.get_secret_value())
         .base_url(settings.telegram_api)
         .base_file_url(settings.telegram_api.removesuffix("/bot") + "/file/bot")
-        .rate_limiter(AIORateLimiter(max_retries=0))
+        .rate_limiter(AIORateLimiter(max_retries=1))
         .updater(None)
         .concurrent_updates(True)
     )

@@ -251,10 +251,18 @@ def clock_time(instant: datetime) -> str:
 
 def fit(text: str) -> str:
     """Cut at a line end so that Telegram takes it; only long stories are ever cut."""
-    if len(text) <= MOST_TEXT:
+    if _length(text) <= MOST_TEXT:
         return text
-    kept = text[: MOST_TEXT - 40].rsplit("\n", 1)[0]
+    kept = text[: MOST_TEXT - 40]
+    while _length(kept) > MOST_TEXT - 40:
+        kept = kept[: len(kept) - 20]
+    kept = kept.rsplit("\n", 1)[0]
     return f"{kept}\n… the rest is on the trace page."
+
+
+def _length(text: str) -> int:
+    """As Telegram counts: UTF-16 units."""
+    return len(text.encode("utf-16-le", errors="surrogatepass")) // 2
 
 
 def _spoken(left: timedelta) -> str:

@@ -37,7 +37,9 @@ def approve(connection: Connection, tap: Tap) -> str:
     for order in waiting:
         _check_time(order, tap.at)
     for order in waiting:
-        orders.move(connection, order, OrderState.QUEUED, at=tap.at, actor=tap.actor, reason="Approved.")
+        orders.move(
+            connection, order, OrderState.QUEUED, at=tap.at, actor=tap.actor, reason="Approved.", approved_at=tap.at
+        )
     return "Approved"
 
 

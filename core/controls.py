@@ -26,6 +26,9 @@ class Hold(StrEnum):
     NOT_LIVE = "not_live"
 
 
+_LIFTED_BY_RESUME = (Hold.PAUSED, Hold.INVALID_IP, Hold.NO_ACCESS)
+
+
 def holds(connection: Connection) -> dict[Hold, str]:
     """The holds in force with their reasons; empty means that orders may go out."""
     rows = connection.execute(select(settings.c.key, settings.c.value).where(settings.c.key.startswith("hold.")))
@@ -56,8 +59,8 @@ def pause(connection: Connection, *, at: datetime, actor: str) -> bool:
 
 
 def resume(connection: Connection, *, at: datetime, actor: str) -> bool:
-    """Let go of the stop switch; False when it was not on."""
-    return lift_hold(connection, Hold.PAUSED, at=at, actor=actor)
+    """Let go of the stop switch, and try again after Dhan refused our address or access; False when nothing held."""
+    return any([lift_hold(connection, hold, at=at, actor=actor) for hold in _LIFTED_BY_RESUME])
 
 
 def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datetime, actor: str) -> None:

@@ -29,6 +29,10 @@ class InstrumentKeeper:
         self._scratch = scratch
         self._clock = clock
 
+    @property
+    def is_there(self) -> bool:
+        return self._listed.is_there
+
     async def refresh_when_old(self) -> None:
         """Fetch today's list unless it is here. A failure is logged and tried again at the next call."""
         today = to_india(self._clock.now()).date()

@@ -6,16 +6,17 @@ The writer thread runs `Intake` once for all the alerts that wait, in one transa
 import hashlib
 import secrets
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from core import journal
+from core.db import bulk
+from core.db.bulk import BulkInsert
 from core.db.engine import Database
-from core.db.prepared import Prepared
 from core.db.tables import alerts, events, sources
 from core.db.types import Instant
 from core.domain.alert import AlertState
@@ -78,10 +79,8 @@ class Intake:
         self._waiting: set[str] = set()
         self._answered: deque[tuple[Receipt, datetime | None]] = deque()
         dialect = database.engine.dialect
-        self._find_first = Prepared(_FIND_FIRST, dialect)
-        self._add_alert = Prepared(_ADD_ALERT, dialect)
-        self._add_event = Prepared(_ADD_EVENT, dialect)
-        self._mark_answered = Prepared(_MARK_ANSWERED, dialect)
+        self._alerts = BulkInsert(alerts, [column.name for column in alerts.c], dialect)
+        self._events = BulkInsert(events, ["at", "alert_id", "actor", "kind", "after", "reason"], dialect)
 
     async def store(self, arrival: Arrival) -> Receipt:
         """Commit the alert. Raises Unavailable when nothing was stored."""
@@ -97,88 +96,115 @@ class Intake:
             await self._database.write(self._note_answered)
 
     def _take_all(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        """New bodies in bulk, copies one by one after them. Runs on the writer thread, under the write lock."""
         self._note_answered(connection)
-        return [self._take(connection, arrival) for arrival in arrivals]
+        firsts = _first_copies(connection, {arrival.digest for arrival in arrivals})
+        fresh = {arrival.digest: arrival for arrival in reversed(arrivals) if arrival.digest not in firsts}
+        added = dict(zip(fresh, self._add(connection, list(fresh.values())), strict=True))
+        firsts |= {body: _just_added(receipt, fresh[body]) for body, receipt in added.items()}
+        return [
+            added[arrival.digest]
+            if fresh.get(arrival.digest) is arrival
+            else self._take_copy(connection, arrival, firsts[arrival.digest])
+            for arrival in arrivals
+        ]
 
     def _note_answered(self, connection: Connection) -> None:
-        for _ in range(len(self._answered)):
-            receipt, at = self._answered.popleft()
-            self._waiting.discard(receipt.uid)
-            if at is not None:
-                self._mark_answered.run(connection, {"row_id": receipt.row_id, "at": at})
+        closed = [self._answered.popleft() for _ in range(len(self._answered))]
+        self._waiting.difference_update(receipt.uid for receipt, _ in closed)
+        answered = {receipt.row_id: at for receipt, at in closed if at is not None}
+        if answered:
+            latest = _INSTANT.process_bind_param(max(answered.values()), connection.dialect)
+            bulk.run(connection, _MARK.format(bulk.marks(len(answered))), [latest, *answered])
 
-    def _take(self, connection: Connection, arrival: Arrival) -> Receipt:
-        first = self._first_copy(connection, arrival.digest)
-        copy = Copy.NEW if first is None else self._judge(connection, arrival, first)
-        if first is None or copy is Copy.NEW:
-            receipt = self._add(connection, arrival)
-        else:
-            receipt = self._take_copy(connection, arrival, copy, first)
-        self._waiting.add(receipt.uid)
-        return receipt
+    def _add(self, connection: Connection, arrivals: Sequence[Arrival], **values: Any) -> list[Receipt]:
+        """Ids are given here: under the write lock nobody else can give the same."""
+        if not arrivals:
+            return []
+        ((last,),) = bulk.run(connection, _LAST_ID)
+        rows: list[dict[str, Any]] = [
+            {"id": (last or 0) + place, **_row(arrival), **values} for place, arrival in enumerate(arrivals, start=1)
+        ]
+        self._alerts.run(connection, rows)
+        self._events.run(connection, [_event(row) for row in rows])
+        self._waiting.update(row["uid"] for row in rows)
+        return [Receipt(alert_id=row["id"], row_id=row["id"], uid=row["uid"], copy=Copy.NEW) for row in rows]
 
-    def _first_copy(self, connection: Connection, body_digest: str) -> _First | None:
-        for row_id, uid, reason, answered_at in self._find_first.run(connection, {"body_digest": body_digest}):
-            known = _AS_INSTANT.process_result_value(answered_at, connection.dialect)
-            return _First(id=row_id, uid=uid, refused=bool(reason), answered_at=known)
-        return None
-
-    def _judge(self, connection: Connection, arrival: Arrival, first: _First) -> Copy:
+    def _take_copy(self, connection: Connection, arrival: Arrival, first: _First) -> Receipt:
         copy = judge_copy(
             FirstCopy(answered_at=first.answered_at, being_answered=first.uid in self._waiting),
             now=arrival.received_at,
             fired_at=arrival.fired_at,
             policy=_policy(connection, arrival.source_id),
         )
-        return Copy.RESEND if copy is Copy.REPEAT and first.refused else copy
+        match copy:
+            case Copy.NEW:
+                return self._add(connection, [arrival])[0]
+            case Copy.REPLAY:
+                return replace(self._add(connection, [arrival], reason=_REPLAYED)[0], copy=copy)
+            case Copy.REPEAT if not first.refused:
+                return self._set_aside(connection, arrival, first)
+            case Copy.REPEAT | Copy.RESEND:
+                return self._fold(connection, arrival, first)
+            case _:
+                assert_never(copy)
 
-    def _add(self, connection: Connection, arrival: Arrival, **values: Any) -> Receipt:
-        row = {**_row(arrival), **values}
-        ((row_id,),) = self._add_alert.run(connection, row)
-        event = {"at": row["received_at"], "alert_id": row_id, "after": row["state"], "reason": row["reason"]}
-        self._add_event.run(connection, event)
-        return Receipt(alert_id=row_id, row_id=row_id, uid=row["uid"], copy=Copy.NEW)
+    def _set_aside(self, connection: Connection, arrival: Arrival, first: _First) -> Receipt:
+        added = self._add(connection, [arrival], state=AlertState.REPEAT, repeat_of=first.id)[0]
+        words = "An identical alert came; it waits for a tap and did nothing yet."
+        _tell(connection, first, Copy.REPEAT, words, arrival)
+        return replace(added, alert_id=first.id, copy=Copy.REPEAT)
 
-    def _take_copy(self, connection: Connection, arrival: Arrival, copy: Copy, first: _First) -> Receipt:
-        if copy is Copy.REPLAY:
-            added = self._add(connection, arrival, reason=_REPLAYED)
-            return replace(added, copy=copy)
-        if copy is Copy.RESEND:
-            connection.execute(update(alerts).where(alerts.c.id == first.id).values(folded=alerts.c.folded + 1))
-            receipt = Receipt(alert_id=first.id, row_id=first.id, uid=first.uid, copy=copy)
-            words = "The same alert came again and was folded into this one."
-        else:
-            added = self._add(connection, arrival, state=AlertState.REPEAT, repeat_of=first.id)
-            receipt = replace(added, alert_id=first.id, copy=copy)
-            words = "An identical alert came; it waits for a tap and did nothing yet."
-        journal.append(
-            connection,
-            journal.Event(at=arrival.received_at, alert_id=first.id, actor=journal.WEB, kind=copy.value, reason=words),
+    def _fold(self, connection: Connection, arrival: Arrival, first: _First) -> Receipt:
+        connection.execute(update(alerts).where(alerts.c.id == first.id).values(folded=alerts.c.folded + 1))
+        _tell(connection, first, Copy.RESEND, "The same alert came again and was folded into this one.", arrival)
+        self._waiting.add(first.uid)
+        return Receipt(alert_id=first.id, row_id=first.id, uid=first.uid, copy=Copy.RESEND)
+
+
+_LAST_ID = "SELECT max(id) FROM alerts"
+_FIRST_COPIES = (
+    "SELECT id, uid, digest, reason, answered_at FROM alerts WHERE digest IN ({}) AND repeat_of IS NULL ORDER BY id"
+)
+_MARK = "UPDATE alerts SET answered_at = ? WHERE id IN ({})"
+_INSTANT = Instant()
+
+
+def _first_copies(connection: Connection, digests: set[str]) -> dict[str, _First]:
+    """The latest alert of each body, where there is one that is not a repeat."""
+    rows = bulk.run(connection, _FIRST_COPIES.format(bulk.marks(len(digests))), list(digests))
+    return {
+        body: _First(
+            id=row_id,
+            uid=uid,
+            refused=bool(reason),
+            answered_at=_INSTANT.process_result_value(answered_at, connection.dialect),
         )
-        return receipt
+        for row_id, uid, body, reason, answered_at in rows
+    }
 
 
-_AS_INSTANT = Instant()
-_FIND_FIRST = (
-    select(alerts.c.id, alerts.c.uid, alerts.c.reason, alerts.c.answered_at)
-    .where(alerts.c.digest == bindparam("body_digest"), alerts.c.repeat_of.is_(None))
-    .order_by(alerts.c.id.desc())
-    .limit(1)
-)
-_ADD_ALERT = (
-    insert(alerts)
-    .values({column.name: bindparam(column.name) for column in alerts.c if column is not alerts.c.id})
-    .returning(alerts.c.id)
-)
-_MARK_ANSWERED = update(alerts).where(alerts.c.id == bindparam("row_id")).values(answered_at=bindparam("at"))
-_ADD_EVENT = insert(events).values(
-    at=bindparam("at"),
-    alert_id=bindparam("alert_id"),
-    actor=journal.WEB,
-    kind="alert",
-    after=bindparam("after"),
-    reason=bindparam("reason"),
-)
+def _just_added(receipt: Receipt, arrival: Arrival) -> _First:
+    """The first copy that came in the same breath."""
+    return _First(id=receipt.row_id, uid=receipt.uid, refused=bool(arrival.refusal), answered_at=None)
+
+
+def _tell(connection: Connection, first: _First, copy: Copy, words: str, arrival: Arrival) -> None:
+    journal.append(
+        connection,
+        journal.Event(at=arrival.received_at, alert_id=first.id, actor=journal.WEB, kind=copy.value, reason=words),
+    )
+
+
+def _event(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "at": row["received_at"],
+        "alert_id": row["id"],
+        "actor": journal.WEB,
+        "kind": "alert",
+        "after": row["state"],
+        "reason": row["reason"],
+    }
 
 
 def _policy(connection: Connection, source_id: int) -> IdenticalAlerts:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 import structlog
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from core import controls, journal
 from core.broker.dhan.auth import (
@@ -142,6 +142,11 @@ class Session:
 
     async def _failed(self, login_id: int, trouble: LoginRefused | CallFailed, now: datetime) -> bool:
         refusal = trouble.refusal.value if isinstance(trouble, LoginRefused) else "no_reply"
+        if isinstance(trouble, CallFailed) and not trouble.sent:
+            await self._database.write(
+                lambda connection: connection.execute(delete(logins).where(logins.c.id == login_id))
+            )
+            return self.is_signed_in or await self._hold(f"Dhan cannot be reached ({trouble}). It is tried again.", now)
         await self._database.write(
             lambda connection: _close_login(connection, login_id, LoginState.FAILED, refusal, now)
         )

@@ -19,7 +19,15 @@ def main() -> int:
     except (BadSettings, WrongSchema) as fault:
         sys.stderr.write(f"{fault}\n")
         return EX_CONFIG
-    uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, access_log=False, backlog=2048)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        backlog=2048,
+    )
     return 0
 
 

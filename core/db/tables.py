@@ -25,7 +25,7 @@ _Integer = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _table(name: str, *parts: Column[Any] | UniqueConstraint | Index) -> Table:
-    return Table(name, metadata, *parts, sqlite_strict=True, sqlite_autoincrement=True)
+    return Table(name, metadata, *parts, sqlite_strict=True)
 
 
 def _id() -> Column[int]:
@@ -91,6 +91,7 @@ orders = _table(
     Column("reaches_exchange_at", Instant),
     Column("expires_at", Instant),
     Column("retry_at", Instant),
+    Column("approved_at", Instant),
     Column("reason", Text, nullable=False),
     Column("broker_order_id", Text),
     Column("confirmed", Flag, nullable=False),

@@ -214,7 +214,7 @@ class Desk:
         while True:
             await self._instruments.refresh_when_old()
             self._wake.set()
-            await asyncio.sleep(30)
+            await asyncio.sleep(30 if self._instruments.is_there else 1)
 
     async def _deliver(self) -> None:
         while True:

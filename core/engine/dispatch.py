@@ -80,11 +80,11 @@ class Dispatcher:
 
     async def _send_one(self, order: Order, epoch: int) -> bool:
         """True when the order was claimed, whatever became of it."""
-        await self._limiter.wait_for_room()
+        taken = await self._limiter.wait_for_room()
         moment = self._moment()
         claimed = await self._database.write(lambda connection: self._claim(connection, order, epoch, moment))
         if claimed is None:
-            self._limiter.give_back()
+            self._limiter.give_back(taken)
             return False
         reach(Point.CLAIMED)
         if claimed.earlier_names and await self._is_there_already(claimed):

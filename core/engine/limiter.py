@@ -34,16 +34,19 @@ class Limiter:
         )
         self._turn = asyncio.Lock()
 
-    async def wait_for_room(self) -> None:
-        """Return when one more call fits, and count it. First come, first served."""
+    async def wait_for_room(self) -> float:
+        """Return when one more call fits, and count it; what it returns can be given back. First come, first served."""
         async with self._turn:
             while (delay := self._delay()) > 0:  # noqa: ASYNC110 - only time makes room
                 await asyncio.sleep(delay)
-            self._calls.append(monotonic())
+            taken = monotonic()
+            self._calls.append(taken)
+            return taken
 
-    def give_back(self) -> None:
-        """The latest call was not made after all."""
-        self._calls.pop()
+    def give_back(self, taken: float) -> None:
+        """The call that was let through then was not made after all."""
+        if taken in self._calls:
+            self._calls.remove(taken)
 
     def _delay(self) -> float:
         now = monotonic()

@@ -19,9 +19,9 @@ def _next_step(refusal: Refusal) -> str:
         case Refusal.SIGNED_OUT:
             return "Dhan no longer takes the sign-in; the order waits for a new one."
         case Refusal.INVALID_IP:
-            return "Orders must come from the address registered at Dhan: register this machine's address there."
+            return "Orders must come from the address registered at Dhan: register this machine's address there, then /resume."
         case Refusal.NO_ACCESS:
-            return "This account may not trade here: look at your segments and API access at web.dhan.co."
+            return "This account may not trade here: look at your segments and API access at web.dhan.co, then /resume."
         case Refusal.MARKET_CLOSED:
             return "Dhan takes no regular order now: send it again as an after-market order."
         case Refusal.MARKET_OFFLINE:

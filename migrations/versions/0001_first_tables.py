@@ -47,7 +47,6 @@ def upgrade() -> None:
         sa.Column("expires_at", types.Instant(), nullable=False),
         sa.Column("died_at", types.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_broker_tokens")),
-        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_table(
@@ -61,7 +60,6 @@ def upgrade() -> None:
         sa.Column("set_at", types.Instant(), nullable=False),
         sa.Column("withdrawn_at", types.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_calendar_overrides")),
-        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_table(
@@ -73,7 +71,6 @@ def upgrade() -> None:
         sa.Column("renewed_at", types.Instant(), nullable=False),
         sa.Column("expires_at", types.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
-        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_table(
@@ -86,7 +83,6 @@ def upgrade() -> None:
         sa.Column("finished_at", types.Instant(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_logins")),
-        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_table(
@@ -95,7 +91,6 @@ def upgrade() -> None:
         sa.Column("chat_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_operators")),
-        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_table(
@@ -103,7 +98,6 @@ def upgrade() -> None:
         sa.Column("before", sa.Text(), nullable=False),
         sa.Column("after", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("before", "after", name=op.f("pk_order_moves")),
-        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_table(
@@ -113,7 +107,6 @@ def upgrade() -> None:
         sa.Column("changed_at", types.Instant(), nullable=False),
         sa.Column("changed_by", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_settings")),
-        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_table(
@@ -124,7 +117,6 @@ def upgrade() -> None:
         sa.Column("created_at", types.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sources")),
         sa.UniqueConstraint("name", name=op.f("uq_sources_name")),
-        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_table(
@@ -146,7 +138,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["repeat_of"], ["alerts.id"], name=op.f("fk_alerts_repeat_of")),
         sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name=op.f("fk_alerts_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
-        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     with op.batch_alter_table("alerts", schema=None) as batch_op:
@@ -171,7 +162,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cards")),
         sa.UniqueConstraint("alert_id", "chat_id", name=op.f("uq_cards_alert_id_chat_id")),
         sa.UniqueConstraint("nonce", name=op.f("uq_cards_nonce")),
-        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     with op.batch_alter_table("cards", schema=None) as batch_op:
@@ -203,6 +193,7 @@ def upgrade() -> None:
         sa.Column("reaches_exchange_at", types.Instant(), nullable=True),
         sa.Column("expires_at", types.Instant(), nullable=True),
         sa.Column("retry_at", types.Instant(), nullable=True),
+        sa.Column("approved_at", types.Instant(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("broker_order_id", sa.Text(), nullable=True),
         sa.Column("confirmed", types.Flag(), nullable=False),
@@ -213,7 +204,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["alert_id"], ["alerts.id"], name=op.f("fk_orders_alert_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
         sa.UniqueConstraint("alert_id", "position", name=op.f("uq_orders_alert_id_position")),
-        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     with op.batch_alter_table("orders", schema=None) as batch_op:
@@ -235,7 +225,6 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["alert_id"], ["alerts.id"], name=op.f("fk_outbox_alert_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
-        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     with op.batch_alter_table("outbox", schema=None) as batch_op:
@@ -262,7 +251,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
         sa.UniqueConstraint("correlation_id", name=op.f("uq_attempts_correlation_id")),
         sa.UniqueConstraint("order_id", "number", name=op.f("uq_attempts_order_id_number")),
-        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     with op.batch_alter_table("attempts", schema=None) as batch_op:
@@ -284,7 +272,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["alert_id"], ["alerts.id"], name=op.f("fk_events_alert_id")),
         sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_events_order_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
-        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     with op.batch_alter_table("events", schema=None) as batch_op:

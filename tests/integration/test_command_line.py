@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from core.cli import COMMANDS, main
-from core.errors import EX_CONFIG
 from core.cli.claims import Taken, claim
+from core.errors import EX_CONFIG
 
 ROOT = Path(__file__).parents[2]
 

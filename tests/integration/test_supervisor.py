@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import EX_CONFIG
 from core.cli.supervisor import Child, next_pause, supervise
+from core.errors import EX_CONFIG
 
 ROOT = Path(__file__).parents[2]
 LIVES_ON = "import time; print('up'); time.sleep(60)"

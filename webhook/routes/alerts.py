@@ -59,16 +59,17 @@ class AlertDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one alert; its answer counts as given once it has left."""
         headers = Headers(scope=scope)
-        receipt, answer = await self._answer(headers, receive)
+        patience = self._patience_for(headers)
+        receipt, answer = await self._answer(headers, receive, patience)
         if receipt is None:
             await answer(scope, receive, send)
-        elif await _has_left(receive):
+        elif patience and await _has_left(receive):
             self._intake.close(receipt, None)
         else:
             await answer(scope, receive, send)
             self._intake.close(receipt, self._clock.now())
 
-    async def _answer(self, headers: Headers, receive: Receive) -> tuple[Receipt | None, Response]:
+    async def _answer(self, headers: Headers, receive: Receive, patience: float) -> tuple[Receipt | None, Response]:
         try:
             async with asyncio.timeout(READ_WITHIN):
                 body = await _read(headers, receive)
@@ -82,11 +83,11 @@ class AlertDoor:
         if self._database.backlog > MOST_IN_LINE:
             return None, answers.not_stored("too many alerts wait to be stored.")
         try:
-            return await self._take(headers, body)
+            return await self._take(body, patience)
         except Unavailable as trouble:
             return None, answers.not_stored(str(trouble))
 
-    async def _take(self, headers: Headers, body: bytes) -> tuple[Receipt | None, Response]:
+    async def _take(self, body: bytes, patience: float) -> tuple[Receipt | None, Response]:
         try:
             fields = read_alert_text(body)
         except AlertRefused as refused:
@@ -101,7 +102,7 @@ class AlertDoor:
         receipt = await self._intake.store(self._arrival(body, fired_at=alert.fired_at))
         reach(Point.ALERT_COMMITTED)
         self._nudger.nudge()
-        report = await self._outcomes.wait_for(receipt.alert_id, self._patience_for(headers))
+        report = await self._outcomes.wait_for(receipt.alert_id, patience) if patience else None
         return receipt, answers.stored(receipt, report)
 
     async def _refuse_unreadable(self, body: bytes, refused: AlertRefused) -> tuple[Receipt | None, Response]:

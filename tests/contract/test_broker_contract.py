@@ -1,0 +1,326 @@
+"""What the desk relies on in a broker, whichever it is."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from core.broker.port import (
+    Accepted,
+    Broker,
+    BrokerOrder,
+    BrokerState,
+    NotSent,
+    OrderRequest,
+    PastFill,
+    Refusal,
+    Refused,
+    Unknown,
+)
+from core.domain.alert import AmoTime, OrderType, Product, Side
+from core.domain.instrument import Segment
+from core.errors import BrokerUnavailable, SignInNeeded
+from tests.integration.paper_dhan import RELIANCE, PaperDhan, india
+
+WISH = OrderRequest(
+    correlation_id="MUAAAAAAAAAAAAAAAAAA",
+    side=Side.BUY,
+    segment=Segment.NSE_EQ,
+    security_id=RELIANCE,
+    product=Product.INTRADAY,
+    order_type=OrderType.MARKET,
+    quantity=10,
+    price=None,
+    trigger_price=None,
+    amo_time=None,
+)
+RESTING = replace(WISH, order_type=OrderType.LIMIT, price=Decimal("1000.00"))
+EVENING = india("2026-11-25 19:00")
+GATEWAY = {"timestamp": "2026-11-25T10:30:00.000", "status": 404, "error": "Not Found", "path": "/v2/orders"}
+
+READS: dict[str, tuple[str, Callable[[Broker], Awaitable[object]]]] = {
+    "find": ("lookup", lambda broker: broker.find(WISH.correlation_id)),
+    "book": ("book", lambda broker: broker.book()),
+    "past fills": ("trades", lambda broker: broker.past_fills(date(2026, 11, 23), date(2026, 11, 24))),
+    "check": ("profile", lambda broker: broker.check_session()),
+}
+
+
+async def placed(broker: Broker, wish: OrderRequest) -> str:
+    outcome = await broker.place(wish)
+    assert isinstance(outcome, Accepted), outcome
+    return outcome.order_id
+
+
+async def found(broker: Broker, wish: OrderRequest) -> BrokerOrder:
+    order = await broker.find(wish.correlation_id)
+    assert order is not None
+    return order
+
+
+async def refusal_of(broker: Broker, wish: OrderRequest) -> Refusal:
+    outcome = await broker.place(wish)
+    assert isinstance(outcome, Refused), outcome
+    return outcome.refusal
+
+
+async def test_an_accepted_order_is_found_by_its_name_at_once(broker: Broker) -> None:
+    order_id = await placed(broker, WISH)
+    order = await found(broker, WISH)
+    assert (order.order_id, order.state) == (order_id, BrokerState.RECEIVED)
+
+
+async def test_what_is_found_is_what_was_asked_for(broker: Broker) -> None:
+    await placed(broker, WISH)
+    order = await found(broker, WISH)
+    assert (order.side, order.segment, order.security_id) == (WISH.side, WISH.segment, WISH.security_id)
+    assert (order.product, order.quantity, order.is_amo) == (WISH.product, WISH.quantity, False)
+
+
+async def test_a_name_that_was_never_sent_is_not_found(broker: Broker) -> None:
+    assert await broker.find("MUBBBBBBBBBBBBBBBBBB") is None
+
+
+async def test_a_market_order_fills_at_a_price(broker: Broker, dhan: PaperDhan) -> None:
+    await placed(broker, WISH)
+    dhan.clock.pass_time(seconds=1)
+    order = await found(broker, WISH)
+    assert (order.state, order.filled_quantity) == (BrokerState.FILLED, 10)
+    assert order.average_price is not None
+    assert order.average_price > 0
+
+
+async def test_the_book_holds_all_orders_of_the_day_ours_or_not(broker: Broker, dhan: PaperDhan) -> None:
+    theirs = dhan.placed(correlationId=None)
+    mine = await placed(broker, RESTING)
+    dhan.clock.pass_time(seconds=1)
+    states = {order.order_id: order.state for order in await broker.book()}
+    assert states == {theirs: BrokerState.FILLED, mine: BrokerState.WORKING}
+
+
+async def test_an_empty_book_is_an_answer(broker: Broker) -> None:
+    assert await broker.book() == []
+
+
+async def test_an_after_market_order_is_in_the_book_of_the_evening(broker: Broker, dhan: PaperDhan) -> None:
+    dhan.clock.instant = EVENING
+    await placed(broker, replace(WISH, amo_time=AmoTime.OPEN_30))
+    dhan.clock.pass_time(seconds=1)
+    [order] = await broker.book()
+    assert (order.is_amo, order.state, order.filled_quantity) == (True, BrokerState.WORKING, 0)
+
+
+async def test_a_large_order_fills_piece_by_piece(broker: Broker, dhan: PaperDhan) -> None:
+    large = replace(WISH, segment=Segment.NSE_EQ, security_id="4986", quantity=5000)
+    await placed(broker, large)
+    dhan.clock.pass_time(seconds=0.4)
+    order = await found(broker, large)
+    assert (order.state, order.filled_quantity) == (BrokerState.PART_FILLED, 2000)
+
+
+async def test_a_late_rejection_comes_with_the_brokers_reason(broker: Broker, dhan: PaperDhan) -> None:
+    dhan.script("place", "late_reject", text="RMS:1:Price outside Circuit Limits")
+    await placed(broker, WISH)
+    dhan.clock.pass_time(seconds=1)
+    order = await found(broker, WISH)
+    assert (order.state, order.words) == (BrokerState.REJECTED, "RMS:1:Price outside Circuit Limits")
+
+
+async def test_a_cancelled_order_keeps_its_name(broker: Broker, dhan: PaperDhan) -> None:
+    order_id = await placed(broker, RESTING)
+    dhan.clock.pass_time(seconds=1)
+    dhan.http.delete(f"/dhan/v2/orders/{order_id}")
+    assert (await found(broker, RESTING)).state is BrokerState.CANCELLED
+
+
+async def test_an_order_that_rests_until_the_close_lapses(broker: Broker, dhan: PaperDhan) -> None:
+    await placed(broker, RESTING)
+    dhan.clock.instant = india("2026-11-25 15:16")
+    assert (await found(broker, RESTING)).state is BrokerState.LAPSED
+
+
+@pytest.mark.parametrize(
+    ("at", "changes", "refusal"),
+    [
+        ("2026-11-25 10:30", {"quantity": 0}, Refusal.FINAL),
+        ("2026-11-25 10:30", {"security_id": "1"}, Refusal.FINAL),
+        ("2026-11-25 15:20", {}, Refusal.MARKET_CLOSED),
+        ("2026-11-25 10:30", {"amo_time": AmoTime.OPEN}, Refusal.MARKET_OFFLINE),
+    ],
+)
+async def test_a_refused_order_is_not_there(
+    broker: Broker, dhan: PaperDhan, at: str, changes: dict[str, Any], refusal: Refusal
+) -> None:
+    dhan.clock.instant = india(at)
+    wish = replace(WISH, **changes)
+    assert await refusal_of(broker, wish) is refusal
+    assert await broker.find(wish.correlation_id) is None
+    assert dhan.ledger()["orders"] == []
+
+
+async def test_an_order_over_the_rate_limit_is_refused_and_not_there(broker: Broker, dhan: PaperDhan) -> None:
+    dhan.http.post("/dhan/sandbox/limits", json={"second": 1})
+    await placed(broker, WISH)
+    second = replace(WISH, correlation_id="MUBBBBBBBBBBBBBBBBBB")
+    assert await refusal_of(broker, second) is Refusal.RATE_LIMITED
+    assert await broker.find(second.correlation_id) is None
+
+
+@pytest.mark.parametrize("twice", ["refused", "accepted"])
+async def test_the_same_name_twice_is_safe_to_send_only_if_the_broker_refuses_it(
+    broker: Broker, dhan: PaperDhan, twice: str
+) -> None:
+    dhan.http.post("/dhan/sandbox/duplicates", json={"refuse": twice == "refused"})
+    await placed(broker, WISH)
+    outcome = await broker.place(WISH)
+    assert isinstance(outcome, Refused if twice == "refused" else Accepted)
+    assert len(dhan.ledger()["orders"]) == (1 if twice == "refused" else 2)
+
+
+@pytest.mark.parametrize(
+    ("fault", "orders"),
+    [
+        ({"kind": "drop_before"}, 0),
+        ({"kind": "drop_after"}, 1),
+        ({"kind": "half_reply"}, 1),
+        ({"kind": "bad_json"}, 1),
+        ({"kind": "no_id"}, 1),
+        ({"kind": "error_body_200", "recorded": True}, 1),
+        ({"kind": "status", "status": 502, "body": "<html>Bad gateway</html>", "recorded": True}, 1),
+        ({"kind": "status", "status": 504, "body": ""}, 0),
+        ({"kind": "status", "status": 302, "body": "", "headers": {"location": "/dhan/v2/orders"}}, 0),
+        ({"kind": "status", "status": 500, "body": {"errorCode": "DH-908", "errorMessage": "x"}, "recorded": True}, 1),
+    ],
+)
+async def test_after_a_broken_answer_nobody_knows(
+    broker: Broker, dhan: PaperDhan, fault: dict[str, Any], orders: int
+) -> None:
+    dhan.script("place", **fault)
+    assert isinstance(await broker.place(WISH), Unknown)
+    ledger = dhan.ledger()
+    assert (ledger["placements"], len(ledger["orders"])) == (1, orders)
+    assert (await broker.find(WISH.correlation_id) is not None) is bool(orders)
+
+
+async def test_one_place_is_one_request_even_when_two_orders_come_of_it(broker: Broker, dhan: PaperDhan) -> None:
+    dhan.script("place", "twice")
+    await placed(broker, WISH)
+    assert dhan.ledger()["placements"] == 1
+    assert [order.correlation_id for order in await broker.book()] == [WISH.correlation_id] * 2
+
+
+async def test_without_a_token_nothing_is_sent(broker: Broker, dhan: PaperDhan) -> None:
+    del dhan.http.headers["access-token"]
+    assert isinstance(await broker.place(WISH), NotSent)
+    assert dhan.ledger()["placements"] == 0
+
+
+async def test_an_order_with_a_dead_token_is_refused_as_signed_out(broker: Broker, dhan: PaperDhan) -> None:
+    dhan.http.headers["access-token"] = "of yesterday"
+    assert await refusal_of(broker, WISH) is Refusal.SIGNED_OUT
+    assert dhan.ledger()["orders"] == []
+
+
+@pytest.mark.parametrize("token", ["of yesterday", None])
+async def test_a_read_with_a_dead_token_asks_for_a_sign_in(broker: Broker, dhan: PaperDhan, token: str | None) -> None:
+    del dhan.http.headers["access-token"]
+    if token:
+        dhan.http.headers["access-token"] = token
+    for _, ask in READS.values():
+        with pytest.raises(SignInNeeded):
+            await ask(broker)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"errorType": "Order_Error", "errorCode": "DH-906", "errorMessage": "Invalid Token"},
+        {"status": "failed", "data": {"808": "Authentication Failed - Client ID or Token invalid"}},
+    ],
+)
+async def test_a_dead_token_is_known_in_every_spelling(broker: Broker, dhan: PaperDhan, body: dict[str, Any]) -> None:
+    for call, ask in READS.values():
+        dhan.script(call, "status", status=400, body=body)
+        with pytest.raises(SignInNeeded):
+            await ask(broker)
+
+
+FAILURES: dict[str, dict[str, Any]] = {
+    "line dies": {"kind": "drop_before"},
+    "half a reply": {"kind": "half_reply"},
+    "broken JSON": {"kind": "status", "status": 200, "body": '[{"orderId":'},
+    "502": {"kind": "status", "status": 502, "body": "<html>Bad gateway</html>"},
+    "502 with an empty list": {"kind": "status", "status": 502, "body": []},
+    "429": {"kind": "status", "status": 429, "body": {"errorCode": "DH-904", "errorMessage": "Too many requests"}},
+    "the gateway's 404": {"kind": "status", "status": 404, "body": GATEWAY},
+    "a page with 404": {"kind": "status", "status": 404, "body": "<html>Not found</html>"},
+    "DH-908": {"kind": "status", "status": 500, "body": {"errorCode": "DH-908", "errorMessage": "Internal error"}},
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_a_read_that_fails_proves_nothing(broker: Broker, dhan: PaperDhan, failure: str) -> None:
+    for name, (call, ask) in READS.items():
+        if (name, failure) == ("check", "broken JSON"):
+            continue  # only the status of its answer counts
+        dhan.script(call, **FAILURES[failure])
+        with pytest.raises(BrokerUnavailable):
+            await ask(broker)
+
+
+@pytest.mark.parametrize("read", ["find", "book"])
+@pytest.mark.parametrize("body", [[None], ["CONFIRMED"], [{"orderId": "1"}]])
+async def test_an_entry_that_cannot_be_read_makes_the_answer_no_evidence(
+    broker: Broker, dhan: PaperDhan, read: str, body: list[Any]
+) -> None:
+    call, ask = READS[read]
+    dhan.script(call, "status", status=200, body=body)
+    with pytest.raises(BrokerUnavailable):
+        await ask(broker)
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, True), (500, True), (200, False)])
+async def test_no_such_order_is_understood_in_every_spelling(
+    broker: Broker, dhan: PaperDhan, status: int, body: bool
+) -> None:
+    words = "Incorrect request for order and cannot be processed"
+    error = {"errorType": "Order_Error", "errorCode": "DH-906", "errorMessage": words}
+    dhan.script("lookup", "status", status=status, body=error if body else [])
+    assert await broker.find(WISH.correlation_id) is None
+
+
+async def test_a_look_up_may_answer_with_a_list_of_one(broker: Broker, dhan: PaperDhan) -> None:
+    order_id = await placed(broker, WISH)
+    dhan.script("lookup", "status", status=200, body=dhan.book())
+    assert (await found(broker, WISH)).order_id == order_id
+
+
+async def test_fills_of_past_days_add_up_by_order_over_all_pages(broker: Broker, dhan: PaperDhan) -> None:
+    dhan.http.post("/dhan/sandbox/limits", json={})
+    ids = [
+        await placed(broker, replace(WISH, correlation_id=f"MU{number}", quantity=number)) for number in range(1, 24)
+    ]
+    dhan.clock.pass_time(seconds=1)
+    averages = {order.order_id: order.average_price for order in await broker.book()}
+    dhan.clock.instant = india("2026-11-26 08:00")
+    fills = await broker.past_fills(date(2026, 11, 25), date(2026, 11, 25))
+    expected = {
+        order_id: PastFill(quantity=number, average_price=averages[order_id] or Decimal(0))
+        for number, order_id in enumerate(ids, 1)
+    }
+    assert fills == expected
+    assert await broker.past_fills(date(2026, 11, 23), date(2026, 11, 24)) == {}
+
+
+async def test_a_history_that_does_not_end_is_no_evidence(broker: Broker, dhan: PaperDhan) -> None:
+    row = {"orderId": "1", "tradedQuantity": 1, "tradedPrice": 1.0}
+    dhan.script("trades", "status", status=200, body=[row], times=1000)
+    with pytest.raises(BrokerUnavailable, match="does not end"):
+        await broker.past_fills(date(2026, 11, 25), date(2026, 11, 25))
+
+
+async def test_a_good_session_is_good(broker: Broker) -> None:
+    await broker.check_session()

@@ -1,0 +1,100 @@
+"""Buttons: there only while they mean something, and small enough for Telegram."""
+
+import secrets
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.callback_data import CardTap, Verb, pack, unpack
+from bot.keyboards import card_buttons, confirm_send_again
+from core.domain.order import OrderState
+from core.reports import AlertReport
+from tests.unit.bot.reports import order, report
+
+NONCE = "Zm9vYmFyYmF6cXV4-_0123"
+BUTTONS = {
+    OrderState.AWAITING_APPROVAL: [Verb.APPROVE, Verb.CANCEL],
+    OrderState.QUEUED: [Verb.CANCEL],
+    OrderState.NEEDS_OPERATOR: [Verb.ASK_SEND_AGAIN, Verb.DROP],
+}
+
+
+def taps(found: AlertReport) -> list[CardTap]:
+    keyboard = card_buttons(found, NONCE)
+    rows: Any = keyboard.inline_keyboard if keyboard else ()
+    unpacked = [unpack(button.callback_data) for row in rows for button in row]
+    assert None not in unpacked
+    return [tap for tap in unpacked if tap]
+
+
+def verbs(found: AlertReport) -> list[Verb]:
+    return [tap.verb for tap in taps(found)]
+
+
+@pytest.mark.parametrize("state", OrderState)
+def test_a_card_offers_only_what_can_be_done_in_its_state(state: OrderState) -> None:
+    assert verbs(report(order(state))) == BUTTONS.get(state, [])
+
+
+def test_a_card_without_orders_offers_nothing() -> None:
+    assert card_buttons(report(), NONCE) is None
+
+
+def test_one_leg_that_asks_is_enough_for_a_button() -> None:
+    legs = [order(OrderState.FILLED), order(OrderState.AWAITING_APPROVAL, position=2)]
+    assert verbs(report(*legs)) == [Verb.APPROVE, Verb.CANCEL]
+
+
+def test_a_copy_that_waits_can_be_executed_from_the_first_card() -> None:
+    assert verbs(report(order(OrderState.FILLED), repeats=[42])) == [Verb.REPEAT]
+
+
+def test_a_button_carries_the_version_that_the_card_shows() -> None:
+    assert {(tap.nonce, tap.version) for tap in taps(report(order(), card_version=17))} == {(NONCE, 17)}
+
+
+def test_sending_again_takes_a_second_step_that_can_be_taken_back() -> None:
+    [row] = confirm_send_again(NONCE, 3).inline_keyboard
+    assert [button.callback_data for button in row] == [f"again:{NONCE}:3", f"back:{NONCE}:3"]
+    assert unpack("again:x:3") != unpack("again?:x:3")
+
+
+@given(st.sampled_from(Verb), st.integers(0, 999_999_999))
+def test_what_is_packed_is_unpacked_and_fits_telegrams_64_bytes(verb: Verb, version: int) -> None:
+    tap = CardTap(verb, secrets.token_urlsafe(16), version)
+    assert unpack(pack(tap)) == tap
+    assert len(pack(tap).encode()) <= 64
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        "",
+        "approve",
+        "approve:nonce",
+        "approve:nonce:",
+        "approve:nonce:-1",
+        "approve:nonce:1.5",
+        "approve:nonce:1:2",
+        "approve:nonce:1234567890",
+        "APPROVE:nonce:1",
+        "buy:nonce:1",
+    ],
+)
+def test_what_no_button_of_ours_carries_is_no_tap(data: str | None) -> None:
+    assert unpack(data) is None
+
+
+@given(st.text(max_size=64))
+def test_no_data_breaks_the_reading(data: str) -> None:
+    tap = unpack(data)
+    assert tap is None or tap.verb in set(Verb)
+
+
+@given(st.text(max_size=20), st.text(max_size=9))
+def test_hostile_versions_are_numbers_or_no_tap(nonce: str, version: str) -> None:
+    tap = unpack(f"approve:{nonce}:{version}")
+    assert tap is None or tap.version >= 0

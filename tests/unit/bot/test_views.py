@@ -1,0 +1,249 @@
+"""What the operator reads: every state has words, texts from outside are escaped, and Telegram takes all of it."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from html import unescape
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bot import views
+from core.controls import Hold
+from core.domain.alert import AlertState, OrderType
+from core.domain.notice import Notice
+from core.domain.order import Mode, OrderState
+from core.journal import Event
+from core.notifications import Message
+from core.reports import DeskReport
+from core.settings import Mode as DeskMode
+from core.settings import Role
+from tests.builders import NOON
+from tests.unit.bot.reports import ORDER, order, report
+
+PAPER, LIVE = DeskMode.PAPER, DeskMode.LIVE
+TAG = re.compile(r"</?(?:b|i)>")
+ENTITY = re.compile(r"&(?:amp|lt|gt|quot|#x27);")
+OUTSIDE = st.text(st.characters(exclude_categories=["Cs"]), max_size=900)
+NASTY = "<b>1 & 2</i> \"x\" 'y' &lt;"
+
+
+def message(kind: Notice, **payload: Any) -> Message:
+    facts = {
+        "order": "41.1",
+        "side": "BUY",
+        "quantity": 10,
+        "filled": 10,
+        "average": "1412.5",
+        "symbol": "M&M",
+        "exchange": "NSE",
+        "words": "Because.",
+    }
+    if kind is Notice.DESK_STARTED:
+        facts = {"in_doubt": 2}
+    if kind is Notice.HELD:
+        facts = {"words": "Held."}
+    return Message(id=1, chat_id=42, alert_id=41, kind=kind, payload=facts | payload, failures=0)
+
+
+def read_as_telegram_does(html: str) -> str:
+    """The visible text. Fails on a tag or a character that Telegram would refuse."""
+    opened: list[str] = []
+    for tag in TAG.findall(html):
+        if tag.startswith("</"):
+            assert opened.pop() == tag[2:-1]
+        else:
+            opened.append(tag[1:-1])
+    assert opened == []
+    bare = TAG.sub("", html)
+    assert "<" not in bare
+    assert ">" not in bare
+    assert "&" not in ENTITY.sub("", bare)
+    text = unescape(bare)
+    assert 0 < len(text.encode("utf-16-le")) // 2 <= 4096
+    return text
+
+
+@pytest.mark.parametrize("state", OrderState)
+def test_every_state_has_its_words_on_the_card(state: OrderState) -> None:
+    text = read_as_telegram_does(views.card(report(order(state)), PAPER))
+    assert text.startswith("PAPER · alert 41 · 12:00:00")
+    assert "BUY 10 M&M" in text
+    assert re.search(r"^[🔴🟡🔵🟠⚪🟢] [A-Z][a-z]+", text, re.MULTILINE)
+
+
+def test_no_two_states_read_alike() -> None:
+    assert len({views.card(report(order(state)), PAPER) for state in OrderState}) == len(OrderState)
+
+
+def test_only_a_state_at_the_broker_says_placed_and_only_a_filled_one_says_filled() -> None:
+    cards = {state: views.card(report(order(state)), PAPER) for state in OrderState}
+    assert [state for state, text in cards.items() if "Placed at Dhan" in text] == [OrderState.WORKING]
+    assert [state for state, text in cards.items() if "🟢" in text] == [OrderState.FILLED]
+
+
+@pytest.mark.parametrize(
+    ("order_type", "words"),
+    [
+        (OrderType.MARKET, "Market · delivery · NSE"),
+        (OrderType.LIMIT, "Limit ₹1,412.50 · delivery · NSE"),
+        (OrderType.STOP_LIMIT, "Stop ₹1,410.00, limit ₹1,412.50 · delivery · NSE"),
+        (OrderType.STOP_MARKET, "Stop ₹1,410.00 · delivery · NSE"),
+    ],
+)
+def test_the_terms_are_on_a_line_of_their_own(order_type: OrderType, words: str) -> None:
+    terms = order(order_type=order_type, trigger_price=Decimal(1410))
+    assert words in views.card(report(terms), PAPER).splitlines()
+
+
+def test_an_order_that_waits_says_when_it_goes_and_when_the_exchange_sees_it() -> None:
+    lines = views.card(report(order()), PAPER).splitlines()
+    assert "Goes out Wed 25 Nov 17:00, after-market" in lines
+    assert "Exchange Thu 26 Nov 09:45" in lines
+
+
+def test_a_question_says_until_when_a_tap_counts() -> None:
+    assert "Answer by Thu 26 Nov 08:00" in views.card(report(order(OrderState.AWAITING_APPROVAL)), PAPER)
+
+
+def test_an_order_of_an_unknown_day_has_no_times_to_show() -> None:
+    unknown = order(OrderState.AWAITING_APPROVAL, mode=None, release_at=None, reaches_exchange_at=None)
+    text = views.card(report(unknown), PAPER)
+    assert "Goes out" not in text
+    assert "Exchange" not in text
+
+
+def test_a_held_order_says_held_and_why() -> None:
+    due = order(release_at=NOON, mode=Mode.IMMEDIATE)
+    text = views.card(report(due, holds={Hold.PAUSED: "Paused by you & yours."}), PAPER)
+    assert "🟠 Held\nPaused by you &amp; yours." in text
+
+
+def test_a_fill_shows_quantity_and_average() -> None:
+    filled = order(OrderState.PART_FILLED, filled_quantity=4, average_price=Decimal("1412.345"))
+    assert "🔵 Partly filled 4 at ₹1,412.3" in views.card(report(filled), PAPER)
+
+
+def test_live_and_paper_are_told_apart_in_the_first_word() -> None:
+    assert views.card(report(order()), LIVE).startswith("<b>LIVE</b>")
+    assert views.ring(message(Notice.FILLED), LIVE).startswith("<b>LIVE</b>")
+
+
+def test_legs_are_numbered_when_there_are_several() -> None:
+    text = views.card(report(order(), order(position=2, symbol="TCS")), PAPER)
+    assert "1. <b>BUY 10 M&amp;M</b>" in text
+    assert "2. <b>BUY 10 TCS</b>" in text
+
+
+def test_a_refused_alert_says_why() -> None:
+    text = views.card(report(state=AlertState.REFUSED, reason="No <such> symbol."), PAPER)
+    assert "🔴 Refused\nNo &lt;such&gt; symbol." in text
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 more time and"), (2, "2 more times and")])
+def test_copies_that_wait_are_told(count: int, words: str) -> None:
+    assert words in views.card(report(order(), repeats=list(range(count))), PAPER)
+
+
+@pytest.mark.parametrize("kind", Notice)
+def test_every_message_has_words_and_names_its_order(kind: Notice) -> None:
+    text = read_as_telegram_does(views.ring(message(kind), PAPER))
+    assert text.startswith("PAPER · ")
+    if kind not in (Notice.DESK_STARTED, Notice.HELD):
+        assert "BUY 10 M&M · 41.1" in text
+
+
+def test_a_fill_without_a_price_is_told_in_words() -> None:
+    assert "Because." in views.ring(message(Notice.FILLED, average=None), PAPER)
+
+
+@given(OUTSIDE, OUTSIDE)
+def test_no_text_from_outside_breaks_a_card_or_a_message(symbol: str, words: str) -> None:
+    for state in (OrderState.REJECTED, OrderState.NEEDS_OPERATOR):
+        read_as_telegram_does(views.card(report(order(state, symbol=symbol, reason=words), reason=words), PAPER))
+    for kind in (Notice.REJECTED, Notice.FILLED, Notice.CONFLICT):
+        read_as_telegram_does(views.ring(message(kind, symbol=symbol, words=words), PAPER))
+
+
+@example("&" * 900, 20)
+@given(OUTSIDE, st.integers(1, 20))
+def test_the_longest_alert_fits_one_message(words: str, legs: int) -> None:
+    orders = [order(OrderState.REJECTED, position=number, reason=words) for number in range(1, legs + 1)]
+    read_as_telegram_does(views.card(report(*orders, reason=words), PAPER))
+    read_as_telegram_does(views.queue(orders * 2, NOON))
+    read_as_telegram_does(views.order_list(orders * 2))
+
+
+@example("&" * 900, 60)
+@given(OUTSIDE, st.integers(0, 60))
+def test_the_longest_story_fits_one_message(words: str, length: int) -> None:
+    event = Event(at=NOON, alert_id=41, order_id=7, actor="dhan", kind="move", before="queued", reason=words)
+    events = [replace(event, after="<rejected>")] * length
+    read_as_telegram_does(views.story(report(order(reason=words)), events, PAPER))
+
+
+def test_a_card_full_of_wide_characters_fits_by_telegrams_own_count_too() -> None:
+    orders = [order(OrderState.REJECTED, position=number, reason="😀" * 600) for number in range(1, 9)]
+    read_as_telegram_does(views.card(report(*orders), PAPER))
+
+
+def test_markup_from_outside_is_shown_as_it_was_written() -> None:
+    assert NASTY in read_as_telegram_does(views.card(report(order(OrderState.REJECTED, reason=NASTY)), PAPER))
+
+
+def test_a_text_that_is_cut_says_so() -> None:
+    long = views.fit("line\n" * 2000)
+    assert len(long) <= views.MOST_TEXT
+    assert long.endswith("line\n… the rest is on the trace page.")
+
+
+def test_a_short_text_is_not_touched() -> None:
+    assert views.fit("x" * views.MOST_TEXT) == "x" * views.MOST_TEXT
+
+
+def desk(**changes: Any) -> DeskReport:
+    healthy = DeskReport(
+        heartbeat_age=0.2,
+        holds={},
+        token_expires_at=NOON + timedelta(hours=5, minutes=7),
+        counts={OrderState.QUEUED: 2, OrderState.WORKING: 1, OrderState.PART_FILLED: 1, OrderState.UNKNOWN: 3},
+        undecided=0,
+        oldest_unsent=None,
+    )
+    return replace(healthy, **changes)
+
+
+def test_the_status_counts_what_is_open() -> None:
+    lines = read_as_telegram_does(views.status(desk(), PAPER, NOON)).splitlines()
+    assert lines[0] == "PAPER · Wed 25 Nov 12:00 IST"
+    assert {"🟢 Orders go out", "Queued: 2", "At Dhan: 2", "In doubt: 3", "Waiting for your tap: 0"} <= set(lines)
+    assert "Signed in at Dhan for 5 h 07 min" in lines
+
+
+@pytest.mark.parametrize("expiry", [None, NOON])
+def test_the_status_says_when_nobody_is_signed_in(expiry: Any) -> None:
+    assert "Not signed in at Dhan" in views.status(desk(token_expires_at=expiry), PAPER, NOON)
+
+
+def test_the_status_shows_holds_instead_of_going_out() -> None:
+    text = read_as_telegram_does(views.status(desk(holds={Hold.PAUSED: NASTY}), PAPER, NOON))
+    assert f"🟠 {NASTY}" in text
+    assert "Orders go out" not in text
+
+
+def test_the_queue_says_that_nothing_waits() -> None:
+    assert views.queue([], NOON).startswith("Nothing waits.")
+    assert views.order_list([]) == "No orders yet."
+
+
+def test_the_queue_shows_the_way_of_each_order() -> None:
+    assert "🔵 Queued · goes Wed 25 Nov 17:00 → exchange Thu 26 Nov 09:45" in views.queue([ORDER], NOON)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_help_and_welcome_are_good_messages(role: Role) -> None:
+    read_as_telegram_does(views.help_text(role))
+    read_as_telegram_does(views.welcome(PAPER))

@@ -1,0 +1,153 @@
+"""HTTP to Dhan: which failures prove that nothing was sent, and what the client never does by itself."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from core.broker.dhan import client as client_module
+from core.broker.dhan.client import CallFailed, DhanClient
+from tests.integration.paper_dhan import PaperDhan
+
+URL = "https://dhan.test/v2/orders"
+NOTHING_LEFT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"}
+
+
+def descendants(kind: type[Exception]) -> Iterator[type[Exception]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from descendants(child)
+
+
+HTTPX = sorted(
+    {kind for root in (httpx.HTTPError, httpx.StreamError) for kind in (root, *descendants(root))} | {httpx.InvalidURL},
+    key=lambda kind: kind.__name__,
+)
+
+
+def raised(kind: type[Exception]) -> Exception:
+    match kind.__name__:
+        case "HTTPStatusError":
+            return httpx.HTTPStatusError("no", request=httpx.Request("POST", URL), response=httpx.Response(500))
+        case "StreamConsumed" | "StreamClosed" | "ResponseNotRead" | "RequestNotRead":
+            return kind()
+        case _:
+            return kind("no")
+
+
+def test_httpx_has_no_error_outside_the_walked_tree() -> None:
+    named = {value for value in vars(httpx).values() if isinstance(value, type) and issubclass(value, Exception)}
+    assert named - set(HTTPX) == {httpx.CookieConflict}  # asked of a cookie jar, which no call of ours does
+
+
+@pytest.fixture
+def network_fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
+    """From now on httpx raises this for every request."""
+
+    def fail_with(error: Exception) -> None:
+        async def send(*_arguments: object, **_named: object) -> None:
+            raise error
+
+        monkeypatch.setattr(httpx.AsyncClient, "send", send)
+
+    return fail_with
+
+
+@pytest.mark.parametrize("kind", HTTPX, ids=lambda kind: kind.__name__)
+async def test_every_error_of_httpx_becomes_ours_and_only_four_prove_that_nothing_left(
+    client: DhanClient, network_fails: Callable[[Exception], None], kind: type[Exception]
+) -> None:
+    network_fails(raised(kind))
+    with pytest.raises(CallFailed) as failure:
+        await client.call("POST", URL, query={"pin": "246810"})
+    assert failure.value.sent is (kind.__name__ not in NOTHING_LEFT)
+
+
+async def test_an_error_never_shows_the_query(client: DhanClient, network_fails: Callable[[Exception], None]) -> None:
+    network_fails(httpx.ReadTimeout(f"{URL}?pin=246810"))
+    with pytest.raises(CallFailed) as failure:
+        await client.call("POST", URL, query={"pin": "246810"})
+    assert str(failure.value) == "POST /v2/orders: ReadTimeout"
+    assert failure.value.__suppress_context__
+
+
+async def test_an_error_that_is_not_of_the_network_passes_unchanged(
+    client: DhanClient, network_fails: Callable[[Exception], None]
+) -> None:
+    network_fails(KeyError("a bug of ours"))
+    with pytest.raises(KeyError):
+        await client.call("POST", URL)
+
+
+async def test_a_closed_port_means_that_nothing_was_sent(client: DhanClient, free_port: int) -> None:
+    with pytest.raises(CallFailed) as failure:
+        await client.call("POST", f"http://127.0.0.1:{free_port}/orders", body={})
+    assert not failure.value.sent
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "half_reply"])
+async def test_a_line_that_dies_after_the_request_proves_nothing(
+    client: DhanClient, dhan: PaperDhan, kind: str
+) -> None:
+    dhan.script("profile", kind)
+    with pytest.raises(CallFailed) as failure:
+        await client.call("GET", f"{dhan.http.base_url}/dhan/v2/profile")
+    assert failure.value.sent
+
+
+async def test_a_reply_that_drips_ends_at_the_deadline(
+    client: DhanClient, dhan: PaperDhan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "TOTAL_SECONDS", 0.1)
+    dhan.script("profile", "drip", seconds=1)
+    with pytest.raises(CallFailed, match="no complete reply") as failure:
+        await client.call("GET", f"{dhan.http.base_url}/dhan/v2/profile")
+    assert failure.value.sent
+
+
+async def test_a_reply_larger_than_any_order_book_is_not_read_to_its_end(client: DhanClient, dhan: PaperDhan) -> None:
+    dhan.script("profile", "status", status=200, body="x" * (client_module.MOST_BYTES + 1))
+    with pytest.raises(CallFailed, match="larger than any order book"):
+        await client.call("GET", f"{dhan.http.base_url}/dhan/v2/profile")
+
+
+async def test_a_redirect_is_not_followed(client: DhanClient, dhan: PaperDhan) -> None:
+    dhan.script("profile", "status", status=307, headers={"location": "/dhan/v2/orders"})
+    reply = await client.call("GET", f"{dhan.http.base_url}/dhan/v2/profile")
+    assert reply.status == 307
+
+
+async def test_nothing_is_tried_a_second_time(client: DhanClient, dhan: PaperDhan) -> None:
+    dhan.script("place", "drop_before")
+    with pytest.raises(CallFailed):
+        await client.call("POST", f"{dhan.http.base_url}/dhan/v2/orders", body={})
+    assert dhan.ledger()["placements"] == 1
+
+
+async def test_numbers_of_a_reply_are_exact(client: DhanClient, dhan: PaperDhan) -> None:
+    dhan.script("profile", "status", status=200, body='{"price": 1412.05}')
+    reply = await client.call("GET", f"{dhan.http.base_url}/dhan/v2/profile")
+    assert str(reply.json()["price"]) == "1412.05"
+
+
+async def test_a_download_goes_to_its_file(client: DhanClient, dhan: PaperDhan, tmp_path: Path) -> None:
+    await client.download(f"{dhan.http.base_url}/dhan/api-data/api-scrip-master.csv", tmp_path / "list.csv")
+    assert (tmp_path / "list.csv").read_text().startswith("SEM_EXM_EXCH_ID,")
+
+
+async def test_a_download_that_is_refused_fails(client: DhanClient, dhan: PaperDhan, tmp_path: Path) -> None:
+    dhan.script("instruments", "status", status=503)
+    with pytest.raises(CallFailed, match="503"):
+        await client.download(f"{dhan.http.base_url}/dhan/api-data/api-scrip-master.csv", tmp_path / "list.csv")
+
+
+async def test_a_proxy_of_the_environment_is_ignored(
+    dhan: PaperDhan, monkeypatch: pytest.MonkeyPatch, find_port: Callable[[], int]
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{find_port()}")
+    client = DhanClient()
+    reply = await client.call("GET", f"{dhan.http.base_url}/dhan/v2/orders", headers=dict(dhan.http.headers))
+    await client.close()
+    assert json.loads(reply.text) == []

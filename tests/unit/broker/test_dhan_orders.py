@@ -1,0 +1,205 @@
+"""The body of an order request, and an entry of the order book, in Dhan's words and in ours."""
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.broker.dhan.mapping import order_body, read_order, sum_fills
+from core.broker.port import BrokerState, OrderRequest, PastFill
+from core.domain.alert import AmoTime, OrderType, Product, Side
+from core.domain.instrument import Segment
+from core.errors import BrokerUnavailable
+
+CLIENT_ID = "1106500417"
+LIMIT_ORDER: dict[str, Any] = {
+    "correlation_id": "MUABCDEFGHIJKLMNOPQR",
+    "side": Side.BUY,
+    "segment": Segment.NSE_EQ,
+    "security_id": "2885",
+    "product": Product.INTRADAY,
+    "order_type": OrderType.LIMIT,
+    "quantity": 10,
+    "price": Decimal("1412.5"),
+    "trigger_price": None,
+    "amo_time": None,
+}
+HEALTHY: dict[str, Any] = {
+    "dhanClientId": CLIENT_ID,
+    "orderId": "5226112400317",
+    "exchangeOrderId": "1100000029384756",
+    "correlationId": "MUABCDEFGHIJKLMNOPQR",
+    "orderStatus": "PENDING",
+    "transactionType": "BUY",
+    "exchangeSegment": "NSE_EQ",
+    "productType": "INTRADAY",
+    "orderType": "LIMIT",
+    "validity": "DAY",
+    "tradingSymbol": "RELIANCE",
+    "securityId": "2885",
+    "quantity": 10,
+    "price": 1412.5,
+    "afterMarketOrder": False,
+    "omsErrorCode": "0",
+    "omsErrorDescription": "CONFIRMED",
+    "remainingQuantity": 10,
+    "averageTradedPrice": 0.0,
+    "filledQty": 0,
+}
+
+
+def body_of(**changes: Any) -> dict[str, Any]:
+    return json.loads(json.dumps(order_body(CLIENT_ID, OrderRequest(**(LIMIT_ORDER | changes))), default=float))
+
+
+def test_a_limit_order_is_asked_for_with_typed_numbers_and_nothing_unused() -> None:
+    assert body_of() == {
+        "dhanClientId": CLIENT_ID,
+        "correlationId": "MUABCDEFGHIJKLMNOPQR",
+        "transactionType": "BUY",
+        "exchangeSegment": "NSE_EQ",
+        "productType": "INTRADAY",
+        "orderType": "LIMIT",
+        "validity": "DAY",
+        "securityId": "2885",
+        "quantity": 10,
+        "disclosedQuantity": 0,
+        "price": 1412.5,
+        "triggerPrice": 0.0,
+        "afterMarketOrder": False,
+    }
+
+
+def test_a_market_order_has_price_zero() -> None:
+    body = body_of(order_type=OrderType.MARKET, price=None)
+    assert (body["orderType"], body["price"], body["triggerPrice"]) == ("MARKET", 0, 0)
+
+
+def test_a_stop_order_carries_its_trigger() -> None:
+    body = body_of(order_type=OrderType.STOP_LIMIT, trigger_price=Decimal("1410.05"))
+    assert (body["orderType"], body["price"], body["triggerPrice"]) == ("STOP_LOSS", 1412.5, 1410.05)
+
+
+@pytest.mark.parametrize("amo_time", AmoTime)
+def test_an_after_market_order_says_so_and_says_when(amo_time: AmoTime) -> None:
+    body = body_of(amo_time=amo_time)
+    assert (body["afterMarketOrder"], body["amoTime"]) == (True, amo_time.value)
+
+
+@pytest.mark.parametrize(
+    ("product", "word"),
+    [(Product.DELIVERY, "CNC"), (Product.INTRADAY, "INTRADAY"), (Product.CARRY_FORWARD, "MARGIN")],
+)
+def test_every_product_has_dhans_word(product: Product, word: str) -> None:
+    assert body_of(product=product)["productType"] == word
+
+
+@given(st.decimals(min_value="0.01", max_value="999999.95", places=2))
+def test_a_price_leaves_exactly_as_it_was_given(price: Decimal) -> None:
+    sent = json.dumps(order_body(CLIENT_ID, replace(OrderRequest(**LIMIT_ORDER), price=price)), default=float)
+    assert json.loads(sent, parse_float=Decimal)["price"] == price
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("TRANSIT", BrokerState.RECEIVED),
+        ("PENDING", BrokerState.WORKING),
+        ("PART_TRADED", BrokerState.PART_FILLED),
+        ("TRADED", BrokerState.FILLED),
+        ("Traded", BrokerState.FILLED),
+        ("REJECTED", BrokerState.REJECTED),
+        ("CANCELLED", BrokerState.CANCELLED),
+        ("EXPIRED", BrokerState.LAPSED),
+        ("MODIFIED", BrokerState.OTHER),
+        ("A_WORD_OF_NEXT_YEAR", BrokerState.OTHER),
+    ],
+)
+def test_every_status_has_its_state_and_an_unknown_one_is_no_ending(status: str, state: BrokerState) -> None:
+    order = read_order(HEALTHY | {"orderStatus": status})
+    assert order is not None
+    assert order.state is state
+
+
+@pytest.mark.parametrize("nothing", [None, "", "NA", "0", "0001-01-01", "CONFIRMED"])
+def test_every_way_to_say_nothing_is_no_text(nothing: str | None) -> None:
+    order = read_order(HEALTHY | {"omsErrorDescription": nothing, "correlationId": nothing})
+    assert order is not None
+    assert (order.words, order.correlation_id) == ("", "")
+
+
+def test_an_entry_is_read_in_our_words() -> None:
+    order = read_order(HEALTHY | {"filledQty": 4, "averageTradedPrice": Decimal("1412.35"), "afterMarketOrder": True})
+    assert order is not None
+    assert (order.side, order.product, order.segment, order.security_id) == (
+        Side.BUY,
+        Product.INTRADAY,
+        "NSE_EQ",
+        "2885",
+    )
+    assert (order.quantity, order.filled_quantity, order.average_price) == (10, 4, Decimal("1412.35"))
+    assert order.is_amo
+
+
+@pytest.mark.parametrize("nothing", [0, 0.0, None])
+def test_no_average_price_is_none_and_not_zero(nothing: Any) -> None:
+    order = read_order(HEALTHY | {"averageTradedPrice": nothing})
+    assert order is not None
+    assert order.average_price is None
+
+
+def test_the_postbacks_spelling_of_the_filled_quantity_is_understood() -> None:
+    order = read_order({name: value for name, value in HEALTHY.items() if name != "filledQty"} | {"filled_qty": 10})
+    assert order is not None
+    assert order.filled_quantity == 10
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"orderId": "NA"},
+        {"orderStatus": None},
+        {"quantity": None},
+        {"quantity": "ten"},
+        {"filledQty": "some"},
+        {"averageTradedPrice": "much"},
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_not_guessed_at(changes: dict[str, Any]) -> None:
+    assert read_order(HEALTHY | changes) is None
+
+
+def test_an_endless_number_in_the_book_is_unreadable_like_any_other() -> None:
+    assert read_order(HEALTHY | {"filledQty": float("inf")}) is None
+
+
+def test_words_for_side_and_product_that_nobody_knows_match_no_order_of_ours() -> None:
+    order = read_order(HEALTHY | {"transactionType": "SHORT", "productType": "MTF"})
+    assert order is not None
+    assert (order.side, order.product) == (None, None)
+
+
+def trade(order_id: str, quantity: Any, price: Any) -> dict[str, Any]:
+    return {"orderId": order_id, "tradedQuantity": quantity, "tradedPrice": price}
+
+
+def test_fills_of_one_order_add_up_to_their_weighted_average() -> None:
+    fills = sum_fills([trade("1", 3, 100.0), trade("2", 5, 7.0), trade("1", 1, 102.0)])
+    assert fills == {
+        "1": PastFill(quantity=4, average_price=Decimal("100.50")),
+        "2": PastFill(quantity=5, average_price=Decimal("7.00")),
+    }
+
+
+@pytest.mark.parametrize("row", [trade("1", None, 100.0), trade("1", 3, "NA"), {"orderId": "1"}])
+def test_a_fill_that_cannot_be_read_makes_the_history_no_evidence(row: dict[str, Any]) -> None:
+    with pytest.raises(BrokerUnavailable):
+        sum_fills([row])
+
+
+def test_a_fill_of_nothing_breaks_no_average() -> None:
+    assert sum_fills([trade("1", 0, 5.0), trade("2", 1, 5.0)])["2"].quantity == 1

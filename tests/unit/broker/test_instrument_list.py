@@ -1,0 +1,276 @@
+"""Dhan's instrument file: what is taken from it, what leaves the last good one in place, and what a leg names."""
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.broker.dhan.instruments import BadInstrumentFile, InstrumentList, Loaded
+from core.domain.alert import Exchange, InstrumentKind, Leg, OptionContract, OptionType, OrderType, Product, Side
+from core.domain.instrument import Instrument, Segment, SegmentClass
+from core.errors import Refusal, Unavailable
+from core.sandbox.dhan.instruments import HEADER, instrument_file
+
+TODAY = date(2026, 11, 25)
+FUTURE, OPTION = InstrumentKind.FUTURE, InstrumentKind.OPTION
+
+
+def share(symbol: str, security_id: str, series: str = "EQ", exchange: str = "NSE", tick: str = "10.0000") -> str:
+    return f"{exchange},E,{security_id},EQUITY,0,{symbol},1.0,{symbol} Ltd,,,,{tick},NA,ES,{series},{symbol} LIMITED"
+
+
+def future(underlying: str, expiry: str, security_id: str, lot: str = "65.0") -> str:
+    month = date.fromisoformat(expiry).strftime("%b%Y")
+    symbol = f"{underlying}-{month}-FUT"
+    return f"NSE,D,{security_id},FUTSTK,0,{symbol},{lot},{symbol},{expiry} 14:30:00,-0.01000,XX,10.0000,M,FUT,,"
+
+
+def option(underlying: str, expiry: str, strike: str, side: str, security_id: str) -> str:
+    symbol = f"{underlying}-{date.fromisoformat(expiry):%b%Y}-{strike}-{side}"
+    strike = f"{strike}.00000"
+    return f"NSE,D,{security_id},OPTIDX,0,{symbol},65.0,{symbol},{expiry} 14:30:00,{strike},{side},5.0000,W,OP,,"
+
+
+FILLERS = [share(f"FILLER{number}", str(90_000 + number)) for number in range(20)]
+
+
+def leg(symbol: str, kind: InstrumentKind = InstrumentKind.EQUITY, **changes: Any) -> Leg:
+    values: dict[str, Any] = {
+        "position": 1,
+        "side": Side.BUY,
+        "order_type": OrderType.MARKET,
+        "quantity": 1,
+        "exchange": Exchange.NSE,
+        "symbol": symbol,
+        "kind": kind,
+        "product": Product.INTRADAY,
+    }
+    return Leg(**(values | changes))
+
+
+class Shelf:
+    """An instrument list and the files that are loaded into it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.listed = InstrumentList(folder / "instruments.db")
+        self._source = folder / "list.csv"
+
+    def load(self, *rows: str, header: str = HEADER, fillers: Iterable[str] = FILLERS) -> Loaded:
+        self._source.write_text("\n".join([header, *fillers, *rows]) + "\n", "utf-8")
+        return self.listed.load(self._source)
+
+    def load_bytes(self, content: bytes) -> Loaded:
+        self._source.write_bytes(content)
+        return self.listed.load(self._source)
+
+    def find(self, symbol: str, kind: InstrumentKind = InstrumentKind.EQUITY, **changes: Any) -> Instrument:
+        return self.listed.resolve(leg(symbol, kind, **changes), TODAY)
+
+    def call(self, underlying: str, strike: str, expiry: str, side: OptionType = OptionType.CALL) -> Instrument:
+        contract = OptionContract(option_type=side, strike=Decimal(strike), expiry=date.fromisoformat(expiry))
+        return self.find(underlying, OPTION, option=contract)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path)
+
+
+def test_before_the_first_file_the_desk_waits_and_refuses_nothing(shelf: Shelf) -> None:
+    with pytest.raises(Unavailable):
+        shelf.find("RELIANCE")
+
+
+def test_a_share_is_read_with_its_tick_in_rupees(shelf: Shelf) -> None:
+    shelf.load(share("RELIANCE", "2885"))
+    found = shelf.find("RELIANCE")
+    assert (found.security_id, found.segment, found.tick, found.lot) == ("2885", Segment.NSE_EQ, Decimal("0.1"), 1)
+    assert found.segment_class is SegmentClass.CASH
+
+
+def test_columns_are_read_by_name_in_any_order_and_new_ones_are_ignored(shelf: Shelf) -> None:
+    names = HEADER.split(",")
+    row = dict(zip(names, share("RELIANCE", "2885").split(","), strict=True)) | {"SEM_NEW": "?"}
+    order = [*reversed(names), "SEM_NEW"]
+    fillers = [",".join([*reversed(line.split(",")), ""]) for line in FILLERS]
+    shelf.load(",".join(row[name] for name in order), header=",".join(order), fillers=fillers)
+    assert shelf.find("RELIANCE").security_id == "2885"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html>Service unavailable</html>",
+        HEADER.replace("SEM_TICK_SIZE", "TICK").encode() + b"\n" + "\n".join(FILLERS).encode(),
+        (HEADER + "\n" + "\n".join(FILLERS[:19])).encode(),
+        (HEADER + "\n" + "\n".join([*FILLERS, FILLERS[0]])).encode(),
+    ],
+    ids=["empty", "a page", "a column renamed", "too few rows", "one id twice"],
+)
+def test_a_bad_file_leaves_the_old_list_in_use(shelf: Shelf, content: bytes) -> None:
+    shelf.load(share("RELIANCE", "2885"))
+    with pytest.raises(BadInstrumentFile):
+        shelf.load_bytes(content)
+    assert shelf.find("RELIANCE").security_id == "2885"
+
+
+def test_a_row_that_breaks_off_is_skipped(shelf: Shelf) -> None:
+    whole = "\n".join([HEADER, *FILLERS, share("RELIANCE", "2885")])
+    loaded = shelf.load_bytes(whole[:-60].encode())
+    assert loaded.skipped == 1
+
+
+def test_a_file_that_is_no_text_is_a_bad_file(shelf: Shelf) -> None:
+    garbage = (HEADER + "\n" + "\n".join(FILLERS) + "\n").encode() + b"NSE,E,1,EQUITY,0,\xff\xfe\x80"
+    with pytest.raises(BadInstrumentFile):
+        shelf.load_bytes(garbage)
+
+
+def test_the_same_id_in_two_segments_is_two_instruments(shelf: Shelf) -> None:
+    shelf.load(share("RELIANCE", "2885"), share("RELIANCE", "2885", "A", "BSE"))
+    assert shelf.find("RELIANCE").segment is Segment.NSE_EQ
+    assert shelf.find("RELIANCE", exchange=Exchange.BSE).segment is Segment.BSE_EQ
+
+
+def test_a_new_list_replaces_the_old_one_whole(shelf: Shelf) -> None:
+    shelf.load(share("OLDNAME", "1"))
+    assert shelf.find("OLDNAME").security_id == "1"
+    shelf.load(share("NEWNAME", "1"))
+    assert shelf.find("NEWNAME").security_id == "1"
+    with pytest.raises(Refusal):
+        shelf.find("OLDNAME")
+
+
+def test_test_symbols_other_markets_and_unreadable_rows_are_skipped_and_counted(shelf: Shelf) -> None:
+    loaded = shelf.load(
+        share("011NSETEST", "1"),
+        "NSE,I,13,INDEX,0,NIFTY,1.0,Nifty 50,,,,5.0000,NA,INDEX,X,",
+        share("NOTICK", "2", tick=""),
+        share("", "3"),
+    )
+    assert loaded == Loaded(rows=20, skipped=4)
+
+
+def test_a_share_with_a_tick_of_zero_is_skipped_since_no_price_fits_it(shelf: Shelf) -> None:
+    assert shelf.load(share("ZEROTICK", "1", tick="0.0000")).skipped == 1
+
+
+def test_an_option_without_a_strike_does_not_hide_its_neighbours(shelf: Shelf) -> None:
+    nameless = option("NIFTY", "2026-12-01", "26050", "CE", "50").replace("26050.00000", "")
+    shelf.load(nameless, option("NIFTY", "2026-12-01", "26000", "CE", "51"))
+    assert shelf.call("NIFTY", "26000", "2026-12-01").security_id == "51"
+
+
+@pytest.mark.parametrize(("listed", "charted"), [("M&M", "M_M"), ("BAJAJ-AUTO", "BAJAJ_AUTO"), ("M&M", "M&M")])
+def test_the_charts_underscore_stands_for_ampersand_and_hyphen(shelf: Shelf, listed: str, charted: str) -> None:
+    shelf.load(share(listed, "2031"))
+    assert shelf.find(charted).symbol == listed
+
+
+def test_a_name_that_fits_two_shares_is_refused_with_both(shelf: Shelf) -> None:
+    shelf.load(share("A&B", "1"), share("A-B", "2"))
+    with pytest.raises(Refusal, match="could mean A&B, A-B"):
+        shelf.find("A_B")
+    assert shelf.find("A-B").security_id == "2"
+
+
+@pytest.mark.parametrize(("series", "chosen"), [(("BZ", "BE", "EQ"), "3"), (("BZ", "BE"), "2"), (("GB", "BZ"), "2")])
+def test_of_several_series_the_most_usual_one_is_meant(shelf: Shelf, series: tuple[str, ...], chosen: str) -> None:
+    shelf.load(*(share("IRCON", str(number), name) for number, name in enumerate(series, 1)))
+    assert shelf.find("IRCON").security_id == chosen
+
+
+def test_an_unknown_share_is_refused_with_the_nearest_names(shelf: Shelf) -> None:
+    shelf.load(share("RELIANCE", "2885"))
+    with pytest.raises(Refusal, match=r"RELIANC is not traded on NSE .* Did you mean RELIANCE"):
+        shelf.find("RELIANC")
+    with pytest.raises(Refusal, match=r"far as Dhan's list goes\.$"):
+        shelf.find("ZZZZZZ")
+
+
+def test_the_continuous_future_is_the_nearest_and_the_next_contract(shelf: Shelf) -> None:
+    shelf.load(
+        future("NIFTY", "2026-12-29", "60"), future("NIFTY", "2026-11-24", "59"), future("NIFTY", "2027-01-26", "61")
+    )
+    assert [shelf.find(name, FUTURE).security_id for name in ("NIFTY1!", "NIFTY2!")] == ["60", "61"]
+    assert shelf.find("NIFTY1!", FUTURE).expiry == date(2026, 12, 29)
+
+
+def test_a_future_still_counts_on_its_last_day(shelf: Shelf) -> None:
+    shelf.load(future("NIFTY", TODAY.isoformat(), "59"), future("NIFTY", "2026-12-29", "60"))
+    assert shelf.find("NIFTY1!", FUTURE).security_id == "59"
+
+
+def test_a_future_can_be_named_by_its_exact_symbol(shelf: Shelf) -> None:
+    shelf.load(future("BAJAJ-AUTO", "2026-12-29", "60", lot="75.0"))
+    found = shelf.find("BAJAJ-AUTO-Dec2026-FUT", FUTURE)
+    assert (found.underlying, found.units_per_alert_quantity) == ("BAJAJ-AUTO", 75)
+
+
+@pytest.mark.parametrize("charted", ["M_M1!", "M&M1!"])
+def test_the_charts_underscore_stands_for_ampersand_in_futures_too(shelf: Shelf, charted: str) -> None:
+    shelf.load(future("M&M", "2026-12-29", "60"))
+    assert shelf.find(charted, FUTURE).security_id == "60"
+
+
+def test_a_future_that_is_not_listed_is_refused(shelf: Shelf) -> None:
+    shelf.load(future("NIFTY", "2026-12-29", "60"))
+    with pytest.raises(Refusal, match="No future of NIFTY2! on NSE"):
+        shelf.find("NIFTY2!", FUTURE)
+
+
+def test_an_option_is_one_strike_one_side_one_day(shelf: Shelf) -> None:
+    shelf.load(
+        option("NIFTY", "2026-12-01", "26000", "CE", "1"),
+        option("NIFTY", "2026-12-01", "26000", "PE", "2"),
+        option("NIFTY", "2026-12-01", "26050", "CE", "3"),
+        option("NIFTY", "2026-12-08", "26000", "CE", "4"),
+    )
+    assert shelf.call("NIFTY", "26000.0", "2026-12-01").security_id == "1"
+    assert shelf.call("NIFTY", "26000", "2026-12-01", OptionType.PUT).security_id == "2"
+    assert shelf.call("NIFTY", "26000", "2026-12-08").security_id == "4"
+    assert shelf.call("NIFTY", "26050", "2026-12-01").strike == Decimal(26050)
+
+
+def test_an_option_of_a_past_day_or_an_unlisted_strike_is_refused(shelf: Shelf) -> None:
+    shelf.load(option("NIFTY", "2026-11-24", "26000", "CE", "1"), option("NIFTY", "2026-12-01", "26000", "CE", "2"))
+    for strike, expiry in (("26000", "2026-11-24"), ("25975", "2026-12-01"), ("26000", "2026-12-02")):
+        with pytest.raises(Refusal, match="see its expiry and strike"):
+            shelf.call("NIFTY", strike, expiry)
+
+
+def test_a_share_with_contracts_keeps_other_hours_on_both_exchanges(shelf: Shelf) -> None:
+    shelf.load(
+        share("RELIANCE", "2885"),
+        share("RELIANCE", "500325", "A", "BSE"),
+        share("IRCON", "4986"),
+        future("RELIANCE", "2026-12-29", "60"),
+    )
+    assert shelf.find("RELIANCE").segment_class is SegmentClass.CASH_WITH_DERIVATIVES
+    assert shelf.find("RELIANCE", exchange=Exchange.BSE).segment_class is SegmentClass.CASH_WITH_DERIVATIVES
+    assert shelf.find("IRCON").segment_class is SegmentClass.CASH
+
+
+def test_a_commodity_counts_in_lots(shelf: Shelf) -> None:
+    row = "MCX,M,449735,FUTCOM,0,CRUDEOIL-18Dec2026-FUT,1.0,CRUDEOIL DEC FUT,2026-12-18 23:30:00,-0.01,XX,100.0,M,FUT,,"
+    shelf.load(row)
+    found = shelf.find("CRUDEOIL1!", FUTURE, exchange=Exchange.MCX)
+    assert (found.segment, found.units_per_alert_quantity) == (Segment.MCX_COMM, 1)
+
+
+def test_the_stand_ins_file_is_read_whole(shelf: Shelf) -> None:
+    content = instrument_file(TODAY)
+    loaded = shelf.load_bytes(content)
+    assert loaded.rows + loaded.skipped == content.count(b"\n") - 1
+    assert loaded.skipped == 6  # five indices and a test symbol
+    assert shelf.find("RELIANCE").security_id == "2885"
+
+
+def test_a_file_of_real_size_loads_to_the_last_row(shelf: Shelf) -> None:
+    rows = [share(f"S{number}", str(number)) for number in range(100_000, 340_000)]
+    assert shelf.load(*rows, fillers=()) == Loaded(rows=240_000, skipped=0)
+    assert shelf.find("S339999").security_id == "339999"

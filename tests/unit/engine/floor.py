@@ -1,0 +1,112 @@
+"""The desk's sending side on real HTTP: session, broker and dispatcher in front of a stand-in."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.broker.dhan.adapter import Dhan
+from core.broker.dhan.client import DhanClient
+from core.clock import SystemClock
+from core.db import attempts, leases, orders
+from core.db.attempts import Attempt
+from core.db.engine import Database
+from core.domain.order import Order
+from core.engine.dispatch import Dispatcher
+from core.engine.limiter import Limiter, Window
+from core.engine.reconcile import Reconciler
+from core.engine.resolve import Resolver
+from core.logins import Session
+from core.settings import Settings, load
+from tests.builders import an_order
+from tests.integration.paper_dhan import HandClock, PaperDhan
+from tests.unit.engine.rows import CALENDAR
+
+
+@dataclass
+class Floor:
+    database: Database
+    dhan: PaperDhan
+    client: DhanClient
+    session: Session
+    broker: Dhan
+    dispatcher: Dispatcher
+    epoch: int
+
+    @property
+    def clock(self) -> HandClock:
+        return self.dhan.clock
+
+    def order(self, **values: Any) -> Order:
+        with self.database.transaction() as connection:
+            return an_order(connection, at=self.clock.now(), **values)
+
+    def now(self, order: Order) -> Order:
+        with self.database.snapshot() as connection:
+            return orders.get(connection, order.id)
+
+    def attempts(self, order: Order) -> list[Attempt]:
+        with self.database.snapshot() as connection:
+            return attempts.of_orders(connection, [order.id])
+
+    async def sign_in(self) -> bool:
+        """Keep the session; the test's own client uses its token too, since Dhan allows one."""
+        kept = await self.session.keep()
+        if kept:
+            self.dhan.http.headers["access-token"] = self.session.token()
+        return kept
+
+    async def send(self) -> None:
+        """Send what is due now, to its end."""
+        self._keep_lease()
+        async with asyncio.TaskGroup() as tasks:
+            await self.dispatcher.send_due(tasks, asyncio.Event(), self.epoch)
+
+    async def sent(self, **values: Any) -> Order:
+        order = self.order(**values)
+        await self.send()
+        return self.now(order)
+
+    async def follow_book(self) -> None:
+        await Reconciler(database=self.database, broker=self.broker, clock=self.clock).follow_book()
+
+    async def look_up(self) -> None:
+        await Resolver(database=self.database, broker=self.broker, clock=self.clock).look_up_due()
+
+    def _keep_lease(self) -> None:
+        at = SystemClock().now()
+        with self.database.transaction() as connection:
+            assert leases.acquire(connection, holder="this desk", nudge_port=1, at=at) == self.epoch
+
+
+def settings_for(dhan: PaperDhan, folder: Path, **more: Any) -> Settings:
+    return load(
+        munshi_data_dir=folder,
+        dhan_api_url=f"{dhan.http.base_url}/dhan/v2",
+        dhan_auth_url=f"{dhan.http.base_url}/dhan-login",
+        **more,
+    )
+
+
+@asynccontextmanager
+async def opened(database: Database, dhan: PaperDhan, folder: Path) -> AsyncGenerator[Floor]:
+    client = DhanClient()
+    settings = settings_for(dhan, folder)
+    session = Session(database, client, settings, dhan.clock)
+    broker = Dhan(client, url=settings.dhan_api, client_id=settings.client_id, token=session.token)
+    dispatcher = Dispatcher(
+        database=database,
+        broker=broker,
+        session=session,
+        calendar=CALENDAR,
+        clock=dhan.clock,
+        limiter=Limiter([Window(1_000, 1)]),
+    )
+    with database.transaction() as connection:
+        at = SystemClock().now()
+        epoch = leases.acquire(connection, holder="this desk", nudge_port=1, at=at)
+    assert epoch is not None
+    yield Floor(database, dhan, client, session, broker, dispatcher, epoch)
+    await client.close()

@@ -1,0 +1,222 @@
+"""Believing the broker: orders found under our name, and orders followed through its book."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection
+
+from core import controls, journal
+from core.broker.port import BrokerState
+from core.controls import Hold
+from core.db import attempts
+from core.domain.alert import Product, Side
+from core.domain.attempt import AttemptState
+from core.domain.notice import Notice
+from core.domain.order import MOVES, OrderState
+from core.engine.adopt import adopt, follow
+from core.engine.reconcile import follow_all
+from tests.builders import NOON, an_order
+from tests.unit.engine.rows import MOMENT, again, an_attempt, at_broker, in_doubt, last_words, report, rings
+
+ENDINGS = {
+    BrokerState.FILLED: (OrderState.FILLED, Notice.FILLED),
+    BrokerState.REJECTED: (OrderState.REJECTED, Notice.REJECTED),
+    BrokerState.CANCELLED: (OrderState.CANCELLED, Notice.CANCELLED),
+    BrokerState.LAPSED: (OrderState.LAPSED, Notice.LAPSED),
+}
+
+
+@pytest.mark.parametrize("state", ENDINGS)
+def test_an_ending_in_the_book_ends_the_order_and_rings(connection: Connection, state: BrokerState) -> None:
+    order = at_broker(connection)
+    ended, notice = ENDINGS[state]
+    assert follow(connection, order, report(order, state), MOMENT).state is ended
+    assert rings(connection) == [notice]
+
+
+def test_the_books_first_confirmation_is_noted_and_rings_nothing(connection: Connection) -> None:
+    order = at_broker(connection)
+    assert follow(connection, order, report(order, BrokerState.RECEIVED), MOMENT) == order
+    confirmed = follow(connection, order, report(order, BrokerState.WORKING), MOMENT)
+    assert (confirmed.state, confirmed.confirmed) == (OrderState.WORKING, True)
+    assert rings(connection) == []
+
+
+def test_a_book_that_says_the_same_again_changes_nothing(connection: Connection) -> None:
+    order = at_broker(connection)
+    part = report(order, BrokerState.PART_FILLED, filled_quantity=4, average_price=Decimal(1412))
+    seen = follow(connection, order, part, MOMENT)
+    assert follow(connection, seen, part, MOMENT).version == seen.version
+    assert rings(connection) == [Notice.PART_FILLED]
+
+
+def test_a_partial_fill_is_told_at_every_step(connection: Connection) -> None:
+    order = at_broker(connection)
+    for filled in (4, 7):
+        piece = report(order, BrokerState.PART_FILLED, filled_quantity=filled, average_price=Decimal(1412))
+        order = follow(connection, order, piece, MOMENT)
+        assert (order.state, order.filled_quantity) == (OrderState.PART_FILLED, filled)
+        assert last_words(connection) == f"{filled} of 10 filled at ₹1,412.00."
+    assert rings(connection) == [Notice.PART_FILLED] * 2
+
+
+def test_a_fill_shows_its_price(connection: Connection) -> None:
+    order = at_broker(connection)
+    filled = follow(connection, order, report(order, BrokerState.FILLED), MOMENT)
+    assert (filled.filled_quantity, filled.average_price) == (10, Decimal("1412.50"))
+    assert filled.reason == "Filled: 10 at ₹1,412.50."
+
+
+def test_a_book_that_goes_backwards_takes_no_fill_away(connection: Connection) -> None:
+    order = at_broker(connection)
+    seen = follow(connection, order, report(order, BrokerState.PART_FILLED, filled_quantity=7), MOMENT)
+    for stale in (
+        report(order, BrokerState.PART_FILLED, filled_quantity=4),
+        report(order, BrokerState.WORKING),
+        report(order, BrokerState.RECEIVED),
+    ):
+        seen = follow(connection, seen, stale, MOMENT)
+        assert (seen.state, seen.filled_quantity) == (OrderState.PART_FILLED, 7)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(BrokerState), st.integers(0, 10)), max_size=8))
+def test_whatever_the_book_says_fills_only_grow_and_moves_are_legal(
+    connection: Connection, steps: list[tuple[BrokerState, int]]
+) -> None:
+    order = at_broker_again(connection)
+    for state, filled in steps:
+        seen = report(order, state, filled_quantity=10 if state is BrokerState.FILLED else filled)
+        after = follow(connection, order, seen, MOMENT)
+        assert order.filled_quantity <= after.filled_quantity <= order.quantity
+        assert after.state is order.state or after.state in MOVES[order.state]
+        assert order.confirmed <= after.confirmed
+        order = after
+
+
+def at_broker_again(connection: Connection) -> Any:
+    """Like `at_broker`, without an attempt, whose name would be taken the second time."""
+    return an_order(connection, state=OrderState.WORKING, broker_order_id="52261125")
+
+
+def test_a_cancelled_order_keeps_what_was_filled_before(connection: Connection) -> None:
+    order = at_broker(connection)
+    cancelled = follow(connection, order, report(order, BrokerState.CANCELLED, filled_quantity=4), MOMENT)
+    assert (cancelled.state, cancelled.filled_quantity) == (OrderState.CANCELLED, 4)
+    assert last_words(connection) == "Cancelled at the exchange with 4 of 10 filled."
+
+
+def test_an_order_that_lapsed_says_how_much_was_filled(connection: Connection) -> None:
+    order = at_broker(connection, state=OrderState.PART_FILLED, filled_quantity=4)
+    lapsed = follow(connection, order, report(order, BrokerState.LAPSED), MOMENT)
+    assert (lapsed.state, lapsed.filled_quantity) == (OrderState.LAPSED, 4)
+    assert last_words(connection) == "Its validity ran out with 4 of 10 filled."
+
+
+def test_a_late_rejection_carries_the_exchanges_reason(connection: Connection) -> None:
+    order = at_broker(connection)
+    follow(connection, order, report(order, BrokerState.REJECTED, words="RMS:1:You have insufficient funds."), MOMENT)
+    assert "You have insufficient funds." in last_words(connection)
+
+
+def test_a_status_that_nobody_knows_ends_nothing(connection: Connection) -> None:
+    order = at_broker(connection)
+    odd = report(order, BrokerState.OTHER, status="MODIFIED", filled_quantity=10)
+    assert follow(connection, order, odd, MOMENT) == order
+
+
+def test_a_finished_order_is_never_followed_elsewhere(connection: Connection) -> None:
+    order = at_broker(connection, state=OrderState.CANCELLED)
+    assert follow(connection, order, report(order, BrokerState.FILLED), MOMENT) == order
+
+
+def test_a_market_order_that_rests_as_a_protected_limit_says_at_what_price(connection: Connection) -> None:
+    order = at_broker(connection)
+    resting = follow(connection, order, report(order, BrokerState.WORKING, price=Decimal("1419.60")), MOMENT)
+    assert resting.reason == "Dhan says WORKING, resting at ₹1,419.60."
+
+
+def test_more_filled_than_ordered_is_an_alarm(connection: Connection) -> None:
+    order = at_broker(connection)
+    follow(connection, order, report(order, BrokerState.FILLED, filled_quantity=15), MOMENT)
+    assert Notice.CONFLICT in rings(connection)
+
+
+def test_an_order_in_doubt_that_is_found_is_ours_and_rings(connection: Connection) -> None:
+    order = in_doubt(connection)
+    adopt(connection, order, report(order, BrokerState.WORKING), MOMENT)
+    found = again(connection, order)
+    assert (found.state, found.broker_order_id, found.confirmed) == (OrderState.WORKING, "52261125", True)
+    [attempt] = attempts.of_orders(connection, [order.id])
+    assert attempt.state is AttemptState.ACCEPTED
+    assert rings(connection) == [Notice.FOUND]
+
+
+def test_an_order_that_is_found_filled_is_filled(connection: Connection) -> None:
+    order = in_doubt(connection)
+    adopt(connection, order, report(order, BrokerState.FILLED), MOMENT)
+    assert again(connection, order).state is OrderState.FILLED
+    assert rings(connection) == [Notice.FOUND, Notice.FILLED]
+
+
+@pytest.mark.parametrize("state", [OrderState.NEEDS_OPERATOR, OrderState.DROPPED])
+def test_an_order_given_up_that_appears_after_all_is_an_alarm(connection: Connection, state: OrderState) -> None:
+    order = in_doubt(connection, state)
+    follow_all(connection, [report(order, BrokerState.WORKING)], MOMENT)
+    assert again(connection, order).state is OrderState.WORKING
+    assert rings(connection) == [Notice.FOUND]
+
+
+def test_type_and_price_may_differ_since_dhan_protects_market_orders(connection: Connection) -> None:
+    order = in_doubt(connection)
+    adopt(connection, order, report(order, BrokerState.WORKING, price=Decimal("1419.60")), MOMENT)
+    assert again(connection, order).state is OrderState.WORKING
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "security": {"security_id": "11536"},
+    "segment": {"segment": "BSE_EQ"},
+    "side": {"side": Side.SELL},
+    "unreadable side": {"side": None},
+    "product": {"product": Product.DELIVERY},
+    "quantity": {"quantity": 20},
+}
+
+
+@pytest.mark.parametrize("difference", OTHERS)
+@pytest.mark.parametrize("state", [OrderState.UNKNOWN, OrderState.SUBMITTING])
+def test_another_order_under_our_name_is_never_adopted_and_stops_the_desk(
+    connection: Connection, difference: str, state: OrderState
+) -> None:
+    order = an_order(connection, state=state)
+    an_attempt(connection, order, AttemptState.UNKNOWN)
+    found = replace(report(order, BrokerState.FILLED), **OTHERS[difference])
+    adopt(connection, order, found, MOMENT)
+    asking = again(connection, order)
+    assert (asking.state, asking.broker_order_id, asking.filled_quantity) == (OrderState.NEEDS_OPERATOR, None, 0)
+    [attempt] = attempts.of_orders(connection, [order.id])
+    assert (attempt.state, attempt.next_lookup_at) == (AttemptState.UNKNOWN, None)
+    assert list(controls.holds(connection)) == [Hold.PAUSED]
+    assert rings(connection) == [Notice.CONFLICT]
+    assert found.order_id in last_words(connection)
+
+
+def test_a_conflict_rings_once_however_often_the_book_shows_it(connection: Connection) -> None:
+    order = in_doubt(connection)
+    book = [report(order, BrokerState.FILLED, quantity=20)]
+    adopt(connection, order, book[0], MOMENT)
+    follow_all(connection, book, MOMENT)
+    assert rings(connection) == [Notice.CONFLICT]
+
+
+def test_a_conflict_that_the_operator_answered_stops_the_desk_no_more(connection: Connection) -> None:
+    order = in_doubt(connection, OrderState.DROPPED)
+    book = [report(order, BrokerState.FILLED, quantity=20)]
+    follow_all(connection, book, MOMENT)
+    controls.resume(connection, at=NOON, actor=journal.operator(42))
+    follow_all(connection, book, MOMENT)
+    assert controls.holds(connection) == {}

@@ -1,0 +1,261 @@
+"""Sending what is due, over real HTTP: one POST per claim, and never a second one without looking first."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from core import controls, failpoints, journal
+from core.controls import Hold
+from core.db.tables import attempts
+from core.domain.attempt import AttemptState
+from core.domain.notice import Notice
+from core.domain.order import Mode, OrderState
+from core.engine.dispatch import AT_ONCE
+from core.failpoints import Point
+from tests.builders import until
+from tests.integration.paper_dhan import india
+from tests.unit.engine.floor import Floor
+from tests.unit.engine.rows import an_attempt, rings
+
+RATE_LIMITED = {"errorType": "Rate_Limit", "errorCode": "DH-904", "errorMessage": "Too many requests"}
+BAD_INPUT = {"errorType": "Input_Exception", "errorCode": "DH-905", "errorMessage": "Bad values"}
+
+
+class PulledPlug(Exception):
+    """The process ends here."""
+
+
+def holds(floor: Floor) -> list[Hold]:
+    with floor.database.snapshot() as connection:
+        return list(controls.holds(connection))
+
+
+def told(floor: Floor) -> list[Notice]:
+    with floor.database.snapshot() as connection:
+        return rings(connection)
+
+
+def placements(floor: Floor) -> int:
+    return floor.dhan.ledger()["placements"]
+
+
+async def test_a_due_order_is_placed_once_under_its_name(floor: Floor) -> None:
+    order = await floor.sent()
+    [attempt] = floor.attempts(order)
+    [at_dhan] = floor.dhan.book()
+    assert (order.state, attempt.state) == (OrderState.WORKING, AttemptState.ACCEPTED)
+    assert at_dhan["correlationId"] == attempt.correlation_id
+    await floor.send()
+    assert placements(floor) == 1
+
+
+async def test_the_attempt_is_committed_before_anything_is_sent(floor: Floor) -> None:
+    seen: list[tuple[list[AttemptState], int]] = []
+
+    def look(point: Point) -> None:
+        if point is Point.CLAIMED:
+            with floor.database.snapshot() as connection:
+                seen.append((list(connection.execute(select(attempts.c.state)).scalars()), placements(floor)))
+
+    failpoints.install(look)
+    await floor.sent()
+    assert seen == [([AttemptState.OPEN], 0)]
+
+
+@pytest.mark.parametrize(("point", "sent"), [(Point.CLAIMED, 0), (Point.POSTED, 1)])
+async def test_a_crash_around_the_post_leaves_an_open_attempt_that_is_never_sent_again(
+    floor: Floor, point: Point, sent: int
+) -> None:
+    def pull_the_plug(reached: Point) -> None:
+        if reached is point:
+            raise PulledPlug
+
+    failpoints.install(pull_the_plug)
+    order = floor.order()
+    with pytest.raises(ExceptionGroup):
+        await floor.send()
+    failpoints.install(lambda _point: None)
+    await floor.send()
+    assert floor.now(order).state is OrderState.SUBMITTING
+    assert floor.attempts(order)[0].state is AttemptState.OPEN
+    assert placements(floor) == sent
+
+
+async def test_orders_are_claimed_by_their_release_and_then_by_their_age(floor: Floor) -> None:
+    now = floor.clock.now()
+    releases = [now, now - timedelta(minutes=1), now - timedelta(minutes=1), now - timedelta(minutes=2)]
+    sent = [floor.order(release_at=release).id for release in releases]
+    await floor.send()
+    with floor.database.snapshot() as connection:
+        claimed = list(connection.execute(select(attempts.c.order_id).order_by(attempts.c.id)).scalars())
+    assert claimed == [sent[3], sent[1], sent[2], sent[0]]
+
+
+async def test_never_more_than_eight_are_under_way(floor: Floor) -> None:
+    floor.dhan.http.post("/dhan/sandbox/limits", json={})
+    floor.dhan.script("place", "delay", seconds=0.5, times=AT_ONCE)
+    for _ in range(AT_ONCE + 4):
+        floor.order()
+    async with asyncio.TaskGroup() as tasks:
+        await floor.dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+        await until(lambda: placements(floor) == AT_ONCE)
+        await floor.dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+    assert placements(floor) == AT_ONCE
+    await floor.send()
+    assert len(floor.dhan.book()) == AT_ONCE + 4
+
+
+async def test_when_told_to_finish_nothing_more_is_claimed(floor: Floor) -> None:
+    await floor.dispatcher.finish(within=1)
+    assert (await floor.sent()).state is OrderState.QUEUED
+    assert placements(floor) == 0
+
+
+async def test_finishing_waits_for_what_is_under_way(floor: Floor) -> None:
+    floor.dhan.script("place", "delay", seconds=0.1)
+    order = floor.order()
+    async with asyncio.TaskGroup() as tasks:
+        await floor.dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+        await floor.dispatcher.finish(within=5)
+        assert floor.now(order).state is OrderState.WORKING
+
+
+@pytest.mark.parametrize("hold", [Hold.PAUSED, Hold.STARTING, Hold.NOT_LIVE])
+async def test_under_a_hold_nothing_is_sent(floor: Floor, hold: Hold) -> None:
+    with floor.database.transaction() as connection:
+        controls.set_hold(connection, hold, "Because.", at=floor.clock.now(), actor=journal.DESK)
+    assert (await floor.sent()).state is OrderState.QUEUED
+    assert placements(floor) == 0
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after", "no_id"])
+async def test_after_an_unclear_answer_nothing_is_sent_again(floor: Floor, fault: str) -> None:
+    floor.dhan.script("place", fault)
+    order = await floor.sent()
+    assert order.state is OrderState.UNKNOWN
+    floor.clock.pass_time(minutes=1)
+    await floor.send()
+    assert placements(floor) == 1
+    assert told(floor) == [Notice.UNKNOWN]
+
+
+async def test_before_a_second_post_a_look_up_finds_the_first(floor: Floor) -> None:
+    floor.dhan.script("place", "status", status=429, body=RATE_LIMITED, recorded=True)
+    floor.dhan.script("lookup", "index_lag")
+    order = await floor.sent()
+    assert order.state is OrderState.QUEUED
+    floor.clock.pass_time(seconds=1)
+    await floor.send()
+    assert floor.now(order).state in (OrderState.WORKING, OrderState.FILLED)
+    assert placements(floor) == 1
+
+
+async def test_a_refused_try_that_is_not_there_is_sent_again_under_the_same_name(floor: Floor) -> None:
+    floor.dhan.script("place", "status", status=429, body=RATE_LIMITED)
+    order = await floor.sent()
+    floor.clock.pass_time(seconds=1)
+    await floor.send()
+    [attempt] = floor.attempts(order)
+    assert (floor.now(order).state, attempt.posts) == (OrderState.WORKING, 2)
+    assert [row["correlationId"] for row in floor.dhan.book()] == [attempt.correlation_id]
+
+
+async def test_no_second_post_while_the_look_up_before_it_fails(floor: Floor) -> None:
+    floor.dhan.script("place", "status", status=429, body=RATE_LIMITED)
+    order = await floor.sent()
+    floor.dhan.script("lookup", "status", status=503)
+    floor.clock.pass_time(seconds=1)
+    await floor.send()
+    assert (floor.now(order).state, placements(floor)) == (OrderState.QUEUED, 1)
+    floor.clock.pass_time(seconds=1)
+    await floor.send()
+    assert (floor.now(order).state, placements(floor)) == (OrderState.WORKING, 2)
+
+
+async def test_a_second_attempt_is_not_sent_when_the_first_is_there_after_all(floor: Floor) -> None:
+    order = floor.order()
+    with floor.database.transaction() as connection:
+        an_attempt(connection, order, AttemptState.ABSENT, name="MUFIRST")
+    floor.dhan.placed(correlationId="MUFIRST")
+    await floor.send()
+    first, second = floor.attempts(order)
+    assert floor.now(order).state is OrderState.WORKING
+    assert (first.state, second.state) == (AttemptState.ACCEPTED, AttemptState.NOT_SENT)
+    assert placements(floor) == 1
+
+
+async def test_a_refusal_that_the_look_up_contradicts_is_no_refusal(floor: Floor) -> None:
+    floor.dhan.script("place", "status", status=400, body=BAD_INPUT, recorded=True)
+    order = await floor.sent()
+    assert order.state is OrderState.WORKING
+    assert order.broker_order_id == floor.dhan.book()[0]["orderId"]
+    assert told(floor) == []
+
+
+async def test_a_name_that_dhan_refuses_as_used_is_the_order_it_has(floor: Floor) -> None:
+    floor.dhan.http.post("/dhan/sandbox/duplicates", json={"refuse": True})
+    floor.dhan.script("place", "status", status=429, body=RATE_LIMITED, recorded=True)
+    floor.dhan.script("lookup", "index_lag", times=2)
+    order = await floor.sent()
+    floor.clock.pass_time(seconds=1)
+    await floor.send()
+    assert floor.now(order).state in (OrderState.WORKING, OrderState.FILLED)
+    assert len(floor.dhan.book()) == 1
+
+
+async def test_a_refusal_stands_when_the_look_up_fails(floor: Floor) -> None:
+    floor.dhan.script("lookup", "status", status=503)
+    assert (await floor.sent(quantity=10, security_id="1")).state is OrderState.REJECTED
+    assert told(floor) == [Notice.REJECTED]
+
+
+async def test_a_closed_market_at_dhan_rejects_with_the_way_out(floor: Floor) -> None:
+    floor.dhan.script(
+        "place",
+        "status",
+        status=400,
+        body={"errorCode": "DH-906", "errorMessage": "Market is Closed! Want to place an offline order?"},
+    )
+    order = await floor.sent()
+    assert order.state is OrderState.REJECTED
+    assert "send it again as an after-market order" in order.reason
+
+
+async def test_a_dead_sign_in_costs_no_order_and_it_goes_out_once_after_a_new_one(floor: Floor) -> None:
+    floor.clock.pass_time(minutes=3)
+    floor.dhan.sign_in()  # elsewhere, which kills the desk's token
+    order = await floor.sent()
+    assert order.state is OrderState.QUEUED
+    assert (floor.session.is_signed_in, holds(floor)) == (False, [Hold.SIGNED_OUT])
+    await floor.send()
+    assert placements(floor) == 1
+    floor.clock.pass_time(minutes=3)
+    assert await floor.sign_in()
+    await floor.send()
+    assert (floor.now(order).state, holds(floor)) == (OrderState.WORKING, [])
+    assert len(floor.dhan.book()) == 1
+
+
+async def test_without_a_sign_in_nothing_is_claimed(floor: Floor) -> None:
+    await floor.session.die("Invalid Token")
+    with floor.database.transaction() as connection:
+        controls.lift_hold(connection, Hold.SIGNED_OUT, at=floor.clock.now(), actor=journal.DESK)
+    order = await floor.sent()
+    assert (order.state, floor.attempts(order)) == (OrderState.QUEUED, [])
+
+
+async def test_an_after_market_order_is_sent_as_one(floor: Floor) -> None:
+    floor.clock.instant = india("2026-11-25 19:00")
+    await floor.sign_in()
+    await floor.sent(as_amo=True, mode=Mode.AMO, expires_at=india("2026-11-26 08:59"))
+    assert floor.dhan.book()[0]["afterMarketOrder"] is True
+
+
+async def test_whoever_waits_is_woken_when_an_order_was_sent(floor: Floor) -> None:
+    wake = asyncio.Event()
+    floor.order()
+    async with asyncio.TaskGroup() as tasks:
+        await floor.dispatcher.send_due(tasks, wake, floor.epoch)
+    assert wake.is_set()

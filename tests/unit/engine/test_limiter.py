@@ -1,0 +1,169 @@
+"""Pacing: never more calls than allowed in any rolling window, first come, first served."""
+
+import asyncio
+import selectors
+from collections.abc import Coroutine, Iterator
+from datetime import timedelta
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection
+
+from core import clock
+from core.db import attempts
+from core.domain.attempt import AttemptState
+from core.engine.limiter import ORDER_CALLS, Limiter, Window
+from tests.builders import an_order
+from tests.unit.engine.rows import WALL, an_attempt
+
+
+class LeapingTime(selectors.SelectSelector):
+    """An event loop's clock that leaps over every wait, so that a day of pacing takes no time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.instant = 0.0
+
+    def monotonic(self) -> float:
+        return self.instant
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is None:
+            return super().select()
+        self.instant += max(timeout, 1e-6)
+        return super().select(0)
+
+
+class LeapingLoop(asyncio.SelectorEventLoop):
+    def __init__(self, time: LeapingTime) -> None:
+        self._leaping = time
+        super().__init__(time)
+
+    def time(self) -> float:
+        return self._leaping.instant
+
+
+class Day:
+    """Runs one scene after the other in leaping time."""
+
+    def __init__(self, time: LeapingTime) -> None:
+        self.time = time
+        self._runner = asyncio.Runner(loop_factory=lambda: LeapingLoop(time))
+
+    def run(self, scene: Coroutine[Any, Any, list[float]]) -> list[float]:
+        return self._runner.run(scene)
+
+    def close(self) -> None:
+        self._runner.close()
+
+    async def call(self, limiter: Limiter, times: int) -> list[float]:
+        """When each of so many calls went through, all of them waiting from the start."""
+        made: list[float] = []
+
+        async def call() -> None:
+            await limiter.wait_for_room()
+            made.append(self.time.instant)
+
+        await asyncio.gather(*(call() for _ in range(times)))
+        return made
+
+
+@pytest.fixture
+def day(monkeypatch: pytest.MonkeyPatch) -> Iterator[Day]:
+    time = LeapingTime()
+    monkeypatch.setattr(clock, "time", SimpleNamespace(monotonic=time.monotonic))
+    day = Day(time)
+    yield day
+    day.close()
+
+
+def most_within(times: list[float], seconds: float) -> int:
+    return max(sum(start <= time < start + seconds for time in times) for start in times)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.sampled_from([1, 5, 60, 3600])), min_size=1, max_size=3),
+    st.lists(st.floats(0, 4000), max_size=8),
+)
+def test_no_rolling_window_ever_holds_more_calls_than_allowed(
+    day: Day, windows: list[tuple[int, float]], past: list[float]
+) -> None:
+    start = day.time.instant
+    made = day.run(day.call(Limiter([Window(*window) for window in windows], past), 15))
+    known = [start - age for age in past] + made
+    for calls, seconds in windows:
+        assert all(sum(end - seconds < time <= end for time in known) <= calls for end in made)
+
+
+def test_dhans_windows_hold_over_a_busy_hour(day: Day) -> None:
+    made = day.run(day.call(Limiter(ORDER_CALLS), 1_100))
+    ends = {window.calls: made[window.calls] - made[0] for window in ORDER_CALLS if window.calls < len(made)}
+    assert ends == {10: pytest.approx(1.005, 0.01), 250: pytest.approx(60.3, 0.01), 1_000: pytest.approx(3618, 0.01)}
+
+
+def test_calls_that_fit_do_not_wait(day: Day) -> None:
+    assert day.run(day.call(Limiter([Window(5, 60)]), 5))[-1] < 0.001
+
+
+def test_whoever_came_first_goes_first(day: Day) -> None:
+    limiter, order = Limiter([Window(1, 1)]), list[float]()
+
+    async def call(number: int) -> None:
+        await limiter.wait_for_room()
+        order.append(number)
+
+    async def scene() -> list[float]:
+        await asyncio.gather(*(call(number) for number in range(5)))
+        return order
+
+    assert day.run(scene()) == [0, 1, 2, 3, 4]
+
+
+def test_calls_of_before_the_start_count_in_whatever_order_they_are_told(day: Day) -> None:
+    assert day.run(day.call(Limiter([Window(2, 60)], past=[1, 30]), 1)) == [pytest.approx(30.3, abs=0.01)]
+
+
+def test_calls_that_are_old_enough_do_not_count(day: Day) -> None:
+    assert day.run(day.call(Limiter([Window(2, 60)], past=[3600, 61, 30]), 1))[0] < 0.001
+
+
+def test_a_call_that_was_not_made_makes_room(day: Day) -> None:
+    limiter = Limiter([Window(1, 60)])
+    day.run(day.call(limiter, 1))
+    limiter.give_back()
+    assert day.run(day.call(limiter, 1))[0] < 0.001
+
+
+def test_a_call_given_back_late_does_not_hide_a_call_that_was_made_meanwhile(day: Day) -> None:
+    limiter = Limiter([Window(2, 10)])
+    day.run(day.call(limiter, 1))  # the one that is not made after all
+    day.time.instant += 5
+    made = day.run(day.call(limiter, 1))
+    limiter.give_back()
+    made += day.run(day.call(limiter, 2))
+    assert most_within(made, 10) <= 2
+
+
+def test_no_windows_are_no_limit(day: Day) -> None:
+    assert day.run(day.call(Limiter([]), 100))[-1] < 0.001
+
+
+def test_dhans_four_windows_are_kept_the_shortest_first() -> None:
+    assert [(window.calls, window.seconds) for window in ORDER_CALLS] == [
+        (10, 1),
+        (250, 60),
+        (1_000, 3_600),
+        (7_000, 86_400),
+    ]
+    assert all(short.calls < long.calls for short, long in pairwise(ORDER_CALLS))
+
+
+def test_the_attempts_of_the_last_day_are_what_a_restarted_desk_counts(connection: Connection) -> None:
+    for number, age in enumerate([timedelta(0), timedelta(hours=23), timedelta(hours=25)], 1):
+        an_attempt(connection, an_order(connection), AttemptState.NOT_SENT, name=f"MU{number}", at=WALL - age)
+    assert sorted(attempts.ages(connection, WALL)) == [0, 23 * 3600]

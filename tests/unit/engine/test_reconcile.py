@@ -1,0 +1,147 @@
+"""Keeping orders in step with the broker's book: today's, and what was left from days that are over."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import Connection
+
+from core import controls
+from core.broker.port import BrokerState, PastFill
+from core.db import orders
+from core.domain.alert import Product
+from core.domain.notice import Notice
+from core.domain.order import AT_BROKER, Mode, OrderState
+from core.engine.reconcile import broker_day, close_past_days, follow_all, left_behind
+from core.engine.record import Moment
+from tests.builders import NOON
+from tests.integration.paper_dhan import india
+from tests.unit.engine.floor import Floor
+from tests.unit.engine.rows import MOMENT, WALL, again, at_broker, in_doubt, last_words, report, rings
+
+NEXT_MORNING = india("2026-11-26 08:00")
+EVENING = india("2026-11-25 19:00")
+
+
+@pytest.mark.parametrize("state", sorted(AT_BROKER))
+def test_every_order_at_the_broker_follows_the_book(connection: Connection, state: OrderState) -> None:
+    order = at_broker(connection, state=state)
+    follow_all(connection, [report(order, BrokerState.FILLED)], MOMENT)
+    assert again(connection, order).state is OrderState.FILLED
+
+
+def test_an_order_that_is_not_in_the_book_stays_as_it_is(connection: Connection) -> None:
+    order = at_broker(connection)
+    follow_all(connection, [report(order, BrokerState.FILLED, order_id="1", correlation_id="theirs")], MOMENT)
+    assert again(connection, order) == order
+
+
+def test_orders_of_others_change_nothing_of_ours(connection: Connection) -> None:
+    order = in_doubt(connection, OrderState.NEEDS_OPERATOR)
+    follow_all(connection, [report(order, BrokerState.FILLED, order_id="1", correlation_id="")], MOMENT)
+    assert again(connection, order) == order
+    assert (rings(connection), controls.holds(connection)) == ([], {})
+
+
+def test_two_orders_under_one_name_of_ours_are_an_alarm(connection: Connection) -> None:
+    order = at_broker(connection)
+    twins = [report(order, BrokerState.FILLED), report(order, BrokerState.FILLED, order_id="52261126")]
+    follow_all(connection, twins, MOMENT)
+    assert Notice.CONFLICT in rings(connection)
+
+
+def test_a_dropped_order_is_watched_for_two_days(connection: Connection) -> None:
+    order = in_doubt(connection, OrderState.DROPPED)
+    late = Moment(now=NOON + timedelta(days=2, seconds=1), wall=WALL)
+    follow_all(connection, [report(order, BrokerState.WORKING)], late)
+    assert again(connection, order).state is OrderState.DROPPED
+
+
+def test_an_order_belongs_to_the_day_on_which_the_exchange_sees_it(connection: Connection) -> None:
+    evening = at_broker(connection, at=EVENING, reaches_exchange_at=india("2026-11-26 09:45"))
+    assert broker_day(evening) == india("2026-11-26 00:00").date()
+    assert left_behind(connection, NEXT_MORNING) == []
+    assert left_behind(connection, india("2026-11-27 08:00")) == [evening]
+
+
+def test_an_order_of_yesterday_is_left_behind_once_the_history_is_ready(connection: Connection) -> None:
+    order = at_broker(connection)
+    assert left_behind(connection, india("2026-11-25 23:59")) == []
+    assert left_behind(connection, india("2026-11-26 06:59")) == []
+    assert left_behind(connection, india("2026-11-26 07:00")) == [order]
+
+
+@pytest.mark.parametrize(
+    ("traded", "state", "notice"),
+    [
+        (10, OrderState.FILLED, Notice.FILLED),
+        (4, OrderState.LAPSED, Notice.LAPSED),
+        (0, OrderState.LAPSED, Notice.LAPSED),
+    ],
+)
+def test_the_history_closes_an_order_of_a_past_day(
+    connection: Connection, traded: int, state: OrderState, notice: Notice
+) -> None:
+    order = at_broker(connection)
+    fills = {"52261125": PastFill(quantity=traded, average_price=Decimal("1412.50"))} if traded else {}
+    close_past_days(connection, [order], fills, Moment(now=NEXT_MORNING, wall=WALL))
+    closed = again(connection, order)
+    assert (closed.state, closed.filled_quantity) == (state, traded)
+    assert rings(connection) == [notice]
+    assert f"{traded} of 10 filled" in last_words(connection)
+
+
+def test_a_fill_that_we_saw_is_not_lost_when_the_history_lacks_it(connection: Connection) -> None:
+    order = at_broker(connection, state=OrderState.PART_FILLED, filled_quantity=4, average_price=Decimal(1412))
+    close_past_days(connection, [order], {}, Moment(now=NEXT_MORNING, wall=WALL))
+    closed = again(connection, order)
+    assert (closed.state, closed.filled_quantity, closed.average_price) == (OrderState.LAPSED, 4, Decimal(1412))
+
+
+async def test_an_order_is_followed_from_the_broker_to_its_fill(floor: Floor) -> None:
+    order = await floor.sent()
+    assert order.state is OrderState.WORKING
+    floor.clock.pass_time(seconds=1)
+    await floor.follow_book()
+    filled = floor.now(order)
+    assert (filled.state, filled.filled_quantity) == (OrderState.FILLED, 10)
+
+
+async def test_an_order_placed_by_hand_is_never_touched(floor: Floor) -> None:
+    theirs = floor.dhan.placed(correlationId=None, orderType="LIMIT", price=1000)
+    order = await floor.sent()
+    floor.clock.pass_time(seconds=1)
+    await floor.follow_book()
+    with floor.database.snapshot() as connection:
+        assert [known.id for known in orders.recent(connection, 9)] == [order.id]
+    assert floor.dhan.order(theirs)["orderStatus"] == "PENDING"
+
+
+async def test_an_after_market_order_waits_in_the_evenings_book_and_fills_the_next_day(floor: Floor) -> None:
+    floor.clock.instant = EVENING
+    await floor.sign_in()
+    order = await floor.sent(
+        as_amo=True,
+        mode=Mode.AMO,
+        product=Product.DELIVERY,
+        reaches_exchange_at=india("2026-11-26 09:45"),
+        expires_at=india("2026-11-26 08:59"),
+    )
+    floor.clock.pass_time(seconds=1)
+    await floor.follow_book()
+    waiting = floor.now(order)
+    assert (waiting.state, waiting.confirmed) == (OrderState.WORKING, True)
+    floor.clock.instant = india("2026-11-26 09:46")
+    await floor.sign_in()
+    await floor.follow_book()
+    assert floor.now(order).state is OrderState.FILLED
+
+
+async def test_a_fill_that_nobody_watched_is_found_in_the_history_the_next_morning(floor: Floor) -> None:
+    order = await floor.sent()
+    floor.clock.instant = NEXT_MORNING
+    await floor.sign_in()
+    await floor.follow_book()
+    filled = floor.now(order)
+    assert (filled.state, filled.filled_quantity) == (OrderState.FILLED, 10)
+    assert filled.average_price is not None

@@ -1,0 +1,136 @@
+"""What each answer of the broker makes of the order and its attempt, and what the operator is told."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection
+
+from core import controls, journal
+from core.broker.port import Accepted, NotSent, Outcome, Refusal, Refused, Unknown
+from core.controls import Hold
+from core.db import attempts, orders
+from core.domain.attempt import AttemptState
+from core.domain.notice import Notice
+from core.domain.order import Order, OrderState
+from core.engine.claim import Claim
+from core.engine.record import FIRST_LOOKUP, MOST_POSTS, Moment, not_yet, record
+from core.engine.words import explain
+from tests.builders import NOON, an_order
+from tests.unit.engine.rows import MOMENT, WALL, again, claimed, last_words, rings
+
+BACK_OFF = [1, 2, 4, 8]
+
+
+def refused(refusal: Refusal, code: str = "DH-906", words: str = "No.") -> Refused:
+    return Refused(refusal=refusal, code=code, words=words)
+
+
+def after(connection: Connection, outcome: Outcome) -> tuple[Claim, Order]:
+    """A claimed order and how it stands after that outcome."""
+    claim = claimed(connection)
+    record(connection, claim, outcome, MOMENT)
+    return claim, again(connection, claim.order)
+
+
+def test_an_accepted_order_is_at_dhan_and_nothing_rings(connection: Connection) -> None:
+    claim, order = after(connection, Accepted(order_id="52261125"))
+    assert (order.state, order.broker_order_id, order.confirmed) == (OrderState.WORKING, "52261125", False)
+    assert attempts.get(connection, claim.attempt_id).state is AttemptState.ACCEPTED
+    assert rings(connection) == []
+
+
+def test_an_unclear_answer_is_a_doubt_that_is_looked_up_a_second_later(connection: Connection) -> None:
+    claim, order = after(connection, Unknown(words="POST /orders: ReadTimeout"))
+    assert order.state is OrderState.UNKNOWN
+    attempt = attempts.get(connection, claim.attempt_id)
+    assert (attempt.state, attempt.next_lookup_at) == (AttemptState.UNKNOWN, WALL + FIRST_LOOKUP)
+    assert rings(connection) == [Notice.UNKNOWN]
+    assert "ReadTimeout" in order.reason
+
+
+@pytest.mark.parametrize("refusal", [Refusal.FINAL, Refusal.MARKET_CLOSED, Refusal.MARKET_OFFLINE])
+def test_a_final_no_rejects_the_order_in_dhans_words(connection: Connection, refusal: Refusal) -> None:
+    claim, order = after(connection, refused(refusal, "DH-906", "Quantity exceeds freeze"))
+    assert order.state is OrderState.REJECTED
+    attempt = attempts.get(connection, claim.attempt_id)
+    assert (attempt.state, attempt.code, attempt.words) == (AttemptState.REFUSED, "DH-906", "Quantity exceeds freeze")
+    assert rings(connection) == [Notice.REJECTED]
+    assert "Quantity exceeds freeze (DH-906)" in last_words(connection)
+
+
+@pytest.mark.parametrize(
+    "outcome", [NotSent(words="POST /orders: ConnectError"), refused(Refusal.RATE_LIMITED, "DH-904")]
+)
+def test_what_was_not_taken_is_tried_again_later_each_time_and_then_asked_about(
+    connection: Connection, outcome: Outcome
+) -> None:
+    order, now, delays = an_order(connection), NOON, list[float]()
+    while order.state is OrderState.QUEUED and len(delays) < 9:
+        claim = claimed(connection, order, now)
+        record(connection, claim, outcome, Moment(now=now, wall=WALL))
+        order = again(connection, order)
+        assert order.retry_at is not None
+        delays.append((order.retry_at - now).total_seconds())
+        now = order.retry_at
+    assert delays == BACK_OFF
+    assert order.state is OrderState.AWAITING_APPROVAL
+    [attempt] = attempts.of_orders(connection, [order.id])
+    assert (attempt.state, attempt.posts) == (AttemptState.NOT_SENT, MOST_POSTS)
+
+
+def test_a_postponed_order_is_not_due_before_its_next_try(connection: Connection) -> None:
+    after(connection, NotSent(words="no route"))
+    assert orders.due(connection, NOON + timedelta(seconds=0.9), 9) == []
+    assert len(orders.due(connection, NOON + timedelta(seconds=1), 9)) == 1
+
+
+def test_a_lost_sign_in_burns_no_try(connection: Connection) -> None:
+    order = an_order(connection)
+    for _ in range(2 * MOST_POSTS):
+        record(connection, claimed(connection, order), refused(Refusal.SIGNED_OUT, "DH-901"), MOMENT)
+        order = again(connection, order)
+        assert (order.state, order.retry_at) == (OrderState.QUEUED, NOON)
+    assert rings(connection) == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "hold"), [(Refusal.INVALID_IP, Hold.INVALID_IP), (Refusal.NO_ACCESS, Hold.NO_ACCESS)]
+)
+def test_a_no_to_the_whole_account_holds_every_order_and_rings_once(
+    connection: Connection, refusal: Refusal, hold: Hold
+) -> None:
+    claims = [claimed(connection), claimed(connection)]
+    for claim in claims:
+        record(connection, claim, refused(refusal, "DH-905", "Invalid IP"), MOMENT)
+        assert again(connection, claim.order).state is OrderState.QUEUED
+        assert attempts.get(connection, claim.attempt_id).state is AttemptState.NOT_SENT
+    assert list(controls.holds(connection)) == [hold]
+    assert rings(connection) == [Notice.HELD]
+
+
+@pytest.mark.parametrize("refusal", [Refusal.INVALID_IP, Refusal.NO_ACCESS])
+def test_the_operator_can_let_orders_out_again_after_setting_the_account_right(
+    connection: Connection, refusal: Refusal
+) -> None:
+    after(connection, refused(refusal))
+    controls.resume(connection, at=NOON, actor=journal.operator(42))
+    assert controls.holds(connection) == {}
+
+
+def test_a_claim_that_was_not_used_goes_back_to_its_place_in_the_queue(connection: Connection) -> None:
+    claim = claimed(connection)
+    not_yet(connection, claim, "the look-up failed", MOMENT)
+    order = again(connection, claim.order)
+    assert (order.state, order.retry_at) == (OrderState.QUEUED, NOON + timedelta(seconds=1))
+    assert attempts.get(connection, claim.attempt_id).state is AttemptState.NOT_SENT
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_every_refusal_says_what_to_do_and_what_dhan_said(refusal: Refusal) -> None:
+    words = explain(refused(refusal, "DH-1", "Because of that."))
+    assert words.endswith("Dhan said: Because of that (DH-1).")
+    assert len(words.split("Dhan said")[0]) > 20
+
+
+def test_a_refusal_without_words_is_still_a_sentence() -> None:
+    assert explain(refused(Refusal.FINAL, "", "")).endswith("Dhan said: nothing more (no code).")

@@ -1,0 +1,151 @@
+"""Orders in doubt: looked up until they are found, or until their absence is proven and a person is asked."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from core.clock import SystemClock
+from core.db import attempts as attempt_store
+from core.db.attempts import Attempt
+from core.db.tables import attempts
+from core.domain.attempt import AttemptState
+from core.domain.notice import Notice
+from core.domain.order import Order, OrderState
+from core.engine.record import Moment
+from core.engine.resolve import doubt_unfinished
+from tests.builders import an_order
+from tests.unit.engine.floor import Floor
+from tests.unit.engine.rows import an_attempt, rings
+
+
+async def doubtful(floor: Floor, fault: str = "drop_before") -> Order:
+    """An order whose POST got no answer."""
+    floor.dhan.script("place", fault)
+    order = await floor.sent()
+    assert order.state is OrderState.UNKNOWN
+    return order
+
+
+async def look_up(floor: Floor, order: Order, *, times: int = 1, age: float = 2) -> Attempt:
+    """Look up now, as many times as told, with the POST `age` seconds of machine time ago."""
+    for _ in range(times):
+        now = SystemClock().now()
+        with floor.database.transaction() as connection:
+            connection.execute(
+                update(attempts)
+                .where(attempts.c.order_id == order.id)
+                .values(claimed_at=now - timedelta(seconds=age), next_lookup_at=now)
+            )
+        await floor.look_up()
+    return floor.attempts(order)[-1]
+
+
+def told(floor: Floor) -> list[Notice]:
+    with floor.database.snapshot() as connection:
+        return rings(connection)
+
+
+async def test_an_order_that_dhan_has_is_found_and_not_sent_again(floor: Floor) -> None:
+    order = await doubtful(floor, "drop_after")
+    await look_up(floor, order)
+    found = floor.now(order)
+    assert found.state is OrderState.WORKING
+    assert found.broker_order_id == floor.dhan.book()[0]["orderId"]
+    assert floor.dhan.ledger()["placements"] == 1
+    assert told(floor) == [Notice.UNKNOWN, Notice.FOUND]
+
+
+async def test_an_order_that_only_the_day_book_shows_is_found(floor: Floor) -> None:
+    order = await doubtful(floor, "drop_after")
+    floor.dhan.script("lookup", "index_lag")
+    await look_up(floor, order)
+    assert floor.now(order).state is OrderState.WORKING
+
+
+async def test_three_good_absences_over_a_minute_prove_it_and_a_person_is_asked(floor: Floor) -> None:
+    order = await doubtful(floor)
+    attempt = await look_up(floor, order, times=3, age=61)
+    assert (attempt.state, attempt.absences) == (AttemptState.ABSENT, 3)
+    assert floor.now(order).state is OrderState.NEEDS_OPERATOR
+    assert told(floor) == [Notice.UNKNOWN, Notice.NEEDS_OPERATOR]
+    assert floor.dhan.ledger()["placements"] == 1
+
+
+async def test_two_absences_prove_nothing(floor: Floor) -> None:
+    order = await doubtful(floor)
+    attempt = await look_up(floor, order, times=2, age=600)
+    assert (attempt.state, attempt.absences) == (AttemptState.UNKNOWN, 2)
+    assert floor.now(order).state is OrderState.UNKNOWN
+
+
+async def test_absences_within_the_first_minute_prove_nothing(floor: Floor) -> None:
+    order = await doubtful(floor)
+    attempt = await look_up(floor, order, times=5, age=50)
+    assert (attempt.state, attempt.absences) == (AttemptState.UNKNOWN, 5)
+
+
+async def test_a_jump_of_the_paper_clock_proves_nothing(floor: Floor) -> None:
+    order = await doubtful(floor)
+    floor.clock.pass_time(hours=2)
+    await look_up(floor, order, times=3, age=3)
+    assert floor.now(order).state is OrderState.UNKNOWN
+
+
+@pytest.mark.parametrize("call", ["lookup", "book"])
+async def test_a_look_up_that_fails_on_either_source_proves_nothing(floor: Floor, call: str) -> None:
+    order = await doubtful(floor)
+    floor.dhan.script(call, "status", status=503, times=9)
+    attempt = await look_up(floor, order, times=4, age=600)
+    assert (attempt.lookups, attempt.absences) == (4, 0)
+    assert floor.now(order).state is OrderState.UNKNOWN
+
+
+async def test_a_failed_look_up_does_not_undo_the_good_ones(floor: Floor) -> None:
+    order = await doubtful(floor)
+    await look_up(floor, order, times=2, age=600)
+    floor.dhan.script("lookup", "drop_before")
+    await look_up(floor, order, age=600)
+    await look_up(floor, order, age=600)
+    assert floor.now(order).state is OrderState.NEEDS_OPERATOR
+
+
+async def test_a_dead_sign_in_proves_nothing(floor: Floor) -> None:
+    order = await doubtful(floor)
+    await floor.session.die("Invalid Token")
+    attempt = await look_up(floor, order, times=3, age=600)
+    assert attempt.absences == 0
+
+
+async def test_look_ups_come_at_one_three_eight_twenty_forty_five_and_seventy_five_seconds(floor: Floor) -> None:
+    order = await doubtful(floor)
+    for age, expected in {0.5: 1, 2: 3, 5: 8, 10: 20, 30: 45, 50: 75}.items():
+        attempt = await look_up(floor, order, age=age)
+        assert attempt.next_lookup_at is not None
+        assert (attempt.next_lookup_at - attempt.claimed_at).total_seconds() == pytest.approx(expected, abs=0.01)
+
+
+async def test_a_look_up_waits_for_its_time(floor: Floor) -> None:
+    order = await doubtful(floor)
+    await floor.look_up()
+    assert floor.attempts(order)[0].lookups == 0
+
+
+async def test_another_order_under_our_name_is_not_taken_for_ours(floor: Floor) -> None:
+    order = await doubtful(floor)
+    floor.dhan.placed(correlationId=floor.attempts(order)[0].correlation_id, quantity=20)
+    await look_up(floor, order)
+    assert floor.now(order).state is OrderState.NEEDS_OPERATOR
+    assert told(floor) == [Notice.UNKNOWN, Notice.CONFLICT]
+
+
+async def test_at_start_whatever_was_being_sent_is_in_doubt_and_looked_up_at_once(floor: Floor) -> None:
+    at = SystemClock().now()
+    with floor.database.transaction() as connection:
+        order = an_order(connection, state=OrderState.SUBMITTING)
+        an_attempt(connection, order, AttemptState.OPEN, at=at)
+        moment = Moment(now=floor.clock.now(), wall=at)
+        assert doubt_unfinished(connection, moment) == 1
+        assert doubt_unfinished(connection, moment) == 0
+        assert [a.order_id for a in attempt_store.due_for_lookup(connection, at)] == [order.id]
+    assert floor.now(order).state is OrderState.UNKNOWN

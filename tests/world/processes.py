@@ -1,0 +1,97 @@
+"""Real processes of a test's own, each ended by its own id."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import sleep
+from typing import TypeVar
+
+from core.clock import monotonic
+
+T = TypeVar("T")
+ROOT = Path(__file__).parents[2]
+LOOK_EVERY = 0.01
+
+
+class Process:
+    """One `python …` that can be started, stopped and killed again and again. Its log stays."""
+
+    def __init__(self, name: str, command: tuple[str, ...], env: Mapping[str, str], folder: Path) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._command = (sys.executable, *command)
+        self._env = {**os.environ, "PYTHONPATH": str(ROOT), **env}
+        self._folder = folder
+        self._running: subprocess.Popen[bytes] | None = None
+        self._said_before = 0
+
+    @property
+    def is_alive(self) -> bool:
+        return self._running is not None and self._running.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self._running is not None, f"{self.name} was never started"
+        return self._running.pid
+
+    def start(self) -> None:
+        assert not self.is_alive, f"{self.name} runs already"
+        self._said_before = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self._running = subprocess.Popen(
+                self._command, cwd=self._folder, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def kill(self) -> None:
+        """kill -9: it gets no chance to tidy up."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ask it to end, as a service manager does."""
+        self._end(signal.SIGTERM)
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._running is not None, f"{self.name} was never started"
+        self._running.send_signal(number)
+
+    def ended(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        return self._running.poll() if self._running else None
+
+    def said(self, words: str) -> bool:
+        """Whether it has logged this since it was last started."""
+        with self.log.open("rb") as log:
+            log.seek(self._said_before)
+            return words.encode() in log.read()
+
+    def last_words(self, lines: int = 15) -> str:
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return f"--- {self.name}\n" + "\n".join(text.splitlines()[-lines:])
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._running is not None and self.is_alive:
+            self._running.send_signal(number)
+            self._running.wait(timeout=15)
+
+
+def find_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that are free now, all different."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def until(condition: Callable[[], T | None], words: str, seconds: float = 5) -> T:
+    """The condition's first truthy value. Raises AssertionError with the words when there is none in time."""
+    deadline = monotonic() + seconds
+    while not (value := condition()):
+        assert monotonic() < deadline, f"not within {seconds:g} s: {words}"
+        sleep(LOOK_EVERY)
+    return value
