@@ -60,7 +60,8 @@ def pause(connection: Connection, *, at: datetime, actor: str) -> bool:
 
 def resume(connection: Connection, *, at: datetime, actor: str) -> bool:
     """Let go of the stop switch, and try again after Dhan refused our address or access; False when nothing held."""
-    return any([lift_hold(connection, hold, at=at, actor=actor) for hold in _LIFTED_BY_RESUME])
+    lifted = [hold for hold in _LIFTED_BY_RESUME if lift_hold(connection, hold, at=at, actor=actor)]
+    return bool(lifted)
 
 
 def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datetime, actor: str) -> None:

@@ -143,9 +143,7 @@ class Session:
     async def _failed(self, login_id: int, trouble: LoginRefused | CallFailed, now: datetime) -> bool:
         refusal = trouble.refusal.value if isinstance(trouble, LoginRefused) else "no_reply"
         if isinstance(trouble, CallFailed) and not trouble.sent:
-            await self._database.write(
-                lambda connection: connection.execute(delete(logins).where(logins.c.id == login_id))
-            )
+            await self._database.write(lambda connection: _forget_login(connection, login_id))
             return self.is_signed_in or await self._hold(f"Dhan cannot be reached ({trouble}). It is tried again.", now)
         await self._database.write(
             lambda connection: _close_login(connection, login_id, LoginState.FAILED, refusal, now)
@@ -199,3 +197,8 @@ def _open_login(connection: Connection, at: datetime) -> int:
 
 def _close_login(connection: Connection, login_id: int, state: LoginState, reason: str, at: datetime) -> None:
     connection.execute(update(logins).where(logins.c.id == login_id).values(state=state, reason=reason, finished_at=at))
+
+
+def _forget_login(connection: Connection, login_id: int) -> None:
+    """A try that never left this machine does not count."""
+    connection.execute(delete(logins).where(logins.c.id == login_id))

@@ -136,8 +136,9 @@ def due_messages(connection: Connection, wall: datetime, limit: int) -> list[Mes
 
 
 def _owed(table: Table, wall: datetime) -> tuple[ColumnElement[bool], ...]:
-    """`not_before` is machine time: moving the paper clock neither hurries nor delays a message."""
-    return table.c.due_at.is_not(None), or_(table.c.not_before.is_(None), table.c.not_before <= wall)
+    """Only to operators of now. `not_before` is machine time: moving the paper clock neither hurries nor delays it."""
+    reachable = table.c.chat_id.in_(select(operators.c.chat_id))
+    return table.c.due_at.is_not(None), reachable, or_(table.c.not_before.is_(None), table.c.not_before <= wall)
 
 
 def card_shown(connection: Connection, card: Card, message_id: int, version: int) -> None:
@@ -165,11 +166,12 @@ def message_sent(connection: Connection, message: Message, message_id: int, at: 
 
 
 def put_off(connection: Connection, owed: Card | Message, not_before: datetime) -> None:
-    """It could not be delivered: try again then."""
+    """It could not be delivered: try again then, and nothing else of that chat before it."""
+    for table in (cards, outbox):
+        waiting = update(table).where(table.c.chat_id == owed.chat_id, table.c.due_at.is_not(None))
+        connection.execute(waiting.values(not_before=not_before))
     table = cards if isinstance(owed, Card) else outbox
-    connection.execute(
-        update(table).where(table.c.id == owed.id).values(not_before=not_before, failures=owed.failures + 1)
-    )
+    connection.execute(update(table).where(table.c.id == owed.id).values(failures=owed.failures + 1))
 
 
 def find_card(connection: Connection, nonce: str) -> Card | None:

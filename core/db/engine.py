@@ -206,6 +206,8 @@ def _settle(outcomes: list[tuple[_Job, Any]]) -> None:
 def _words_for_trouble() -> Generator[None]:
     try:
         yield
+    except sqlite_driver().OperationalError as error:  # from a statement that went past the toolkit
+        raise DatabaseUnavailable(f"the database did not take it: {error}") from error
     except OperationalError as error:
         raise DatabaseUnavailable(f"the database did not take it: {error.orig}") from error
 

@@ -119,7 +119,7 @@ class Order:
     reaches_exchange_at: datetime | None
     expires_at: datetime | None
     retry_at: datetime | None
-    approved_at: datetime | None
+    approved_at: datetime | None = None
     reason: str
     broker_order_id: str | None
     confirmed: bool

@@ -55,6 +55,9 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
     """Bring an order at the broker to where the broker says it is. Fills only ever grow."""
     filled = max(order.filled_quantity, report.filled_quantity)
     confirmed = order.confirmed or report.state is not BrokerState.RECEIVED
+    if filled > order.quantity:
+        words = f"Dhan filled {filled} of an order for {order.quantity}: look at order {report.order_id} in Dhan's app."
+        _alarm(connection, order, f"overfill.{order.id}", words, moment)
     target = _target(report, filled)
     if target is None or (target, filled, confirmed) == (order.state, order.filled_quantity, order.confirmed):
         return order
@@ -131,5 +134,19 @@ def _conflict(connection: Connection, order: Order, found: BrokerOrder, moment: 
     for attempt in attempts.of_orders(connection, [order.id]):
         if attempt.state in (AttemptState.OPEN, AttemptState.UNKNOWN):
             attempts.doubt(connection, attempt.id, next_lookup_at=None, words=words)
-    if controls.set_hold(connection, Hold.PAUSED, f"Paused by the desk: {words}", at=at, actor=actor):
-        notifications.ring_order(connection, Notice.CONFLICT, order, at=at, words=words)
+    _alarm(connection, order, f"conflict.{order.id}", words, moment)
+
+
+def _alarm(connection: Connection, order: Order, key: str, words: str, moment: Moment) -> None:
+    """Stop everything and ring, once for each thing that is wrong: the operator's answer to it stands."""
+    if controls.fetch(connection, key) is not None:
+        return
+    controls.put(connection, key, {"words": words}, at=moment.now, actor=journal.DHAN)
+    controls.set_hold(connection, Hold.PAUSED, f"Paused by the desk: {words}", at=moment.now, actor=journal.DHAN)
+    notifications.ring_order(connection, Notice.CONFLICT, order, at=moment.now, words=words)
+
+
+def alarm_twins(connection: Connection, order: Order, twins: list[str], moment: Moment) -> None:
+    """Dhan made several orders of one request."""
+    words = f"Dhan has {len(twins)} orders under one name of ours: {', '.join(twins)}. Look at them in Dhan's app."
+    _alarm(connection, order, f"twins.{order.id}", words, moment)

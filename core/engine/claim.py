@@ -91,9 +91,10 @@ def _earlier_legs_went_well(connection: Connection, order: Order, now: datetime)
     if all(leg.state in _GONE_WELL for leg in earlier):
         return True
     failed = [leg for leg in earlier if leg.state.is_final and leg.state not in _GONE_WELL]
-    if len(failed) == len([leg for leg in earlier if leg.state not in _GONE_WELL]) and order.approved_at is not None:
-        if all(leg.updated_at <= order.approved_at for leg in failed):
-            return True
+    is_open = any(leg.state not in _GONE_WELL and not leg.state.is_final for leg in earlier)
+    approved = order.approved_at
+    if failed and not is_open and approved is not None and all(leg.updated_at <= approved for leg in failed):
+        return True
     if failed:
         words = f"Leg {failed[0].position} ended {failed[0].state}: this leg goes only if you approve it again."
         orders.move(connection, order, OrderState.AWAITING_APPROVAL, at=now, actor=journal.DESK, reason=words)

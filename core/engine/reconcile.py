@@ -11,7 +11,7 @@ from core.db import attempts, orders
 from core.db.engine import Database
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order, OrderState
-from core.engine.adopt import adopt, follow
+from core.engine.adopt import adopt, alarm_twins, follow
 from core.engine.record import Moment
 
 HISTORY_READY_FROM = time(7, 0)
@@ -54,6 +54,9 @@ def follow_all(connection: Connection, book: list[BrokerOrder], moment: Moment) 
         for attempt in attempts.of_orders(connection, [order.id for order in watched])
     }
     for order in watched:
+        twins = [row.order_id for row in book if row.correlation_id and row.correlation_id == names.get(order.id)]
+        if len(twins) > 1:
+            alarm_twins(connection, order, twins, moment)
         report = _report(order, names.get(order.id), by_id, by_name)
         if report is None:
             continue

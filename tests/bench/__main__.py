@@ -57,7 +57,10 @@ def _take(name: str, ground: Ground) -> list[Measured]:
 
 
 def _machine(ground: Ground) -> str:
-    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").open() if "model name" in line), "?")
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        "?",
+    )
     port = free_port()
     with running(Process(ground.scratch, "tests.bench.ceiling", str(port))) as ceiling:
         ceiling.wait_for_port(port)
