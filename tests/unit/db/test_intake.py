@@ -1,5 +1,6 @@
 """Taking alerts in: each body is stored once per wish, and its sender is told which of its copies this was."""
 
+import asyncio
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from core.db.engine import Database, DatabaseUnavailable, sqlite_driver
 from core.db.tables import alerts as alert_rows
 from core.db.tables import sources
 from core.domain.alert import AlertState
-from core.domain.identity import SAME_WISH_WITHIN, Copy
+from core.domain.identity import SAME_WISH_WITHIN, STALE_AFTER, Copy
 from core.domain.source import IdenticalAlerts
 from core.intake import Arrival, Intake, Receipt, digest
 from tests.builders import FrozenClock, fresh_database
@@ -133,6 +134,142 @@ async def test_a_copy_while_the_first_is_being_answered_waits_for_a_tap(door: Do
     assert states(door) == [AlertState.RECEIVED, AlertState.REPEAT]
     assert door.stored()[1].repeat_of == first.alert_id
     assert door.story(first.alert_id)[-1] == ("repeat", None)
+
+
+@pytest.mark.parametrize("after", [0.0, 59.0, 60.0])
+async def test_a_copy_within_a_minute_of_the_answer_waits_for_a_tap(
+    database: Database, door: Door, clock: FrozenClock, after: float
+) -> None:
+    first = await door.serve()
+    clock.advance(after)
+    repeat = await door.deliver()
+    assert repeat.copy is Copy.REPEAT
+    assert await database.read(lambda c: alerts.waiting_repeats(c, first.alert_id)) == [repeat.row_id]
+
+
+async def test_a_tap_makes_a_waiting_copy_an_alert_of_its_own_once(database: Database, door: Door) -> None:
+    await door.serve()
+    repeat = await door.serve()
+    assert await database.write(lambda c: alerts.execute_repeat(c, repeat.row_id))
+    assert not await database.write(lambda c: alerts.execute_repeat(c, repeat.row_id))
+    assert states(door) == [AlertState.RECEIVED] * 2
+
+
+async def test_a_waiting_copy_does_not_stretch_the_minute(door: Door, clock: FrozenClock) -> None:
+    await door.serve()
+    clock.advance(50)
+    assert (await door.serve()).copy is Copy.REPEAT
+    clock.advance(11)
+    assert (await door.serve()).copy is Copy.NEW
+
+
+async def test_a_body_without_a_firing_time_is_new_again_after_a_minute(door: Door, clock: FrozenClock) -> None:
+    first = await door.serve()
+    clock.advance(OVER_A_MINUTE)
+    again = await door.serve()
+    assert (again.copy, again.duplicate) == (Copy.NEW, False)
+    assert again.alert_id != first.alert_id
+    assert states(door) == [AlertState.RECEIVED] * 2
+
+
+async def test_a_body_that_says_it_is_old_is_kept_with_its_reason_and_not_executed(
+    door: Door, clock: FrozenClock
+) -> None:
+    first = await door.serve()
+    clock.advance(timedelta(hours=1))
+    replay = await door.serve(age=STALE_AFTER.total_seconds() + 1)
+    assert (replay.copy, replay.duplicate) == (Copy.REPLAY, False)
+    assert replay.alert_id != first.alert_id
+    assert "executed before" in door.stored()[1].reason  # a reason makes the desk refuse it
+
+
+async def test_a_first_copy_that_comes_late_is_still_taken(door: Door) -> None:
+    assert (await door.serve(age=3600)).copy is Copy.NEW
+
+
+async def test_a_source_may_have_every_copy_taken_as_an_alert(door: Door) -> None:
+    door.trust(IdenticalAlerts.ACCEPT)
+    receipts = [await door.serve(), await door.deliver(), await door.deliver()]
+    assert [receipt.copy for receipt in receipts] == [Copy.NEW] * 3
+    assert states(door) == [AlertState.RECEIVED] * 3
+
+
+async def test_a_source_may_have_copies_within_the_minute_folded(door: Door, clock: FrozenClock) -> None:
+    door.trust(IdenticalAlerts.FOLD)
+    receipts = [await door.serve(), await door.serve(), await door.serve()]
+    assert [receipt.copy for receipt in receipts] == [Copy.NEW, Copy.RESEND, Copy.RESEND]
+    assert door.stored()[0].folded == 2
+    clock.advance(OVER_A_MINUTE)
+    assert (await door.serve()).copy is Copy.NEW
+
+
+async def test_a_lost_answer_is_a_resend_even_where_copies_are_accepted(door: Door) -> None:
+    door.trust(IdenticalAlerts.ACCEPT)
+    await door.deliver()
+    door.restart()
+    assert (await door.deliver()).copy is Copy.RESEND
+
+
+@pytest.mark.parametrize(
+    ("policy", "copies"),
+    [
+        (IdenticalAlerts.ASK, [Copy.NEW, Copy.REPEAT, Copy.REPEAT]),
+        (IdenticalAlerts.ACCEPT, [Copy.NEW, Copy.NEW, Copy.NEW]),
+        (IdenticalAlerts.FOLD, [Copy.NEW, Copy.RESEND, Copy.RESEND]),
+    ],
+)
+async def test_copies_in_one_commit_are_told_apart_like_any_others(
+    door: Door, policy: IdenticalAlerts, copies: list[Copy]
+) -> None:
+    door.trust(policy)
+    receipts = await asyncio.gather(
+        door.deliver("buy"), door.deliver("sell"), door.deliver("buy"), door.deliver("buy"), door.deliver("hold")
+    )
+    assert [receipt.copy for receipt in (receipts[0], receipts[2], receipts[3])] == copies
+    assert [receipts[1].copy, receipts[4].copy] == [Copy.NEW] * 2
+    bodies = {alert.id: alert.body for alert in door.stored()}
+    assert [bodies[receipt.row_id] for receipt in receipts] == ["buy", "sell", "buy", "buy", "hold"]
+
+
+async def test_an_answer_counts_for_the_very_next_copy(door: Door) -> None:
+    door.lose(await door.deliver())
+    assert (await door.deliver()).copy is Copy.RESEND
+
+
+async def test_a_refused_alert_that_comes_again_within_the_minute_is_folded(door: Door, clock: FrozenClock) -> None:
+    first = await door.serve(refusal="Leg 1: the quantity is missing.")
+    again = await door.serve(refusal="Leg 1: the quantity is missing.")
+    assert (again.copy, again.alert_id) == (Copy.RESEND, first.alert_id)
+    assert [(alert.folded, alert.reason) for alert in door.stored()] == [(1, "Leg 1: the quantity is missing.")]
+    clock.advance(OVER_A_MINUTE)
+    assert (await door.serve(refusal="Leg 1: the quantity is missing.")).copy is Copy.NEW
+
+
+async def test_the_answer_is_noted_with_its_time_on_the_row_that_it_answers(
+    door: Door, database: Database, clock: FrozenClock
+) -> None:
+    first, other = await door.deliver(), await door.deliver("sell")
+    clock.advance(2)
+    door.answer(first)
+    await door.note_answers()
+    assert await database.read(answer_times) == {first.row_id: clock.now(), other.row_id: None}
+
+
+async def test_a_noted_answer_outlives_the_process(door: Door, clock: FrozenClock) -> None:
+    await door.serve()
+    await door.note_answers()
+    door.restart()
+    assert (await door.serve()).copy is Copy.REPEAT
+    clock.advance(OVER_A_MINUTE)
+    assert (await door.serve()).copy is Copy.NEW
+
+
+async def test_an_answer_that_died_with_the_process_before_it_was_noted_makes_the_next_copy_a_resend(
+    door: Door,
+) -> None:
+    await door.serve()
+    door.restart()
+    assert (await door.deliver()).copy is Copy.RESEND
 
 
 async def test_a_locked_database_stores_nothing_and_the_next_copy_is_new(tmp_path: Path, clock: FrozenClock) -> None:

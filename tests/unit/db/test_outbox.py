@@ -2,12 +2,82 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Connection, select
 
-from core import notifications
+from core import journal, notifications
+from core.db import alerts
 from core.db.tables import cards, operators, outbox
 from core.domain.notice import Notice
+from core.notifications import Card, Message
 from tests.builders import NOON, FrozenClock, an_alert, an_order
+
+
+@pytest.fixture
+def connection(connection: Connection) -> Connection:
+    notifications.enrol(connection, [(1, "admin"), (2, "viewer")])
+    return connection
+
+
+def due_cards(connection: Connection, clock: FrozenClock) -> list[Card]:
+    return notifications.due_cards(connection, clock.now(), 20)
+
+
+def due_messages(connection: Connection, clock: FrozenClock) -> list[Message]:
+    return notifications.due_messages(connection, clock.now(), 20)
+
+
+def a_card(connection: Connection, clock: FrozenClock) -> Card:
+    """A new alert's card in the first operator's chat."""
+    notifications.open_cards(connection, an_alert(connection).id, clock.now())
+    return next(card for card in due_cards(connection, clock) if card.chat_id == 1)
+
+
+def show(connection: Connection, card: Card, version: int) -> None:
+    notifications.card_shown(connection, card, 500, version)
+
+
+def version_of(connection: Connection, card: Card) -> int:
+    alert = alerts.get(connection, card.alert_id)
+    assert alert
+    return alert.card_version
+
+
+def change(connection: Connection, card: Card, clock: FrozenClock) -> None:
+    journal.append(
+        connection, journal.Event(at=clock.now(), alert_id=card.alert_id, actor=journal.DESK, kind="something")
+    )
+
+
+def test_every_operator_is_owed_a_card_of_a_new_alert(connection: Connection, clock: FrozenClock) -> None:
+    notifications.open_cards(connection, an_alert(connection).id, NOON)
+    owed = due_cards(connection, clock)
+    assert [(card.chat_id, card.message_id) for card in owed] == [(1, None), (2, None)]
+    assert len({card.nonce for card in owed}) == 2
+
+
+def test_a_card_that_shows_the_latest_version_is_owed_no_more(connection: Connection, clock: FrozenClock) -> None:
+    card = a_card(connection, clock)
+    show(connection, card, version_of(connection, card))
+    assert card.id not in [owed.id for owed in due_cards(connection, clock)]
+
+
+def test_a_card_that_changed_while_it_was_shown_stays_owed(connection: Connection, clock: FrozenClock) -> None:
+    card = a_card(connection, clock)
+    shown = version_of(connection, card)
+    change(connection, card, clock)
+    show(connection, card, shown)
+    [again] = [owed for owed in due_cards(connection, clock) if owed.id == card.id]
+    assert again.message_id == 500
+    show(connection, again, version_of(connection, card))
+    assert card.id not in [owed.id for owed in due_cards(connection, clock)]
+
+
+def test_a_card_is_owed_again_after_the_next_change(connection: Connection, clock: FrozenClock) -> None:
+    card = a_card(connection, clock)
+    show(connection, card, version_of(connection, card))
+    change(connection, card, clock)
+    assert card.id in [owed.id for owed in due_cards(connection, clock)]
 
 
 def test_what_was_put_off_is_left_alone_until_then(connection: Connection, clock: FrozenClock) -> None:
