@@ -1,6 +1,5 @@
 """Dhan at its worst: each misfortune ends in the right state, with exactly the right number of orders in its ledger."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,19 +155,6 @@ def test_one_request_that_became_two_orders_is_noticed_and_stops_everything(worl
     assert rings
     assert world.placements() == 1
     world.phone.ask("/resume")
-
-
-@pytest.mark.fault("BR-01", "TK-01")
-def test_a_desk_that_starts_before_dhan_answers_is_ready_soon_after(tmp_path: Path) -> None:
-    """Everything starts at the same moment: a sign-in that never left is no try that Dhan counts."""
-    with World.closed(tmp_path) as world:
-        world.web.start()
-        world.desk.start()
-        world.until(lambda: world.desk.said("sign_in_failed"), "the desk finds nobody at Dhan's door")
-        world.sandbox.start()
-        world.outside_is_there()
-        world.is_open()
-        assert world.fire()["order_status"] == "placed"
 
 
 @pytest.mark.fault("BR-01", "BR-35")

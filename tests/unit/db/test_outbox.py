@@ -29,8 +29,9 @@ def due_messages(connection: Connection, clock: FrozenClock) -> list[Message]:
 
 def a_card(connection: Connection, clock: FrozenClock) -> Card:
     """A new alert's card in the first operator's chat."""
-    notifications.open_cards(connection, an_alert(connection).id, clock.now())
-    return next(card for card in due_cards(connection, clock) if card.chat_id == 1)
+    alert = an_alert(connection)
+    notifications.open_cards(connection, alert.id, clock.now())
+    return next(card for card in due_cards(connection, clock) if (card.alert_id, card.chat_id) == (alert.id, 1))
 
 
 def show(connection: Connection, card: Card, version: int) -> None:

@@ -1,6 +1,5 @@
 """The broker token at rest: unreadable without the key, and of one account only."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -75,21 +74,12 @@ def test_the_wrong_key_opens_nothing(connection: Connection) -> None:
     assert loaded(connection, vault(new_key())) is None
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda text: text[:-10] + "AAAAAAAAAA",
-        lambda text: text[:20],
-        lambda _text: "",
-        lambda _text: "not base64 at all!",
-    ],
-    ids=["changed", "cut", "empty", "something else"],
-)
-def test_a_spoilt_row_opens_to_nothing(connection: Connection, spoil: Callable[[str], str]) -> None:
+@pytest.mark.parametrize("spoilt", ["{:.100}AAAAAAAAAA", "{:.20}", "", "not base64 at all!"])
+def test_a_spoilt_row_opens_to_nothing(connection: Connection, spoilt: str) -> None:
     store = vault(new_key())
     keep(connection, store)
     sealed = connection.execute(broker_tokens.select()).one().ciphertext
-    connection.execute(update(broker_tokens).values(ciphertext=spoil(sealed)))
+    connection.execute(update(broker_tokens).values(ciphertext=spoilt.format(sealed)))
     assert loaded(connection, store) is None
 
 
