@@ -102,12 +102,16 @@ class Intake:
         fresh = {arrival.digest: arrival for arrival in reversed(arrivals) if arrival.digest not in firsts}
         added = dict(zip(fresh, self._add(connection, list(fresh.values())), strict=True))
         firsts |= {body: _just_added(receipt, fresh[body]) for body, receipt in added.items()}
-        return [
-            added[arrival.digest]
-            if fresh.get(arrival.digest) is arrival
-            else self._take_copy(connection, arrival, firsts[arrival.digest])
-            for arrival in arrivals
-        ]
+        receipts: list[Receipt] = []
+        for arrival in arrivals:
+            if fresh.get(arrival.digest) is arrival:
+                receipts.append(added[arrival.digest])
+                continue
+            receipt = self._take_copy(connection, arrival, firsts[arrival.digest])
+            if receipt.copy in (Copy.NEW, Copy.REPLAY):  # from now on this one is the first
+                firsts[arrival.digest] = _just_added(receipt, arrival)
+            receipts.append(receipt)
+        return receipts
 
     def _note_answered(self, connection: Connection) -> None:
         closed = [self._answered.popleft() for _ in range(len(self._answered))]

@@ -256,7 +256,10 @@ def _read_or_create(file: Path, fresh: str) -> str:
             pass
         finally:
             scratch.unlink()
-    return file.read_text().strip()
+    secret = file.read_text().strip()
+    if not secret:
+        raise BadSettings([f"{file.name.upper()}: {file} is empty; delete it and a new one is made"])
+    return secret
 
 
 def _sentence(fault: Any) -> str:

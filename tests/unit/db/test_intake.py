@@ -231,6 +231,16 @@ async def test_copies_in_one_commit_are_told_apart_like_any_others(
     assert [bodies[receipt.row_id] for receipt in receipts] == ["buy", "sell", "buy", "buy", "hold"]
 
 
+async def test_copies_in_one_commit_are_told_apart_when_an_older_one_was_answered_long_ago(
+    door: Door, clock: FrozenClock
+) -> None:
+    await door.serve()
+    clock.advance(OVER_A_MINUTE)
+    receipts = await asyncio.gather(door.deliver(), door.deliver())
+    assert [receipt.copy for receipt in receipts] == [Copy.NEW, Copy.REPEAT]
+    assert states(door) == [AlertState.RECEIVED, AlertState.RECEIVED, AlertState.REPEAT]
+
+
 async def test_an_answer_counts_for_the_very_next_copy(door: Door) -> None:
     door.lose(await door.deliver())
     assert (await door.deliver()).copy is Copy.RESEND
