@@ -59,7 +59,7 @@ class _First:
     id: int
     uid: str
     refused: bool
-    answered_at: datetime | None
+    copy: FirstCopy
 
 
 def digest(body: bytes) -> str:
@@ -97,8 +97,8 @@ class Intake:
 
     def _take_all(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """New bodies in bulk, copies one by one after them. Runs on the writer thread, under the write lock."""
-        self._note_answered(connection)
-        firsts = _first_copies(connection, {arrival.digest for arrival in arrivals})
+        waiting = self._waiting - self._note_answered(connection)
+        firsts = _first_copies(connection, {arrival.digest for arrival in arrivals}, waiting)
         fresh = {arrival.digest: arrival for arrival in reversed(arrivals) if arrival.digest not in firsts}
         added = dict(zip(fresh, self._add(connection, list(fresh.values())), strict=True))
         firsts |= {body: _just_added(receipt, fresh[body]) for body, receipt in added.items()}
@@ -107,19 +107,26 @@ class Intake:
             if fresh.get(arrival.digest) is arrival:
                 receipts.append(added[arrival.digest])
                 continue
-            receipt = self._take_copy(connection, arrival, firsts[arrival.digest])
-            if receipt.copy in (Copy.NEW, Copy.REPLAY):  # from now on this one is the first
-                firsts[arrival.digest] = _just_added(receipt, arrival)
-            receipts.append(receipt)
+            first = firsts[arrival.digest]
+            receipts.append(self._take_copy(connection, arrival, first))
+            firsts[arrival.digest] = _first_after(first, receipts[-1], arrival)
         return receipts
 
-    def _note_answered(self, connection: Connection) -> None:
-        closed = [self._answered.popleft() for _ in range(len(self._answered))]
-        self._waiting.difference_update(receipt.uid for receipt, _ in closed)
+    def _note_answered(self, connection: Connection) -> set[str]:
+        """Write down who was answered; returns whose senders wait no more. What an undone commit noted stays to do."""
+        closed = list(self._answered)
         answered = {receipt.row_id: at for receipt, at in closed if at is not None}
         if answered:
             latest = _INSTANT.process_bind_param(max(answered.values()), connection.dialect)
             bulk.run(connection, _MARK.format(bulk.marks(len(answered))), [latest, *answered])
+        uids = {receipt.uid for receipt, _ in closed}
+        self._database.after_commit(lambda: self._forget(uids, len(closed)))
+        return uids
+
+    def _forget(self, uids: set[str], noted: int) -> None:
+        self._waiting -= uids
+        for _ in range(noted):
+            self._answered.popleft()
 
     def _add(self, connection: Connection, arrivals: Sequence[Arrival], **values: Any) -> list[Receipt]:
         """Ids are given here: under the write lock nobody else can give the same."""
@@ -131,12 +138,15 @@ class Intake:
         ]
         self._alerts.run(connection, rows)
         self._events.run(connection, [_event(row) for row in rows])
-        self._waiting.update(row["uid"] for row in rows)
+        self._await_answers({row["uid"] for row in rows})
         return [Receipt(alert_id=row["id"], row_id=row["id"], uid=row["uid"], copy=Copy.NEW) for row in rows]
+
+    def _await_answers(self, uids: set[str]) -> None:
+        self._database.after_commit(lambda: self._waiting.update(uids))
 
     def _take_copy(self, connection: Connection, arrival: Arrival, first: _First) -> Receipt:
         copy = judge_copy(
-            FirstCopy(answered_at=first.answered_at, being_answered=first.uid in self._waiting),
+            first.copy,
             now=arrival.received_at,
             fired_at=arrival.fired_at,
             policy=_policy(connection, arrival.source_id),
@@ -162,19 +172,17 @@ class Intake:
     def _fold(self, connection: Connection, arrival: Arrival, first: _First) -> Receipt:
         connection.execute(update(alerts).where(alerts.c.id == first.id).values(folded=alerts.c.folded + 1))
         _tell(connection, first, Copy.RESEND, "The same alert came again and was folded into this one.", arrival)
-        self._waiting.add(first.uid)
+        self._await_answers({first.uid})
         return Receipt(alert_id=first.id, row_id=first.id, uid=first.uid, copy=Copy.RESEND)
 
 
 _LAST_ID = "SELECT max(id) FROM alerts"
-_FIRST_COPIES = (
-    "SELECT id, uid, digest, reason, answered_at FROM alerts WHERE digest IN ({}) AND repeat_of IS NULL ORDER BY id"
-)
+_FIRST_COPIES = "SELECT id, uid, digest, reason, received_at, answered_at FROM alerts WHERE digest IN ({}) AND repeat_of IS NULL ORDER BY id"
 _MARK = "UPDATE alerts SET answered_at = ? WHERE id IN ({})"
 _INSTANT = Instant()
 
 
-def _first_copies(connection: Connection, digests: set[str]) -> dict[str, _First]:
+def _first_copies(connection: Connection, digests: set[str], waiting: set[str]) -> dict[str, _First]:
     """The latest alert of each body, where there is one that is not a repeat."""
     rows = bulk.run(connection, _FIRST_COPIES.format(bulk.marks(len(digests))), list(digests))
     return {
@@ -182,15 +190,39 @@ def _first_copies(connection: Connection, digests: set[str]) -> dict[str, _First
             id=row_id,
             uid=uid,
             refused=bool(reason),
-            answered_at=_INSTANT.process_result_value(answered_at, connection.dialect),
+            copy=FirstCopy(
+                received_at=_instant(received_at, connection),
+                answered_at=_instant(answered_at, connection) if answered_at is not None else None,
+                being_answered=uid in waiting,
+            ),
         )
-        for row_id, uid, body, reason, answered_at in rows
+        for row_id, uid, body, reason, received_at, answered_at in rows
     }
 
 
+def _instant(stored: Any, connection: Connection) -> datetime:
+    instant = _INSTANT.process_result_value(stored, connection.dialect)
+    if instant is None:
+        raise ValueError("a stored time is missing")
+    return instant
+
+
 def _just_added(receipt: Receipt, arrival: Arrival) -> _First:
-    """The first copy that came in the same breath."""
-    return _First(id=receipt.row_id, uid=receipt.uid, refused=bool(arrival.refusal), answered_at=None)
+    """The first copy that came in the same breath; its sender waits."""
+    copy = FirstCopy(received_at=arrival.received_at, answered_at=None, being_answered=True)
+    refused = bool(arrival.refusal) or receipt.copy is Copy.REPLAY
+    return _First(id=receipt.row_id, uid=receipt.uid, refused=refused, copy=copy)
+
+
+def _first_after(first: _First, receipt: Receipt, arrival: Arrival) -> _First:
+    """Which copy counts as the first for the ones that follow in the same breath."""
+    match receipt.copy:
+        case Copy.NEW | Copy.REPLAY:
+            return _just_added(receipt, arrival)
+        case Copy.RESEND:
+            return replace(first, copy=replace(first.copy, being_answered=True))
+        case Copy.REPEAT:
+            return first
 
 
 def _tell(connection: Connection, first: _First, copy: Copy, words: str, arrival: Arrival) -> None:

@@ -70,6 +70,7 @@ class Database:
     def __init__(self, url: str, *, busy_timeout: float = 5.0) -> None:
         self.engine = open_engine(url, busy_timeout=busy_timeout)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._after_commit: list[Callable[[], None]] = []
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reader")
         self._writer = threading.Thread(target=self._write_for_ever, name="writer", daemon=True)
         self._writer.start()
@@ -115,6 +116,10 @@ class Database:
         """Like `write` for `group(connection, items)`, called once for all the items that wait; for hot paths."""
         return await self._hand_in(group, item)
 
+    def after_commit(self, step: Callable[[], None]) -> None:
+        """From inside a write: do this on the writer thread once it is committed, and not at all when it is undone."""
+        self._after_commit.append(step)
+
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot, off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
@@ -146,43 +151,47 @@ class Database:
         return jobs, False
 
     def _commit_together(self, jobs: list[_Job]) -> list[tuple[_Job, Any]]:
+        self._after_commit.clear()
         try:
             with self.transaction() as connection:
-                return _run(connection, jobs)
+                outcomes = self._run(connection, jobs)
         except Exception as trouble:  # noqa: BLE001 - handed to the callers, each of whom raises it
             return [(job, trouble) for job in jobs]
+        for step in self._after_commit:
+            step()
+        return outcomes
 
+    def _run(self, connection: Connection, jobs: list[_Job]) -> list[tuple[_Job, Any]]:
+        outcomes: list[tuple[_Job, Any]] = []
+        for group, members in groupby(jobs, key=lambda job: job.group):
+            together = list(members)
+            if group is None:
+                outcomes += [(job, self._attempt(connection, job.item, alone=len(jobs) == 1)) for job in together]
+            else:
+                results = self._attempt(connection, _bound(group, together), alone=len(jobs) == len(together))
+                spread = [results] * len(together) if isinstance(results, Exception) else results
+                outcomes += list(zip(together, spread, strict=True))
+        return outcomes
 
-def _run(connection: Connection, jobs: list[_Job]) -> list[tuple[_Job, Any]]:
-    outcomes: list[tuple[_Job, Any]] = []
-    for group, members in groupby(jobs, key=lambda job: job.group):
-        together = list(members)
-        if group is None:
-            outcomes += [(job, _attempt(connection, job.item, alone=len(jobs) == 1)) for job in together]
-        else:
-            results = _attempt(connection, _bound(group, together), alone=len(jobs) == len(together))
-            spread = [results] * len(together) if isinstance(results, Exception) else results
-            outcomes += list(zip(together, spread, strict=True))
-    return outcomes
+    def _attempt(self, connection: Connection, work: Work[Any], *, alone: bool) -> Any:
+        """The work's result, or the exception that undid it. Alone in its transaction it needs no savepoint."""
+        if alone:
+            return work(connection)
+        before = len(self._after_commit)
+        savepoint = connection.begin_nested()
+        try:
+            with _words_for_trouble():
+                result = work(connection)
+        except Exception as trouble:  # noqa: BLE001 - handed to the caller, who raises it
+            savepoint.rollback()
+            del self._after_commit[before:]
+            return trouble
+        savepoint.commit()
+        return result
 
 
 def _bound(group: GroupWork, jobs: list[_Job]) -> Work[Sequence[Any]]:
     return lambda connection: group(connection, [job.item for job in jobs])
-
-
-def _attempt(connection: Connection, work: Work[Any], *, alone: bool) -> Any:
-    """The work's result, or the exception that undid it. Alone in its transaction it needs no savepoint."""
-    if alone:
-        return work(connection)
-    savepoint = connection.begin_nested()
-    try:
-        with _words_for_trouble():
-            result = work(connection)
-    except Exception as trouble:  # noqa: BLE001 - handed to the caller, who raises it
-        savepoint.rollback()
-        return trouble
-    savepoint.commit()
-    return result
 
 
 def _deliver(outcomes: list[tuple[_Job, Any]]) -> None:

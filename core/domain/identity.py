@@ -7,6 +7,7 @@ from enum import StrEnum
 from core.domain.source import IdenticalAlerts
 
 SAME_WISH_WITHIN = timedelta(seconds=60)
+RESENT_WITHIN = timedelta(minutes=2)
 STALE_AFTER = timedelta(seconds=120)
 
 
@@ -23,6 +24,7 @@ class Copy(StrEnum):
 class FirstCopy:
     """The latest stored alert with the same body. `being_answered`: its sender still waits for our reply."""
 
+    received_at: datetime
     answered_at: datetime | None
     being_answered: bool
 
@@ -31,13 +33,16 @@ def judge_copy(first: FirstCopy | None, *, now: datetime, fired_at: datetime | N
     """What a body is, given the first copy of it.
 
     TradingView sends a body again only when it had no good answer, and never while it waits for one: so a first copy
-    that nobody was answered for makes this a resend, and everything sooner than a minute may be meant twice.
+    that nobody was answered for makes this a resend, for as long as resends come (theirs end within half a minute).
+    Everything sooner than a minute after an answer may be meant twice.
     """
     if first is None:
         return Copy.NEW
-    if first.answered_at is None and not first.being_answered:
+    if first.being_answered:
+        return _by_policy(policy)
+    if first.answered_at is None and abs(now - first.received_at) <= RESENT_WITHIN:
         return Copy.RESEND
-    if first.being_answered or first.answered_at is None or abs(now - first.answered_at) <= SAME_WISH_WITHIN:
+    if first.answered_at is not None and abs(now - first.answered_at) <= SAME_WISH_WITHIN:
         return _by_policy(policy)
     if fired_at is not None and now - fired_at > STALE_AFTER:
         return Copy.REPLAY

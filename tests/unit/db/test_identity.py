@@ -17,11 +17,11 @@ def judged(first: FirstCopy | None, *, policy: IdenticalAlerts = ASK, fired_at: 
 
 
 def answered(ago: timedelta) -> FirstCopy:
-    return FirstCopy(answered_at=NOON - ago, being_answered=False)
+    return FirstCopy(received_at=NOON - ago, answered_at=NOON - ago, being_answered=False)
 
 
-NEVER_ANSWERED = FirstCopy(answered_at=None, being_answered=False)
-IN_FLIGHT = FirstCopy(answered_at=None, being_answered=True)
+NEVER_ANSWERED = FirstCopy(received_at=NOON - timedelta(seconds=5), answered_at=None, being_answered=False)
+IN_FLIGHT = FirstCopy(received_at=NOON - timedelta(seconds=5), answered_at=None, being_answered=True)
 
 
 @pytest.mark.parametrize("policy", IdenticalAlerts)
@@ -40,7 +40,7 @@ def test_a_body_whose_first_copy_was_never_answered_is_that_copy_again(policy: I
     "first",
     [
         IN_FLIGHT,
-        FirstCopy(answered_at=NOON - timedelta(hours=1), being_answered=True),
+        FirstCopy(received_at=NOON - timedelta(hours=1), answered_at=NOON - timedelta(hours=1), being_answered=True),
         answered(timedelta(0)),
         answered(SAME_WISH_WITHIN),
         answered(-SAME_WISH_WITHIN),
@@ -61,3 +61,8 @@ def test_after_a_minute_an_identical_body_is_a_wish_of_its_own(policy: Identical
 def test_after_a_minute_a_body_that_says_it_is_old_is_a_replay(policy: IdenticalAlerts) -> None:
     first = answered(SAME_WISH_WITHIN + MOMENT)
     assert judged(first, policy=policy, fired_at=NOON - STALE_AFTER - MOMENT) is Copy.REPLAY
+
+
+def test_a_body_whose_first_copy_was_never_noted_as_answered_is_a_new_wish_once_resends_have_ended() -> None:
+    first = FirstCopy(received_at=NOON - timedelta(minutes=3), answered_at=None, being_answered=False)
+    assert judge_copy(first, now=NOON, fired_at=None, policy=IdenticalAlerts.ASK) is Copy.NEW
