@@ -139,7 +139,7 @@ def desk_report(connection: Connection, wall: datetime) -> DeskReport:
     """`wall` is the machine's time, which heartbeats are kept in."""
     lease = leases.current(connection)
     counts = connection.execute(
-        select(order_rows.c.state, func.count())
+        select(order_rows.c.state, func.count().label("total"))
         .where(order_rows.c.state.in_([state for state in OrderState if not state.is_final]))
         .group_by(order_rows.c.state)
     )
@@ -151,7 +151,7 @@ def desk_report(connection: Connection, wall: datetime) -> DeskReport:
         heartbeat_age=(wall - lease.renewed_at).total_seconds() if lease else None,
         holds=controls.holds(connection),
         token_expires_at=tokens.expiry(connection),
-        counts=dict(counts.tuples().all()),
+        counts={row.state: row.total for row in counts},
         undecided=alerts.count_undecided(connection),
         oldest_unsent=min((moment for moment in unsent if moment), default=None),
     )

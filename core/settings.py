@@ -6,6 +6,7 @@ back to the stand-ins of `core.sandbox` on this machine. Nothing here touches th
 
 import os
 import secrets
+from collections.abc import Generator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +15,8 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from core.errors import BadSettings
 
@@ -168,6 +171,7 @@ def load(**overrides: Any) -> Settings:
 
 def _faults(settings: Settings) -> list[str]:
     faults = [*_mode_faults(settings), *_secret_faults(settings)]
+    faults += [f"{name}: {words}" for name, words in _unusable(settings)]
     try:
         _parse_operators(settings.telegram_operators)
     except ValueError as error:
@@ -194,9 +198,23 @@ def _mode_faults(settings: Settings) -> list[str]:
         faults.append("DHAN_CLIENT_ID: live mode needs your Dhan client id, the digits shown in your Dhan profile")
     if not settings.telegram_bot_token:
         faults.append("TELEGRAM_BOT_TOKEN: live mode needs a bot token from @BotFather")
-    if not settings.telegram_operators:
+    if not settings.telegram_operators.strip(" ,"):
         faults.append("TELEGRAM_OPERATORS: live mode needs your Telegram user id, or nobody could approve an order")
     return faults
+
+
+def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
+    """Values that only their later users would choke on."""
+    for key in filter(None, settings.token_keys.get_secret_value().split(",")):
+        try:
+            Fernet(key)
+        except ValueError:
+            yield "TOKEN_KEYS", "each key is 32 random bytes in url-safe base64; leave it unset and one is made for you"
+            break
+    try:
+        make_url(settings.database)
+    except ArgumentError:
+        yield "DATABASE_URL", "write sqlite:///path/to/file.db, or leave it unset"
 
 
 _PLACEHOLDERS = {"changeme", "change-me", "secret", "password", "your-secret", "test", "xxx"}
@@ -218,7 +236,7 @@ def _parse_operators(text: str) -> dict[int, Role]:
     operators: dict[int, Role] = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
         user, _, role = entry.partition(":")
-        if not user.isdigit():
+        if not (user.isascii() and user.isdecimal()):
             raise ValueError(
                 f"'{entry}' should be a numeric Telegram user id, optionally ':viewer', ':approver' or ':admin'"
             )

@@ -37,7 +37,7 @@ class Web(FastAPI):
         self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/webhook" and scope["method"] == "POST":
+        if scope["type"] == "http" and scope["path"] == "/webhook":
             await self._door(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)

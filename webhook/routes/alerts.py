@@ -58,6 +58,9 @@ class AlertDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one alert; its answer counts as given once it has left."""
+        if scope["method"] != "POST":
+            await _ONLY_POST(scope, receive, send)
+            return
         headers = Headers(scope=scope)
         patience = self._patience_for(headers)
         receipt, answer = await self._answer(headers, receive, patience)
@@ -135,6 +138,7 @@ class AlertDoor:
         return self._patience
 
 
+_ONLY_POST = answers.error(405, "Alerts are posted.", headers={"Allow": "POST"})
 _INVALID_SECRET = answers.error(401, "Invalid webhook secret")
 
 

@@ -19,8 +19,17 @@ def status_routes(settings: Settings, database: Database, clock: Clock) -> APIRo
     wall = SystemClock()
 
     @router.get("/health", summary="How the desk is; no secrets")
-    async def health() -> dict[str, Any]:
-        report = await database.read(lambda connection: desk_report(connection, wall.now()))
+    async def health(response: Response) -> dict[str, Any]:
+        try:
+            report = await database.read(lambda connection: desk_report(connection, wall.now()))
+        except Unavailable as trouble:
+            response.status_code = 503
+            return {
+                "status": "unavailable",
+                "version": __version__,
+                "mode": settings.munshi_mode,
+                "reason": str(trouble),
+            }
         return {
             "status": "ok" if report.is_alive and not report.holds else "degraded",
             "version": __version__,

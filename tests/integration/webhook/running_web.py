@@ -1,0 +1,118 @@
+"""The web process's application behind real HTTP on loopback, on a thread of this process."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from core.clock import PaperClock, monotonic
+from core.db import alerts
+from core.db.alerts import StoredAlert
+from core.db.engine import Database, sqlite_driver
+from core.settings import Settings, load
+from tests.builders import NOON, database_file
+from webhook.app import build_app
+
+SECRET = "canary-secret-of-the-webhook"
+LEG = {
+    "transactionType": "B",
+    "orderType": "MKT",
+    "quantity": "1",
+    "exchange": "NSE",
+    "symbol": "RELIANCE",
+    "instrument": "EQ",
+    "productType": "C",
+    "sort_order": "1",
+    "price": "0",
+}
+
+
+def an_alert_text(*, secret: str | None = SECRET, note: str = "", **leg: Any) -> str:
+    """An alert as TradingView sends it; `note` makes its bytes different from another one's."""
+    alert = {"secret": secret, "alertType": "multi_leg_order", "order_legs": [LEG | leg], "note": note}
+    return json.dumps({name: value for name, value in alert.items() if value not in (None, "")})
+
+
+class RunningWeb:
+    """Speaks to the server as senders do, and looks into its database."""
+
+    def __init__(self, settings: Settings, port: int, client: httpx.Client, database: Database) -> None:
+        self.settings = settings
+        self.port = port
+        self.client = client
+        self.database = database
+
+    def post(self, text: str | bytes, **headers: str) -> httpx.Response:
+        return self.client.post("/webhook", content=text, headers=headers)
+
+    def stored(self) -> list[StoredAlert]:
+        with self.database.snapshot() as connection:
+            return alerts.recent(connection, 1000)[::-1]
+
+    def move_clock(self, seconds: float) -> None:
+        """The server follows within a few milliseconds."""
+        clock = PaperClock(self.settings.clock_file)
+        clock.jump_to(clock.now() + timedelta(seconds=seconds))
+
+    def send_raw(self, *pieces: bytes, wait: float = 5.0) -> bytes:
+        """Write to a socket of its own and read until the server closes it."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=wait) as connection:
+            for piece in pieces:
+                connection.sendall(piece)
+            answer = b""
+            while chunk := connection.recv(65_536):
+                answer += chunk
+            return answer
+
+    @contextmanager
+    def locked(self) -> Generator[None]:
+        """Another process is in the middle of a write."""
+        with closing(sqlite_driver().connect(self.database.engine.url.database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+
+
+@contextmanager
+def running_web(folder: Path, **settings: Any) -> Generator[RunningWeb]:
+    """A web process on a fresh database; in paper mode unless the settings say otherwise."""
+    database_file(folder)
+    loaded = load(munshi_data_dir=folder, **{"webhook_secret": SECRET, **settings})
+    if loaded.paper:
+        PaperClock(loaded.clock_file).jump_to(NOON)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        serving(uvicorn.Server(uvicorn.Config(build_app(loaded), log_config=None, access_log=False)), listening),
+        closing(Database(loaded.database)) as database,
+        httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", trust_env=False) as client,
+    ):
+        yield RunningWeb(loaded, listening.getsockname()[1], client, database)
+
+
+@contextmanager
+def serving(server: uvicorn.Server, listening: socket.socket) -> Generator[None]:
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        wait_until(lambda: server.started)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Let other threads run until the condition holds; at most five seconds."""
+    began = monotonic()
+    while not condition():
+        assert monotonic() - began < 5, "it did not come to pass within five seconds"
+        time.sleep(0.002)

@@ -1,0 +1,94 @@
+"""An alert that could not be stored is never answered with a 2xx: the sender is asked to send it again."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine, event
+
+from core.db.engine import Database
+from core.domain.alert import AlertState
+from tests.integration.webhook.running_web import RunningWeb, an_alert_text, running_web
+
+
+def asks_to_send_again(reply: httpx.Response) -> bool:
+    answer = reply.json()
+    assert answer["status"] == "error"
+    assert answer["message"].startswith("Not stored, send it again: ")
+    return (reply.status_code, reply.headers["retry-after"]) == (503, "5")
+
+
+@contextmanager
+def files_that_cannot_grow() -> Generator[None]:
+    """Every connection opened meanwhile finds its database full."""
+
+    def no_growth(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA max_page_count=1")  # SQLite takes it as: not larger than now
+
+    event.listen(Engine, "connect", no_growth)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", no_growth)
+
+
+def test_a_locked_database_answers_503_in_time_for_tradingview_and_a_copy_is_taken_later(web: RunningWeb) -> None:
+    with web.locked():
+        reply = web.post(an_alert_text())
+    assert asks_to_send_again(reply)
+    assert "locked" in reply.json()["message"]
+    assert reply.elapsed.total_seconds() < 2.5  # TradingView hangs up after three seconds
+    assert web.stored() == []
+    again = web.post(an_alert_text()).json()
+    assert (again["status"], again["duplicate"]) == ("success", False)
+    assert [alert.state for alert in web.stored()] == [AlertState.RECEIVED]
+
+
+def test_a_full_database_answers_503_and_keeps_no_half_of_an_alert(tmp_path: Path) -> None:
+    with files_that_cannot_grow(), running_web(tmp_path) as web:
+        for quantity in ("1", "many"):  # an alert to take, and one to keep for the operator with what is wrong with it
+            reply = web.post(an_alert_text(note="x" * 15_000, quantity=quantity))
+            assert asks_to_send_again(reply)
+            assert "full" in reply.json()["message"]
+        assert web.stored() == []
+        assert rows(web.database, "events") == 0
+
+
+def test_a_full_database_still_answers_for_itself(tmp_path: Path) -> None:
+    with files_that_cannot_grow(), running_web(tmp_path) as web:
+        web.post(an_alert_text(note="x" * 15_000))
+        assert web.client.get("/health").json()["alerts_undecided"] == 0
+        assert web.client.get("/trace").status_code == 200
+
+
+def test_a_database_that_cannot_be_read_is_not_ready_and_says_why(web: RunningWeb) -> None:
+    lose(web, "settings")
+    ready = web.client.get("/ready")
+    assert (ready.status_code, ready.json()["ready"]) == (503, False)
+    assert "settings" in ready.json()["reasons"][0]
+
+
+def test_health_answers_in_its_own_words_when_the_database_cannot_be_read(web: RunningWeb) -> None:
+    lose(web, "settings")
+    health = web.client.get("/health")
+    assert health.status_code != 500
+    assert health.json()["status"] != "ok"
+
+
+@pytest.mark.parametrize("table", ["events", "alerts"])
+def test_a_database_that_lost_a_table_it_writes_to_answers_503(web: RunningWeb, table: str) -> None:
+    lose(web, table)
+    assert asks_to_send_again(web.post(an_alert_text()))
+
+
+def lose(web: RunningWeb, table: str) -> None:
+    with web.database.transaction() as connection:
+        connection.exec_driver_sql(f"DROP TABLE {table}")
+
+
+def rows(database: Database, table: str) -> int:
+    with database.snapshot() as connection:
+        return connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()

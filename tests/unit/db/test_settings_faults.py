@@ -1,0 +1,190 @@
+"""Settings that cannot be right: the desk refuses to start, with one sentence per fault that names the variable."""
+
+from pathlib import Path
+
+import pytest
+
+from core.bootstrap import set_clock
+from core.clock import PaperClock, to_india
+from core.errors import BadSettings
+from core.settings import PaperAccount, Role, Settings, load
+
+LIVE = {
+    "MUNSHI_MODE": "live",
+    "DHAN_CLIENT_ID": "1100000001",
+    "TELEGRAM_BOT_TOKEN": "12345:abc",
+    "TELEGRAM_OPERATORS": "42",
+}
+ENOUGH = "sixteen-letters!"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def loaded(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return load()
+
+
+def faults(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
+    with pytest.raises(BadSettings) as refused:
+        loaded(monkeypatch, **environment)
+    assert str(refused.value) == "\n".join(refused.value.faults)
+    return refused.value.faults
+
+
+def test_paper_mode_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(monkeypatch)
+    assert settings.paper
+    assert settings.database == "sqlite:///data/munshi.db"
+    assert settings.client_id == PaperAccount.CLIENT_ID
+    assert settings.operators == {PaperAccount.OPERATOR_ID: Role.ADMIN}
+
+
+def test_live_mode_needs_its_account_bot_and_operators_and_names_all_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert faults(monkeypatch, MUNSHI_MODE="live") == [
+        "DHAN_CLIENT_ID: live mode needs your Dhan client id, the digits shown in your Dhan profile",
+        "TELEGRAM_BOT_TOKEN: live mode needs a bot token from @BotFather",
+        "TELEGRAM_OPERATORS: live mode needs your Telegram user id, or nobody could approve an order",
+    ]
+
+
+def test_live_mode_with_all_it_needs_speaks_to_the_real_dhan(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(monkeypatch, **LIVE)
+    assert not settings.paper
+    assert settings.dhan_api == "https://api.dhan.co/v2"
+    assert settings.dhan_auth == "https://auth.dhan.co"
+    assert settings.telegram_api == "https://api.telegram.org/bot"
+    assert settings.operators == {42: Role.ADMIN}
+    assert settings.pin_and_totp is None
+
+
+@pytest.mark.parametrize("missing", ["DHAN_CLIENT_ID", "TELEGRAM_BOT_TOKEN", "TELEGRAM_OPERATORS"])
+def test_a_setting_that_is_empty_is_missing(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    [fault] = faults(monkeypatch, **LIVE | {missing: ""})
+    assert fault.startswith(f"{missing}: live mode needs")
+
+
+def test_operators_that_name_nobody_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    [fault] = faults(monkeypatch, **LIVE | {"TELEGRAM_OPERATORS": " , "})
+    assert fault.startswith("TELEGRAM_OPERATORS: ")
+
+
+def test_the_clock_is_set_in_paper_mode_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert faults(monkeypatch, **LIVE, MUNSHI_CLOCK="2026-12-01T10:30") == [
+        "MUNSHI_CLOCK: the clock can be set in paper mode only"
+    ]
+
+
+@pytest.mark.parametrize("name", ["DHAN_API_URL", "DHAN_AUTH_URL", "DHAN_INSTRUMENTS_URL"])
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://api.dhan.co/v2", "api.dhan.co"),
+        ("https://127.0.0.1@api.dhan.co/v2", "api.dhan.co"),
+        ("https://127.0.0.1.example.com/v2", "127.0.0.1.example.com"),
+        ("https://localhost.dhan.co/v2", "localhost.dhan.co"),
+        ("api.dhan.co/v2", "None"),
+    ],
+)
+def test_paper_mode_talks_to_no_foreign_host(monkeypatch: pytest.MonkeyPatch, name: str, url: str, host: str) -> None:
+    [fault] = faults(monkeypatch, **{name: url})
+    assert fault == f"{name}: paper mode talks only to this machine or to Dhan's sandbox, not to {host}"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9", "localhost", "[::1]:9", "sandbox.dhan.co", "LOCALHOST"])
+def test_paper_mode_talks_to_this_machine_and_to_dhans_sandbox(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    assert loaded(monkeypatch, DHAN_API_URL=f"http://{host}/v2").dhan_api == f"http://{host}/v2"
+
+
+@pytest.mark.parametrize("name", ["WEBHOOK_SECRET", "ADMIN_TOKEN"])
+@pytest.mark.parametrize("secret", ["changeme", "SECRET", "x", "fifteen-letters"])
+def test_a_secret_that_can_be_guessed_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, secret: str) -> None:
+    assert faults(monkeypatch, **{name: secret}) == [
+        f"{name}: use at least 16 random characters, or leave it unset and one is made for you"
+    ]
+    assert len(ENOUGH) == 16
+    assert loaded(monkeypatch, **{name: ENOUGH})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MUNSHI_MODE", "real"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("SANDBOX_PORT", "eighty"),
+        ("WEBHOOK_WAIT_MS", "2001"),
+        ("WEBHOOK_WAIT_MS", "-1"),
+        ("LOG_FORMAT", "xml"),
+        ("TOKEN_KEYS", "no-key-at-all"),
+        ("DATABASE_URL", "munshi.db"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    [fault] = faults(monkeypatch, **{name: value})
+    assert fault.startswith(f"{name}: ")
+    assert "\n" not in fault
+
+
+@pytest.mark.parametrize(
+    ("operators", "fault"),
+    [
+        ("@someone", "'@someone' should be a numeric Telegram user id, optionally ':viewer', ':approver' or ':admin'"),
+        ("42:owner", "'owner' is no role; use viewer, approver or admin"),
+        ("42,admin", "'admin' should be a numeric Telegram user id, optionally ':viewer', ':approver' or ':admin'"),
+        ("-42", "'-42' should be a numeric Telegram user id, optionally ':viewer', ':approver' or ':admin'"),
+        ("4²", "'4²' should be a numeric Telegram user id, optionally ':viewer', ':approver' or ':admin'"),
+    ],
+)
+def test_an_operator_who_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, operators: str, fault: str) -> None:
+    assert faults(monkeypatch, TELEGRAM_OPERATORS=operators) == [f"TELEGRAM_OPERATORS: {fault}"]
+
+
+def test_operators_are_read_with_their_roles(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(monkeypatch, TELEGRAM_OPERATORS=" 1, 2:viewer,3:approver ,4:admin,")
+    assert settings.operators == {1: Role.ADMIN, 2: Role.VIEWER, 3: Role.APPROVER, 4: Role.ADMIN}
+
+
+def test_with_a_bot_of_ones_own_nobody_is_an_operator_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loaded(monkeypatch, TELEGRAM_BOT_TOKEN="12345:abc").operators == {}
+
+
+def test_an_account_of_ones_own_is_never_signed_in_with_the_stand_ins_pin(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loaded(monkeypatch).pin_and_totp is not None
+    assert loaded(monkeypatch, DHAN_CLIENT_ID="1234567890").pin_and_totp is None
+
+
+def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = faults(monkeypatch, DHAN_API_URL="https://api.dhan.co", ADMIN_TOKEN="x", TELEGRAM_OPERATORS="me")
+    assert [fault.partition(":")[0] for fault in told] == ["DHAN_API_URL", "ADMIN_TOKEN", "TELEGRAM_OPERATORS"]
+
+
+def test_refused_settings_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    faults(monkeypatch, MUNSHI_MODE="live")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_fault_never_repeats_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = faults(monkeypatch, WEBHOOK_SECRET="canary", ADMIN_TOKEN="canary2")
+    assert not [fault for fault in told if "canary" in fault]
+
+
+def test_the_start_time_is_india_time_unless_it_names_a_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(monkeypatch, MUNSHI_CLOCK="2026-12-01T10:30")
+    set_clock(settings)
+    assert to_india(PaperClock(settings.clock_file).now()).isoformat()[:16] == "2026-12-01T10:30"
+    set_clock(settings.model_copy(update={"munshi_clock": "2026-12-01T10:30Z"}))
+    assert to_india(PaperClock(settings.clock_file).now()).isoformat()[:16] == "2026-12-01T16:00"
+
+
+def test_a_start_time_that_is_no_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(monkeypatch, MUNSHI_CLOCK="half past ten")
+    with pytest.raises(BadSettings, match="MUNSHI_CLOCK: 'half past ten' is no time; write 2026-12-01T10:30"):
+        set_clock(settings)
