@@ -14,7 +14,6 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 INDIA = ZoneInfo("Asia/Kolkata")
-LOOK_EVERY = 0.01
 
 
 class Clock(Protocol):
@@ -35,7 +34,6 @@ class PaperClock:
     """The machine's clock plus the offset that `jump_to` wrote; every process that opened the same file follows."""
 
     file: Path
-    _looked: float = field(default=-1.0, repr=False)
     _seen: tuple[int, int] | None = field(default=None, repr=False)
     _offset: timedelta = field(default=timedelta(0), repr=False)
 
@@ -50,19 +48,12 @@ class PaperClock:
         scratch = self.file.with_suffix(f".{os.getpid()}")
         scratch.write_text(json.dumps({"offset_seconds": offset.total_seconds()}))
         scratch.replace(self.file)
-        self._looked = -1.0
 
     def _current_offset(self) -> timedelta:
-        """The offset in the file, as of the last few milliseconds: asking the disk each time would cost too much."""
-        now = time.monotonic()
-        if self._looked >= 0 and now - self._looked < LOOK_EVERY:
-            return self._offset
-        self._looked = now
         try:
             stat = self.file.stat()
         except FileNotFoundError:
-            self._seen, self._offset = None, timedelta(0)
-            return self._offset
+            return timedelta(0)
         seen = (stat.st_mtime_ns, stat.st_ino)
         if seen != self._seen:
             self._offset = timedelta(seconds=json.loads(self.file.read_text())["offset_seconds"])

@@ -120,12 +120,14 @@ class Intake:
             latest = _INSTANT.process_bind_param(max(answered.values()), connection.dialect)
             bulk.run(connection, _MARK.format(bulk.marks(len(answered))), [latest, *answered])
         uids = {receipt.uid for receipt, _ in closed}
-        self._database.after_commit(lambda: self._forget(uids, len(closed)))
+        self._database.after_commit(lambda: self._forget(uids, closed))
         return uids
 
-    def _forget(self, uids: set[str], noted: int) -> None:
+    def _forget(self, uids: set[str], noted: list[tuple[Receipt, datetime | None]]) -> None:
+        """Two works of one commit may have noted the same: what is gone already is left alone."""
         self._waiting -= uids
-        for _ in range(noted):
+        done = {id(entry) for entry in noted}
+        while self._answered and id(self._answered[0]) in done:
             self._answered.popleft()
 
     def _add(self, connection: Connection, arrivals: Sequence[Arrival], **values: Any) -> list[Receipt]:
@@ -177,7 +179,10 @@ class Intake:
 
 
 _LAST_ID = "SELECT max(id) FROM alerts"
-_FIRST_COPIES = "SELECT id, uid, digest, reason, received_at, answered_at FROM alerts WHERE digest IN ({}) AND repeat_of IS NULL ORDER BY id"
+_FIRST_COPIES = (
+    "SELECT id, uid, digest, reason, received_at, answered_at FROM alerts "
+    "WHERE digest IN ({}) AND repeat_of IS NULL ORDER BY id"
+)
 _MARK = "UPDATE alerts SET answered_at = ? WHERE id IN ({})"
 _INSTANT = Instant()
 

@@ -38,15 +38,18 @@ class Nudger:
             except OSError as trouble:
                 log.debug("nudge_lost", why=str(trouble))
 
+    async def look(self) -> None:
+        """Look at the lease now. Raises Unavailable."""
+        lease = await self._database.read(leases.current)
+        self._port = lease.nudge_port if lease and lease.expires_at > self._wall.now() else None
+
     async def watch_lease(self) -> None:
         """Look at the lease until cancelled."""
         while True:
             try:
-                lease = await self._database.read(leases.current)
+                await self.look()
             except Unavailable as trouble:
                 log.warning("lease_not_read", why=str(trouble))
-            else:
-                self._port = lease.nudge_port if lease and lease.expires_at > self._wall.now() else None
             await asyncio.sleep(LOOK_EVERY if self.desk_is_there else LOOK_FOR_DESK_EVERY)
 
     def close(self) -> None:

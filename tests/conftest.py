@@ -1,7 +1,6 @@
 """For every test: no settings from outside, no network but this machine, and free ports to listen on."""
 
 import os
-import socket
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.settings import Settings
+from tests import ports
 
 # A developer's own shell and .env must not reach a test, least of all with a live token.
 for name in (*Settings.model_fields, "munshi_secrets_dir"):
@@ -41,16 +41,10 @@ sys.addaudithook(_keep_inside)
 @pytest.fixture
 def find_port() -> Callable[[], int]:
     """Each call finds another port of 127.0.0.1 that is free now."""
-    return _free_port
+    return ports.find_port
 
 
 @pytest.fixture
 def free_port() -> int:
     """A port of 127.0.0.1 that is free now."""
-    return _free_port()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return ports.find_port()

@@ -75,7 +75,7 @@ def build_app(settings: Settings) -> FastAPI:
         source_id=source_id,
     )
     app = Web(door, title="Munshi", version=__version__, lifespan=lifespan)
-    app.include_router(status_routes(settings, database, clock))
+    app.include_router(status_routes(settings, database, clock, nudger))
     app.include_router(trace_routes(settings, database, clock))
     describe(app)
     return app

@@ -155,11 +155,12 @@ class Database:
         try:
             with self.transaction() as connection:
                 outcomes = self._run(connection, jobs)
+            for step in self._after_commit:
+                step()
         except Exception as trouble:  # noqa: BLE001 - handed to the callers, each of whom raises it
             return [(job, trouble) for job in jobs]
-        for step in self._after_commit:
-            step()
-        return outcomes
+        else:
+            return outcomes
 
     def _run(self, connection: Connection, jobs: list[_Job]) -> list[tuple[_Job, Any]]:
         outcomes: list[tuple[_Job, Any]] = []

@@ -179,17 +179,22 @@ class Desk:
             self._tell.set()
 
     async def _watch_broker(self) -> None:
-        """Keep signed in, follow the order book, look up what is in doubt. The first book lets orders go out."""
+        """Keep signed in, follow the order book, look up what is in doubt.
+
+        The first book, and a list of instruments, let orders go out.
+        """
         read_at: float | None = None
+        is_open = False
         while True:
             if await self._session.keep():
                 try:
                     if await self._book_is_due(read_at):
                         await self._reconciler.follow_book()
-                        if read_at is None:
-                            await self._open_for_business()
                         read_at = monotonic()
                         self._tell.set()
+                    if not is_open and read_at is not None and self._instruments.is_there:
+                        await self._open_for_business()
+                        is_open = True
                     await self._resolver.look_up_due()
                 except SignInNeeded as trouble:
                     await self._session.die(str(trouble))

@@ -25,8 +25,14 @@ def browser() -> Generator[Browser]:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Generator[World]:
-    with World.opened(tmp_path) as opened:
-        yield opened
+    """As a newcomer meets it: nothing was ever fired."""
+    with World.closed(tmp_path) as untouched:
+        untouched.sandbox.start()
+        untouched.outside_is_there()
+        untouched.web.start()
+        untouched.desk.start()
+        untouched.is_ready()
+        yield untouched
 
 
 class Pictures:

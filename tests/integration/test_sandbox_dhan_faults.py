@@ -151,6 +151,8 @@ def _running(data_dir: Path) -> Iterator[tuple[httpx.Client, "subprocess.Popen[A
     command = [sys.executable, "-m", "core.sandbox.dhan", "--data-dir", str(data_dir)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        with httpx.Client(base_url=process.stdout.readline().strip(), trust_env=False) as http:
-            yield http, process
-        process.kill()
+        try:
+            with httpx.Client(base_url=process.stdout.readline().strip(), trust_env=False) as http:
+                yield http, process
+        finally:
+            process.kill()

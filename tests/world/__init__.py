@@ -19,8 +19,9 @@ from core.db.orders import of_alert
 from core.db.tables import attempts, cards, leases, outbox
 from core.sandbox.tradingview import content_type
 from core.settings import load
+from tests.ports import find_port
 from tests.world.phone import Phone
-from tests.world.processes import Process, T, find_ports, until
+from tests.world.processes import Process, T, until
 
 TUESDAY = "2026-12-01T10:30"
 _STARTS_WITHIN = 10.0
@@ -33,7 +34,7 @@ class World:
     """Use `opened`. The Dhan stand-in's ledger is the oracle: what it does not have was not ordered."""
 
     def __init__(self, folder: Path, commands: Commands) -> None:
-        web_port, sandbox_port = find_ports(2)
+        web_port, sandbox_port = find_port(), find_port()
         self.settings = load(munshi_data_dir=folder, port=web_port, sandbox_port=sandbox_port)
         self._env = {"MUNSHI_DATA_DIR": str(folder), "PORT": str(web_port), "SANDBOX_PORT": str(sandbox_port)}
         self.processes = {name: Process(name, command, self._env, folder) for name, command in commands.items()}

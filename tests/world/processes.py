@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -76,16 +75,6 @@ class Process:
         if self._running is not None and self.is_alive:
             self._running.send_signal(number)
             self._running.wait(timeout=15)
-
-
-def find_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that are free now, all different."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def until(condition: Callable[[], T | None], words: str, seconds: float = 5) -> T:

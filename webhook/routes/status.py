@@ -12,9 +12,10 @@ from core.domain.order import OrderState
 from core.errors import Unavailable
 from core.reports import DeskReport, desk_report
 from core.settings import Settings
+from core.wakeup import Nudger
 
 
-def status_routes(settings: Settings, database: Database, clock: Clock) -> APIRouter:
+def status_routes(settings: Settings, database: Database, clock: Clock, nudger: Nudger) -> APIRouter:
     router = APIRouter(tags=["status"])
     wall = SystemClock()
 
@@ -47,11 +48,13 @@ def status_routes(settings: Settings, database: Database, clock: Clock) -> APIRo
     @router.get("/ready", summary="200 when alerts are taken and acted on, else 503 with the reasons")
     async def ready(response: Response) -> dict[str, Any]:
         try:
+            await nudger.look()
             report = await database.read(lambda connection: desk_report(connection, wall.now()))
         except Unavailable as trouble:
             response.status_code = 503
             return {"ready": False, "reasons": [str(trouble)]}
-        reasons = [*report.holds.values()] if report.is_alive else ["no desk is running"]
+        is_there = nudger.desk_is_there
+        reasons = [*report.holds.values()] if is_there else ["no desk is running"]
         response.status_code = 503 if reasons else 200
         return {
             "ready": not reasons,
