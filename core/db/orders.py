@@ -54,6 +54,11 @@ def get(connection: Connection, order_id: int) -> Order:
     return found[0]
 
 
+def is_as_seen(connection: Connection, order: Order) -> bool:
+    """Whether nobody has changed the order since."""
+    return get(connection, order.id).version == order.version
+
+
 def of_alert(connection: Connection, alert_id: int) -> list[Order]:
     """The alert's orders in leg order."""
     return of_alerts(connection, [alert_id]).get(alert_id, [])

@@ -25,6 +25,8 @@ _RINGS = {
 
 def adopt(connection: Connection, order: Order, found: BrokerOrder, moment: Moment) -> None:
     """An order in doubt was found at the broker: take it as ours, unless it is not what we asked for."""
+    if not orders.is_as_seen(connection, order):
+        return
     if not found.is_what_was_asked(order):
         _conflict(connection, order, found, moment)
         return

@@ -30,7 +30,12 @@ class Moment:
 
 
 def record(connection: Connection, claim: Claim, outcome: Outcome, moment: Moment) -> None:
-    """Store the outcome of the claim's one POST. `outcome` Refused means: and a look-up did not find it either."""
+    """Store the outcome of the claim's one POST. `outcome` Refused means: and a look-up did not find it either.
+
+    An order that another desk took over meanwhile is left to its look-ups: closing the attempt here would end them.
+    """
+    if not orders.is_as_seen(connection, claim.order):
+        return
     match outcome:
         case Accepted():
             _accepted(connection, claim, outcome.order_id, moment)
@@ -127,5 +132,7 @@ def settle(
 
 def not_yet(connection: Connection, claim: Claim, words: str, moment: Moment) -> None:
     """The claim was not used: the order goes back to its place in the queue."""
+    if not orders.is_as_seen(connection, claim.order):
+        return
     settle(connection, claim, AttemptState.NOT_SENT, moment, words=words)
     wait(connection, claim, moment, words=f"Not sent yet: {words}", delay=1)
