@@ -149,6 +149,12 @@ def _alarm(connection: Connection, order: Order, key: str, words: str, moment: M
 
 
 def alarm_twins(connection: Connection, order: Order, twins: list[str], moment: Moment) -> None:
-    """Dhan made several orders of one request."""
-    words = f"Dhan has {len(twins)} orders under one name of ours: {', '.join(twins)}. Look at them in Dhan's app."
+    """Dhan has several orders for this one."""
+    words = f"Dhan has {len(twins)} orders for this one: {', '.join(twins)}. Look at them in Dhan's app."
     _alarm(connection, order, f"twins.{order.id}", words, moment)
+
+
+def alarm_ghost(connection: Connection, order: Order, found: list[str], moment: Moment) -> None:
+    """An order that ended here before it reached the broker is there all the same."""
+    words = f"Dhan has {', '.join(found)} for this order, which is {order.state} here. Look at it in Dhan's app."
+    _alarm(connection, order, f"ghost.{order.id}", words, moment)
