@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, time
 
+import structlog
 from sqlalchemy import Connection
 
 from core import journal, notifications
@@ -13,6 +14,9 @@ from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState
 from core.engine.adopt import adopt, alarm_ghost, alarm_twins, follow
 from core.engine.record import Moment
+from core.errors import BrokerUnavailable
+
+log = structlog.get_logger()
 
 HISTORY_READY_FROM = time(7, 0)
 _CAME_TO_NOTHING = (BrokerState.REJECTED, BrokerState.CANCELLED, BrokerState.LAPSED)
@@ -35,9 +39,16 @@ class Reconciler:
             await self._close_past_days(left)
 
     async def _close_past_days(self, left: list[Order]) -> None:
-        """Orders whose day ended while nobody looked: the trade history says what they had traded."""
+        """Orders whose day ended while nobody looked: the trade history says what they had traded.
+
+        They wait when it cannot be read; today's orders must not.
+        """
         days = [broker_day(order) for order in left]
-        fills = await self._broker.past_fills(min(days), max(days))
+        try:
+            fills = await self._broker.past_fills(min(days), max(days))
+        except BrokerUnavailable as trouble:
+            log.warning("past_days_wait", orders=[order.label for order in left], why=str(trouble))
+            return
         moment = Moment(now=self._clock.now(), wall=self._wall.now())
         await self._database.write(lambda connection: close_past_days(connection, left, fills, moment))
 

@@ -194,3 +194,15 @@ async def test_a_fill_that_nobody_watched_is_found_in_the_history_the_next_morni
     filled = floor.now(order)
     assert (filled.state, filled.filled_quantity) == (OrderState.FILLED, 10)
     assert filled.average_price is not None
+
+
+async def test_a_history_that_cannot_be_read_holds_nothing_up(floor: Floor) -> None:
+    order = await floor.sent()
+    floor.clock.instant = NEXT_MORNING
+    await floor.sign_in()
+    no_data = {"errorType": "Data_Error", "errorCode": "DH-907", "errorMessage": "No data present"}
+    floor.dhan.script("trades", "status", status=400, body=no_data)
+    await floor.follow_book()
+    assert floor.now(order).state is OrderState.WORKING
+    await floor.follow_book()
+    assert floor.now(order).state is OrderState.FILLED
