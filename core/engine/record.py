@@ -13,7 +13,7 @@ from core.db import attempts, orders
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
-from core.engine.claim import Claim
+from core.engine.claim import Claim, ask_again
 from core.engine.words import explain
 
 FIRST_LOOKUP = timedelta(seconds=1)
@@ -43,7 +43,7 @@ def record(connection: Connection, claim: Claim, outcome: Outcome, moment: Momen
             _refused(connection, claim, outcome, moment)
         case NotSent():
             settle(connection, claim, AttemptState.NOT_SENT, moment, words=outcome.words)
-            try_again(connection, claim, moment, words=f"Not sent: {outcome.words}. It is tried again.")
+            try_again(connection, claim, moment, words=f"Not sent: {outcome.words}.")
         case Unknown():
             doubt(connection, claim.order, claim.attempt_id, outcome.words, moment)
         case _:
@@ -98,7 +98,7 @@ def try_again(connection: Connection, claim: Claim, moment: Moment, *, words: st
     posts = attempt.posts if attempt else 1
     queued = wait(connection, claim, moment, words=words, delay=_BACK_OFF[min(posts, MOST_POSTS) - 1])
     if posts >= MOST_POSTS and queued is not None:
-        orders.move(connection, queued, OrderState.AWAITING_APPROVAL, at=moment.now, actor=journal.DESK, reason=words)
+        ask_again(connection, queued, f"{words} That was try {posts}: the next one needs your tap.", moment.now)
 
 
 def wait(connection: Connection, claim: Claim, moment: Moment, *, words: str, delay: float = 0) -> Order | None:

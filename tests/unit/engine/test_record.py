@@ -95,6 +95,8 @@ def test_what_was_not_taken_is_tried_again_later_each_time_and_then_asked_about(
         now = order.retry_at
     assert delays == BACK_OFF
     assert order.state is OrderState.AWAITING_APPROVAL
+    assert rings(connection) == [Notice.NEEDS_OPERATOR]
+    assert "try 4" in last_words(connection)
     [attempt] = attempts.of_orders(connection, [order.id])
     assert (attempt.state, attempt.posts) == (AttemptState.NOT_SENT, MOST_POSTS)
 
