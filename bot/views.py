@@ -271,4 +271,6 @@ def _spoken(left: timedelta) -> str:
 
 
 def _words(text: str) -> str:
+    """On one line: a line break could pass for a fact of the card, and `fit` cuts at line ends, between tags."""
+    text = " ".join(text.split())
     return escape(text if len(text) <= _MOST_WORDS else text[:_MOST_WORDS] + "…")
