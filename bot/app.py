@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from telegram import BotCommand, BotCommandScopeChat, Update
-from telegram.error import BadRequest, TelegramError
+from telegram.error import TelegramError
 from telegram.ext import (
     AIORateLimiter,
     Application,
@@ -101,8 +101,8 @@ class Console:
             commands = [BotCommand(c.name, c.summary) for c in COMMANDS if may(role, c.role)]
             try:
                 await application.bot.set_my_commands(commands, BotCommandScopeChat(user_id))
-            except BadRequest as error:  # an operator who never wrote to the bot has no menu yet
-                log.info("menu_not_set", user=user_id, why=error.message)
+            except TelegramError as error:  # one who never wrote to the bot, or blocked it, has no menu
+                log.info("menu_not_set", user=user_id, why=type(error).__name__)
         log.info("telegram_connected")
 
     async def _listen(self) -> None:
