@@ -31,7 +31,7 @@ ALLOWED = ["message", "callback_query", "my_chat_member"]
 POLL_SECONDS = 20
 _LONGEST_WAIT = 30.0
 _BEFORE_ALL = -1
-_FAILED = "That failed, and nothing was changed. The log says why."
+_FAILED = "That failed; the log says why. Look at the card or at /status before you try again."
 
 BotApplication = Application[Any, Any, Any, Any, Any, Any]
 
