@@ -4,6 +4,7 @@ Loaded once per process by `load()`, frozen, secrets masked. Paper mode needs no
 back to the stand-ins of `core.sandbox` on this machine. Nothing here touches the network or the database.
 """
 
+import base64
 import os
 import secrets
 from collections.abc import Generator
@@ -211,12 +212,23 @@ def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
         except ValueError:
             yield "TOKEN_KEYS", "each key is 32 random bytes in url-safe base64; leave it unset and one is made for you"
             break
+    secret = settings.dhan_totp_secret.get_secret_value() if settings.dhan_totp_secret else ""
+    if secret and not _makes_codes(secret):
+        yield "DHAN_TOTP_SECRET", "16 or more of the letters A to Z and the digits 2 to 7, as Dhan shows it, no spaces"
     try:
         make_url(settings.database)
     except ArgumentError:
         yield "DATABASE_URL", "write sqlite:///path/to/file.db, or leave it unset"
 
 
+def _makes_codes(secret: str) -> bool:
+    try:
+        return len(base64.b32decode(secret + "=" * (-len(secret) % 8), casefold=True)) >= _LEAST_TOTP_BYTES
+    except ValueError:
+        return False
+
+
+_LEAST_TOTP_BYTES = 10
 _PLACEHOLDERS = {"changeme", "change-me", "secret", "password", "your-secret", "test", "xxx"}
 
 

@@ -125,6 +125,10 @@ def test_a_secret_that_can_be_guessed_is_refused(monkeypatch: pytest.MonkeyPatch
         ("LOG_FORMAT", "xml"),
         ("TOKEN_KEYS", "no-key-at-all"),
         ("DATABASE_URL", "munshi.db"),
+        ("DHAN_TOTP_SECRET", "JBSW Y3DP EHPK 3PXP"),
+        ("DHAN_TOTP_SECRET", "JBSWY3DPEHPK3PX1"),
+        ("DHAN_TOTP_SECRET", "JBSWY3DPEHPK3PXPA"),
+        ("DHAN_TOTP_SECRET", "JBSWY3DP"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
