@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from core.errors import Unavailable
 
@@ -214,12 +214,14 @@ def _settle(outcomes: list[tuple[_Job, Any]]) -> None:
 
 @contextmanager
 def _words_for_trouble() -> Generator[None]:
+    """A file that is locked, full or damaged; what breaks a rule of ours is a bug and passes as it is."""
+    driver = sqlite_driver()
     try:
         yield
-    except sqlite_driver().OperationalError as error:  # from a statement that went past the toolkit
-        raise DatabaseUnavailable(f"the database did not take it: {error}") from error
-    except OperationalError as error:
-        raise DatabaseUnavailable(f"the database did not take it: {error.orig}") from error
+    except (DatabaseError, driver.DatabaseError) as error:  # the driver's own: past the toolkit
+        if type(error) not in (OperationalError, DatabaseError, driver.OperationalError, driver.DatabaseError):
+            raise
+        raise DatabaseUnavailable(f"the database did not take it: {getattr(error, 'orig', error)}") from error
 
 
 def _commit(connection: Connection) -> None:
