@@ -5,8 +5,10 @@ back to the stand-ins of `core.sandbox` on this machine. Nothing here touches th
 """
 
 import base64
+import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Generator
 from enum import StrEnum
 from pathlib import Path
@@ -276,20 +278,26 @@ def _with_generated_secrets(settings: Settings) -> Settings:
 
 def _read_or_create(file: Path, fresh: str) -> str:
     """The file's text, or `fresh` written to it with mode 0600; two processes that start together agree."""
-    scratch = file.with_name(f".{file.name}.{os.getpid()}")
     if not file.exists():
-        scratch.touch(mode=0o600)
-        scratch.write_text(fresh)
-        try:
-            os.link(scratch, file)
-        except FileExistsError:
-            pass
-        finally:
-            scratch.unlink()
+        _create(file, fresh)
     secret = file.read_text().strip()
     if not secret:
         raise BadSettings([f"{file.name.upper()}: {file} is empty; delete it and a new one is made"])
     return secret
+
+
+def _create(file: Path, text: str) -> None:
+    """All of it or nothing, power cuts included; whoever comes second leaves what the first one wrote."""
+    handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "w") as target:
+            target.write(text)
+            target.flush()
+            os.fsync(handle)
+        with contextlib.suppress(FileExistsError):
+            os.link(scratch, file)
+    finally:
+        Path(scratch).unlink()
 
 
 def _sentence(fault: Any) -> str:
