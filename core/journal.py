@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, literal, select, update
 
 from core.db.tables import alerts, cards, events
+from core.db.types import Instant
 
 DESK = "desk"
 WEB = "web"
@@ -53,9 +54,13 @@ def append_all(connection: Connection, batch: Sequence[Event]) -> None:
 
 
 def touch_cards(connection: Connection, alert_id: int, at: datetime) -> None:
-    """The alert's cards no longer show the truth: a new version is due, and buttons of older ones are void."""
+    """The alert's cards no longer show the truth: a new version is due, and buttons of older ones are void.
+
+    One that waits already keeps its place, or a busy card would never be shown.
+    """
     connection.execute(update(alerts).where(alerts.c.id == alert_id).values(card_version=alerts.c.card_version + 1))
-    connection.execute(update(cards).where(cards.c.alert_id == alert_id).values(due_at=at, failures=0))
+    place_in_line = func.coalesce(cards.c.due_at, literal(at, Instant))
+    connection.execute(update(cards).where(cards.c.alert_id == alert_id).values(due_at=place_in_line, failures=0))
 
 
 def story(connection: Connection, alert_id: int) -> list[Event]:
