@@ -48,8 +48,7 @@ def adopt(connection: Connection, order: Order, found: BrokerOrder, moment: Mome
     )
     if working is None:
         return
-    if order.state is not OrderState.SUBMITTING:
-        notifications.ring_order(connection, Notice.FOUND, working, at=moment.now, words=words)
+    notifications.ring_order(connection, Notice.FOUND, working, at=moment.now, words=words)
     follow(connection, working, found, moment)
 
 

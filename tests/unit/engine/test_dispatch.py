@@ -227,7 +227,7 @@ async def test_a_refusal_that_the_look_up_contradicts_is_no_refusal(floor: Floor
     order = await floor.sent()
     assert order.state is OrderState.WORKING
     assert order.broker_order_id == floor.dhan.book()[0]["orderId"]
-    assert told(floor) == []
+    assert told(floor) == [Notice.FOUND]
 
 
 async def test_a_name_that_dhan_refuses_as_used_is_the_order_it_has(floor: Floor) -> None:
