@@ -188,13 +188,9 @@ def _mode_faults(settings: Settings) -> list[str]:
         "DHAN_AUTH_URL": settings.dhan_auth,
         "DHAN_INSTRUMENTS_URL": settings.dhan_instruments,
     }
+    faults = [f"{name}: {words}" for name, url in urls.items() if (words := _wrong_with(url, paper=settings.paper))]
     if settings.paper:
-        return [
-            f"{name}: paper mode talks only to this machine or to Dhan's sandbox, not to {urlsplit(url).hostname}"
-            for name, url in urls.items()
-            if urlsplit(url).hostname not in _PAPER_HOSTS
-        ]
-    faults: list[str] = []
+        return faults
     if settings.munshi_clock:
         faults.append("MUNSHI_CLOCK: the clock can be set in paper mode only")
     if not settings.dhan_client_id:
@@ -204,6 +200,20 @@ def _mode_faults(settings: Settings) -> list[str]:
     if not settings.telegram_operators.strip(" ,"):
         faults.append("TELEGRAM_OPERATORS: live mode needs your Telegram user id, or nobody could approve an order")
     return faults
+
+
+def _wrong_with(url: str, *, paper: bool) -> str:
+    """Why Dhan must not be spoken to there: PIN and token go along."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "this is no address; leave it unset"
+    if paper and host not in _PAPER_HOSTS:
+        return f"paper mode talks only to this machine or to Dhan's sandbox, not to {host}"
+    if parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK):
+        return ""
+    return "an address outside this machine must begin with https://"
 
 
 def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
