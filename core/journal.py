@@ -54,11 +54,16 @@ def append_all(connection: Connection, batch: Sequence[Event]) -> None:
 
 
 def touch_cards(connection: Connection, alert_id: int, at: datetime) -> None:
-    """The alert's cards no longer show the truth: a new version is due, and buttons of older ones are void.
-
-    One that waits already keeps its place, or a busy card would never be shown.
-    """
+    """The alert's cards no longer show the truth: a new version is due, and buttons of older ones are void."""
     connection.execute(update(alerts).where(alerts.c.id == alert_id).values(card_version=alerts.c.card_version + 1))
+    redraw_cards(connection, alert_id, at)
+
+
+def redraw_cards(connection: Connection, alert_id: int, at: datetime) -> None:
+    """Show the alert's cards as they now are; buttons that are good stay good.
+
+    A card that waits already keeps its place, or a busy one would never be shown.
+    """
     place_in_line = func.coalesce(cards.c.due_at, literal(at, Instant))
     connection.execute(update(cards).where(cards.c.alert_id == alert_id).values(due_at=place_in_line, failures=0))
 
