@@ -3,7 +3,7 @@
 An event of an alert also makes the alert's cards due, so that what the operator sees commits with what happened.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,12 +45,6 @@ def append(connection: Connection, event: Event) -> None:
     connection.execute(insert(events), _row(event))
     if event.alert_id is not None:
         touch_cards(connection, event.alert_id, event.at)
-
-
-def append_all(connection: Connection, batch: Sequence[Event]) -> None:
-    """Add events of alerts that have no cards yet, in one statement."""
-    if batch:
-        connection.execute(insert(events), [_row(event) for event in batch])
 
 
 def touch_cards(connection: Connection, alert_id: int, at: datetime) -> None:
