@@ -108,7 +108,8 @@ class Console:
     async def _listen(self) -> None:
         """Hand on updates until Telegram fails. Our own loop, since the library's ends for good at one 401 or 404.
 
-        An update is confirmed by the next call, so a crash delivers it again; every effect is a guarded move.
+        The next call confirms an update while it may still be under way: a tap that a crash swallows has no answer and
+        leaves its card as it was. One that comes twice meets a guarded move.
         """
         offset: int | None = None
         while True:
