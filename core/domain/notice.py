@@ -17,4 +17,5 @@ class Notice(StrEnum):
     FOUND = "found"
     CONFLICT = "conflict"
     HELD = "held"
+    BLIND = "blind"
     DESK_STARTED = "desk_started"
