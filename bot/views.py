@@ -129,6 +129,7 @@ _RINGS = {
     Notice.FOUND: "🔵 Found at Dhan",
     Notice.CONFLICT: "🔴 Something is wrong at Dhan",
     Notice.HELD: "🟠 Orders are held",
+    Notice.SIGN_IN: "🟠 Sign in at Dhan",
     Notice.DESK_STARTED: "The desk is back",
 }
 

@@ -8,12 +8,13 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, insert, select, update
 
 from core.db.tables import broker_tokens
+from core.domain.login import Way
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredToken:
     value: str = field(repr=False)
-    source: str
+    source: Way
     issued_at: datetime
     expires_at: datetime
 
@@ -30,7 +31,7 @@ class TokenVault:
         value: str,
         *,
         client_id: str,
-        source: str,
+        source: Way,
         issued_at: datetime,
         expires_at: datetime,
     ) -> None:
@@ -40,7 +41,7 @@ class TokenVault:
             insert(broker_tokens).values(
                 client_id=client_id,
                 source=source,
-                ciphertext=self._fernet.encrypt(f"{client_id}:{value}".encode()).decode(),
+                ciphertext=self.seal(f"{client_id}:{value}"),
                 issued_at=issued_at,
                 expires_at=expires_at,
             )
@@ -55,13 +56,21 @@ class TokenVault:
         ).first()
         if row is None:
             return None
-        try:
-            owner, _, value = self._fernet.decrypt(row.ciphertext.encode()).decode().partition(":")
-        except InvalidToken:
-            return None
+        owner, _, value = (self.unseal(row.ciphertext) or "").partition(":")
         if owner != client_id:
             return None
         return StoredToken(value=value, source=row.source, issued_at=row.issued_at, expires_at=row.expires_at)
+
+    def seal(self, secret: str) -> str:
+        """For what is handed from process to process through the database."""
+        return self._fernet.encrypt(secret.encode()).decode()
+
+    def unseal(self, sealed: str) -> str | None:
+        """None when none of our keys opens it."""
+        try:
+            return self._fernet.decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            return None
 
 
 def bury(connection: Connection, client_id: str, at: datetime) -> None:
@@ -73,8 +82,25 @@ def bury(connection: Connection, client_id: str, at: datetime) -> None:
     )
 
 
+@dataclass(frozen=True)
+class TokenAge:
+    """What may be told of the token in force."""
+
+    source: Way
+    issued_at: datetime
+    expires_at: datetime
+
+
+def age(connection: Connection) -> TokenAge | None:
+    """Of the living token; None when there is none."""
+    columns = broker_tokens.c.source, broker_tokens.c.issued_at, broker_tokens.c.expires_at
+    row = connection.execute(
+        select(*columns).where(broker_tokens.c.died_at.is_(None)).order_by(broker_tokens.c.id.desc())
+    ).first()
+    return None if row is None else TokenAge(*row)
+
+
 def expiry(connection: Connection) -> datetime | None:
     """When the living token ends, for health pages; None when there is none."""
-    return connection.execute(
-        select(broker_tokens.c.expires_at).where(broker_tokens.c.died_at.is_(None)).order_by(broker_tokens.c.id.desc())
-    ).scalar()
+    living = age(connection)
+    return living.expires_at if living else None

@@ -17,4 +17,5 @@ class Notice(StrEnum):
     FOUND = "found"
     CONFLICT = "conflict"
     HELD = "held"
+    SIGN_IN = "sign_in"
     DESK_STARTED = "desk_started"

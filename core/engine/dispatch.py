@@ -89,11 +89,12 @@ class Dispatcher:
         reach(Point.CLAIMED)
         if claimed.earlier_names and await self._is_there_already(claimed):
             return True
+        serial = self._session.serial
         outcome = await self._broker.place(claimed.request)
         reach(Point.POSTED)
         if isinstance(outcome, Refused):
             if outcome.refusal is Refusal.SIGNED_OUT:
-                await self._session.die(outcome.words)
+                await self._session.die(outcome.words, serial)
             elif await self._is_there_in_spite_of_it(claimed):
                 return True
         await self._database.write(lambda connection: record.record(connection, claimed, outcome, self._moment()))
