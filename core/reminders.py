@@ -15,9 +15,9 @@ _WARNED = "sign_in.warned"
 
 
 def prompt(connection: Connection, settings: Settings, words: str, at: datetime) -> None:
-    """Ring unless it was done already; again once the link that went with it can no longer be used."""
+    """Ring unless it was done already; again only when the link that went with it was tried and failed."""
     stands = controls.fetch(connection, _PROMPT)
-    if stands and stands["open"] and (not stands["login"] or logins.open_link(connection, at)):
+    if stands and stands["open"] and not _has_failed(connection, stands["login"]):
         return
     login_id = _ring(connection, settings, words, at)
     controls.put(connection, _PROMPT, {"open": True, "login": login_id}, at=at, actor=journal.DESK)
@@ -37,6 +37,11 @@ def warn(connection: Connection, settings: Settings, words: str, about: str, at:
         return
     _ring(connection, settings, words, at)
     controls.put(connection, _WARNED, {"about": about}, at=at, actor=journal.DESK)
+
+
+def _has_failed(connection: Connection, login_id: int | None) -> bool:
+    login = logins.get(connection, login_id) if login_id else None
+    return login is not None and login.state is LoginState.FAILED
 
 
 def _ring(connection: Connection, settings: Settings, words: str, at: datetime) -> int | None:

@@ -50,14 +50,6 @@ def to_do(connection: Connection) -> list[Login]:
     return _select(connection, opened | (logins.c.state == LoginState.RECEIVED))
 
 
-def open_link(connection: Connection, at: datetime) -> int | None:
-    """The newest link that may still be opened."""
-    query = select(func.max(logins.c.id)).where(
-        logins.c.way == Way.LINK, logins.c.state.in_(_OPEN), logins.c.requested_at > at - LINK_LIVES
-    )
-    return connection.execute(query).scalar()
-
-
 def tap(connection: Connection, login_id: int, at: datetime) -> Login | None:
     """The link is opened: the desk shall make a consent, or, where it has, ten new minutes begin. None: too late."""
     login = get(connection, login_id)
@@ -118,12 +110,6 @@ def close_links(connection: Connection, at: datetime) -> None:
     begun = (logins.c.way == Way.LINK) & logins.c.state.in_(_OPEN)
     words = "The desk was signed in meanwhile."
     connection.execute(update(logins).where(begun).values(state=LoginState.EXPIRED, finished_at=at, words=words))
-
-
-def expire(connection: Connection, at: datetime) -> None:
-    """Links that nobody used in time."""
-    unused = logins.c.state.in_(_OPEN) & (logins.c.way == Way.LINK) & (logins.c.requested_at <= at - LINK_LIVES)
-    connection.execute(update(logins).where(unused).values(state=LoginState.EXPIRED, finished_at=at))
 
 
 def last_try(connection: Connection, way: Way) -> Login | None:

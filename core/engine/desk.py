@@ -197,8 +197,9 @@ class Desk:
         read_at: float | None = None
         is_open = False
         while True:
+            is_signed_in = await self._session.keep(self._readiness.needed_through)
             await self._readiness.remind_when_due()
-            if await self._session.keep(self._readiness.needed_through):
+            if is_signed_in:
                 serial = self._session.serial
                 try:
                     await self._readiness.check_when_due()

@@ -15,6 +15,7 @@ from core.broker.port import Broker
 from core.clock import Clock, monotonic, to_india
 from core.db import tokens
 from core.db.engine import Database
+from core.domain.instrument import SegmentClass
 from core.domain.notice import Notice
 from core.domain.preflight import checks, is_reminding_time, needed_through
 from core.domain.sessions import Calendar
@@ -26,6 +27,7 @@ log = structlog.get_logger()
 ASK_AGAIN = 30.0
 WARN_BEFORE = timedelta(hours=2)
 _JUST_RANG = timedelta(minutes=30)
+_SIGNED_OUT = "The market opens soon, and the desk is not signed in at Dhan: orders would wait."
 
 
 class Readiness:
@@ -46,7 +48,7 @@ class Readiness:
         self._settings = settings
         self._clock = clock
         self._checked_at: datetime | None = None
-        self._reminded_at: datetime | None = None
+        self._looked_at: datetime | None = None
         self._not_before = 0.0
 
     @property
@@ -70,10 +72,11 @@ class Readiness:
             log.info("readiness_checked", orders_allowed=addresses.allowed)
 
     async def remind_when_due(self) -> None:
-        """Tell of a sign-in that ends soon, and in the morning of one that will not last; at most every minute."""
+        """Tell of a sign-in that ends soon, and in the morning of one that will not last; looks once a minute."""
         now = self._clock.now()
-        if self._reminded_at is None or abs(now - self._reminded_at) >= timedelta(minutes=1):
-            self._reminded_at = now
+        last = self._looked_at = self._looked_at or now
+        if abs(now - last) >= timedelta(minutes=1):
+            self._looked_at = now
             if await self._database.read(lambda connection: self._reminder(connection, now)):
                 await self._database.write(lambda connection: self._remind(connection, now))
 
@@ -89,14 +92,17 @@ class Readiness:
 
     def _reminder(self, connection: Connection, now: datetime) -> tuple[str, str] | None:
         """What to say, and what about: each is said once."""
-        living = tokens.age(connection)
-        ends = living.expires_at if living and living.expires_at > now else None
-        today = to_india(now).date()
-        if is_reminding_time(self._calendar, now) and not self._settings.pin_and_totp:
-            if ends is None and not notifications.rang_lately(connection, Notice.SIGN_IN, now, within=_JUST_RANG):
-                return "The market opens soon, and the desk is not signed in at Dhan: orders would wait.", f"{today}"
-            if ends is not None and (through := self.needed_through) and ends <= through:
-                return f"The sign-in at Dhan ends at {to_india(ends):%H:%M} today: sign in again first.", f"{today}"
-        if ends is not None and ends - now <= WARN_BEFORE and not self._settings.pin_and_totp:
+        living, today = tokens.age(connection), to_india(now).date()
+        is_morning = is_reminding_time(self._calendar, now)
+        if living is None or living.expires_at <= now:
+            rang = notifications.rang_lately(connection, Notice.SIGN_IN, now, within=_JUST_RANG)
+            return (_SIGNED_OUT, f"{today}") if is_morning and not rang else None
+        if self._settings.pin_and_totp:
+            return None  # the desk sees to it by itself
+        ends, through = living.expires_at, self.needed_through
+        if is_morning and through and ends <= through:
+            return f"The sign-in at Dhan ends at {to_india(ends):%H:%M} today: sign in again first.", f"{today}"
+        is_holiday = self._calendar.is_trading_day(SegmentClass.CASH, today) is False
+        if ends - now <= WARN_BEFORE and not is_holiday:
             return f"The sign-in at Dhan ends at {to_india(ends):%H:%M}: sign in again, or orders wait.", f"{ends}"
         return None
