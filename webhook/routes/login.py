@@ -90,8 +90,9 @@ class LoginDoor:
         return pages.signed_in(f"{to_india(ends):%A %H:%M}") if ends else pages.STILL_AT_IT
 
     async def _wait(self, login_id: int, enough: Callable[[Login], bool]) -> Login | None:
-        """The row once it is `enough`, or as it stands after a while."""
-        until = monotonic() + PATIENCE
+        """The row once it is `enough`, or as it stands after a while; at once where no desk would see to it."""
+        await self._nudger.look()
+        until = monotonic() + (PATIENCE if self._nudger.desk_is_there else 0)
         while True:
             login = await self._database.read(lambda c: logins.get(c, login_id))
             if login is None or enough(login) or monotonic() > until:
