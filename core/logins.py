@@ -27,8 +27,14 @@ log = structlog.get_logger()
 
 RENEW_BEFORE = timedelta(minutes=5)
 RENEW_WEB_BEFORE = timedelta(hours=4)
+SUSPICIOUS = timedelta(hours=1)
 _BY_ITSELF = (Way.TOTP, Way.RENEWAL)
 _OTHER_ACCOUNT = "that sign-in belongs to another Dhan account than DHAN_CLIENT_ID: its token was thrown away."
+
+_RIVAL = (
+    "Dhan ended a sign-in that was less than an hour old. If another program signs in with this account, each ends the "
+    "other's sign-in: stop one of them. The desk signs in again by itself."
+)
 
 
 class Session:
@@ -88,7 +94,7 @@ class Session:
         async with self._turn:
             if serial != self._serial:
                 return  # it has been replaced meanwhile
-            now = self._clock.now()
+            now, token = self._clock.now(), self._token
             self._ended = f"Dhan ended the sign-in ({words.rstrip('.')}); another program may have signed in. "
             self._adopt(None)
 
@@ -96,6 +102,8 @@ class Session:
                 tokens.bury(connection, self._settings.client_id, now)
                 reason = f"Dhan no longer takes the sign-in ({words}); a new one is being made."
                 controls.set_hold(connection, Hold.SIGNED_OUT, reason, at=now, actor=journal.DHAN)
+                if token and token.source is Way.TOTP and now - token.issued_at < SUSPICIOUS:
+                    notifications.ring(connection, Notice.SIGN_IN, at=now, words=_RIVAL, login=None)
 
             self._may_be_held = True
             await self._database.write(bury)

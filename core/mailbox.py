@@ -15,10 +15,10 @@ from core.clock import Clock, to_india
 from core.db import logins
 from core.db.engine import Database
 from core.db.logins import Login
-from core.db.tokens import TokenVault
 from core.domain.login import CONSENTS_A_DAY, STOP_AT_CONSENTS, TAP_LIVES, LoginRefusal, Way
 from core.ladder import Try
 from core.logins import Session
+from core.seal import Seal
 from core.settings import Settings
 
 log = structlog.get_logger()
@@ -40,7 +40,7 @@ class Mailbox:
         self._session = session
         self._settings = settings
         self._clock = clock
-        self._vault = TokenVault(settings.token_keys)
+        self._seal = Seal(settings.token_keys)
 
     async def attend(self) -> bool:
         """Do what lies there; True when the desk has another token now."""
@@ -51,7 +51,7 @@ class Mailbox:
         if login.sealed is None:
             await self._make_consent(login)
             return False
-        secret = self._vault.unseal(login.sealed)
+        secret = self._seal.open(login.sealed)
         if secret is None:
             await self._fail(login, LoginRefusal.OTHER, "TOKEN_KEYS changed in between. Send /login for a new link.")
             return False

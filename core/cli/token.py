@@ -12,9 +12,9 @@ from core.clock import Clock, SystemClock, monotonic, to_india
 from core.db import leases, logins
 from core.db.engine import Database
 from core.db.logins import Login
-from core.db.tokens import TokenVault
 from core.domain.login import LoginState, Way
 from core.errors import Refusal
+from core.seal import Seal
 from core.settings import Settings, load
 
 PATIENCE = 20.0
@@ -26,7 +26,7 @@ def run() -> int:
     database, clock = open_database(settings), build_clock(settings)
     token = _read()
     _check(token, settings, clock)
-    sealed = TokenVault(settings.token_keys).seal(token)
+    sealed = Seal(settings.token_keys).close(token)
     with database.transaction() as connection:
         at = clock.now()
         login_id = logins.start(connection, Way.WEB, LoginState.RECEIVED, by=journal.COMMAND_LINE, at=at, sealed=sealed)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 from sqlalchemy import Connection, insert, select, update
 
 from core.db.tables import broker_tokens
 from core.domain.login import Way
+from core.seal import Seal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +20,10 @@ class StoredToken:
 
 
 class TokenVault:
-    """Seals and opens tokens. Several keys may be given, comma-separated: the first one seals, all of them open."""
+    """Keeps tokens sealed, each together with the account it is of."""
 
     def __init__(self, keys: SecretStr) -> None:
-        self._fernet = MultiFernet([Fernet(key) for key in keys.get_secret_value().split(",")])
+        self._seal = Seal(keys)
 
     def store(
         self,
@@ -41,7 +41,7 @@ class TokenVault:
             insert(broker_tokens).values(
                 client_id=client_id,
                 source=source,
-                ciphertext=self.seal(f"{client_id}:{value}"),
+                ciphertext=self._seal.close(f"{client_id}:{value}"),
                 issued_at=issued_at,
                 expires_at=expires_at,
             )
@@ -56,21 +56,10 @@ class TokenVault:
         ).first()
         if row is None:
             return None
-        owner, _, value = (self.unseal(row.ciphertext) or "").partition(":")
+        owner, _, value = (self._seal.open(row.ciphertext) or "").partition(":")
         if owner != client_id:
             return None
         return StoredToken(value=value, source=row.source, issued_at=row.issued_at, expires_at=row.expires_at)
-
-    def seal(self, secret: str) -> str:
-        """For what is handed from process to process through the database."""
-        return self._fernet.encrypt(secret.encode()).decode()
-
-    def unseal(self, sealed: str) -> str | None:
-        """None when none of our keys opens it."""
-        try:
-            return self._fernet.decrypt(sealed.encode()).decode()
-        except InvalidToken:
-            return None
 
 
 def bury(connection: Connection, client_id: str, at: datetime) -> None:

@@ -15,10 +15,10 @@ from core.clock import Clock, monotonic, to_india
 from core.db import logins, tokens
 from core.db.engine import Database
 from core.db.logins import Login
-from core.db.tokens import TokenVault
 from core.domain.login import TAP_LIVES, LoginRefusal, LoginState
 from core.errors import Unavailable
 from core.login_link import LoginLinks
+from core.seal import Seal
 from core.settings import Settings
 from core.wakeup import Nudger
 from webhook.pages import login as pages
@@ -42,7 +42,7 @@ class LoginDoor:
 
     def __init__(self, settings: Settings, database: Database, clock: Clock, nudger: Nudger) -> None:
         self._links = LoginLinks(settings)
-        self._vault = TokenVault(settings.token_keys)
+        self._seal = Seal(settings.token_keys)
         self._is_https = settings.web_url.startswith("https:")
         self._database = database
         self._clock = clock
@@ -74,7 +74,7 @@ class LoginDoor:
         token_id = request.query_params.get("tokenId", "")
         if not _TOKEN_ID.fullmatch(token_id):
             return _page(pages.NOT_SIGNED_IN)
-        sealed, now = self._vault.seal(token_id), self._clock.now()
+        sealed, now = self._seal.close(token_id), self._clock.now()
         if not await self._database.write(lambda c: logins.receive(c, login_id, sealed, now)):
             return _page(pages.TOO_LATE)
         self._nudger.nudge()

@@ -16,6 +16,7 @@ from core.db.logins import Login
 from core.db.tokens import TokenVault
 from core.domain.login import LoginRefusal, LoginState, Way
 from core.login_link import LoginLinks
+from core.seal import Seal
 from tests.builders import NOON
 from tests.integration.webhook.running_web import RunningWeb
 
@@ -71,7 +72,7 @@ class DesksPart:
 
     def _finish(self, connection: Connection, login: Login) -> None:
         vault = TokenVault(self._web.settings.token_keys)
-        self.received.append(vault.unseal(login.sealed or "") or "")
+        self.received.append(Seal(self._web.settings.token_keys).open(login.sealed or "") or "")
         if self._ending:
             logins.fail(connection, login.id, self._ending, self._words, NOON)
             return

@@ -12,11 +12,11 @@ from core.db import logins as login_rows
 from core.db.engine import Database
 from core.db.logins import Login
 from core.db.tables import broker_tokens, logins, outbox
-from core.db.tokens import TokenVault
 from core.domain.login import LoginState, Way
 from core.domain.notice import Notice
 from core.logins import Session
 from core.mailbox import Mailbox
+from core.seal import Seal
 from core.settings import PaperAccount, Settings
 from tests.integration.paper_dhan import PaperDhan
 from tests.unit.engine.floor import settings_for
@@ -101,4 +101,4 @@ class Door:
         return b"".join(file.read_bytes() for file in self._folder.iterdir() if file.name.startswith("munshi.db"))
 
     def _seal(self, secret: str) -> str:
-        return TokenVault(self.settings().token_keys).seal(secret)
+        return Seal(self.settings().token_keys).close(secret)

@@ -234,6 +234,7 @@ async def test_a_desk_that_signs_in_by_itself_asks_nobody(floor: Floor, tmp_path
 
 
 async def test_in_the_morning_a_desk_that_is_signed_out_is_said_again(floor: Floor, tmp_path: Path) -> None:
+    floor.clock.pass_time(hours=2)
     await floor.session.die("Invalid Token", floor.session.serial)
     watch = readiness(floor, tmp_path, **BY_LINK)
     for at in ("08:28", "08:30", "08:40"):

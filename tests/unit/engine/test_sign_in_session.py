@@ -214,6 +214,20 @@ async def test_nobody_is_asked_over_and_over(door: Door) -> None:
     assert len(door.rings()) == 1
 
 
+@pytest.mark.fault("TK-06")
+async def test_a_fresh_token_that_dies_points_to_another_program(door: Door) -> None:
+    session = door.session()
+    await session.keep()
+    door.dhan.clock.pass_time(minutes=59)
+    await session.die("Invalid Token", session.serial)
+    [told] = door.rings()
+    assert "another program" in told["words"]
+    assert await session.keep()
+    door.dhan.clock.pass_time(hours=2)
+    await session.die("Invalid Token", session.serial)
+    assert len(door.rings()) == 1
+
+
 async def test_where_links_cannot_be_made_the_ways_to_sign_in_are_told_once(door: Door) -> None:
     session = door.session(dhan_client_id="1106500417")
     await session.keep()
