@@ -44,7 +44,8 @@ class Mailbox:
 
     async def attend(self) -> bool:
         """Do what lies there; True when the desk has another token now."""
-        waiting = await self._database.read(logins.to_do)
+        now = self._clock.now()
+        waiting = await self._database.read(lambda c: logins.to_do(c, now))
         return any([await self._attend_to(login) for login in waiting])
 
     async def _attend_to(self, login: Login) -> bool:
@@ -74,7 +75,6 @@ class Mailbox:
         return fetch
 
     async def _make_consent(self, login: Login) -> None:
-        now = self._clock.now()
         refusal = await self._database.write(lambda c: self._why_no_consent(c, login))
         if refusal:
             await self._fail(login, *refusal)
@@ -91,7 +91,7 @@ class Mailbox:
                 await self._database.write(lambda c: logins.forget_asking(c, login))
         else:
             await self._database.write(lambda c: logins.pend(c, login, consent_id))
-            log.info("consent_made", login=login.id, at=now.isoformat())
+            log.info("consent_made", login=login.id)
 
     def _why_no_consent(self, connection: Connection, login: Login) -> tuple[LoginRefusal, str] | None:
         """None when Dhan may be asked, which is then written down."""

@@ -23,10 +23,11 @@ POLL = 0.1
 
 def run() -> int:
     settings = load()
-    database, clock = open_database(settings), build_clock(settings)
+    clock = build_clock(settings)
     token = _read()
     _check(token, settings, clock)
     sealed = Seal(settings.token_keys).close(token)
+    database = open_database(settings)
     with database.transaction() as connection:
         at = clock.now()
         login_id = logins.start(connection, Way.WEB, LoginState.RECEIVED, by=journal.COMMAND_LINE, at=at, sealed=sealed)

@@ -44,9 +44,9 @@ def get(connection: Connection, login_id: int) -> Login | None:
     return next(iter(_select(connection, logins.c.id == login_id)), None)
 
 
-def to_do(connection: Connection) -> list[Login]:
-    """What waits for the desk: links that were opened, and tokens that were handed in; oldest first."""
-    opened = (logins.c.state == LoginState.REQUESTED) & (logins.c.way == Way.LINK)
+def to_do(connection: Connection, at: datetime) -> list[Login]:
+    """What waits for the desk: links opened a moment ago, and tokens that were handed in; oldest first."""
+    opened = (logins.c.state == LoginState.REQUESTED) & (logins.c.opened_at > at - TAP_LIVES)
     return _select(connection, opened | (logins.c.state == LoginState.RECEIVED))
 
 

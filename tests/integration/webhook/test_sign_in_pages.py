@@ -63,7 +63,7 @@ class DesksPart:
     def _work(self) -> None:
         while not self._is_over.is_set():
             with self._web.database.transaction() as connection:
-                for login in logins.to_do(connection):
+                for login in logins.to_do(connection, now(self._web)):
                     if login.state is LoginState.REQUESTED and self._ending is not LoginRefusal.CONSENT_LIMIT:
                         logins.pend(connection, login, CONSENT)
                     else:

@@ -257,3 +257,14 @@ async def test_a_token_id_that_lay_for_too_long_is_given_up(door: Door, session:
     assert not await mailbox.attend()
     assert not session.is_signed_in
     assert door.login(login_id).state is LoginState.FAILED
+
+
+async def test_a_tap_that_no_desk_saw_in_time_costs_no_consent_until_the_next_tap(door: Door, mailbox: Mailbox) -> None:
+    login_id = door.link()
+    door.tap(login_id)
+    door.dhan.clock.pass_time(hours=1)
+    await mailbox.attend()
+    assert door.login(login_id).asked_at is None
+    assert door.tap(login_id)
+    await mailbox.attend()
+    assert door.login(login_id).state is LoginState.PENDING

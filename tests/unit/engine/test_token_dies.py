@@ -70,6 +70,34 @@ async def test_a_token_that_dies_between_claim_and_post_holds_the_order_which_th
     assert [attempt.posts for attempt in floor.attempts(order)] == [2]
 
 
+DEAD = {
+    "401 DH-901": (401, {"errorType": "Invalid_Authentication", "errorCode": "DH-901", "errorMessage": "Invalid"}),
+    "400 DH-906": (400, {"errorType": "Order_Error", "errorCode": "DH-906", "errorMessage": "Invalid Token"}),
+    "401 808": (401, {"status": "failed", "data": {"808": "Authentication Failed - Client ID or Token invalid"}}),
+    "400 807": (400, {"errorCode": 807, "errorMessage": "Token expired"}),
+    "401 809": (401, {"status": "failed", "data": {"809": "Token is invalid"}}),
+    "403 DH-902": (403, {"errorType": "Invalid_Access", "errorCode": "DH-902", "errorMessage": "Token has no access"}),
+    "400 DH-905": (
+        400,
+        {"errorType": "Input_Exception", "errorCode": "DH-905", "errorMessage": "access-token missing"},
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", DEAD)
+async def test_every_shape_of_a_dead_token_holds_orders_and_burns_none(floor: Floor, shape: str) -> None:
+    status, body = DEAD[shape]
+    floor.dhan.script("place", "status", status=status, body=body)
+    order = await floor.sent()
+    assert (order.state, ordered(floor.dhan)) == (OrderState.QUEUED, 0)
+    assert not floor.session.is_signed_in
+    assert held(floor)
+    floor.clock.pass_time(minutes=3)
+    assert await floor.sign_in()
+    await floor.send()
+    assert (floor.now(order).state, ordered(floor.dhan)) == (OrderState.WORKING, 1)
+
+
 @pytest.mark.fault("TK-06")
 async def test_a_login_in_the_middle_of_a_queue_loses_and_doubles_nothing(floor: Floor, tmp_path: Path) -> None:
     orders = [floor.order() for _ in range(6)]
