@@ -64,7 +64,8 @@ async def sign_in_with_totp(
 ) -> AccessToken:
     """One try. Raises LoginRefused, or CallFailed when no reply came (a token may then have been made and lost)."""
     query = {"dhanClientId": client_id, "pin": pin, "totp": TOTP(totp_secret).at(now)}
-    return _token(await client.call("POST", f"{url}/app/generateAccessToken", query=query), now)
+    reply = await client.call("POST", f"{url}/app/generateAccessToken", query=query)
+    return _token(reply, now, hide=(pin, query["totp"]))
 
 
 async def create_consent(client: DhanClient, app: App) -> str:
@@ -74,7 +75,7 @@ async def create_consent(client: DhanClient, app: App) -> str:
     row = _row(reply)
     consent_id = text(row, "consentAppId")
     if text(row, "status") != "success" or not consent_id:  # a refusal, too, may come with HTTP 200
-        raise _refused(row, reply)
+        raise _refused(row, reply, hide=(app.secret,))
     return consent_id
 
 
@@ -84,14 +85,14 @@ async def consume_consent(client: DhanClient, app: App, token_id: str, now: date
     reply = await client.call("GET", url, query=query, headers=app.headers)
     if reply.status == 405:  # both methods are documented, and either may be taken away
         reply = await client.call("POST", url, query=query, headers=app.headers)
-    return _token(reply, now)
+    return _token(reply, now, hide=(token_id, app.secret))
 
 
 async def renew(client: DhanClient, api_url: str, *, client_id: str, token: str, now: datetime) -> AccessToken:
     """Another 24 hours for a token made on Dhan's website; the old one ends. Raises LoginRefused, CallFailed."""
     headers = {"access-token": token, "dhanClientId": client_id}
     reply = await client.call("GET", f"{api_url}/RenewToken", headers=headers)
-    return _token(reply, now, client_id=client_id)
+    return _token(reply, now, hide=(token,), client_id=client_id)
 
 
 async def check_token(client: DhanClient, api_url: str, *, token: str, now: datetime) -> AccessToken:
@@ -100,7 +101,7 @@ async def check_token(client: DhanClient, api_url: str, *, token: str, now: date
     row = _row(reply)
     client_id, until = text(row, "dhanClientId"), text(row, "tokenValidity")
     if not reply.is_success or not client_id:
-        raise _refused(row, reply)
+        raise _refused(row, reply, hide=(token,))
     return AccessToken(value=token, client_id=client_id, issued_at=now, expires_at=_ends(token, until))
 
 
@@ -126,12 +127,12 @@ def _ends(token: str, until: str) -> datetime:
         raise CallFailed("Dhan did not say until when the token is good", sent=True) from None
 
 
-def _token(reply: Reply, now: datetime, *, client_id: str = "") -> AccessToken:
+def _token(reply: Reply, now: datetime, *, hide: tuple[str, ...], client_id: str = "") -> AccessToken:
     """`client_id` stands in where the reply names no account."""
     row = _row(reply)
     value = text(row, "accessToken")
     if not value:  # refusals come with HTTP 200
-        raise _refused(row, reply)
+        raise _refused(row, reply, hide=hide)
     owner = text(row, "dhanClientId") or text(claims(value), "dhanClientId") or client_id
     return AccessToken(value=value, client_id=owner, issued_at=now, expires_at=_india(text(row, "expiryTime")))
 
@@ -143,10 +144,13 @@ def _row(reply: Reply) -> Row:
     return row
 
 
-def _refused(row: Row, reply: Reply) -> LoginRefused:
+def _refused(row: Row, reply: Reply, *, hide: tuple[str, ...]) -> LoginRefused:
+    """In Dhan's words, which reach the chat: should they repeat what was sent, that is taken out."""
     error = read_error(reply)
     words = text(row, "message") or (error.words if error else "") or text(row, "errorMessage")
     code = error.code if error else text(row, "errorCode")
+    for secret in filter(None, hide):
+        words = words.replace(secret, "…")
     return LoginRefused(_refusal(code, words), words or code or f"HTTP {reply.status}")
 
 

@@ -232,3 +232,22 @@ def test_what_is_no_token_claims_nothing(text: str) -> None:
 def test_a_token_says_whose_it_is(dhan: PaperDhan) -> None:
     said = claims(dhan.web_token())
     assert (said["dhanClientId"], said["tokenConsumerType"]) == (PaperAccount.CLIENT_ID, "SELF")
+
+
+async def test_a_refusal_that_repeats_what_was_sent_does_not_show_it(client: DhanClient, dhan: PaperDhan) -> None:
+    def echo(call: str, secret: str) -> None:
+        dhan.script(call, "status", status=200, body={"status": "error", "message": f"{secret} is not good"})
+
+    url, now = f"{dhan.http.base_url}/dhan/v2", dhan.clock.now()
+    echo("login", PaperAccount.PIN)
+    with pytest.raises(LoginRefused, match=r"^… is not good$"):
+        await sign_in(client, dhan)
+    echo("consent", PaperAccount.API_SECRET)
+    with pytest.raises(LoginRefused, match=r"^… is not good$"):
+        await create_consent(client, app(dhan))
+    echo("consume", "canary-token-id")
+    with pytest.raises(LoginRefused, match=r"^… is not good$"):
+        await consume(client, dhan, "canary-token-id")
+    echo("login", dhan.http.headers["access-token"])
+    with pytest.raises(LoginRefused, match=r"^… is not good$"):
+        await renew(client, url, client_id=PaperAccount.CLIENT_ID, token=dhan.http.headers["access-token"], now=now)
