@@ -41,7 +41,10 @@ class AddressBook:
         self._clock = clock
 
     async def check(self) -> Addresses:
-        """What Dhan has, now; the hold follows it. Raises BrokerUnavailable, SignInNeeded."""
+        """What Dhan has, now; a hold of ours follows it. Raises BrokerUnavailable, SignInNeeded.
+
+        A hold that a refused order set stays: there Dhan has shown that it thinks otherwise than it says.
+        """
         addresses = await self._broker.addresses()
         await self._database.write(lambda connection: _follow(connection, addresses, self._clock.now()))
         return addresses
@@ -62,6 +65,8 @@ class AddressBook:
         proposal = _proposal(addresses, address, self._clock.now())
         await self._broker.register_address(proposal.address, proposal.slot, is_change=bool(proposal.replaces))
         log.info("address_registered", slot=proposal.slot, by=by)
+        at = self._clock.now()
+        await self._database.write(lambda c: controls.lift_hold(c, Hold.INVALID_IP, at=at, actor=by))
         return await self.check()
 
     def _take_wish(self, connection: Connection, nonce: str, by: str) -> str:
@@ -76,7 +81,7 @@ class AddressBook:
 def _follow(connection: Connection, addresses: Addresses, now: datetime) -> None:
     trouble = addresses.trouble()
     if trouble is None:
-        if addresses.allowed:
+        if addresses.allowed and controls.set_by(connection, Hold.INVALID_IP) == journal.DESK:
             controls.lift_hold(connection, Hold.INVALID_IP, at=now, actor=journal.DESK)
     elif controls.set_hold(connection, Hold.INVALID_IP, trouble, at=now, actor=journal.DESK):
         notifications.ring(connection, Notice.HELD, at=now, words=trouble)

@@ -12,6 +12,7 @@ from core.addresses import AddressBook
 from core.controls import Hold
 from core.db.tables import outbox
 from core.domain.notice import Notice
+from core.domain.order import OrderState
 from core.domain.preflight import checks, is_reminding_time, needed_through
 from core.engine.readiness import Readiness
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded
@@ -138,6 +139,18 @@ async def test_what_dhan_does_not_say_neither_holds_nor_lets_go(floor: Floor, bo
         controls.set_hold(connection, Hold.INVALID_IP, "Invalid IP", at=floor.clock.now(), actor="dhan")
     await book.check()
     assert hold(floor) == "Invalid IP"
+
+
+async def test_a_hold_that_a_refused_order_set_outlives_a_check_that_finds_nothing_wrong(
+    floor: Floor, book: AddressBook
+) -> None:
+    floor.dhan.script("place", "status", status=400, body={"errorCode": "DH-905", "errorMessage": "Invalid IP"})
+    assert (await floor.sent()).state is OrderState.QUEUED
+    assert (await book.check()).allowed
+    assert "registered addresses only" in (hold(floor) or "")
+    proposal = await book.propose(HERE, "operator 42")
+    await book.register(proposal.nonce, "operator 42")
+    assert hold(floor) is None
 
 
 async def test_an_address_is_registered_after_a_yes_and_orders_go_out_again(floor: Floor, book: AddressBook) -> None:
