@@ -13,6 +13,7 @@ class Verb(StrEnum):
     REPEAT = "repeat"
     BACK = "back"
     GO_LIVE = "live"
+    SET_IP = "ip"
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,7 @@ _RINGS = {
     Notice.CONFLICT: "🔴 Something is wrong at Dhan",
     Notice.HELD: "🟠 Orders are held",
     Notice.BLIND: "🟠 Dhan cannot be read",
+    Notice.SIGN_IN: "🟠 Sign in at Dhan",
     Notice.DESK_STARTED: "The desk is back",
 }
 

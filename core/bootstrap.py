@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from core import controls, journal, notifications
+from core.addresses import AddressBook
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import DhanClient
 from core.broker.dhan.instruments import InstrumentList
@@ -20,10 +21,12 @@ from core.engine.decide import Decider
 from core.engine.desk import Desk
 from core.engine.dispatch import Dispatcher
 from core.engine.limiter import ORDER_CALLS, Limiter, Window
+from core.engine.readiness import Readiness
 from core.engine.relay import Relay
 from core.errors import BadSettings
 from core.instruments import InstrumentKeeper
 from core.logins import Session
+from core.mailbox import Mailbox
 from core.notifications import Messenger
 from core.settings import Settings
 
@@ -73,6 +76,8 @@ class Parts:
     database: Database
     clock: Clock
     client: DhanClient
+    session: Session
+    addresses: AddressBook
 
     async def close(self) -> None:
         await self.client.close()
@@ -88,6 +93,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
     broker = Dhan(client, url=settings.dhan_api, client_id=settings.client_id, token=session.token)
     listed = InstrumentList(settings.instruments_file)
     calendar = load_calendar()
+    addresses = AddressBook(database, broker, clock)
     with database.transaction() as connection:
         _apply_settings(connection, settings, clock.now())
         past = attempts.ages(connection, SystemClock().now())
@@ -96,6 +102,15 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
         clock=clock,
         broker=broker,
         session=session,
+        mailbox=Mailbox(database=database, client=client, session=session, settings=settings, clock=clock),
+        readiness=Readiness(
+            database=database,
+            broker=broker,
+            addresses=addresses,
+            calendar=calendar,
+            settings=settings,
+            clock=clock,
+        ),
         instruments=InstrumentKeeper(
             database=database,
             client=client,
@@ -115,7 +130,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
         ),
         relay=Relay(database=database, messenger=messenger, clock=clock),
     )
-    return Parts(desk, database, clock, client)
+    return Parts(desk, database, clock, client, session, addresses)
 
 
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:

@@ -36,6 +36,11 @@ def holds(connection: Connection) -> dict[Hold, str]:
     return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in connection.execute(_HOLDS)}
 
 
+def set_by(connection: Connection, hold: Hold) -> str | None:
+    """Who set the hold; None when it is not in force."""
+    return connection.execute(select(settings.c.changed_by).where(settings.c.key == f"hold.{hold}")).scalar()
+
+
 def set_hold(connection: Connection, hold: Hold, reason: str, *, at: datetime, actor: str) -> bool:
     """Stop sending for this reason; False when it was in force already in the same words."""
     if holds(connection).get(hold) == reason:

@@ -109,10 +109,12 @@ def ring(connection: Connection, kind: Notice, *, at: datetime, alert_id: int | 
         connection.execute(insert(outbox), rows)
 
 
-def rang_lately(connection: Connection, kind: Notice, now: datetime) -> bool:
-    """Whether a message of that kind rang within the last minute: a desk that restarts in a loop rings once."""
+def rang_lately(
+    connection: Connection, kind: Notice, now: datetime, *, within: timedelta = timedelta(minutes=1)
+) -> bool:
+    """Whether a message of that kind rang just now: a desk that restarts in a loop rings once."""
     last = connection.execute(select(func.max(outbox.c.created_at)).where(outbox.c.kind == kind)).scalar()
-    return last is not None and abs(now - last) < timedelta(minutes=1)
+    return last is not None and abs(now - last) < within
 
 
 def ring_order(connection: Connection, kind: Notice, order: Order, *, at: datetime, words: str) -> None:

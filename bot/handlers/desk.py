@@ -10,6 +10,7 @@ from bot import views
 from bot.access import Context, Gate
 from bot.callback_data import Verb
 from bot.commands import BY_NAME, may
+from bot.handlers.sign_in import SignInCommands
 from core import controls, journal, reports
 from core.clock import Clock, SystemClock
 from core.controls import Hold
@@ -25,12 +26,22 @@ MOST_LISTED = 15
 class DeskCommands:
     """One method per command, named after it."""
 
-    def __init__(self, *, settings: Settings, database: Database, desk: Desk, clock: Clock, gate: Gate) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        desk: Desk,
+        clock: Clock,
+        gate: Gate,
+        sign_in: SignInCommands,
+    ) -> None:
         self._mode = settings.munshi_mode
         self._database = database
         self._desk = desk
         self._clock = clock
         self._gate = gate
+        self._elsewhere = {"login": sign_in.login, "token": sign_in.token, "ip": sign_in.ip}
 
     async def handle(self, update: Update, _context: Context) -> None:
         """Run the command if the operator's role allows it."""
@@ -45,7 +56,8 @@ class DeskCommands:
         elif not may(self._gate.role(update), command.role):
             await _say(message, f"/{name} needs the role {command.role}.")
         else:
-            await getattr(self, name)(message, arguments, self._gate.role(update))
+            act = self._elsewhere.get(name) or getattr(self, name)
+            await act(message, arguments, self._gate.role(update))
 
     async def start(self, message: Message, _arguments: list[str], _role: Role) -> None:
         await _say(message, views.welcome(self._mode))

@@ -26,6 +26,7 @@ COMMANDS = {
     "check": Command("explain the alert in FILE, or the mistakes in it", takes=("file",)),
     "pause": Command("send nothing until resumed; works with Telegram and web down"),
     "resume": Command("send again after a pause"),
+    "token": Command("hand in a token from web.dhan.co; it is asked for, and not shown"),
     "secret": Command("print the webhook secret that every alert must carry"),
 }
 

@@ -18,4 +18,5 @@ class Notice(StrEnum):
     CONFLICT = "conflict"
     HELD = "held"
     BLIND = "blind"
+    SIGN_IN = "sign_in"
     DESK_STARTED = "desk_started"

@@ -92,11 +92,12 @@ class Dispatcher:
             return True
         if self._wall.now() - moment.wall >= leases.LASTS and not await self._is_ours(claimed, epoch):
             raise LeaseLost
+        serial = self._session.serial
         outcome = await self._broker.place(claimed.request)
         reach(Point.POSTED)
         if isinstance(outcome, Refused):
             if outcome.refusal is Refusal.SIGNED_OUT:
-                await self._session.die(outcome.words)
+                await self._session.die(outcome.words, serial)
             elif await self._is_there_in_spite_of_it(claimed):
                 return True
         await self._database.write(lambda connection: record.record(connection, claimed, outcome, self._moment()))

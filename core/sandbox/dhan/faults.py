@@ -33,6 +33,7 @@ class Call(StrEnum):
     HOLDINGS = "holdings"
     POSITIONS = "positions"
     IP = "ip"
+    SET_IP = "set_ip"
     LOGIN = "login"
     CONSENT = "consent"
     CONSUME = "consume"

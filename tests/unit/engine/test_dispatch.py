@@ -275,7 +275,7 @@ async def test_a_dead_sign_in_costs_no_order_and_it_goes_out_once_after_a_new_on
 
 
 async def test_without_a_sign_in_nothing_is_claimed(floor: Floor) -> None:
-    await floor.session.die("Invalid Token")
+    await floor.session.die("Invalid Token", floor.session.serial)
     with floor.database.transaction() as connection:
         controls.lift_hold(connection, Hold.SIGNED_OUT, at=floor.clock.now(), actor=journal.DESK)
     order = await floor.sent()
