@@ -15,6 +15,7 @@ from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState
 from core.engine.adopt import adopt, alarm_ghost, alarm_twins, follow
 from core.engine.record import Moment
 from core.errors import BrokerUnavailable
+from core.failpoints import Point, reach
 
 log = structlog.get_logger()
 
@@ -32,6 +33,7 @@ class Reconciler:
     async def follow_book(self) -> None:
         """Read the book once and bring our orders in step. Raises BrokerUnavailable, SignInNeeded."""
         book = await self._broker.book()
+        reach(Point.BOOK_READ)
         moment = Moment(now=self._clock.now(), wall=self._wall.now())
         await self._database.write(lambda connection: follow_all(connection, book, moment))
         left = await self._database.read(lambda connection: left_behind(connection, moment.now))
