@@ -130,6 +130,9 @@ _RINGS = {
     Notice.CONFLICT: "🔴 Something is wrong at Dhan",
     Notice.HELD: "🟠 Orders are held",
     Notice.DESK_STARTED: "The desk is back",
+    Notice.REMINDER: "🟡 Waiting for your tap",
+    Notice.CALENDAR: "🟠 The calendar",
+    Notice.CLOCK: "🟠 This machine's clock",
 }
 
 

@@ -16,6 +16,7 @@ from core.controls import Hold
 from core.db import attempts
 from core.db.engine import Database
 from core.db.migration import check_schema
+from core.engine.clock_watch import ClockWatch
 from core.engine.decide import Decider
 from core.engine.desk import Desk
 from core.engine.dispatch import Dispatcher
@@ -73,6 +74,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
     broker = Dhan(client, url=settings.dhan_api, client_id=settings.client_id, token=session.token)
     listed = InstrumentList(settings.instruments_file)
     calendar = load_calendar()
+    watch = ClockWatch(SystemClock(), client.clock_skew)
     with database.transaction() as connection:
         _apply_settings(connection, settings, clock.now())
         past = attempts.ages(connection, SystemClock().now())
@@ -97,8 +99,10 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
             calendar=calendar,
             clock=clock,
             limiter=Limiter(windows, past),
+            clock_is_sure=watch.is_sure,
         ),
         relay=Relay(database=database, messenger=messenger, clock=clock),
+        watch=watch,
     )
     return Parts(desk, database, clock, client)
 

@@ -23,6 +23,7 @@ class Hold(StrEnum):
     INVALID_IP = "invalid_ip"
     NO_ACCESS = "no_access"
     STARTING = "starting"
+    CLOCK = "clock"
     NOT_LIVE = "not_live"
 
 

@@ -8,15 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from core.domain.alert import OrderType
-from core.domain.instrument import SegmentClass
-
-
-class Market(StrEnum):
-    """Segment classes that share their holidays."""
-
-    EQUITY = "equity"
-    CURRENCY = "currency"
-    COMMODITY = "commodity"
+from core.domain.instrument import Market, SegmentClass
 
 
 class Covers(StrEnum):

@@ -20,6 +20,8 @@ _BEFORE_THE_BROKER = (
 )
 _COLUMNS = [orders.c[field.name] for field in fields(Order)]
 
+_NEW = {"version": 1, "filled_quantity": 0, "confirmed": False, "into_auction": False}
+
 
 def _read(connection: Connection, query: Select[Any]) -> list[Order]:
     return [Order(**row) for row in connection.execute(query).mappings()]
@@ -29,7 +31,7 @@ def add(connection: Connection, values: dict[str, Any], *, at: datetime, actor: 
     """Store a new order and its first event; returns its id."""
     order_id: int = connection.execute(
         insert(orders).returning(orders.c.id),
-        {**values, "version": 1, "filled_quantity": 0, "confirmed": False, "created_at": at, "updated_at": at},
+        {**_NEW, **values, "created_at": at, "updated_at": at},
     ).scalar_one()
     journal.append(
         connection,
@@ -102,11 +104,25 @@ def due(connection: Connection, now: datetime, limit: int) -> list[Order]:
     return _read(connection, query)
 
 
+def releasing(connection: Connection, states: Iterable[OrderState], since: datetime, until: datetime) -> list[Order]:
+    """Orders in any of the states that go or went out from `since` until before `until`."""
+    query = select(*_COLUMNS).where(
+        orders.c.state.in_(list(states)), orders.c.release_at >= since, orders.c.release_at < until
+    )
+    return _read(connection, query)
+
+
 def overdue(connection: Connection, now: datetime) -> list[Order]:
     """Orders that still wait although their window has passed."""
     query = select(*_COLUMNS).where(
         orders.c.state.in_([OrderState.AWAITING_APPROVAL, OrderState.QUEUED]), orders.c.expires_at <= now
     )
+    return _read(connection, query)
+
+
+def to_remind_of(connection: Connection, now: datetime) -> list[Order]:
+    """Orders that wait for a tap and whose reminder has come."""
+    query = select(*_COLUMNS).where(orders.c.state == OrderState.AWAITING_APPROVAL, orders.c.remind_at <= now)
     return _read(connection, query)
 
 

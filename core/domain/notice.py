@@ -18,3 +18,6 @@ class Notice(StrEnum):
     CONFLICT = "conflict"
     HELD = "held"
     DESK_STARTED = "desk_started"
+    REMINDER = "reminder"
+    CALENDAR = "calendar"
+    CLOCK = "clock"

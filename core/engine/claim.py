@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from core import controls, journal, notifications
+from core import controls, journal, market_days, notifications
 from core.broker.port import OrderRequest
 from core.db import alerts, attempts, leases, orders
 from core.domain.attempt import AttemptState, correlation_id
@@ -16,6 +16,7 @@ from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.domain.routing import may_send
 from core.domain.sessions import Calendar
+from core.engine.release import why_ask_again
 from core.failpoints import Point, reach
 
 LOOK_AGAIN = timedelta(seconds=1)
@@ -48,7 +49,10 @@ def claim(
     order = orders.get(connection, seen.id)
     if order.state is not OrderState.QUEUED or order.version != seen.version or controls.holds(connection):
         return None
+    calendar = market_days.in_force(connection, calendar)
     if not (_in_time(connection, order, now) and _window_is_open(connection, order, now, calendar)):
+        return None
+    if not _is_still_wanted(connection, order, now):
         return None
     if not _earlier_legs_went_well(connection, order, now):
         return None
@@ -76,12 +80,23 @@ def _window_is_open(connection: Connection, order: Order, now: datetime, calenda
         as_amo=order.as_amo,
         now=now,
         calendar=calendar,
+        index_expiry=order.index_expiry,
+        into_auction=order.into_auction,
     )
     if words is None:
         return True
     if order.reason != words:
         orders.note(connection, order, at=now, actor=journal.DESK, reason=words)
     orders.postpone(connection, order, now + LOOK_AGAIN)
+    return False
+
+
+def _is_still_wanted(connection: Connection, order: Order, now: datetime) -> bool:
+    """An order that has grown old, or that the limits no longer let through, asks (again)."""
+    words = why_ask_again(connection, order, now)
+    if words is None:
+        return True
+    orders.move(connection, order, OrderState.AWAITING_APPROVAL, at=now, actor=journal.DESK, reason=words)
     return False
 
 

@@ -15,7 +15,8 @@ from core.db import alerts, orders
 from core.db.alerts import StoredAlert
 from core.domain.alert import AlertState, Product
 from core.domain.order import Mode, Order, OrderState
-from core.engine.decide import ANSWER_WITHIN, AT_ONCE, Decider
+from core.engine.decide import AT_ONCE, Decider
+from core.engine.plan import ANSWER_WITHIN
 from core.engine.timers import expire_overdue
 from core.errors import Unavailable
 from core.notifications import due_cards

@@ -1,0 +1,94 @@
+"""The operator's policies: what is asked about, what an order waits for and how long, and the limits.
+
+They live in one settings row; what is not set there has the careful default.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection
+
+from core import controls, journal
+from core.domain.approval import ApprovalPolicy
+from core.domain.identity import STALE_AFTER
+from core.domain.limits import Bound, Limit, Limits
+from core.domain.routing import ReleasePolicy
+
+_KEY = "policies"
+
+
+class Unapproved(StrEnum):
+    """What an order does that nobody approved before its window opens: ask once more, or expire there and then."""
+
+    ASK = "ask"
+    EXPIRE = "expire"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policies:
+    """`entries` and `exits`: how long after its window opened such an order may still go; None: while it is open."""
+
+    approval: ApprovalPolicy = ApprovalPolicy.QUEUED
+    release: ReleasePolicy = ReleasePolicy.AMO
+    unapproved: Unapproved = Unapproved.ASK
+    stale: timedelta = STALE_AFTER
+    entries: timedelta | None = None
+    exits: timedelta | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    @classmethod
+    def read(cls, connection: Connection) -> "Policies":
+        stored = controls.fetch(connection, _KEY) or {}
+        return cls(
+            approval=ApprovalPolicy(stored.get("approval", ApprovalPolicy.QUEUED)),
+            release=ReleasePolicy(stored.get("release", ReleasePolicy.AMO)),
+            unapproved=Unapproved(stored.get("unapproved", Unapproved.ASK)),
+            stale=_seconds(stored.get("stale")) or STALE_AFTER,
+            entries=_seconds(stored.get("entries")),
+            exits=_seconds(stored.get("exits")),
+            limits=_limits(stored.get("limits", {})),
+        )
+
+    def patience(self, *, is_exit: bool) -> timedelta | None:
+        return self.exits if is_exit else self.entries
+
+
+def save(connection: Connection, policies: Policies, *, at: datetime, actor: str, words: str) -> None:
+    """Store them all; `words` say what changed, for the journal."""
+    controls.put(connection, _KEY, _stored(policies), at=at, actor=actor)
+    journal.append(connection, journal.Event(at=at, actor=actor, kind="policy changed", reason=words))
+
+
+def _stored(policies: Policies) -> dict[str, Any]:
+    limits = policies.limits
+    bounds = {limit.value: {"soft": bound.soft, "hard": bound.hard} for limit, bound in limits.bounds.items()}
+    return {
+        "approval": policies.approval,
+        "release": policies.release,
+        "unapproved": policies.unapproved,
+        "stale": policies.stale.total_seconds(),
+        "entries": policies.entries and policies.entries.total_seconds(),
+        "exits": policies.exits and policies.exits.total_seconds(),
+        "limits": {**bounds, "allowed": sorted(limits.allowed), "denied": sorted(limits.denied)},
+    }
+
+
+def _seconds(stored: float | None) -> timedelta | None:
+    return None if stored is None else timedelta(seconds=stored)
+
+
+def _limits(stored: Mapping[str, Any]) -> Limits:
+    return Limits(
+        bounds={limit: _bound(stored[limit]) for limit in Limit if limit in stored},
+        allowed=frozenset(stored.get("allowed", ())),
+        denied=frozenset(stored.get("denied", ())),
+    )
+
+
+def _bound(stored: Mapping[str, str | None]) -> Bound:
+    soft, hard = stored["soft"], stored["hard"]
+    return Bound(soft=None if soft is None else Decimal(soft), hard=None if hard is None else Decimal(hard))
