@@ -65,7 +65,7 @@ class Console:
         self._application = application
         self._messenger = messenger
         gate = Gate(settings.operators)
-        taps = CardTaps(database=parts.database, desk=parts.desk, clock=parts.clock, gate=gate)
+        taps = CardTaps(database=parts.database, desk=parts.desk, clock=parts.clock, calendar=parts.calendar, gate=gate)
         commands = DeskCommands(
             settings=settings, database=parts.database, desk=parts.desk, clock=parts.clock, gate=gate
         )

@@ -11,6 +11,10 @@ class Verb(StrEnum):
     SEND_AGAIN = "again"
     DROP = "drop"
     REPEAT = "repeat"
+    SOONER = "sooner"
+    SNOOZE = "snooze"
+    NET = "net"
+    SUPERSEDE = "supersede"
     BACK = "back"
     GO_LIVE = "live"
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from core import controls, journal, notifications
+from core import controls, journal, notifications, offers
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import DhanClient
 from core.broker.dhan.instruments import InstrumentList
@@ -16,6 +16,7 @@ from core.controls import Hold
 from core.db import attempts
 from core.db.engine import Database
 from core.db.migration import check_schema
+from core.domain.sessions import Calendar
 from core.engine.clock_watch import ClockWatch
 from core.engine.decide import Decider
 from core.engine.desk import Desk
@@ -59,6 +60,8 @@ class Parts:
     database: Database
     clock: Clock
     client: DhanClient
+    calendar: Calendar
+    instruments: InstrumentList
 
     async def close(self) -> None:
         await self.client.close()
@@ -101,10 +104,15 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
             limiter=Limiter(windows, past),
             clock_is_sure=watch.is_sure,
         ),
-        relay=Relay(database=database, messenger=messenger, clock=clock),
+        relay=Relay(
+            database=database,
+            messenger=messenger,
+            clock=clock,
+            offers=lambda connection, report: offers.find(connection, report, calendar),
+        ),
         watch=watch,
     )
-    return Parts(desk, database, clock, client)
+    return Parts(desk, database, clock, client, calendar, listed)
 
 
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:

@@ -9,8 +9,8 @@ from core import journal
 from core.db import orders
 from core.domain.limits import is_exit
 from core.domain.order import Mode, Order, OrderState
-from core.domain.routing import Decision, route
-from core.domain.sessions import Calendar, spoken
+from core.domain.routing import Decision, again_as, route
+from core.domain.sessions import Calendar, Unknown, spoken
 from core.domain.ways import Alternative
 from core.policies import Policies, Unapproved
 
@@ -25,10 +25,9 @@ def replan(connection: Connection, calendar: Calendar, now: datetime) -> list[st
 
 
 def _replan(connection: Connection, order: Order, calendar: Calendar, policies: Policies, now: datetime) -> str | None:
-    decision = decide_again(order, calendar, policies, now)
-    way = same_way(decision, order)
-    if way is None:
-        return _hold(connection, order, decision.reason, now)
+    way = _way(order, calendar, policies, now)
+    if isinstance(way, Unknown):
+        return _hold(connection, order, way.reason, now)
     if _stays(order, way, now):
         return None
     goes, reaches = spoken(way.release_at), spoken(way.reaches_exchange_at)
@@ -38,6 +37,20 @@ def _replan(connection: Connection, order: Order, calendar: Calendar, policies: 
     if noted is not None and noted.state is OrderState.QUEUED and order.mode is Mode.IMMEDIATE:
         orders.move(connection, noted, OrderState.AWAITING_APPROVAL, at=now, actor=journal.DESK, reason=words)
     return f"{order.label} {order.side} {order.quantity} {order.symbol}: {words}"
+
+
+def _way(order: Order, calendar: Calendar, policies: Policies, now: datetime) -> Alternative | Unknown:
+    """An order stays what it is, after-market or regular; one without times gets what the clock says.
+
+    What was to go later does not go into a window that is open now: only a tap sends it sooner.
+    """
+    if order.release_at is not None:
+        way = again_as(order, calendar, now)
+        if isinstance(way, Alternative) and way.release_at <= now < order.release_at:
+            return again_as(order, calendar, way.window_ends_at)
+        return way
+    decision = decide_again(order, calendar, policies, now)
+    return next(iter(ways(decision)), Unknown(decision.reason))
 
 
 def _stays(order: Order, way: Alternative, now: datetime) -> bool:
@@ -91,17 +104,12 @@ def ways(decision: Decision) -> list[Alternative]:
     return [main, *decision.alternatives]
 
 
-def same_way(decision: Decision, order: Order) -> Alternative | None:
-    """The way that is of the kind the order was to go, else the decision's own; None when nobody knows."""
-    found = [way for way in ways(decision) if not way.into_auction]
-    return next((way for way in found if way.as_amo is order.as_amo), found[0] if found else None)
-
-
 def new_times(way: Alternative, policies: Policies, order: Order) -> dict[str, Any]:
     """The row's times when the order goes this way, with the operator's patience counted in."""
     patience = policies.patience(is_exit=is_exit(order.side, order.product))
     ends = way.window_ends_at if patience is None else min(way.window_ends_at, way.release_at + patience)
-    asks_until_it_opens = order.state is OrderState.AWAITING_APPROVAL and policies.unapproved is Unapproved.EXPIRE
+    waits_for_tap = order.state is OrderState.AWAITING_APPROVAL and way.mode is Mode.QUEUE
+    asks_at_open = policies.unapproved is Unapproved.ASK
     return {
         "mode": way.mode,
         "as_amo": way.as_amo,
@@ -109,7 +117,7 @@ def new_times(way: Alternative, policies: Policies, order: Order) -> dict[str, A
         "release_at": way.release_at,
         "reaches_exchange_at": way.reaches_exchange_at,
         "window_ends_at": ends,
-        "expires_at": way.release_at if asks_until_it_opens and way.mode is Mode.QUEUE else ends,
-        "remind_at": way.release_at if order.remind_at is not None else None,
+        "expires_at": way.release_at if waits_for_tap and not asks_at_open else ends,
+        "remind_at": way.release_at if waits_for_tap and asks_at_open else None,
         "retry_at": None,
     }

@@ -126,6 +126,31 @@ def to_remind_of(connection: Connection, now: datetime) -> list[Order]:
     return _read(connection, query)
 
 
+def opposite(connection: Connection, order: Order, states: Iterable[OrderState]) -> Order | None:
+    """The newest older order of another alert in any of the states, for the same thing on the other side."""
+    same = [orders.c[name] == getattr(order, name) for name in ("segment", "security_id", "product")]
+    query = select(*_COLUMNS).where(
+        *same,
+        orders.c.side != order.side,
+        orders.c.state.in_(list(states)),
+        orders.c.id < order.id,
+        orders.c.alert_id != order.alert_id,
+    )
+    return next(iter(_read(connection, query.order_by(orders.c.id.desc()).limit(1))), None)
+
+
+def remind(connection: Connection, order: Order, remind_at: datetime, *, by: str, on: datetime) -> None:
+    """Ring about it then, if it still waits for a tap."""
+    connection.execute(
+        update(orders)
+        .where(orders.c.id == order.id, orders.c.state == OrderState.AWAITING_APPROVAL)
+        .values(remind_at=remind_at)
+    )
+    journal.append(
+        connection, journal.Event(at=on, alert_id=order.alert_id, order_id=order.id, actor=by, kind="snoozed")
+    )
+
+
 def postpone(connection: Connection, order: Order, retry_at: datetime) -> None:
     """Look at a queued order again later; nothing about it changes, so there is no event."""
     connection.execute(

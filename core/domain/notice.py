@@ -19,5 +19,6 @@ class Notice(StrEnum):
     HELD = "held"
     DESK_STARTED = "desk_started"
     REMINDER = "reminder"
+    BLOCKED = "blocked"
     CALENDAR = "calendar"
     CLOCK = "clock"

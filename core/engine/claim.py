@@ -31,12 +31,13 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """The right to one POST. `earlier_names` are of tries before this one: none of them may be at the broker."""
+    """The right to one POST, by this calendar. None of `earlier_names`, of tries before it, may be at the broker."""
 
     order: Order
     attempt_id: int
     request: OrderRequest
     earlier_names: tuple[str, ...]
+    calendar: Calendar
 
 
 def claim(
@@ -56,7 +57,7 @@ def claim(
         return None
     if not _earlier_legs_went_well(connection, order, now):
         return None
-    return _write_down(connection, order, epoch=epoch, now=now, wall=wall)
+    return _write_down(connection, order, epoch=epoch, now=now, wall=wall, calendar=calendar)
 
 
 def _in_time(connection: Connection, order: Order, now: datetime) -> bool:
@@ -116,7 +117,9 @@ def _earlier_legs_went_well(connection: Connection, order: Order, now: datetime)
     return False
 
 
-def _write_down(connection: Connection, order: Order, *, epoch: int, now: datetime, wall: datetime) -> Claim | None:
+def _write_down(
+    connection: Connection, order: Order, *, epoch: int, now: datetime, wall: datetime, calendar: Calendar
+) -> Claim | None:
     earlier = attempts.of_orders(connection, [order.id])
     if any(attempt.state in (AttemptState.OPEN, AttemptState.UNKNOWN) for attempt in earlier):
         return None
@@ -139,7 +142,7 @@ def _write_down(connection: Connection, order: Order, *, epoch: int, now: dateti
             at=wall,
         )
     names = tuple(attempt.correlation_id for attempt in earlier)
-    return Claim(order=claimed, attempt_id=attempt_id, request=request, earlier_names=names)
+    return Claim(order=claimed, attempt_id=attempt_id, request=request, earlier_names=names, calendar=calendar)
 
 
 def order_request(connection: Connection, order: Order, number: int) -> OrderRequest:

@@ -40,6 +40,8 @@ POLL = 0.25
 RENEW_EVERY = 1.0
 WATCH_EVERY = 0.4
 LAST_SENDS = 5.0
+REDRAW_EVERY = 60.0
+REDRAWN_AT_ONCE = 10
 FRESH = timedelta(minutes=1)
 BOOK_WHEN_FRESH, BOOK_WHEN_RESTING, BOOK_WHEN_IDLE = 0.4, 2.0, 30.0
 
@@ -85,6 +87,7 @@ class Desk:
         self._told_to_stop = asyncio.Event()
         self._epoch = 0
         self._clock_doubt: str | None = None
+        self._redrawn = monotonic()
 
     async def take_lease(self) -> None:
         """Return when this desk is the one that acts; others wait here and take over when it stops."""
@@ -200,6 +203,9 @@ class Desk:
         if await self._database.read(lambda c: timers.anything_is_due(c, calendar, now)):
             await self._database.write(lambda c: timers.run_due(c, calendar, now))
             self._tell.set()
+        if monotonic() - self._redrawn >= REDRAW_EVERY:
+            self._redrawn = monotonic()
+            await self._database.write(lambda c: notifications.redraw_waiting(c, now, REDRAWN_AT_ONCE))
 
     async def _watch_broker(self) -> None:
         """Keep signed in, follow the order book, look up what is in doubt.

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from core import allowance
 from core.clock import to_india
 from core.domain.alert import InstrumentKind, Leg, OrderType, Product
 from core.domain.approval import why_ask
@@ -15,7 +16,6 @@ from core.domain.limits import Wish, is_exit
 from core.domain.order import Mode, OrderState
 from core.domain.routing import Decision, route
 from core.domain.sessions import Calendar
-from core.engine import allowance
 from core.errors import Refusal
 from core.policies import Policies, Unapproved
 

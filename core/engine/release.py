@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from core import allowance
 from core.domain.order import Mode, Order
-from core.engine import allowance
 from core.policies import Policies
 
 _A_SHORT_STOP = timedelta(minutes=5)
@@ -31,7 +31,7 @@ def _late(order: Order, policies: Policies, now: datetime) -> str | None:
     """What was to go at once and could not is a stale wish; what was planned for a window is good while it is open."""
     if order.mode is not Mode.IMMEDIATE or order.release_at is None:
         return None
-    meant = max(at for at in (order.release_at, order.approved_at, order.retry_at) if at is not None)
+    meant = max(order.release_at, order.approved_at or order.release_at)
     if now - meant <= max(policies.stale, _A_SHORT_STOP):
         return None
     minutes = int((now - meant).total_seconds() // 60)

@@ -46,6 +46,7 @@ def _remind(connection: Connection, order: Order, now: datetime) -> None:
     is_open = order.release_at is not None and order.release_at <= now
     until = spoken(order.expires_at) if order.expires_at else "the end of its window"
     words = f"{'Its window is open' if is_open else 'It still waits'}: approve it by {until}, or it expires."
-    noted = orders.note(connection, order, at=now, actor=journal.DESK, reason=words, remind_at=None)
+    later = None if is_open else order.release_at
+    noted = orders.note(connection, order, at=now, actor=journal.DESK, reason=words, remind_at=later)
     if noted is not None:
         notifications.ring_order(connection, Notice.REMINDER, noted, at=now, words=words)
