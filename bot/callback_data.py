@@ -17,6 +17,8 @@ class Verb(StrEnum):
     SUPERSEDE = "supersede"
     BACK = "back"
     GO_LIVE = "live"
+    CALENDAR = "calendar"
+    POLICY = "policy"
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,11 @@ def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datet
     )
 
 
+def drop(connection: Connection, key: str) -> None:
+    """Forget one operator setting."""
+    connection.execute(delete(settings).where(settings.c.key == key))
+
+
 def fetch(connection: Connection, key: str) -> Mapping[str, Any] | None:
     """One operator setting, or None when it was never set."""
     return connection.execute(select(settings.c.value).where(settings.c.key == key)).scalar_one_or_none()

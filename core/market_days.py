@@ -5,7 +5,9 @@ A change is asked for, confirmed by a tap, and then re-plans what waits; so does
 
 import secrets
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 
@@ -13,6 +15,7 @@ from core import controls, journal, notifications
 from core.clock import to_india
 from core.db import overrides
 from core.db.overrides import Change, Override
+from core.domain.instrument import SegmentClass
 from core.domain.notice import Notice
 from core.domain.sessions import Calendar, Closed, Day, Trading, Unknown, spoken_day
 from core.errors import Refusal
@@ -22,17 +25,41 @@ WARN_BEFORE_THE_END = (5, 15, 45)
 """Days before the last day that the calendar knows."""
 
 
+@dataclass
+class _Latest:
+    """The calendar as last put together, since it is asked for before every order."""
+
+    key: tuple[object, ...] = ()
+    calendar: Calendar | None = None
+
+
+_latest = _Latest()
+
+
 def in_force(connection: Connection, bundled: Calendar) -> Calendar:
-    """The bundled calendar as changed by the operator."""
-    return changed(bundled, (override.change for override in overrides.in_force(connection)))
+    """The bundled calendar as changed by the operator. One small query while nothing changes."""
+    state = overrides.state(connection)
+    if state.count == 0:
+        return bundled
+    key = (id(bundled), connection.engine.url, state)
+    if _latest.calendar is None or _latest.key != key:
+        fresh = changed(bundled, [override.change for override in overrides.in_force(connection)])
+        _latest.key, _latest.calendar = key, fresh
+    return _latest.calendar
 
 
 def changed(calendar: Calendar, changes: Iterable[Change]) -> Calendar:
-    for change in changes:
-        for segment_class in change.market.classes:
-            usual = calendar.usual_hours(segment_class, change.day)
-            calendar = calendar.with_day(segment_class, change.day, _day(change, usual))
-    return calendar
+    """The calendar with these days told otherwise; it covers what it then knows without a gap."""
+    told = {
+        (each, change.day): _day(change, calendar.usual_hours(each, change.day))
+        for change in changes
+        for each in change.market.classes
+    }
+    days = {**calendar.days, **told}
+    until = calendar.covered_until
+    while (SegmentClass.CASH, until + timedelta(days=1)) in days:
+        until += timedelta(days=1)
+    return replace(calendar, days=MappingProxyType(days), covered_until=until)
 
 
 def _day(change: Change, usual: Trading | None) -> Day:

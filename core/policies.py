@@ -3,6 +3,7 @@
 They live in one settings row; what is not set there has the careful default.
 """
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,8 +18,11 @@ from core.domain.approval import ApprovalPolicy
 from core.domain.identity import STALE_AFTER
 from core.domain.limits import Bound, Limit, Limits
 from core.domain.routing import ReleasePolicy
+from core.errors import Refusal
 
+ASKED_FOR = timedelta(hours=1)
 _KEY = "policies"
+_PROPOSED = "policies_proposed"
 
 
 class Unapproved(StrEnum):
@@ -42,7 +46,10 @@ class Policies:
 
     @classmethod
     def read(cls, connection: Connection) -> "Policies":
-        stored = controls.fetch(connection, _KEY) or {}
+        return cls.of(controls.fetch(connection, _KEY) or {})
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> "Policies":
         return cls(
             approval=ApprovalPolicy(stored.get("approval", ApprovalPolicy.QUEUED)),
             release=ReleasePolicy(stored.get("release", ReleasePolicy.AMO)),
@@ -60,7 +67,25 @@ class Policies:
 def save(connection: Connection, policies: Policies, *, at: datetime, actor: str, words: str) -> None:
     """Store them all; `words` say what changed, for the journal."""
     controls.put(connection, _KEY, _stored(policies), at=at, actor=actor)
+    controls.drop(connection, _PROPOSED)
     journal.append(connection, journal.Event(at=at, actor=actor, kind="policy changed", reason=words))
+
+
+def propose(connection: Connection, policies: Policies, *, at: datetime, actor: str, words: str) -> str:
+    """Keep a change until a tap confirms it; returns the name that the tap must carry. A newer one replaces it."""
+    name = secrets.token_urlsafe(9)
+    proposal = {"name": name, "words": words, "policies": _stored(policies), "asked_at": at.isoformat()}
+    controls.put(connection, _PROPOSED, proposal, at=at, actor=actor)
+    return name
+
+
+def accept(connection: Connection, name: str, *, at: datetime, actor: str) -> str:
+    """Put a proposed change in force; returns its words. Raises Refusal."""
+    asked = controls.fetch(connection, _PROPOSED)
+    if asked is None or asked["name"] != name or abs(at - datetime.fromisoformat(asked["asked_at"])) > ASKED_FOR:
+        raise Refusal("This change waits no more: give the command again.")
+    save(connection, Policies.of(asked["policies"]), at=at, actor=actor, words=asked["words"])
+    return f"Changed: {asked['words']}"
 
 
 def _stored(policies: Policies) -> dict[str, Any]:

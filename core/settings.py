@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     dhan_instruments_url: str | None = None
     token_keys: SecretStr = SecretStr("")
 
+    holiday_feed_url: str | None = None
+
     log_level: str = "INFO"
     log_format: str = Field("text", pattern="^(text|json)$")
 
@@ -211,6 +213,8 @@ def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
         except ValueError:
             yield "TOKEN_KEYS", "each key is 32 random bytes in url-safe base64; leave it unset and one is made for you"
             break
+    if settings.holiday_feed_url and urlsplit(settings.holiday_feed_url).scheme not in ("http", "https"):
+        yield "HOLIDAY_FEED_URL", "write an address that begins with https://, or leave it unset"
     try:
         make_url(settings.database)
     except ArgumentError:

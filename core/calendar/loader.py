@@ -74,6 +74,7 @@ def _trading(row: HoursRow) -> Trading:
         amo=AmoHours(evening_opens=row.amo.evening_opens, morning_closes=row.amo.morning_closes),
         pre_open=_auction(row.pre_open),
         closing_auction=_auction(row.closing_auction),
+        post_close=Span(*row.post_close) if row.post_close else None,
         expiring_index_closes=row.expiring_index_closes,
         square_off=row.square_off.at if row.square_off else None,
     )

@@ -93,6 +93,7 @@ class HoursRow(Sourced):
     sessions: SessionRows
     amo: AmoRow
     pre_open: AuctionRow | None = None
+    post_close: SpanRow | None = None
     closing_auction: AuctionRow | None = None
     expiring_index_closes: time | None = None
     square_off: SquareOffRow | None = None

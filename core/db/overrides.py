@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from core.db.tables import calendar_overrides as overrides
 from core.domain.instrument import Market
@@ -88,6 +88,20 @@ def expire(connection: Connection, now: datetime) -> list[Override]:
 def in_force(connection: Connection) -> list[Override]:
     """Oldest first."""
     return _read(connection, *_IN_FORCE)
+
+
+@dataclass(frozen=True)
+class State:
+    """Differs whenever what is in force differs."""
+
+    count: int
+    ids: int | None
+    newest: datetime | None
+
+
+def state(connection: Connection) -> State:
+    columns = (func.count(), func.sum(overrides.c.id), func.max(overrides.c.confirmed_at))
+    return State(*connection.execute(select(*columns).where(*_IN_FORCE)).one())
 
 
 def are_over(connection: Connection, now: datetime) -> bool:

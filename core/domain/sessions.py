@@ -51,6 +51,7 @@ class AmoHours:
 class Trading:
     """A trading day's hours. `sessions` are the continuous ones, in order, at least one.
 
+    `post_close` trades at the closing price; the desk sends nothing into it, since Dhan has not said that it takes it.
     `square_off` is when the broker closes intraday positions; None where it did not say.
     """
 
@@ -58,6 +59,7 @@ class Trading:
     amo: AmoHours
     pre_open: Auction | None = None
     closing_auction: Auction | None = None
+    post_close: Span | None = None
     expiring_index_closes: time | None = None
     square_off: time | None = None
 
@@ -80,6 +82,7 @@ class Trading:
             sessions=sessions,
             pre_open=self.pre_open if opens_as_usual else None,
             closing_auction=self.closing_auction if closes_as_usual else None,
+            post_close=self.post_close if closes_as_usual else None,
             square_off=self.square_off if closes_as_usual else None,
         )
 

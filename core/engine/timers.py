@@ -20,14 +20,15 @@ def anything_is_due(connection: Connection, calendar: Calendar, now: datetime) -
         orders.overdue(connection, now)
         or orders.to_remind_of(connection, now)
         or overrides.are_over(connection, now)
-        or market_days.end_is_near(connection, calendar, now)
+        or market_days.end_is_near(connection, market_days.in_force(connection, calendar), now)
     )
 
 
 def run_due(connection: Connection, calendar: Calendar, now: datetime) -> None:
     """End what waited too long, remind of what waits for a tap, and let the calendar's changes end."""
-    if market_days.end_is_near(connection, calendar, now):
-        market_days.warn_of_the_end(connection, calendar, now)
+    known = market_days.in_force(connection, calendar)
+    if market_days.end_is_near(connection, known, now):
+        market_days.warn_of_the_end(connection, known, now)
     market_days.expire(connection, calendar, now)
     expire_overdue(connection, now)
     for order in orders.to_remind_of(connection, now):
