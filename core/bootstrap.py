@@ -15,7 +15,7 @@ from core.clock import INDIA, Clock, PaperClock, SystemClock
 from core.controls import Hold
 from core.db import attempts
 from core.db.engine import Database
-from core.db.migration import check_schema
+from core.db.schema import check_schema
 from core.domain.sessions import Calendar
 from core.engine.clock_watch import ClockWatch
 from core.engine.decide import Decider

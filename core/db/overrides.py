@@ -41,6 +41,8 @@ class Override:
     set_at: datetime
 
 
+_IN_FORCE = (overrides.c.confirmed_at.is_not(None), overrides.c.withdrawn_at.is_(None))
+_STATE = select(func.count(), func.sum(overrides.c.id), func.max(overrides.c.confirmed_at)).where(*_IN_FORCE)
 _COLUMNS = [overrides.c[name] for name in ("id", "batch", "set_by", "set_at")]
 _CHANGE = [overrides.c[name] for name in ("market", "day", "hours", "reason", "expires_at")]
 
@@ -100,16 +102,12 @@ class State:
 
 
 def state(connection: Connection) -> State:
-    columns = (func.count(), func.sum(overrides.c.id), func.max(overrides.c.confirmed_at))
-    return State(*connection.execute(select(*columns).where(*_IN_FORCE)).one())
+    return State(*connection.execute(_STATE).one())
 
 
 def are_over(connection: Connection, now: datetime) -> bool:
     query = select(overrides.c.id).where(overrides.c.expires_at <= now, *_IN_FORCE).limit(1)
     return connection.execute(query).first() is not None
-
-
-_IN_FORCE = (overrides.c.confirmed_at.is_not(None), overrides.c.withdrawn_at.is_(None))
 
 
 def _withdraw(connection: Connection, at: datetime, *which: Any) -> None:

@@ -16,7 +16,7 @@ from core.engine.plan import Plan, Resolve, plan_leg, times, too_late
 from core.errors import AlertRefused, Refusal
 from core.policies import Policies
 
-AT_ONCE = 64
+AT_ONCE = 16
 
 
 @dataclass(frozen=True, kw_only=True)

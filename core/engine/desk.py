@@ -24,7 +24,7 @@ from core.domain.order import AT_BROKER, Order
 from core.engine import clock_watch, timers
 from core.engine.claim import LeaseLost
 from core.engine.clock_watch import ClockWatch
-from core.engine.decide import Decider
+from core.engine.decide import AT_ONCE, Decider
 from core.engine.dispatch import Dispatcher
 from core.engine.reconcile import Reconciler
 from core.engine.record import Moment
@@ -42,6 +42,7 @@ WATCH_EVERY = 0.4
 LAST_SENDS = 5.0
 REDRAW_EVERY = 60.0
 REDRAWN_AT_ONCE = 10
+A_BREATH = 0.03  # the order goes before its card, and what changes meanwhile makes one edit
 FRESH = timedelta(minutes=1)
 BOOK_WHEN_FRESH, BOOK_WHEN_RESTING, BOOK_WHEN_IDLE = 0.4, 2.0, 30.0
 
@@ -175,7 +176,9 @@ class Desk:
             return
         now = self._clock.now()
         try:
-            while await self._database.write(lambda c: self._decider.decide(c, now)):
+            decided = AT_ONCE
+            while decided == AT_ONCE:
+                decided = await self._database.write(lambda c: self._decider.decide(c, now))
                 self._tell.set()
         except Unavailable as trouble:
             log.warning("alerts_wait", why=str(trouble))
@@ -256,7 +259,8 @@ class Desk:
 
     async def _deliver(self) -> None:
         while True:
-            await _wait(self._tell, POLL)
+            if await _wait(self._tell, POLL):
+                await asyncio.sleep(A_BREATH)
             while await self._relay.deliver_due():
                 pass
 

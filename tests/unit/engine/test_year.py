@@ -1,7 +1,7 @@
 """A year of the desk on a virtual clock: alerts, taps, silence, crashes, a changed calendar; judged by other hours.
 
-One alert a minute would be half a million. Here 500 come over the year, at any second and more often near a boundary; the
-desk looks at its rows at each of these moments and when windows open, and sleeps between.
+One alert a minute would be half a million. Here 500 come over the year, at any second and more often near a boundary;
+the desk looks at its rows at each of these moments and when windows open, and sleeps between.
 """
 
 import heapq
