@@ -21,7 +21,7 @@ from core.sandbox.tradingview import content_type
 from core.settings import load
 from tests.ports import find_port
 from tests.world.phone import Phone
-from tests.world.processes import Process, T, until
+from tests.world.processes import PATIENCE, Process, T, until
 
 TUESDAY = "2026-12-01T10:30"
 _STARTS_WITHIN = 10.0
@@ -229,7 +229,7 @@ class World:
                     connection.execute(update(column.table).where(key == row).values(earlier))
         database.close()
 
-    def until(self, condition: Callable[[], T | None], words: str, seconds: float = 5) -> T:
+    def until(self, condition: Callable[[], T | None], words: str, seconds: float = PATIENCE) -> T:
         """Wait for the condition; when it does not come, say so with what the processes said last."""
         try:
             return until(condition, words, seconds)

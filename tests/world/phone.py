@@ -12,7 +12,7 @@ import httpx
 
 from core.clock import monotonic
 from core.settings import PaperAccount
-from tests.world.processes import LOOK_EVERY, until
+from tests.world.processes import LOOK_EVERY, PATIENCE, until
 
 OPERATOR = PaperAccount.OPERATOR_ID
 _REACTION = 0.1  # seconds that a person needs to find a button
@@ -77,7 +77,7 @@ class Phone:
                 return Card(message["message_id"], message["text"], buttons)
         return None
 
-    def card_shows(self, alert: int, *words: str, seconds: float = 5) -> Card:
+    def card_shows(self, alert: int, *words: str, seconds: float = PATIENCE) -> Card:
         """Wait until the card shows all these words."""
 
         def shown() -> Card | None:
