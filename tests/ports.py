@@ -1,4 +1,4 @@
-"""Ports for servers under test: below the range that outgoing connections use, and hardly ever the same for two runs."""
+"""Ports for servers under test: below those of outgoing connections, and hardly ever the same for two runs."""
 
 import socket
 from random import SystemRandom
