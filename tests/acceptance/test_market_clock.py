@@ -1,6 +1,7 @@
 """The market's clock from end to end: the gap before the open, a holiday, a changed calendar, and Dhan's own word."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -8,16 +9,27 @@ from tests.world import World
 from tests.world.processes import until
 
 CLOSED = {"errorCode": "DH-906", "errorMessage": "Market is Closed! Want to place an offline order?"}
+ASKING = ("calend", "policy")
 BLOCKED = {"errorCode": "DH-906", "errorMessage": "Markets are Offline or Blocked"}
 
 
 def confirm(world: World, command: str) -> str:
     """Give a command that asks back, and tap its button; what the message then says."""
-    world.phone.ask(command)
-    asked = until(lambda: next((m for m in reversed(world.phone.messages()) if m["buttons"]), None), "it asks back")
+    before = len(questions(world))
+    world.phone.act(text=command)
+    asked = until(lambda: next(iter(questions(world)[before:]), None), "it asks back")
     [button] = asked["buttons"]
     assert world.phone.answer_to(world.phone.touch(asked["message_id"], button["callback_data"])) == "Done"
-    return next(m["text"] for m in world.phone.messages() if m["message_id"] == asked["message_id"])
+    return until(lambda: answered(world, asked["message_id"]), "the question is answered")
+
+
+def questions(world: World) -> list[dict[str, Any]]:
+    """What asks about the calendar or the rules, and waits for a tap."""
+    return [m for m in world.phone.messages() if any(b["callback_data"][:6] in ASKING for b in m["buttons"])]
+
+
+def answered(world: World, message: int) -> str | None:
+    return next((m["text"] for m in world.phone.messages() if m["message_id"] == message and not m["buttons"]), None)
 
 
 def test_before_the_open_an_order_waits_for_it_and_goes_as_a_regular_order(world: World) -> None:
