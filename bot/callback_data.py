@@ -17,6 +17,7 @@ class Verb(StrEnum):
     SUPERSEDE = "supersede"
     BACK = "back"
     GO_LIVE = "live"
+    SET_IP = "ip"
     CALENDAR = "calendar"
     POLICY = "policy"
 

@@ -28,6 +28,9 @@ COMMANDS = (
     Command(name="queue", summary="What waits, and for what", purpose=Purpose.LOOK, role=Role.VIEWER),
     Command(name="orders", summary="The latest orders", purpose=Purpose.LOOK, role=Role.VIEWER),
     Command(name="order", summary="One alert's whole story", purpose=Purpose.LOOK, role=Role.VIEWER, usage="/order 41"),
+    Command(name="token", summary="The sign-in at Dhan, and how long it lasts", purpose=Purpose.LOOK, role=Role.VIEWER),
+    Command(name="ip", summary="The address that orders come from", purpose=Purpose.LOOK, role=Role.VIEWER),
+    Command(name="login", summary="Sign in at Dhan", purpose=Purpose.ACT, role=Role.APPROVER),
     Command(
         name="calendar",
         summary="Today's hours, holidays, and changes to them",

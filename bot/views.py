@@ -148,6 +148,8 @@ _RINGS = {
     Notice.FOUND: "🔵 Found at Dhan",
     Notice.CONFLICT: "🔴 Something is wrong at Dhan",
     Notice.HELD: "🟠 Orders are held",
+    Notice.BLIND: "🟠 Dhan cannot be read",
+    Notice.SIGN_IN: "🟠 Sign in at Dhan",
     Notice.DESK_STARTED: "The desk is back",
     Notice.REMINDER: "🟡 Waiting for your tap",
     Notice.BLOCKED: "🟠 Dhan takes no orders just now",
@@ -297,4 +299,6 @@ def _span(length: timedelta) -> str:
 
 
 def _words(text: str) -> str:
+    """On one line: a line break could pass for a fact of the card, and `fit` cuts at line ends, between tags."""
+    text = " ".join(text.split())
     return escape(text if len(text) <= _MOST_WORDS else text[:_MOST_WORDS] + "…")

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from core import controls, journal, notifications, offers
+from core.addresses import AddressBook
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import DhanClient
 from core.broker.dhan.instruments import InstrumentList
@@ -22,10 +23,12 @@ from core.engine.decide import Decider
 from core.engine.desk import Desk
 from core.engine.dispatch import Dispatcher
 from core.engine.limiter import ORDER_CALLS, Limiter, Window
+from core.engine.readiness import Readiness
 from core.engine.relay import Relay
 from core.errors import BadSettings
 from core.instruments import InstrumentKeeper
 from core.logins import Session
+from core.mailbox import Mailbox
 from core.notifications import Messenger
 from core.settings import Settings
 
@@ -46,10 +49,25 @@ def set_clock(settings: Settings) -> None:
 
 
 def open_database(settings: Settings, *, busy_timeout: float = 5.0) -> Database:
-    """The database at this version's schema. Raises WrongSchema."""
+    """The database at this version's schema and of this mode. Raises WrongSchema, BadSettings."""
     database = Database(settings.database, busy_timeout=busy_timeout)
     check_schema(database)
+    _check_mode(database, settings)
     return database
+
+
+def _check_mode(database: Database, settings: Settings) -> None:
+    """A database stays in the mode it was first opened in: orders made for pretend money must never cost real money."""
+    with database.snapshot() as connection:
+        stored = controls.fetch(connection, "mode")
+    if stored is None:
+        with database.transaction() as connection:
+            mode, at = {"mode": settings.munshi_mode}, build_clock(settings).now()
+            controls.put(connection, "mode", mode, at=at, actor=journal.DESK)
+    elif stored["mode"] != settings.munshi_mode:
+        words = f"the database belongs to {stored['mode']} mode, and so do its orders"
+        cure = f"give {settings.munshi_mode} mode a MUNSHI_DATA_DIR of its own"
+        raise BadSettings([f"MUNSHI_MODE: {words}; {cure}"])
 
 
 @dataclass(frozen=True)
@@ -60,6 +78,8 @@ class Parts:
     database: Database
     clock: Clock
     client: DhanClient
+    session: Session
+    addresses: AddressBook
     calendar: Calendar
     instruments: InstrumentList
 
@@ -77,6 +97,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
     broker = Dhan(client, url=settings.dhan_api, client_id=settings.client_id, token=session.token)
     listed = InstrumentList(settings.instruments_file)
     calendar = load_calendar()
+    addresses = AddressBook(database, broker, clock)
     watch = ClockWatch(SystemClock(), client.clock_skew)
     with database.transaction() as connection:
         _apply_settings(connection, settings, clock.now())
@@ -86,6 +107,15 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
         clock=clock,
         broker=broker,
         session=session,
+        mailbox=Mailbox(database=database, client=client, session=session, settings=settings, clock=clock),
+        readiness=Readiness(
+            database=database,
+            broker=broker,
+            addresses=addresses,
+            calendar=calendar,
+            settings=settings,
+            clock=clock,
+        ),
         instruments=InstrumentKeeper(
             database=database,
             client=client,
@@ -112,7 +142,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
         ),
         watch=watch,
     )
-    return Parts(desk, database, clock, client, calendar, listed)
+    return Parts(desk, database, clock, client, session, addresses, calendar, listed)
 
 
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:

@@ -37,6 +37,11 @@ def holds(connection: Connection) -> dict[Hold, str]:
     return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in connection.execute(_HOLDS)}
 
 
+def set_by(connection: Connection, hold: Hold) -> str | None:
+    """Who set the hold; None when it is not in force."""
+    return connection.execute(select(settings.c.changed_by).where(settings.c.key == f"hold.{hold}")).scalar()
+
+
 def set_hold(connection: Connection, hold: Hold, reason: str, *, at: datetime, actor: str) -> bool:
     """Stop sending for this reason; False when it was in force already in the same words."""
     if holds(connection).get(hold) == reason:
@@ -56,7 +61,9 @@ def lift_hold(connection: Connection, hold: Hold, *, at: datetime, actor: str) -
 
 
 def pause(connection: Connection, *, at: datetime, actor: str) -> bool:
-    """The operator's stop switch; False when it was on already."""
+    """The operator's stop switch; False when it was on already, in which case the first reason stands."""
+    if Hold.PAUSED in holds(connection):
+        return False
     return set_hold(connection, Hold.PAUSED, f"Paused by {actor}.", at=at, actor=actor)
 
 

@@ -4,8 +4,11 @@ Loaded once per process by `load()`, frozen, secrets masked. Paper mode needs no
 back to the stand-ins of `core.sandbox` on this machine. Nothing here touches the network or the database.
 """
 
+import base64
+import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Generator
 from enum import StrEnum
 from pathlib import Path
@@ -37,7 +40,9 @@ class PaperAccount:
 
     CLIENT_ID: ClassVar = "1100000001"
     PIN: ClassVar = "246810"
-    TOTP_SECRET: ClassVar = "MUNSHIPAPERDESKTOTPAAAAAAAAAAAAA"  # noqa: S105 - opens nothing but the stand-in
+    API_KEY: ClassVar = "paper-app"
+    API_SECRET: ClassVar = "paper-app-secret"  # noqa: S105 - opens nothing but the stand-in
+    TOTP_SECRET: ClassVar = "MUNSHIPAPERDESKTOTPAAAAAAAAAAAAA"  # noqa: S105 - the same
     BOT_TOKEN: ClassVar = "1000000001:paper-desk"  # noqa: S105 - the same
     OPERATOR_ID: ClassVar = 42
 
@@ -70,6 +75,8 @@ class Settings(BaseSettings):
     telegram_proxy: str | None = None
 
     dhan_client_id: str | None = None
+    dhan_api_key: SecretStr | None = None
+    dhan_api_secret: SecretStr | None = None
     dhan_pin: SecretStr | None = None
     dhan_totp_secret: SecretStr | None = None
     dhan_api_url: str | None = None
@@ -129,8 +136,17 @@ class Settings(BaseSettings):
         """PIN and TOTP secret, when both are known; the stand-in's own in paper mode."""
         if self.dhan_pin and self.dhan_totp_secret:
             return self.dhan_pin, self.dhan_totp_secret
-        if self.paper and not self.dhan_client_id:
+        if self.paper and not self.dhan_client_id and not self.dhan_api_key:
             return SecretStr(PaperAccount.PIN), SecretStr(PaperAccount.TOTP_SECRET)
+        return None
+
+    @property
+    def api_key_and_secret(self) -> tuple[SecretStr, SecretStr] | None:
+        """What makes sign-in links, when both are known; the stand-in's own in paper mode."""
+        if self.dhan_api_key and self.dhan_api_secret:
+            return self.dhan_api_key, self.dhan_api_secret
+        if self.paper and not self.dhan_client_id:
+            return SecretStr(PaperAccount.API_KEY), SecretStr(PaperAccount.API_SECRET)
         return None
 
     @property
@@ -187,13 +203,9 @@ def _mode_faults(settings: Settings) -> list[str]:
         "DHAN_AUTH_URL": settings.dhan_auth,
         "DHAN_INSTRUMENTS_URL": settings.dhan_instruments,
     }
+    faults = [f"{name}: {words}" for name, url in urls.items() if (words := _wrong_with(url, paper=settings.paper))]
     if settings.paper:
-        return [
-            f"{name}: paper mode talks only to this machine or to Dhan's sandbox, not to {urlsplit(url).hostname}"
-            for name, url in urls.items()
-            if urlsplit(url).hostname not in _PAPER_HOSTS
-        ]
-    faults: list[str] = []
+        return faults
     if settings.munshi_clock:
         faults.append("MUNSHI_CLOCK: the clock can be set in paper mode only")
     if not settings.dhan_client_id:
@@ -205,6 +217,20 @@ def _mode_faults(settings: Settings) -> list[str]:
     return faults
 
 
+def _wrong_with(url: str, *, paper: bool) -> str:
+    """Why Dhan must not be spoken to there: PIN and token go along."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "this is no address; leave it unset"
+    if paper and host not in _PAPER_HOSTS:
+        return f"paper mode talks only to this machine or to Dhan's sandbox, not to {host}"
+    if parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK):
+        return ""
+    return "an address outside this machine must begin with https://"
+
+
 def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
     """Values that only their later users would choke on."""
     for key in filter(None, settings.token_keys.get_secret_value().split(",")):
@@ -213,6 +239,9 @@ def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
         except ValueError:
             yield "TOKEN_KEYS", "each key is 32 random bytes in url-safe base64; leave it unset and one is made for you"
             break
+    secret = settings.dhan_totp_secret.get_secret_value() if settings.dhan_totp_secret else ""
+    if secret and not _makes_codes(secret):
+        yield "DHAN_TOTP_SECRET", "16 or more of the letters A to Z and the digits 2 to 7, as Dhan shows it, no spaces"
     if settings.holiday_feed_url and urlsplit(settings.holiday_feed_url).scheme not in ("http", "https"):
         yield "HOLIDAY_FEED_URL", "write an address that begins with https://, or leave it unset"
     try:
@@ -221,6 +250,14 @@ def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
         yield "DATABASE_URL", "write sqlite:///path/to/file.db, or leave it unset"
 
 
+def _makes_codes(secret: str) -> bool:
+    try:
+        return len(base64.b32decode(secret + "=" * (-len(secret) % 8), casefold=True)) >= _LEAST_TOTP_BYTES
+    except ValueError:
+        return False
+
+
+_LEAST_TOTP_BYTES = 10
 _PLACEHOLDERS = {"changeme", "change-me", "secret", "password", "your-secret", "test", "xxx"}
 
 
@@ -268,20 +305,26 @@ def _with_generated_secrets(settings: Settings) -> Settings:
 
 def _read_or_create(file: Path, fresh: str) -> str:
     """The file's text, or `fresh` written to it with mode 0600; two processes that start together agree."""
-    scratch = file.with_name(f".{file.name}.{os.getpid()}")
     if not file.exists():
-        scratch.touch(mode=0o600)
-        scratch.write_text(fresh)
-        try:
-            os.link(scratch, file)
-        except FileExistsError:
-            pass
-        finally:
-            scratch.unlink()
+        _create(file, fresh)
     secret = file.read_text().strip()
     if not secret:
         raise BadSettings([f"{file.name.upper()}: {file} is empty; delete it and a new one is made"])
     return secret
+
+
+def _create(file: Path, text: str) -> None:
+    """All of it or nothing, power cuts included; whoever comes second leaves what the first one wrote."""
+    handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "w") as target:
+            target.write(text)
+            target.flush()
+            os.fsync(handle)
+        with contextlib.suppress(FileExistsError):
+            os.link(scratch, file)
+    finally:
+        Path(scratch).unlink()
 
 
 def _sentence(fault: Any) -> str:

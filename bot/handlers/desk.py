@@ -11,7 +11,7 @@ from bot import views
 from bot.access import Context, Gate
 from bot.callback_data import Verb
 from bot.commands import BY_NAME, may
-from bot.handlers.market import REFUSALS, MarketCommands
+from bot.handlers.market import REFUSALS
 from core import controls, journal, reports
 from core.clock import Clock, SystemClock
 from core.controls import Hold
@@ -35,14 +35,14 @@ class DeskCommands:
         desk: Desk,
         clock: Clock,
         gate: Gate,
-        market: MarketCommands,
+        others: tuple[object, ...] = (),
     ) -> None:
         self._mode = settings.munshi_mode
         self._database = database
         self._desk = desk
         self._clock = clock
         self._gate = gate
-        self._market = market
+        self._owners = (self, *others)
 
     async def handle(self, update: Update, _context: Context) -> None:
         """Run the command if the operator's role allows it."""
@@ -57,9 +57,9 @@ class DeskCommands:
         elif not may(self._gate.role(update), command.role):
             await _say(message, f"/{name} needs the role {command.role}.")
         else:
-            do = getattr(self._market, name, None) or getattr(self, name)
+            owner = next(owner for owner in self._owners if hasattr(owner, name))
             try:
-                await do(message, arguments, self._gate.role(update))
+                await getattr(owner, name)(message, arguments, self._gate.role(update))
             except REFUSALS as refusal:
                 await _say(message, escape(str(refusal)))
 

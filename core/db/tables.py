@@ -8,6 +8,7 @@ from core.db.types import Day, Document, Flag, Instant, Money, Word
 from core.domain.alert import AlertState, AmoTime, Exchange, OrderType, Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.instrument import Market, Segment
+from core.domain.login import LoginRefusal, LoginState, Way
 from core.domain.notice import Notice
 from core.domain.order import Mode, OrderState
 from core.domain.source import IdenticalAlerts
@@ -185,19 +186,25 @@ Index("ix_outbox_due", outbox.c.due_at, sqlite_where=outbox.c.due_at.is_not(None
 logins = _table(
     "logins",
     _id(),
-    Column("state", Text, nullable=False),
-    Column("way", Text, nullable=False),
+    Column("state", Word(LoginState), nullable=False),
+    Column("way", Word(Way), nullable=False),
     Column("requested_by", Text, nullable=False),
     Column("requested_at", Instant, nullable=False),
+    Column("opened_at", Instant),
+    Column("asked_at", Instant),
+    Column("consent_id", Text),
+    Column("sealed", Text),
     Column("finished_at", Instant),
-    Column("reason", Text, nullable=False),
+    Column("refusal", Word(LoginRefusal)),
+    Column("words", Text, nullable=False),
 )
+Index("ix_logins_state", logins.c.state, logins.c.id)
 
 broker_tokens = _table(
     "broker_tokens",
     _id(),
     Column("client_id", Text, nullable=False),
-    Column("source", Text, nullable=False),
+    Column("source", Word(Way), nullable=False),
     Column("ciphertext", Text, nullable=False),
     Column("issued_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),

@@ -17,6 +17,8 @@ class Notice(StrEnum):
     FOUND = "found"
     CONFLICT = "conflict"
     HELD = "held"
+    BLIND = "blind"
+    SIGN_IN = "sign_in"
     DESK_STARTED = "desk_started"
     REMINDER = "reminder"
     BLOCKED = "blocked"

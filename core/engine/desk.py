@@ -26,13 +26,16 @@ from core.engine.claim import LeaseLost
 from core.engine.clock_watch import ClockWatch
 from core.engine.decide import AT_ONCE, Decider
 from core.engine.dispatch import Dispatcher
+from core.engine.readiness import Readiness
 from core.engine.reconcile import Reconciler
 from core.engine.record import Moment
 from core.engine.relay import Relay
 from core.engine.resolve import Resolver, doubt_unfinished
+from core.engine.sight import Sight
 from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
 from core.instruments import InstrumentKeeper
 from core.logins import Session
+from core.mailbox import Mailbox
 
 log = structlog.get_logger()
 
@@ -50,11 +53,12 @@ BOOK_WHEN_FRESH, BOOK_WHEN_RESTING, BOOK_WHEN_IDLE = 0.4, 2.0, 30.0
 class _Nudges(asyncio.DatagramProtocol):
     """A datagram means: there is something new. Losing one costs one poll."""
 
-    def __init__(self, wake: asyncio.Event) -> None:
-        self._wake = wake
+    def __init__(self, *events: asyncio.Event) -> None:
+        self._events = events
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002 - asyncio's signature
-        self._wake.set()
+        for event in self._events:
+            event.set()
 
 
 class Desk:
@@ -65,6 +69,8 @@ class Desk:
         clock: Clock,
         broker: Broker,
         session: Session,
+        mailbox: Mailbox,
+        readiness: Readiness,
         instruments: InstrumentKeeper,
         decider: Decider,
         dispatcher: Dispatcher,
@@ -75,16 +81,20 @@ class Desk:
         self._clock = clock
         self._wall = SystemClock()
         self._session = session
+        self._mailbox = mailbox
+        self._readiness = readiness
         self._instruments = instruments
         self._decider = decider
         self._dispatcher = dispatcher
         self._resolver = Resolver(database=database, broker=broker, clock=clock)
         self._reconciler = Reconciler(database=database, broker=broker, clock=clock)
+        self._sight = Sight(database, clock)
         self._relay = relay
         self._clock_watch = watch
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._wake = asyncio.Event()
         self._tell = asyncio.Event()
+        self._mail = asyncio.Event()
         self._told_to_stop = asyncio.Event()
         self._epoch = 0
         self._clock_doubt: str | None = None
@@ -93,7 +103,9 @@ class Desk:
     async def take_lease(self) -> None:
         """Return when this desk is the one that acts; others wait here and take over when it stops."""
         loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(lambda: _Nudges(self._wake), local_addr=("127.0.0.1", 0))
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Nudges(self._wake, self._mail), local_addr=("127.0.0.1", 0)
+        )
         port = transport.get_extra_info("sockname")[1]
         waited = False
         while (epoch := await self._try_lease(port)) is None:
@@ -113,6 +125,7 @@ class Desk:
                     tasks.create_task(self._keep_lease()),
                     tasks.create_task(self._work(tasks)),
                     tasks.create_task(self._watch_broker()),
+                    tasks.create_task(self._read_mail()),
                     tasks.create_task(self._keep_instruments()),
                     tasks.create_task(self._deliver()),
                 ]
@@ -218,11 +231,16 @@ class Desk:
         read_at: float | None = None
         is_open = False
         while True:
-            if await self._session.keep():
+            is_signed_in = await self._session.keep(self._readiness.needed_through)
+            await self._readiness.remind_when_due()
+            if is_signed_in:
+                serial = self._session.serial
                 try:
+                    await self._readiness.check_when_due()
                     if await self._book_is_due(read_at):
                         await self._reconciler.follow_book()
                         read_at = monotonic()
+                        self._sight.regained()
                         self._clock_watch.compare()
                         await self._hold_for_clock()
                         self._tell.set()
@@ -231,10 +249,18 @@ class Desk:
                         is_open = True
                     await self._resolver.look_up_due()
                 except SignInNeeded as trouble:
-                    await self._session.die(str(trouble))
+                    await self._session.die(str(trouble), serial)
                 except BrokerUnavailable as trouble:
                     log.warning("broker_unavailable", why=str(trouble))
+                    await self._sight.lost(str(trouble), self._wall.now())
             await asyncio.sleep(WATCH_EVERY)
+
+    async def _read_mail(self) -> None:
+        """See to sign-ins that a person began on the web page or the command line."""
+        while True:
+            await _wait(self._mail, POLL)
+            if await self._mailbox.attend():
+                self._wake.set()
 
     async def _book_is_due(self, read_at: float | None) -> bool:
         if read_at is None:

@@ -86,11 +86,19 @@ def upgrade() -> None:
         sa.Column("way", sa.Text(), nullable=False),
         sa.Column("requested_by", sa.Text(), nullable=False),
         sa.Column("requested_at", types.Instant(), nullable=False),
+        sa.Column("opened_at", types.Instant(), nullable=True),
+        sa.Column("asked_at", types.Instant(), nullable=True),
+        sa.Column("consent_id", sa.Text(), nullable=True),
+        sa.Column("sealed", sa.Text(), nullable=True),
         sa.Column("finished_at", types.Instant(), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("refusal", sa.Text(), nullable=True),
+        sa.Column("words", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_logins")),
         sqlite_strict=True,
     )
+    with op.batch_alter_table("logins", schema=None) as batch_op:
+        batch_op.create_index("ix_logins_state", ["state", "id"], unique=False)
+
     op.create_table(
         "operators",
         sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -341,6 +349,9 @@ def downgrade() -> None:
     op.drop_table("settings")
     op.drop_table("order_moves")
     op.drop_table("operators")
+    with op.batch_alter_table("logins", schema=None) as batch_op:
+        batch_op.drop_index("ix_logins_state")
+
     op.drop_table("logins")
     op.drop_table("leases")
     with op.batch_alter_table("calendar_overrides", schema=None) as batch_op:

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any, cast
 
+from core.broker.dhan.addresses import read_addresses
 from core.broker.dhan.client import CallFailed, DhanClient, Reply
 from core.broker.dhan.mapping import classify, order_body, read_order, read_placement, sum_fills
-from core.broker.dhan.wire import Row, as_row, read_error
-from core.broker.port import BrokerOrder, NotSent, OrderRequest, Outcome, PastFill, Refusal, Unknown
-from core.errors import BrokerUnavailable, SignInNeeded
+from core.broker.dhan.wire import Row, as_row, read_error, text
+from core.broker.port import BrokerOrder, NotSent, OrderRequest, Outcome, PastFill, Unknown
+from core.broker.port import Refusal as Kind
+from core.domain.address import Addresses, Slot
+from core.errors import BrokerUnavailable, Refusal, SignInNeeded
 
 MOST_PAGES = 200
 
@@ -67,14 +70,31 @@ class Dhan:
         if not reply.is_success:
             raise _no_evidence(reply)
 
-    async def _read(self, path: str) -> Reply:
+    async def addresses(self) -> Addresses:
+        reply = await self._read("/ip/getIP")
+        row = as_row(reply.json())
+        if not reply.is_success or row is None or read_error(reply):
+            raise _no_evidence(reply)
+        return read_addresses(row)
+
+    async def register_address(self, address: str, slot: Slot, *, is_change: bool) -> None:
+        method, path = ("PUT", "/ip/modifyIP") if is_change else ("POST", "/ip/setIP")
+        wish = {"dhanClientId": self._client_id, "ip": address, "ipFlag": slot.value}
+        reply = await self._read(path, method, wish)
+        row, error = as_row(reply.json()), read_error(reply)
+        if error is not None:
+            raise Refusal(f"Dhan did not register it: {error.words or error.code}")
+        if not reply.is_success or row is None or text(row, "status") != "SUCCESS":
+            raise _no_evidence(reply)
+
+    async def _read(self, path: str, method: str = "GET", body: Row | None = None) -> Reply:
         """A reply that is not about our session. Raises SignInNeeded, BrokerUnavailable."""
         try:
-            reply = await self._client.call("GET", self._url + path, headers=self._headers())
+            reply = await self._client.call(method, self._url + path, headers=self._headers(), body=body)
         except CallFailed as failure:
             raise BrokerUnavailable(str(failure)) from failure
         error = read_error(reply)
-        if reply.status == 401 or (error and classify(error) is Refusal.SIGNED_OUT):
+        if reply.status == 401 or (error and classify(error) is Kind.SIGNED_OUT):
             raise SignInNeeded(f"Dhan no longer takes our sign-in: {error.words if error else 'unauthorised'}")
         return reply
 

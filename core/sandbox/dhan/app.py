@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core.clock import Clock, to_india
+from core.sandbox.dhan.addresses import Addresses
 from core.sandbox.dhan.backstage import Backstage
 from core.sandbox.dhan.errors import Refused, no_such_path, too_many
 from core.sandbox.dhan.exchange import Exchange
@@ -40,13 +41,14 @@ def routes(data_dir: Path, clock: Clock, *, redirect_url: str = CALLBACK) -> lis
     login = Login(store, clock)
     exchange = Exchange(store, ledger)
     trading = Trading(clock, ledger, exchange)
-    gate = Gate(login, Faults(), Limits(), trading)
+    gate = Gate(login, Faults(), Limits(), trading, Addresses(clock))
     return [
         *_trading_routes(gate, trading),
         *_portfolio_routes(gate, Portfolio(clock, exchange, login)),
+        *_address_routes(gate),
         *_login_routes(gate, SignIn(login, redirect_url)),
         *_file_routes(gate, clock),
-        *_backstage_routes(Backstage(trading, gate.faults, gate.limits)),
+        *_backstage_routes(Backstage(trading, gate.faults, gate.limits, login, gate.addresses)),
         *(Route(f"/{root}/{{rest:path}}", _not_found(clock), methods=_ANY) for root in ("dhan", "dhan-login")),
     ]
 
@@ -54,10 +56,11 @@ def routes(data_dir: Path, clock: Clock, *, redirect_url: str = CALLBACK) -> lis
 class Gate:
     """What every call passes: faults first, as the network would, then the rate limit, then the token."""
 
-    def __init__(self, login: Login, faults: Faults, limits: Limits, trading: Trading) -> None:
+    def __init__(self, login: Login, faults: Faults, limits: Limits, trading: Trading, addresses: Addresses) -> None:
         self.login = login
         self.faults = faults
         self.limits = limits
+        self.addresses = addresses
         self._trading = trading
 
     def api(self, call: Call, act: Act) -> Act:
@@ -81,6 +84,8 @@ class Gate:
             if call in _ORDER_CALLS and not self.limits.admit():
                 raise too_many()
             self.login.check(request.headers.get("access-token"))
+            if call in _ORDER_CALLS:
+                self.addresses.check(request)
             return act(request)
 
         return answer
@@ -107,10 +112,18 @@ def _portfolio_routes(gate: Gate, portfolio: Portfolio) -> list[Route]:
         "fundlimit": (Call.FUNDS, portfolio.funds),
         "holdings": (Call.HOLDINGS, portfolio.holdings),
         "positions": (Call.POSITIONS, portfolio.positions),
-        "ip/getIP": (Call.IP, portfolio.addresses),
         "RenewToken": (Call.LOGIN, portfolio.renew_token),
     }
     return [Route(f"/dhan/v2/{path}", gate.api(*call), methods=["GET"]) for path, call in paths.items()]
+
+
+def _address_routes(gate: Gate) -> list[Route]:
+    root, known = "/dhan/v2/ip", gate.addresses
+    return [
+        Route(f"{root}/getIP", gate.api(Call.IP, known.show), methods=["GET"]),
+        Route(f"{root}/setIP", gate.api(Call.SET_IP, known.register), methods=["POST"]),
+        Route(f"{root}/modifyIP", gate.api(Call.SET_IP, known.register), methods=["PUT"]),
+    ]
 
 
 def _login_routes(gate: Gate, sign_in: SignIn) -> list[Route]:
@@ -143,6 +156,9 @@ def _backstage_routes(backstage: Backstage) -> list[Route]:
         Route(f"{root}/faults", backstage.script, methods=["POST"]),
         Route(f"{root}/faults", backstage.clear, methods=["DELETE"]),
         Route(f"{root}/limits", backstage.set_limits, methods=["POST"]),
+        Route(f"{root}/addresses", backstage.arrange_addresses, methods=["POST"]),
+        Route(f"{root}/token", backstage.web_token, methods=["POST"]),
+        Route(f"{root}/token", backstage.end_token, methods=["DELETE"]),
         Route(f"{root}/duplicates", backstage.set_duplicates, methods=["POST"]),
     ]
 

@@ -1,4 +1,4 @@
-"""The account's calls: profile, money, holdings, positions and registered addresses (Dhan API v2)."""
+"""The account's calls: profile, money, holdings and positions (Dhan API v2)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from core.clock import Clock, to_india
 from core.sandbox.dhan.account import OPENING_BALANCE
-from core.sandbox.dhan.errors import bad_input, no_holdings
+from core.sandbox.dhan.errors import no_holdings
 from core.sandbox.dhan.exchange import Exchange
 from core.sandbox.dhan.login import Login
 from core.sandbox.dhan.wire import holding_json, position_json
@@ -63,24 +63,8 @@ class Portfolio:
         positions = self.exchange.account.positions(to_india(now).date())
         return JSONResponse([position_json(position, now) for position in positions])
 
-    async def addresses(self, request: Request) -> Response:
-        """The paper account has registered whatever address asks, so orders are allowed."""
-        caller = request.client.host if request.client else "127.0.0.1"
-        return JSONResponse(
-            {
-                "modifyDatePrimary": to_india(self.clock.now()).date().isoformat(),
-                "primaryIP": caller,
-                "modifyDateSecondary": "NA",
-                "secondaryIP": "NA",
-                "detectedIP": caller,
-                "ipMatchStatus": "PRIMARY_MATCH",
-                "ordersAllowed": True,
-            }
-        )
-
-    async def renew_token(self, _request: Request) -> Response:
-        """Only tokens made on Dhan's website can be renewed; ours never are."""
-        raise bad_input("Token cannot be renewed")
+    async def renew_token(self, request: Request) -> Response:
+        return JSONResponse(self.login.renew(request.headers["access-token"]))
 
     def _advance(self) -> datetime:
         now = self.clock.now()

@@ -82,12 +82,11 @@ class Floor:
 
 
 def settings_for(dhan: PaperDhan, folder: Path, **more: Any) -> Settings:
-    return load(
-        munshi_data_dir=folder,
-        dhan_api_url=f"{dhan.http.base_url}/dhan/v2",
-        dhan_auth_url=f"{dhan.http.base_url}/dhan-login",
-        **more,
-    )
+    urls = {
+        "dhan_api_url": f"{dhan.http.base_url}/dhan/v2",
+        "dhan_auth_url": f"{dhan.http.base_url}/dhan-login",
+    }
+    return load(munshi_data_dir=folder, **{**urls, **more})
 
 
 @asynccontextmanager
