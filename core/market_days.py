@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from core import controls, journal, notifications
 from core.clock import to_india
-from core.db import overrides
+from core.db import alerts, overrides
 from core.db.overrides import Change, Override
 from core.domain.instrument import SegmentClass
 from core.domain.notice import Notice
@@ -121,10 +121,15 @@ def in_words(change: Change) -> str:
 
 
 def end_is_near(connection: Connection, calendar: Calendar, now: datetime) -> bool:
-    """Whether the operator has not been warned yet, of a calendar that ends so soon."""
+    """Whether the operator has not been warned yet, of a calendar that ends so soon.
+
+    Nobody is warned before the first alert: a newcomer shall be greeted otherwise.
+    """
     stage = _stage(calendar, now)
-    told = controls.fetch(connection, _warned_key(calendar)) if stage is not None else None
-    return stage is not None and (told is None or told["days"] > stage)
+    if stage is None:
+        return False
+    told = controls.fetch(connection, _warned_key(calendar))
+    return told["days"] > stage if told is not None else bool(alerts.recent(connection, 1))
 
 
 def warn_of_the_end(connection: Connection, calendar: Calendar, now: datetime) -> None:
