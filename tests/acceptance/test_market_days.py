@@ -86,6 +86,19 @@ def test_an_approved_order_whose_window_passed_while_the_desk_was_down_is_not_se
     assert world.placements() == 0
 
 
+def test_an_order_whose_time_came_while_the_desk_was_down_goes_out_while_its_window_lasts(world: World) -> None:
+    world.jump("2026-12-01T16:00")
+    alert = world.fire()["alert_id"]
+    world.phone.tap(alert, "Approve")
+    world.phone.card_shows(alert, "Queued")
+    world.desk.stop()
+
+    world.jump("2026-12-01T21:00")
+    world.restart(world.desk)
+    world.phone.card_shows(alert, "Placed at Dhan", "AMO → Wed 2 Dec 09:45")
+    assert_one_after_market_order_waits(world)
+
+
 def assert_one_after_market_order_waits(world: World) -> None:
     (order,) = world.ledger()
     assert order["afterMarketOrder"]

@@ -125,12 +125,13 @@ class Phone:
     def was_answered(self, query: str) -> bool:
         return query in self._answers
 
-    def ask(self, command: str) -> str:
-        """Write to the desk; its reply."""
+    def ask(self, command: str, *words: str) -> str:
+        """Write to the desk; its reply, which has all these words, whatever else it tells meanwhile."""
         mine = self.act(text=command)["message"]["message_id"]
 
         def replied() -> str | None:
-            return next((m["text"] for m in self.messages() if m["message_id"] > mine), None)
+            later = (m["text"] for m in self.messages() if m["message_id"] > mine)
+            return next((text for text in later if all(word in text for word in words)), None)
 
         reply = until(replied, f"{command} is answered")
         assert reply
