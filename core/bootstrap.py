@@ -16,7 +16,7 @@ from core.clock import INDIA, Clock, PaperClock, SystemClock
 from core.controls import Hold
 from core.db import attempts
 from core.db.engine import Database
-from core.db.migration import check_schema
+from core.db.schema import check_schema
 from core.engine.decide import Decider
 from core.engine.desk import Desk
 from core.engine.dispatch import Dispatcher

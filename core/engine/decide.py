@@ -21,7 +21,7 @@ from core.domain.routing import Decision, ReleasePolicy, route
 from core.domain.sessions import Calendar
 from core.errors import AlertRefused, Refusal
 
-AT_ONCE = 64
+AT_ONCE = 16
 ANSWER_WITHIN = timedelta(minutes=15)
 UNKNOWN_HOURS_ASKED_FOR = timedelta(hours=24)
 _UNSAFE_STOP = (

@@ -22,7 +22,7 @@ from core.db.engine import Database
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order
 from core.engine.claim import LeaseLost
-from core.engine.decide import Decider
+from core.engine.decide import AT_ONCE, Decider
 from core.engine.dispatch import Dispatcher
 from core.engine.readiness import Readiness
 from core.engine.reconcile import Reconciler
@@ -38,9 +38,11 @@ from core.mailbox import Mailbox
 log = structlog.get_logger()
 
 POLL = 0.25
+MAIL_EVERY = 1.0
 RENEW_EVERY = 1.0
 WATCH_EVERY = 0.4
 LAST_SENDS = 5.0
+A_BREATH = 0.03  # the order goes before its card, and what changes meanwhile makes one edit
 FRESH = timedelta(minutes=1)
 BOOK_WHEN_FRESH, BOOK_WHEN_RESTING, BOOK_WHEN_IDLE = 0.4, 2.0, 30.0
 
@@ -178,7 +180,9 @@ class Desk:
             return
         now = self._clock.now()
         try:
-            while await self._database.write(lambda c: self._decider.decide(c, now)):
+            decided = AT_ONCE
+            while decided == AT_ONCE:
+                decided = await self._database.write(lambda c: self._decider.decide(c, now))
                 self._tell.set()
         except Unavailable as trouble:
             log.warning("alerts_wait", why=str(trouble))
@@ -220,7 +224,7 @@ class Desk:
     async def _read_mail(self) -> None:
         """See to sign-ins that a person began on the web page or the command line."""
         while True:
-            await _wait(self._mail, POLL)
+            await _wait(self._mail, MAIL_EVERY)
             if await self._mailbox.attend():
                 self._wake.set()
 
@@ -245,7 +249,8 @@ class Desk:
 
     async def _deliver(self) -> None:
         while True:
-            await _wait(self._tell, POLL)
+            if await _wait(self._tell, POLL):
+                await asyncio.sleep(A_BREATH)
             while await self._relay.deliver_due():
                 pass
 

@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from core.db.engine import sqlite_driver
+from core.db.driver import sqlite_driver
 from core.domain.alert import Exchange, InstrumentKind, Leg, OptionType
 from core.domain.instrument import Instrument, Segment
 from core.errors import Refusal, Unavailable

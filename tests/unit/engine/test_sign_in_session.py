@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from core.db import tokens
-from core.db.engine import sqlite_driver
+from core.db.driver import sqlite_driver
 from core.db.tables import broker_tokens
 from core.domain.login import LoginState, Way
 from core.errors import SignInNeeded
