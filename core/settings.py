@@ -4,6 +4,7 @@ Loaded once per process by `load()`, frozen, secrets masked. Paper mode needs no
 back to the stand-ins of `core.sandbox` on this machine. Nothing here touches the network or the database.
 """
 
+import base64
 import os
 import secrets
 from collections.abc import Generator
@@ -224,10 +225,23 @@ def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
         except ValueError:
             yield "TOKEN_KEYS", "each key is 32 random bytes in url-safe base64; leave it unset and one is made for you"
             break
+    for one, other in (("dhan_api_key", "dhan_api_secret"), ("dhan_pin", "dhan_totp_secret")):
+        if bool(getattr(settings, one)) is not bool(getattr(settings, other)):
+            yield f"{one.upper()} and {other.upper()}", "one is of no use without the other; set both or none"
+    if settings.dhan_totp_secret and not _is_base32(settings.dhan_totp_secret.get_secret_value()):
+        yield "DHAN_TOTP_SECRET", "the text below Dhan's QR code, letters and the digits 2 to 7; not a six-digit code"
     try:
         make_url(settings.database)
     except ArgumentError:
         yield "DATABASE_URL", "write sqlite:///path/to/file.db, or leave it unset"
+
+
+def _is_base32(text: str) -> bool:
+    """As pyotp reads it: in any case, padded or not, without spaces."""
+    try:
+        return bool(base64.b32decode(text + "=" * (-len(text) % 8), casefold=True))
+    except ValueError:
+        return False
 
 
 _PLACEHOLDERS = {"changeme", "change-me", "secret", "password", "your-secret", "test", "xxx"}
