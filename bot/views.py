@@ -129,6 +129,7 @@ _RINGS = {
     Notice.FOUND: "🔵 Found at Dhan",
     Notice.CONFLICT: "🔴 Something is wrong at Dhan",
     Notice.HELD: "🟠 Orders are held",
+    Notice.BLIND: "🟠 Dhan cannot be read",
     Notice.SIGN_IN: "🟠 Sign in at Dhan",
     Notice.DESK_STARTED: "The desk is back",
 }
@@ -272,4 +273,6 @@ def _spoken(left: timedelta) -> str:
 
 
 def _words(text: str) -> str:
+    """On one line: a line break could pass for a fact of the card, and `fit` cuts at line ends, between tags."""
+    text = " ".join(text.split())
     return escape(text if len(text) <= _MOST_WORDS else text[:_MOST_WORDS] + "…")

@@ -17,5 +17,6 @@ class Notice(StrEnum):
     FOUND = "found"
     CONFLICT = "conflict"
     HELD = "held"
+    BLIND = "blind"
     SIGN_IN = "sign_in"
     DESK_STARTED = "desk_started"

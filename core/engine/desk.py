@@ -29,6 +29,7 @@ from core.engine.reconcile import Reconciler
 from core.engine.record import Moment
 from core.engine.relay import Relay
 from core.engine.resolve import Resolver, doubt_unfinished
+from core.engine.sight import Sight
 from core.engine.timers import expire_overdue
 from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
 from core.instruments import InstrumentKeeper
@@ -84,6 +85,7 @@ class Desk:
         self._dispatcher = dispatcher
         self._resolver = Resolver(database=database, broker=broker, clock=clock)
         self._reconciler = Reconciler(database=database, broker=broker, clock=clock)
+        self._sight = Sight(database, clock)
         self._relay = relay
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._wake = asyncio.Event()
@@ -210,6 +212,7 @@ class Desk:
                     if await self._book_is_due(read_at):
                         await self._reconciler.follow_book()
                         read_at = monotonic()
+                        self._sight.regained()
                         self._tell.set()
                     if not is_open and read_at is not None and self._instruments.is_there:
                         await self._open_for_business()
@@ -219,6 +222,7 @@ class Desk:
                     await self._session.die(str(trouble), serial)
                 except BrokerUnavailable as trouble:
                     log.warning("broker_unavailable", why=str(trouble))
+                    await self._sight.lost(str(trouble), self._wall.now())
             await asyncio.sleep(WATCH_EVERY)
 
     async def _read_mail(self) -> None:

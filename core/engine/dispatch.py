@@ -8,13 +8,13 @@ from sqlalchemy import Connection
 from core import controls
 from core.broker.port import Broker, BrokerOrder, Refusal, Refused
 from core.clock import Clock, SystemClock, monotonic
-from core.db import orders
+from core.db import leases, orders
 from core.db.engine import Database
 from core.domain.order import Order
 from core.domain.sessions import Calendar
 from core.engine import record
 from core.engine.adopt import adopt
-from core.engine.claim import Claim, claim
+from core.engine.claim import Claim, LeaseLost, claim
 from core.engine.limiter import Limiter
 from core.engine.record import Moment
 from core.errors import BrokerUnavailable, SignInNeeded
@@ -46,7 +46,7 @@ class Dispatcher:
         self._clock = clock
         self._wall = SystemClock()
         self._limiter = limiter
-        self._under_way: set[int] = set()
+        self._under_way: dict[int, asyncio.Task[None]] = {}
         self._closed = False
 
     async def send_due(self, tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int) -> None:
@@ -56,8 +56,7 @@ class Dispatcher:
             return
         due = await self._database.read(self._due)
         for order in [order for order in due if order.id not in self._under_way][:room]:
-            self._under_way.add(order.id)
-            tasks.create_task(self._send(order, epoch, wake))
+            self._under_way[order.id] = tasks.create_task(self._send(order, epoch, wake))
 
     async def finish(self, within: float) -> None:
         """Claim nothing more, and let what is under way end; what does not is looked up at the next start."""
@@ -65,6 +64,8 @@ class Dispatcher:
         until = monotonic() + within
         while self._under_way and monotonic() < until:  # noqa: ASYNC110 - several tasks, no one event
             await asyncio.sleep(0.02)
+        for task in self._under_way.values():
+            task.cancel()
 
     def _due(self, connection: Connection) -> list[Order]:
         if controls.holds(connection):
@@ -76,7 +77,7 @@ class Dispatcher:
             if await self._send_one(order, epoch):
                 wake.set()
         finally:
-            self._under_way.discard(order.id)
+            self._under_way.pop(order.id, None)
 
     async def _send_one(self, order: Order, epoch: int) -> bool:
         """True when the order was claimed, whatever became of it."""
@@ -89,6 +90,8 @@ class Dispatcher:
         reach(Point.CLAIMED)
         if claimed.earlier_names and await self._is_there_already(claimed):
             return True
+        if self._wall.now() - moment.wall >= leases.LASTS and not await self._is_ours(claimed, epoch):
+            raise LeaseLost
         serial = self._session.serial
         outcome = await self._broker.place(claimed.request)
         reach(Point.POSTED)
@@ -106,6 +109,13 @@ class Dispatcher:
         if not self._session.is_signed_in:
             return None
         return claim(connection, order, epoch=epoch, now=moment.now, wall=moment.wall, calendar=self._calendar)
+
+    async def _is_ours(self, claimed: Claim, epoch: int) -> bool:
+        """A claim that took longer than a lease lasts may be another desk's by now, which looks it up and asks."""
+        wall = self._wall.now()
+        return await self._database.read(
+            lambda c: leases.is_held(c, epoch, wall) and orders.is_as_seen(c, claimed.order)
+        )
 
     async def _is_there_already(self, claimed: Claim) -> bool:
         """Before anything is sent a second time a fresh look-up must say that no earlier try is there."""

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ UPDATE instruments SET has_derivatives = 1 WHERE kind = 'EQUITY' AND symbol IN
 """
 _INSERT = "INSERT INTO instruments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 LEAST_ROWS = 20
+MOST_UNITS_IN_A_LOT = 10_000_000
 
 
 class BadInstrumentFile(Unavailable):
@@ -223,10 +224,12 @@ def _values(row: dict[str, str]) -> tuple[Any, ...] | None:
         return None
     try:
         lot, tick = int(float(row["SEM_LOT_UNITS"])), Decimal(row["SEM_TICK_SIZE"]) / 100
+        expiry = None if kind is InstrumentKind.EQUITY else date.fromisoformat(row["SEM_EXPIRY_DATE"][:10]).isoformat()
         strike = Decimal(row["SEM_STRIKE_PRICE"]) if kind is InstrumentKind.OPTION else None
+        side = OptionType(row["SEM_OPTION_TYPE"]).value if kind is InstrumentKind.OPTION else None
     except (ValueError, TypeError, ArithmeticError):
         return None
-    if lot < 1 or tick <= 0:
+    if not 1 <= lot <= MOST_UNITS_IN_A_LOT or tick <= 0:
         return None
     contract = _CONTRACT.match(symbol) if kind is not InstrumentKind.EQUITY else None
     underlying = contract["underlying"] if contract else None
@@ -243,9 +246,9 @@ def _values(row: dict[str, str]) -> tuple[Any, ...] | None:
         str(tick.normalize()),
         underlying,
         _chart_symbol(underlying) if underlying else None,
-        None if kind is InstrumentKind.EQUITY else row["SEM_EXPIRY_DATE"][:10],
+        expiry,
         None if strike is None else str(strike),
-        None if strike is None else row["SEM_OPTION_TYPE"],
+        side,
         0,
     )
 
@@ -270,7 +273,7 @@ def _instrument(row: dict[str, Any]) -> Instrument:
         tick=Decimal(row["tick"]),
         has_derivatives=bool(row["has_derivatives"]),
         underlying=row["underlying"],
-        expiry=datetime.fromisoformat(row["expiry"]).date() if row["expiry"] else None,
+        expiry=date.fromisoformat(row["expiry"]) if row["expiry"] else None,
         strike=Decimal(row["strike"]) if row["strike"] else None,
         option_type=OptionType(row["option_type"]) if row["option_type"] else None,
     )

@@ -17,7 +17,7 @@ from core.domain.notice import Notice
 from core.domain.order import OrderState
 from core.errors import TelegramUnavailable
 from core.login_link import LoginLinks
-from core.notifications import Card, ChatUnreachable, Message
+from core.notifications import Card, ChatUnreachable, Message, MessageRefused
 from core.settings import Mode, Settings
 from tests.integration.paper_telegram import OPERATOR, STRANGER, Sandbox, running
 from tests.unit.bot.reports import order, report
@@ -149,8 +149,9 @@ async def ring_with(error: TelegramError) -> None:
 
 @pytest.mark.parametrize("name", sorted(FAMILY))
 async def test_every_error_of_telegram_becomes_ours(name: str) -> None:
-    expected = ChatUnreachable if issubclass(FAMILY[name], Forbidden) else TelegramUnavailable
-    with pytest.raises(expected):
+    ours = {Forbidden: ChatUnreachable, BadRequest: MessageRefused}
+    expected = [ours[theirs] for theirs in ours if issubclass(FAMILY[name], theirs)] or [TelegramUnavailable]
+    with pytest.raises(expected[0]):
         await ring_with(raised(FAMILY[name]))
 
 

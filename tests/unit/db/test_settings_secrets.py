@@ -4,6 +4,8 @@ import asyncio
 import os
 import stat
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,14 @@ async def test_two_processes_that_start_together_agree_on_every_secret(tmp_path:
     assert outputs[0] == outputs[1]
     assert len(outputs[0][0].splitlines()) == 20
     assert {name for _, _, names in os.walk(tmp_path) for name in names} == set(MADE)
+
+
+def test_two_containers_with_the_same_process_id_agree_too(tmp_path: Path) -> None:
+    def load_all(_which: int) -> list[str]:
+        started.wait()
+        return [load(munshi_data_dir=tmp_path / str(n)).webhook_secret.get_secret_value() for n in range(100)]
+
+    started = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as containers:
+        one, other = containers.map(load_all, range(2))
+    assert one == other
