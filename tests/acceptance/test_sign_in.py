@@ -72,6 +72,10 @@ def asks(world: World) -> list[str]:
     return [m["text"] for m in world.phone.messages() if "Not signed in at Dhan" in m["text"] and m["buttons"]]
 
 
+def told(world: World, words: str) -> int:
+    return sum(words in message["text"] for message in world.phone.messages())
+
+
 def is_signed_out(world: World) -> bool:
     return "signed_out" in world.health()["holds"]
 
@@ -121,6 +125,7 @@ def test_an_address_is_registered_by_a_tap_after_a_question_that_names_the_seven
     world.is_ready()
     dhan(world, "POST", "/addresses", primary="NA", detected="203.0.113.24")
     assert "No address is registered at Dhan" in world.phone.ask("/ip")
+    world.until(lambda: told(world, "No address is registered") == 2, "the answer stands there, and the hold rang")
     assert world.health()["holds"]["invalid_ip"]
     question = world.phone.ask("/ip set")
     assert "203.0.113.24 as the primary address" in question
