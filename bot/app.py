@@ -21,6 +21,7 @@ from bot.callback_data import Verb
 from bot.commands import COMMANDS, may
 from bot.handlers.cards import CardTaps
 from bot.handlers.desk import DeskCommands
+from bot.handlers.market import MarketCommands
 from bot.handlers.sign_in import SignInCommands
 from bot.messenger import TelegramMessenger
 from core.bootstrap import Parts
@@ -66,20 +67,22 @@ class Console:
         self._application = application
         self._messenger = messenger
         gate = Gate(settings.operators)
-        taps = CardTaps(database=parts.database, desk=parts.desk, clock=parts.clock, gate=gate)
+        taps = CardTaps(database=parts.database, desk=parts.desk, clock=parts.clock, calendar=parts.calendar, gate=gate)
         sign_in = SignInCommands(settings, parts, gate)
+        market = MarketCommands(settings=settings, parts=parts, gate=gate)
         commands = DeskCommands(
             settings=settings,
             database=parts.database,
             desk=parts.desk,
             clock=parts.clock,
             gate=gate,
-            sign_in=sign_in,
+            others=(market, sign_in),
         )
         application.add_handler(TypeHandler(Update, gate.check), group=_BEFORE_ALL)
         application.add_handler(MessageHandler(filters.COMMAND, commands.handle))
         application.add_handler(CallbackQueryHandler(commands.confirm_live, pattern=f"^{Verb.GO_LIVE}$"))
         application.add_handler(CallbackQueryHandler(sign_in.confirm_address, pattern=f"^{Verb.SET_IP}:"))
+        application.add_handler(CallbackQueryHandler(market.confirm, pattern=f"^({Verb.CALENDAR}|{Verb.POLICY}):"))
         application.add_handler(CallbackQueryHandler(taps.handle))
         application.add_error_handler(_report)
 

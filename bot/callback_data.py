@@ -11,9 +11,15 @@ class Verb(StrEnum):
     SEND_AGAIN = "again"
     DROP = "drop"
     REPEAT = "repeat"
+    SOONER = "sooner"
+    SNOOZE = "snooze"
+    NET = "net"
+    SUPERSEDE = "supersede"
     BACK = "back"
     GO_LIVE = "live"
     SET_IP = "ip"
+    CALENDAR = "calendar"
+    POLICY = "policy"
 
 
 @dataclass(frozen=True)

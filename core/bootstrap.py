@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from core import controls, journal, notifications
+from core import controls, journal, notifications, offers
 from core.addresses import AddressBook
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import DhanClient
@@ -17,6 +17,8 @@ from core.controls import Hold
 from core.db import attempts
 from core.db.engine import Database
 from core.db.schema import check_schema
+from core.domain.sessions import Calendar
+from core.engine.clock_watch import ClockWatch
 from core.engine.decide import Decider
 from core.engine.desk import Desk
 from core.engine.dispatch import Dispatcher
@@ -78,6 +80,8 @@ class Parts:
     client: DhanClient
     session: Session
     addresses: AddressBook
+    calendar: Calendar
+    instruments: InstrumentList
 
     async def close(self) -> None:
         await self.client.close()
@@ -94,6 +98,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
     listed = InstrumentList(settings.instruments_file)
     calendar = load_calendar()
     addresses = AddressBook(database, broker, clock)
+    watch = ClockWatch(SystemClock(), client.clock_skew)
     with database.transaction() as connection:
         _apply_settings(connection, settings, clock.now())
         past = attempts.ages(connection, SystemClock().now())
@@ -127,10 +132,17 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
             calendar=calendar,
             clock=clock,
             limiter=Limiter(windows, past),
+            clock_is_sure=watch.is_sure,
         ),
-        relay=Relay(database=database, messenger=messenger, clock=clock),
+        relay=Relay(
+            database=database,
+            messenger=messenger,
+            clock=clock,
+            offers=lambda connection, report: offers.find(connection, report, calendar),
+        ),
+        watch=watch,
     )
-    return Parts(desk, database, clock, client, session, addresses)
+    return Parts(desk, database, clock, client, session, addresses, calendar, listed)
 
 
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:

@@ -23,6 +23,7 @@ class Hold(StrEnum):
     INVALID_IP = "invalid_ip"
     NO_ACCESS = "no_access"
     STARTING = "starting"
+    CLOCK = "clock"
     NOT_LIVE = "not_live"
 
 
@@ -79,6 +80,11 @@ def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datet
     connection.execute(
         insert(settings).values(key=key, **values).on_conflict_do_update(index_elements=["key"], set_=values)
     )
+
+
+def drop(connection: Connection, key: str) -> None:
+    """Forget one operator setting."""
+    connection.execute(delete(settings).where(settings.c.key == key))
 
 
 def fetch(connection: Connection, key: str) -> Mapping[str, Any] | None:

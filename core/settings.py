@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     dhan_instruments_url: str | None = None
     token_keys: SecretStr = SecretStr("")
 
+    holiday_feed_url: str | None = None
+
     log_level: str = "INFO"
     log_format: str = Field("text", pattern="^(text|json)$")
 
@@ -243,6 +245,8 @@ def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
     secret = settings.dhan_totp_secret.get_secret_value() if settings.dhan_totp_secret else ""
     if secret and not _makes_codes(secret):
         yield "DHAN_TOTP_SECRET", "16 or more of the letters A to Z and the digits 2 to 7, as Dhan shows it, no spaces"
+    if settings.holiday_feed_url and urlsplit(settings.holiday_feed_url).scheme not in ("http", "https"):
+        yield "HOLIDAY_FEED_URL", "write an address that begins with https://, or leave it unset"
     try:
         make_url(settings.database)
     except ArgumentError:

@@ -1,5 +1,6 @@
 """Commands: parse, call one use case, answer."""
 
+from html import escape
 from typing import cast
 
 from sqlalchemy import Connection
@@ -10,7 +11,7 @@ from bot import views
 from bot.access import Context, Gate
 from bot.callback_data import Verb
 from bot.commands import BY_NAME, may
-from bot.handlers.sign_in import SignInCommands
+from bot.handlers.market import REFUSALS
 from core import controls, journal, reports
 from core.clock import Clock, SystemClock
 from core.controls import Hold
@@ -24,7 +25,7 @@ MOST_LISTED = 15
 
 
 class DeskCommands:
-    """One method per command, named after it."""
+    """One method per command, named after it; those of the market have a class of their own."""
 
     def __init__(
         self,
@@ -34,14 +35,14 @@ class DeskCommands:
         desk: Desk,
         clock: Clock,
         gate: Gate,
-        sign_in: SignInCommands,
+        others: tuple[object, ...] = (),
     ) -> None:
         self._mode = settings.munshi_mode
         self._database = database
         self._desk = desk
         self._clock = clock
         self._gate = gate
-        self._elsewhere = {"login": sign_in.login, "token": sign_in.token, "ip": sign_in.ip}
+        self._owners = (self, *others)
 
     async def handle(self, update: Update, _context: Context) -> None:
         """Run the command if the operator's role allows it."""
@@ -56,8 +57,11 @@ class DeskCommands:
         elif not may(self._gate.role(update), command.role):
             await _say(message, f"/{name} needs the role {command.role}.")
         else:
-            act = self._elsewhere.get(name) or getattr(self, name)
-            await act(message, arguments, self._gate.role(update))
+            owner = next(owner for owner in self._owners if hasattr(owner, name))
+            try:
+                await getattr(owner, name)(message, arguments, self._gate.role(update))
+            except REFUSALS as refusal:
+                await _say(message, escape(str(refusal)))
 
     async def start(self, message: Message, _arguments: list[str], _role: Role) -> None:
         await _say(message, views.welcome(self._mode))

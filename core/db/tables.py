@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
-from core.db.types import Document, Flag, Instant, Money, Word
+from core.db.types import Day, Document, Flag, Instant, Money, Word
 from core.domain.alert import AlertState, AmoTime, Exchange, OrderType, Product, Side
 from core.domain.attempt import AttemptState
-from core.domain.instrument import Segment
+from core.domain.instrument import Market, Segment
 from core.domain.login import LoginRefusal, LoginState, Way
 from core.domain.notice import Notice
 from core.domain.order import Mode, OrderState
@@ -85,12 +85,16 @@ orders = _table(
     Column("security_id", Text, nullable=False),
     Column("tick", Money, nullable=False),
     Column("has_derivatives", Flag, nullable=False),
+    Column("index_expiry", Day),
     Column("mode", Word(Mode)),
     Column("as_amo", Flag, nullable=False),
+    Column("into_auction", Flag, nullable=False),
     Column("amo_time", Word(AmoTime), nullable=False),
     Column("release_at", Instant),
     Column("reaches_exchange_at", Instant),
+    Column("window_ends_at", Instant),
     Column("expires_at", Instant),
+    Column("remind_at", Instant),
     Column("retry_at", Instant),
     Column("approved_at", Instant),
     Column("reason", Text, nullable=False),
@@ -225,13 +229,17 @@ operators = _table(
 calendar_overrides = _table(
     "calendar_overrides",
     _id(),
-    Column("day", Text, nullable=False),
-    Column("segment_class", Text, nullable=False),
+    Column("batch", Text, nullable=False),
+    Column("market", Word(Market), nullable=False),
+    Column("day", Day, nullable=False),
     Column("hours", Document, nullable=False),
     Column("reason", Text, nullable=False),
     Column("set_by", Text, nullable=False),
     Column("set_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("confirmed_at", Instant),
     Column("withdrawn_at", Instant),
+    Index("ix_calendar_overrides_confirmed_at", "confirmed_at", "expires_at"),
 )
 
 leases = _table(

@@ -20,3 +20,7 @@ class Notice(StrEnum):
     BLIND = "blind"
     SIGN_IN = "sign_in"
     DESK_STARTED = "desk_started"
+    REMINDER = "reminder"
+    BLOCKED = "blocked"
+    CALENDAR = "calendar"
+    CLOCK = "clock"

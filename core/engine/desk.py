@@ -21,7 +21,9 @@ from core.db import alerts, leases, orders
 from core.db.engine import Database
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order
+from core.engine import clock_watch, timers
 from core.engine.claim import LeaseLost
+from core.engine.clock_watch import ClockWatch
 from core.engine.decide import AT_ONCE, Decider
 from core.engine.dispatch import Dispatcher
 from core.engine.readiness import Readiness
@@ -30,7 +32,6 @@ from core.engine.record import Moment
 from core.engine.relay import Relay
 from core.engine.resolve import Resolver, doubt_unfinished
 from core.engine.sight import Sight
-from core.engine.timers import expire_overdue
 from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
 from core.instruments import InstrumentKeeper
 from core.logins import Session
@@ -43,6 +44,8 @@ MAIL_EVERY = 1.0
 RENEW_EVERY = 1.0
 WATCH_EVERY = 0.4
 LAST_SENDS = 5.0
+REDRAW_EVERY = 60.0
+REDRAWN_AT_ONCE = 10
 A_BREATH = 0.03  # the order goes before its card, and what changes meanwhile makes one edit
 FRESH = timedelta(minutes=1)
 BOOK_WHEN_FRESH, BOOK_WHEN_RESTING, BOOK_WHEN_IDLE = 0.4, 2.0, 30.0
@@ -73,6 +76,7 @@ class Desk:
         decider: Decider,
         dispatcher: Dispatcher,
         relay: Relay,
+        watch: ClockWatch,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -87,12 +91,15 @@ class Desk:
         self._reconciler = Reconciler(database=database, broker=broker, clock=clock)
         self._sight = Sight(database, clock)
         self._relay = relay
+        self._clock_watch = watch
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._wake = asyncio.Event()
         self._tell = asyncio.Event()
         self._mail = asyncio.Event()
         self._told_to_stop = asyncio.Event()
         self._epoch = 0
+        self._clock_doubt: str | None = None
+        self._redrawn = monotonic()
 
     async def take_lease(self) -> None:
         """Return when this desk is the one that acts; others wait here and take over when it stops."""
@@ -169,10 +176,11 @@ class Desk:
         swept = 0.0
         while True:
             nudged = await _wait(self._wake, POLL)
+            is_sure = await self._mind_the_clock()
             await self._decide(look_first=not nudged)
-            if monotonic() - swept > 1:
+            if is_sure and monotonic() - swept > 1:
                 swept = monotonic()
-                await self._expire()
+                await self._run_timers()
             await self._dispatcher.send_due(tasks, self._wake, self._epoch)
             if nudged:
                 self._tell.set()
@@ -189,11 +197,32 @@ class Desk:
         except Unavailable as trouble:
             log.warning("alerts_wait", why=str(trouble))
 
-    async def _expire(self) -> None:
-        now = self._clock.now()
-        if await self._database.read(lambda c: orders.overdue(c, now)):
-            await self._database.write(lambda c: expire_overdue(c, now))
+    async def _mind_the_clock(self) -> bool:
+        """False while something is wrong with this machine's clock; then nothing is sent, and nothing expires."""
+        self._clock_watch.is_sure()
+        await self._hold_for_clock()
+        return not self._clock_watch.doubt
+
+    async def _hold_for_clock(self) -> None:
+        doubt, now = self._clock_watch.doubt, self._clock.now()
+        if doubt == self._clock_doubt:
+            return
+        self._clock_doubt = doubt
+        if doubt:
+            log.warning("clock_in_doubt", why=doubt)
+            await self._database.write(lambda c: clock_watch.hold(c, doubt, now))
+        else:
+            await self._database.write(lambda c: controls.lift_hold(c, Hold.CLOCK, at=now, actor=journal.DESK))
+        self._wake.set()
+
+    async def _run_timers(self) -> None:
+        now, calendar = self._clock.now(), self._decider.calendar
+        if await self._database.read(lambda c: timers.anything_is_due(c, calendar, now)):
+            await self._database.write(lambda c: timers.run_due(c, calendar, now))
             self._tell.set()
+        if monotonic() - self._redrawn >= REDRAW_EVERY:
+            self._redrawn = monotonic()
+            await self._database.write(lambda c: notifications.redraw_waiting(c, now, REDRAWN_AT_ONCE))
 
     async def _watch_broker(self) -> None:
         """Keep signed in, follow the order book, look up what is in doubt.
@@ -213,6 +242,8 @@ class Desk:
                         await self._reconciler.follow_book()
                         read_at = monotonic()
                         self._sight.regained()
+                        self._clock_watch.compare()
+                        await self._hold_for_clock()
                         self._tell.set()
                     if not is_open and read_at is not None and self._instruments.is_there:
                         await self._open_for_business()
@@ -234,6 +265,8 @@ class Desk:
 
     async def _book_is_due(self, read_at: float | None) -> bool:
         if read_at is None:
+            return True
+        if not self._clock_watch.is_sure() and monotonic() - read_at >= BOOK_WHEN_RESTING:
             return True
         now = self._clock.now()
         watched = await self._database.read(lambda c: orders.in_states(c, AT_BROKER))

@@ -1,6 +1,7 @@
 """Sending what is due: claim, one POST, write down what became of it. A few orders at a time, each in its own task."""
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 from sqlalchemy import Connection
@@ -38,6 +39,7 @@ class Dispatcher:
         calendar: Calendar,
         clock: Clock,
         limiter: Limiter,
+        clock_is_sure: Callable[[], bool] = lambda: True,
     ) -> None:
         self._database = database
         self._broker = broker
@@ -46,6 +48,7 @@ class Dispatcher:
         self._clock = clock
         self._wall = SystemClock()
         self._limiter = limiter
+        self._clock_is_sure = clock_is_sure
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._closed = False
 
@@ -106,7 +109,7 @@ class Dispatcher:
         return True
 
     def _claim(self, connection: Connection, order: Order, epoch: int, moment: Moment) -> Claim | None:
-        if not self._session.is_signed_in:
+        if not (self._session.is_signed_in and self._clock_is_sure()):
             return None
         return claim(connection, order, epoch=epoch, now=moment.now, wall=moment.wall, calendar=self._calendar)
 

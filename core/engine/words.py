@@ -23,7 +23,7 @@ def _next_step(refusal: Refusal) -> str:
         case Refusal.NO_ACCESS:
             return "This account may not trade here: look at your segments and API access at web.dhan.co, then /resume."
         case Refusal.MARKET_CLOSED:
-            return "Dhan takes no regular order now: send it again as an after-market order."
+            return "Dhan takes no regular order now."
         case Refusal.MARKET_OFFLINE:
             return "Dhan takes no orders for this market at the moment."
         case _:

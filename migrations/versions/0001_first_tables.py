@@ -52,16 +52,22 @@ def upgrade() -> None:
     op.create_table(
         "calendar_overrides",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("day", sa.Text(), nullable=False),
-        sa.Column("segment_class", sa.Text(), nullable=False),
+        sa.Column("batch", sa.Text(), nullable=False),
+        sa.Column("market", sa.Text(), nullable=False),
+        sa.Column("day", types.Day(), nullable=False),
         sa.Column("hours", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("set_by", sa.Text(), nullable=False),
         sa.Column("set_at", types.Instant(), nullable=False),
+        sa.Column("expires_at", types.Instant(), nullable=False),
+        sa.Column("confirmed_at", types.Instant(), nullable=True),
         sa.Column("withdrawn_at", types.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_calendar_overrides")),
         sqlite_strict=True,
     )
+    with op.batch_alter_table("calendar_overrides", schema=None) as batch_op:
+        batch_op.create_index("ix_calendar_overrides_confirmed_at", ["confirmed_at", "expires_at"], unique=False)
+
     op.create_table(
         "leases",
         sa.Column("name", sa.Text(), nullable=False),
@@ -194,12 +200,16 @@ def upgrade() -> None:
         sa.Column("security_id", sa.Text(), nullable=False),
         sa.Column("tick", types.Money(), nullable=False),
         sa.Column("has_derivatives", types.Flag(), nullable=False),
+        sa.Column("index_expiry", types.Day(), nullable=True),
         sa.Column("mode", sa.Text(), nullable=True),
         sa.Column("as_amo", types.Flag(), nullable=False),
+        sa.Column("into_auction", types.Flag(), nullable=False),
         sa.Column("amo_time", sa.Text(), nullable=False),
         sa.Column("release_at", types.Instant(), nullable=True),
         sa.Column("reaches_exchange_at", types.Instant(), nullable=True),
+        sa.Column("window_ends_at", types.Instant(), nullable=True),
         sa.Column("expires_at", types.Instant(), nullable=True),
+        sa.Column("remind_at", types.Instant(), nullable=True),
         sa.Column("retry_at", types.Instant(), nullable=True),
         sa.Column("approved_at", types.Instant(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
@@ -344,5 +354,8 @@ def downgrade() -> None:
 
     op.drop_table("logins")
     op.drop_table("leases")
+    with op.batch_alter_table("calendar_overrides", schema=None) as batch_op:
+        batch_op.drop_index("ix_calendar_overrides_confirmed_at")
+
     op.drop_table("calendar_overrides")
     op.drop_table("broker_tokens")

@@ -51,7 +51,8 @@ CREATE TABLE instruments (
   segment TEXT NOT NULL, security_id TEXT NOT NULL, exchange TEXT NOT NULL, kind TEXT NOT NULL, symbol TEXT NOT NULL,
   chart_symbol TEXT NOT NULL, name TEXT NOT NULL, rank INTEGER NOT NULL, lot INTEGER NOT NULL, tick TEXT NOT NULL,
   underlying TEXT, chart_underlying TEXT,
-  expiry TEXT, strike TEXT, option_type TEXT, has_derivatives INTEGER NOT NULL DEFAULT 0,
+  expiry TEXT, strike TEXT, option_type TEXT, is_of_index INTEGER NOT NULL,
+  has_derivatives INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (segment, security_id)
 ) STRICT, WITHOUT ROWID;
 """
@@ -61,9 +62,10 @@ CREATE INDEX by_underlying ON instruments (exchange, kind, chart_underlying, exp
 UPDATE instruments SET has_derivatives = 1 WHERE kind = 'EQUITY' AND symbol IN
   (SELECT DISTINCT underlying FROM instruments WHERE kind <> 'EQUITY' AND exchange IN ('NSE', 'BSE'));
 """
-_INSERT = "INSERT INTO instruments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO instruments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 LEAST_ROWS = 20
 MOST_UNITS_IN_A_LOT = 10_000_000
+_OF_INDEX = {"FUTIDX", "OPTIDX"}
 
 
 class BadInstrumentFile(Unavailable):
@@ -249,6 +251,7 @@ def _values(row: dict[str, str]) -> tuple[Any, ...] | None:
         expiry,
         None if strike is None else str(strike),
         side,
+        row["SEM_INSTRUMENT_NAME"] in _OF_INDEX,
         0,
     )
 
@@ -276,4 +279,5 @@ def _instrument(row: dict[str, Any]) -> Instrument:
         expiry=date.fromisoformat(row["expiry"]) if row["expiry"] else None,
         strike=Decimal(row["strike"]) if row["strike"] else None,
         option_type=OptionType(row["option_type"]) if row["option_type"] else None,
+        is_of_index=bool(row["is_of_index"]),
     )

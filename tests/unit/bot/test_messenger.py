@@ -47,7 +47,11 @@ async def test_a_card_is_sent_with_its_buttons(chat: Sandbox, messenger: Telegra
     [message] = await chat.messages()
     assert message["message_id"] == message_id
     assert "BUY 10 M&M" in message["text"]
-    assert [button["callback_data"] for button in message["buttons"]] == ["approve:nonce:3", "cancel:nonce:3"]
+    assert [button["callback_data"] for button in message["buttons"]] == [
+        "approve:nonce:3",
+        "cancel:nonce:3",
+        "snooze:nonce:3",
+    ]
 
 
 async def test_a_card_that_is_there_is_edited_and_loses_its_buttons(

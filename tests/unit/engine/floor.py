@@ -60,7 +60,7 @@ class Floor:
 
     async def send(self) -> None:
         """Send what is due now, to its end."""
-        self._keep_lease()
+        self.keep_lease()
         async with asyncio.TaskGroup() as tasks:
             await self.dispatcher.send_due(tasks, asyncio.Event(), self.epoch)
 
@@ -75,7 +75,7 @@ class Floor:
     async def look_up(self) -> None:
         await Resolver(database=self.database, broker=self.broker, clock=self.clock).look_up_due()
 
-    def _keep_lease(self) -> None:
+    def keep_lease(self) -> None:
         at = SystemClock().now()
         with self.database.transaction() as connection:
             assert leases.acquire(connection, holder="this desk", nudge_port=1, at=at) == self.epoch

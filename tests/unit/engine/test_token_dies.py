@@ -129,7 +129,7 @@ async def test_while_signed_out_nothing_is_posted_and_nothing_expires_early(floo
     orders = [floor.order() for _ in range(3)]
     for _ in range(5):
         await floor.send()
-        floor.clock.pass_time(minutes=10)
+        floor.clock.pass_time(seconds=50)
     assert floor.dhan.ledger()["placements"] == 0
     assert {floor.now(order).state for order in orders} == {OrderState.QUEUED}
     await signs_in_by_link(floor, tmp_path)
