@@ -52,11 +52,12 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """A well-formed no. `words` are the broker's own."""
+    """A well-formed no. `words` are the broker's own, `advice` says in ours what it means and what to do."""
 
     refusal: Refusal
     code: str
     words: str
+    advice: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,10 @@ class BrokerState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerOrder:
-    """An order as the broker reports it. Type and price may differ from what was sent: market orders are protected."""
+    """An order as the broker reports it. Type and price may differ from what was sent: market orders are protected.
+
+    `words` are the broker's own about it, `advice` ours about a rejection.
+    """
 
     order_id: str
     correlation_id: str
@@ -107,6 +111,7 @@ class BrokerOrder:
     price: Decimal | None
     is_amo: bool
     words: str = field(default="")
+    advice: str = field(default="")
 
     def is_what_was_asked(self, order: Order) -> bool:
         """Whether this is that order. Type and price may differ: Dhan turns market orders into protected limits."""

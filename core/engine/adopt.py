@@ -106,7 +106,8 @@ def _words(report: BrokerOrder, target: OrderState, filled: int) -> str:
         case OrderState.PART_FILLED:
             return f"{filled} of {report.quantity} filled{at}."
         case OrderState.REJECTED:
-            return f"Rejected after it was placed. Dhan said: {report.words.rstrip('.') or 'nothing more'}."
+            ours = f"{report.advice} " if report.advice else ""
+            return f"Rejected after it was placed. {ours}Dhan said: {report.words.rstrip('.') or 'nothing more'}."
         case OrderState.CANCELLED:
             return f"Cancelled at the exchange with {filled} of {report.quantity} filled."
         case OrderState.LAPSED:

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from core.broker.dhan.client import CallFailed, DhanClient, Reply
 from core.broker.dhan.mapping import classify, order_body, read_order, read_placement, sum_fills
+from core.broker.dhan.meanings import meaning_of
 from core.broker.dhan.wire import Row, as_row, read_error
 from core.broker.port import BrokerOrder, NotSent, OrderRequest, Outcome, PastFill, Refusal, Unknown
 from core.errors import BrokerUnavailable, SignInNeeded
@@ -97,5 +98,7 @@ def _order(row: Any) -> BrokerOrder:
 
 def _no_evidence(reply: Reply) -> BrokerUnavailable:
     error = read_error(reply)
-    said = f"{error.code} {error.words}".strip() if error else ""
-    return BrokerUnavailable(f"Dhan answered {reply.status} {said}".strip())
+    if error is None:
+        return BrokerUnavailable(f"Dhan answered {reply.status}, which says nothing")
+    said = f"{error.code} {error.words}".strip()
+    return BrokerUnavailable(f"{meaning_of(error.code, error.words)} Dhan answered {reply.status}: {said}")

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, assert_never
 
 from core.broker.dhan.client import Reply
+from core.broker.dhan.meanings import meaning_of
 from core.broker.dhan.wire import DhanError, Row, as_row, read_error, text
 from core.broker.port import (
     Accepted,
@@ -96,7 +97,10 @@ def read_placement(reply: Reply) -> Outcome:
     if error is None or not 400 <= reply.status < 500:
         return _unclear(reply)
     refusal = classify(error)
-    return _unclear(reply) if refusal is None else Refused(refusal=refusal, code=error.code, words=error.words)
+    if refusal is None:
+        return _unclear(reply)
+    advice = str(meaning_of(error.code, error.words))
+    return Refused(refusal=refusal, code=error.code, words=error.words, advice=advice)
 
 
 def classify(error: DhanError) -> Refusal | None:
@@ -132,10 +136,11 @@ def read_order(row: Row) -> BrokerOrder | None:
         return None
     if not status or not text(row, "orderId"):
         return None
+    state, words = _STATES.get(status, BrokerState.OTHER), text(row, "omsErrorDescription")
     return BrokerOrder(
         order_id=text(row, "orderId"),
         correlation_id=text(row, "correlationId"),
-        state=_STATES.get(status, BrokerState.OTHER),
+        state=state,
         status=status,
         side=Side.__members__.get(text(row, "transactionType").upper()),
         segment=text(row, "exchangeSegment"),
@@ -146,7 +151,8 @@ def read_order(row: Row) -> BrokerOrder | None:
         average_price=average,
         price=price,
         is_amo=bool(row.get("afterMarketOrder")),
-        words=text(row, "omsErrorDescription"),
+        words=words,
+        advice=str(meaning_of("", words)) if state is BrokerState.REJECTED else "",
     )
 
 

@@ -69,7 +69,9 @@ def test_what_is_no_error_body_of_dhan_states_no_error(body: Any) -> None:
     ],
 )
 def test_a_well_formed_no_is_a_refusal_of_its_kind(code: str, words: str, status: int, refusal: Refusal) -> None:
-    assert dhan_says(code, words, status) == Refused(refusal=refusal, code=code, words=words)
+    outcome = dhan_says(code, words, status)
+    assert isinstance(outcome, Refused)
+    assert (outcome.refusal, outcome.code, outcome.words) == (refusal, code, words)
 
 
 @pytest.mark.parametrize("code", ["807", "808", "809"])
