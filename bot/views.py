@@ -128,7 +128,10 @@ _RINGS = {
     Notice.NEEDS_OPERATOR: "🟠 Needs you",
     Notice.FOUND: "🔵 Found at Dhan",
     Notice.CONFLICT: "🔴 Something is wrong at Dhan",
+    Notice.NOT_CHANGED: "🟠 It stays as it was",
     Notice.HELD: "🟠 Orders are held",
+    Notice.MORNING: "After-market orders this morning",
+    Notice.INSTRUMENTS: "🟠 The instrument list is old",
     Notice.DESK_STARTED: "The desk is back",
 }
 

@@ -13,9 +13,10 @@ from core.broker.dhan.instruments import InstrumentList
 from core.calendar import load_calendar
 from core.clock import INDIA, Clock, PaperClock, SystemClock
 from core.controls import Hold
-from core.db import attempts
+from core.db import attempts, changes
 from core.db.engine import Database
 from core.db.migration import check_schema
+from core.engine.changer import Changer
 from core.engine.decide import Decider
 from core.engine.desk import Desk
 from core.engine.dispatch import Dispatcher
@@ -75,7 +76,9 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
     calendar = load_calendar()
     with database.transaction() as connection:
         _apply_settings(connection, settings, clock.now())
-        past = attempts.ages(connection, SystemClock().now())
+        wall = SystemClock().now()
+        past = attempts.ages(connection, wall) + changes.ages(connection, wall)
+    limiter = Limiter(windows, past)
     desk = Desk(
         database=database,
         clock=clock,
@@ -96,8 +99,9 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
             session=session,
             calendar=calendar,
             clock=clock,
-            limiter=Limiter(windows, past),
+            limiter=limiter,
         ),
+        changer=Changer(database=database, broker=broker, session=session, clock=clock, limiter=limiter),
         relay=Relay(database=database, messenger=messenger, clock=clock),
     )
     return Parts(desk, database, clock, client)

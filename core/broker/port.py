@@ -31,6 +31,17 @@ class OrderRequest:
     amo_time: AmoTime | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ChangeRequest:
+    """What an order shall be from now on: `quantity` is the new total in units, prices in rupees."""
+
+    order_id: str
+    order_type: OrderType
+    quantity: int
+    price: Decimal | None
+    trigger_price: Decimal | None
+
+
 class Refusal(StrEnum):
     """Why the broker said no, as far as it changes what happens next."""
 
@@ -41,6 +52,7 @@ class Refusal(StrEnum):
     NO_ACCESS = "no_access"
     MARKET_CLOSED = "market_closed"
     MARKET_OFFLINE = "market_offline"
+    IN_TRANSIT = "in_transit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +121,8 @@ class BrokerOrder:
     filled_quantity: int
     average_price: Decimal | None
     price: Decimal | None
+    trigger_price: Decimal | None = None
+    symbol: str = ""
     is_amo: bool
     words: str = field(default="")
     advice: str = field(default="")
@@ -137,6 +151,14 @@ class Broker(Protocol):
 
     async def place(self, request: OrderRequest) -> Outcome:
         """Send exactly one POST. Never raises for what the network or the broker does."""
+        ...
+
+    async def modify(self, request: ChangeRequest) -> Outcome:
+        """Ask once for other terms. Accepted means received: the book says whether it happened. Never raises."""
+        ...
+
+    async def cancel(self, order_id: str) -> Outcome:
+        """Ask once for the order's end. Accepted means received: a fill may have won the race. Never raises."""
         ...
 
     async def find(self, correlation_id: str) -> BrokerOrder | None:

@@ -16,5 +16,8 @@ class Notice(StrEnum):
     NEEDS_OPERATOR = "needs_operator"
     FOUND = "found"
     CONFLICT = "conflict"
+    NOT_CHANGED = "not_changed"
+    MORNING = "morning"
+    INSTRUMENTS = "instruments"
     HELD = "held"
     DESK_STARTED = "desk_started"

@@ -59,6 +59,8 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
         words = f"Dhan filled {filled} of an order for {order.quantity}: look at order {report.order_id} in Dhan's app."
         _alarm(connection, order, f"overfill.{order.id}", words, moment)
     target = _target(report, filled)
+    if order.state is OrderState.CANCELLING and target in (OrderState.WORKING, OrderState.PART_FILLED):
+        target = OrderState.CANCELLING  # until the cancellation itself is settled
     if target is None or (target, filled, confirmed) == (order.state, order.filled_quantity, order.confirmed):
         return order
     words = _words(report, target, filled)
@@ -103,7 +105,7 @@ def _words(report: BrokerOrder, target: OrderState, filled: int) -> str:
     match target:
         case OrderState.FILLED:
             return f"Filled: {filled}{at}."
-        case OrderState.PART_FILLED:
+        case OrderState.PART_FILLED | OrderState.CANCELLING:
             return f"{filled} of {report.quantity} filled{at}."
         case OrderState.REJECTED:
             ours = f"{report.advice} " if report.advice else ""

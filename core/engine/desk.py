@@ -21,6 +21,8 @@ from core.db import alerts, leases, orders
 from core.db.engine import Database
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order
+from core.engine import changer
+from core.engine.changer import Changer
 from core.engine.claim import LeaseLost
 from core.engine.decide import Decider
 from core.engine.dispatch import Dispatcher
@@ -64,6 +66,7 @@ class Desk:
         instruments: InstrumentKeeper,
         decider: Decider,
         dispatcher: Dispatcher,
+        changer: Changer,
         relay: Relay,
     ) -> None:
         self._database = database
@@ -73,6 +76,7 @@ class Desk:
         self._instruments = instruments
         self._decider = decider
         self._dispatcher = dispatcher
+        self._changer = changer
         self._resolver = Resolver(database=database, broker=broker, clock=clock)
         self._reconciler = Reconciler(database=database, broker=broker, clock=clock)
         self._relay = relay
@@ -135,6 +139,7 @@ class Desk:
     def _recover(self, connection: Connection) -> None:
         moment = Moment(now=self._clock.now(), wall=self._wall.now())
         unsure = doubt_unfinished(connection, moment)
+        changer.doubt_unfinished(connection, moment)
         words = "The desk has just started and compares its rows with Dhan's book first."
         controls.set_hold(connection, Hold.STARTING, words, at=moment.now, actor=journal.DESK)
         if self._epoch > 1 and (unsure or not notifications.rang_lately(connection, Notice.DESK_STARTED, moment.now)):
@@ -158,6 +163,7 @@ class Desk:
             if monotonic() - swept > 1:
                 swept = monotonic()
                 await self._expire()
+            await self._changer.send_due(tasks, self._epoch)
             await self._dispatcher.send_due(tasks, self._wake, self._epoch)
             if nudged:
                 self._tell.set()

@@ -24,6 +24,7 @@ from core.logins import Session
 log = structlog.get_logger()
 
 AT_ONCE = 8
+REST = 1.0
 
 
 class Dispatcher:
@@ -94,7 +95,9 @@ class Dispatcher:
         if isinstance(outcome, Refused):
             if outcome.refusal is Refusal.SIGNED_OUT:
                 await self._session.die(outcome.words)
-            elif await self._is_there_in_spite_of_it(claimed):
+            elif outcome.refusal is Refusal.RATE_LIMITED:
+                self._limiter.rest(REST)
+            if outcome.refusal is not Refusal.SIGNED_OUT and await self._is_there_in_spite_of_it(claimed):
                 return True
         await self._database.write(lambda connection: record.record(connection, claimed, outcome, self._moment()))
         reach(Point.OUTCOME_RECORDED)

@@ -7,12 +7,13 @@ from sqlalchemy import Connection
 from core import journal, notifications
 from core.broker.port import Broker, BrokerOrder, PastFill
 from core.clock import Clock, SystemClock, to_india
-from core.db import attempts, orders
+from core.db import attempts, changes, orders
 from core.db.engine import Database
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order, OrderState
 from core.engine.adopt import adopt, alarm_twins, follow
 from core.engine.record import Moment
+from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
 
 HISTORY_READY_FROM = time(7, 0)
 _GIVEN_UP = (OrderState.NEEDS_OPERATOR, OrderState.DROPPED)
@@ -28,9 +29,10 @@ class Reconciler:
 
     async def follow_book(self) -> None:
         """Read the book once and bring our orders in step. Raises BrokerUnavailable, SignInNeeded."""
+        read_at = self._wall.now()
         book = await self._broker.book()
         moment = Moment(now=self._clock.now(), wall=self._wall.now())
-        await self._database.write(lambda connection: follow_all(connection, book, moment))
+        await self._database.write(lambda connection: follow_all(connection, book, moment, read_at))
         left = await self._database.read(lambda connection: left_behind(connection, moment.now))
         if left:
             await self._close_past_days(left)
@@ -43,8 +45,14 @@ class Reconciler:
         await self._database.write(lambda connection: close_past_days(connection, left, fills, moment))
 
 
-def follow_all(connection: Connection, book: list[BrokerOrder], moment: Moment) -> None:
-    """Apply the book to every order that may be in it: those at the broker, and those that we gave up too soon."""
+def follow_all(
+    connection: Connection, book: list[BrokerOrder], moment: Moment, read_at: datetime | None = None
+) -> None:
+    """Apply the book to every order that may be in it: those at the broker, and those that we gave up too soon.
+
+    `read_at` is the machine's time at which the book was asked for; what happened later it need not show.
+    """
+    touched = changes.touched_since(connection, moment.wall - SHOWS_WITHIN)
     by_id = {row.order_id: row for row in book}
     by_name = {row.correlation_id: row for row in book if row.correlation_id}
     watched = orders.in_states(connection, AT_BROKER)
@@ -61,9 +69,13 @@ def follow_all(connection: Connection, book: list[BrokerOrder], moment: Moment) 
         if report is None:
             continue
         if order.state in AT_BROKER:
-            follow(connection, order, report, moment)
+            followed = follow(connection, order, report, moment)
+            if order.id not in touched and followed.state in AT_BROKER:
+                adopt_terms(connection, followed, report, moment)
         else:
             adopt(connection, order, report, moment)
+    if touched:
+        settle_changes(connection, by_id, read_at=read_at or moment.wall, moment=moment)
 
 
 def broker_day(order: Order) -> date:

@@ -74,7 +74,7 @@ def _refused(connection: Connection, claim: Claim, refused: Refused, moment: Mom
             hold = Hold.INVALID_IP if refused.refusal is Refusal.INVALID_IP else Hold.NO_ACCESS
             if controls.set_hold(connection, hold, words, at=moment.now, actor=journal.DHAN):
                 notifications.ring(connection, Notice.HELD, at=moment.now, words=words)
-        case Refusal.FINAL | Refusal.MARKET_CLOSED | Refusal.MARKET_OFFLINE:
+        case Refusal.FINAL | Refusal.MARKET_CLOSED | Refusal.MARKET_OFFLINE | Refusal.IN_TRANSIT:
             settle(connection, claim, AttemptState.REFUSED, moment, code=refused.code, words=refused.words)
             reject(connection, claim.order, words, moment)
         case _:

@@ -27,5 +27,7 @@ def _next_step(refusal: Refusal) -> str:
             return "Dhan takes no regular order now: send it again as an after-market order."
         case Refusal.MARKET_OFFLINE:
             return "Dhan takes no orders for this market at the moment."
+        case Refusal.IN_TRANSIT:
+            return "The order is still on its way to the exchange."
         case _:
             assert_never(refusal)

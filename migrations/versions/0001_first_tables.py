@@ -258,6 +258,52 @@ def upgrade() -> None:
         batch_op.create_index("ix_attempts_state", ["state", "next_lookup_at"], unique=False)
 
     op.create_table(
+        "changes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("order_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=True),
+        sa.Column("quantity", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("price", types.Money(), nullable=True),
+        sa.Column("trigger_price", types.Money(), nullable=True),
+        sa.Column("wanted_by", sa.Text(), nullable=False),
+        sa.Column("due_at", types.Instant(), nullable=False),
+        sa.Column("sent_at", types.Instant(), nullable=True),
+        sa.Column("answered_at", types.Instant(), nullable=True),
+        sa.Column("posts", sa.Integer(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_changes_order_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_changes")),
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("changes", schema=None) as batch_op:
+        batch_op.create_index("ix_changes_order_id", ["order_id"], unique=False)
+        batch_op.create_index("ix_changes_state", ["state", "due_at"], unique=False)
+
+    op.create_table(
+        "questions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("nonce", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("asked_at", types.Instant(), nullable=False),
+        sa.Column("answered_at", types.Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_questions")),
+        sa.UniqueConstraint("nonce", name=op.f("uq_questions_nonce")),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "hints",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("broker_order_id", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("received_at", types.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hints")),
+        sqlite_strict=True,
+    )
+    op.create_table(
         "events",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at", types.Instant(), nullable=False),
@@ -300,6 +346,13 @@ def _fill() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("hints")
+    op.drop_table("questions")
+    with op.batch_alter_table("changes", schema=None) as batch_op:
+        batch_op.drop_index("ix_changes_state")
+        batch_op.drop_index("ix_changes_order_id")
+
+    op.drop_table("changes")
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.drop_index("ix_events_alert_id")
 

@@ -5,10 +5,10 @@ from datetime import date
 from typing import Any, cast
 
 from core.broker.dhan.client import CallFailed, DhanClient, Reply
-from core.broker.dhan.mapping import classify, order_body, read_order, read_placement, sum_fills
+from core.broker.dhan.mapping import change_body, classify, order_body, read_order, read_placement, sum_fills
 from core.broker.dhan.meanings import meaning_of
 from core.broker.dhan.wire import Row, as_row, read_error
-from core.broker.port import BrokerOrder, NotSent, OrderRequest, Outcome, PastFill, Refusal, Unknown
+from core.broker.port import BrokerOrder, ChangeRequest, NotSent, OrderRequest, Outcome, PastFill, Refusal, Unknown
 from core.errors import BrokerUnavailable, SignInNeeded
 
 MOST_PAGES = 200
@@ -24,13 +24,21 @@ class Dhan:
         self._token = token
 
     async def place(self, request: OrderRequest) -> Outcome:
+        return await self._order_call("POST", "/orders", order_body(self._client_id, request))
+
+    async def modify(self, request: ChangeRequest) -> Outcome:
+        return await self._order_call("PUT", f"/orders/{request.order_id}", change_body(self._client_id, request))
+
+    async def cancel(self, order_id: str) -> Outcome:
+        return await self._order_call("DELETE", f"/orders/{order_id}", None)
+
+    async def _order_call(self, method: str, path: str, body: Row | None) -> Outcome:
         try:
             headers = self._headers()
         except SignInNeeded as error:
             return NotSent(words=str(error))
-        body = order_body(self._client_id, request)
         try:
-            reply = await self._client.call("POST", f"{self._url}/orders", headers=headers, body=body)
+            reply = await self._client.call(method, self._url + path, headers=headers, body=body)
         except CallFailed as failure:
             return Unknown(words=str(failure)) if failure.sent else NotSent(words=str(failure))
         return read_placement(reply)

@@ -12,6 +12,7 @@ from core.broker.port import (
     Accepted,
     BrokerOrder,
     BrokerState,
+    ChangeRequest,
     OrderRequest,
     Outcome,
     PastFill,
@@ -61,6 +62,21 @@ def order_body(client_id: str, request: OrderRequest) -> dict[str, Any]:
     return body if request.amo_time is None else {**body, "amoTime": request.amo_time.value}
 
 
+def change_body(client_id: str, request: ChangeRequest) -> dict[str, Any]:
+    """The body of `PUT /orders/{id}`. `quantity` is the order's new total, not what is left of it."""
+    return {
+        "dhanClientId": client_id,
+        "orderId": request.order_id,
+        "orderType": _order_type(request.order_type),
+        "legName": "NA",
+        "quantity": request.quantity,
+        "price": request.price or Decimal(0),
+        "disclosedQuantity": 0,
+        "triggerPrice": request.trigger_price or Decimal(0),
+        "validity": "DAY",
+    }
+
+
 def _order_type(order_type: OrderType) -> str:
     match order_type:
         case OrderType.MARKET:
@@ -88,7 +104,7 @@ def _product(product: Product) -> str:
 
 
 def read_placement(reply: Reply) -> Outcome:
-    """What the answer to `POST /orders` proves. Whatever is not a clear yes or a well-formed no is unknown."""
+    """What the answer to an order call proves. Whatever is not a clear yes or a well-formed no is unknown."""
     if reply.is_success:
         row = as_row(reply.json())
         order_id = text(row, "orderId") if row else ""
@@ -115,6 +131,8 @@ def classify(error: DhanError) -> Refusal | None:
         return Refusal.MARKET_CLOSED
     if error.says("markets are offline"):
         return Refusal.MARKET_OFFLINE
+    if error.says("order is in transit"):
+        return Refusal.IN_TRANSIT
     if error.code in _NO_ACCESS_CODES:
         return Refusal.NO_ACCESS
     return Refusal.FINAL if error.code in _FINAL_CODES else None
@@ -132,6 +150,7 @@ def read_order(row: Row) -> BrokerOrder | None:
     try:
         quantity, filled = int(row["quantity"]), int(row.get("filledQty") or row.get("filled_qty") or 0)
         average, price = _rupees(row.get("averageTradedPrice")), _rupees(row.get("price"))
+        trigger_price = _rupees(row.get("triggerPrice"))
     except (KeyError, TypeError, ValueError, OverflowError, InvalidOperation):
         return None
     if not status or not text(row, "orderId"):
@@ -150,6 +169,8 @@ def read_order(row: Row) -> BrokerOrder | None:
         filled_quantity=filled,
         average_price=average,
         price=price,
+        trigger_price=trigger_price,
+        symbol=text(row, "tradingSymbol"),
         is_amo=bool(row.get("afterMarketOrder")),
         words=words,
         advice=str(meaning_of("", words)) if state is BrokerState.REJECTED else "",

@@ -125,6 +125,7 @@ def test_evidence_of_an_unreadable_answer_is_kept_short() -> None:
 def test_every_kind_of_refusal_is_reached_by_some_answer() -> None:
     answers = [("DH-901", ""), ("DH-902", ""), ("DH-904", ""), ("DH-905", "Invalid IP"), ("DH-907", "")]
     answers += [("DH-906", "Market is Closed!"), ("DH-906", "Markets are Offline or Blocked")]
+    answers += [("DH-906", "Order is in Transit state")]
     assert {classify(DhanError(*answer)) for answer in answers} == set(Refusal)
 
 

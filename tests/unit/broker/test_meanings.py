@@ -67,7 +67,7 @@ AT_ONCE = {
     ("DH-906", "Market is Closed! Want to place an offline order?"): (Trouble.SESSION, Refusal.MARKET_CLOSED),
     ("DH-906", "Markets are Offline or Blocked"): (Trouble.SESSION, Refusal.MARKET_OFFLINE),
     ("DH-906", "Trigger Price should be greater than Price"): (Trouble.TRIGGER, Refusal.FINAL),
-    ("DH-906", "Order is in Transit state"): (Trouble.IN_TRANSIT, Refusal.FINAL),
+    ("DH-906", "Order is in Transit state"): (Trouble.IN_TRANSIT, Refusal.IN_TRANSIT),
     ("DH-906", "Incorrect request for order and cannot be processed"): (Trouble.NOTHING_THERE, Refusal.FINAL),
 }
 """Texts that come in the answer to a call, as observed."""
