@@ -21,8 +21,11 @@ from bot.callback_data import Verb
 from bot.commands import COMMANDS, may
 from bot.handlers.cards import CardTaps
 from bot.handlers.desk import DeskCommands
+from bot.handlers.orders import OrderCommands
+from bot.handlers.questions import Answers
 from bot.messenger import TelegramMessenger
 from core.bootstrap import Parts
+from core.domain.question import Question
 from core.settings import Settings
 
 log = structlog.get_logger()
@@ -66,12 +69,24 @@ class Console:
         self._messenger = messenger
         gate = Gate(settings.operators)
         taps = CardTaps(database=parts.database, desk=parts.desk, clock=parts.clock, gate=gate)
+        orders = OrderCommands(
+            database=parts.database, desk=parts.desk, clock=parts.clock, find=parts.instruments.named
+        )
         commands = DeskCommands(
-            settings=settings, database=parts.database, desk=parts.desk, clock=parts.clock, gate=gate
+            settings=settings,
+            database=parts.database,
+            desk=parts.desk,
+            clock=parts.clock,
+            gate=gate,
+            others=[orders],
+        )
+        answers = Answers(
+            database=parts.database, clock=parts.clock, gate=gate, doings={Question.MODIFY: orders.change}
         )
         application.add_handler(TypeHandler(Update, gate.check), group=_BEFORE_ALL)
         application.add_handler(MessageHandler(filters.COMMAND, commands.handle))
         application.add_handler(CallbackQueryHandler(commands.confirm_live, pattern=f"^{Verb.GO_LIVE}$"))
+        application.add_handler(CallbackQueryHandler(answers.handle, pattern=f"^{Verb.YES}:"))
         application.add_handler(CallbackQueryHandler(taps.handle))
         application.add_error_handler(_report)
 

@@ -13,6 +13,9 @@ class Verb(StrEnum):
     REPEAT = "repeat"
     BACK = "back"
     GO_LIVE = "live"
+    ASK_CANCEL_WORKING = "undo?"
+    CANCEL_WORKING = "undo"
+    YES = "yes"
 
 
 @dataclass(frozen=True)

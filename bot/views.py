@@ -58,7 +58,7 @@ def _leg(report: AlertReport, order: Order) -> list[str]:
     number = f"{order.position}. " if len(report.orders) > 1 else ""
     lines = [
         f"{number}<b>{order.side} {order.quantity} {escape(order.symbol)}</b>",
-        _terms(order),
+        terms(order),
         "",
         _standing(report, order),
     ]
@@ -66,7 +66,8 @@ def _leg(report: AlertReport, order: Order) -> list[str]:
     return [*lines, *_when(report, order), *([f"<i>{_words(why)}</i>"] if why else [])]
 
 
-def _terms(order: Order) -> str:
+def terms(order: Order) -> str:
+    """Type, prices, product and exchange of an order."""
     match order.order_type:
         case OrderType.MARKET:
             price = "Market"

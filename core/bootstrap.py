@@ -59,6 +59,7 @@ class Parts:
     database: Database
     clock: Clock
     client: DhanClient
+    instruments: InstrumentList
 
     async def close(self) -> None:
         await self.client.close()
@@ -104,7 +105,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
         changer=Changer(database=database, broker=broker, session=session, clock=clock, limiter=limiter),
         relay=Relay(database=database, messenger=messenger, clock=clock),
     )
-    return Parts(desk, database, clock, client)
+    return Parts(desk, database, clock, client, listed)
 
 
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:

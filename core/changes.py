@@ -15,24 +15,24 @@ from core.domain.order import Order, OrderState
 from core.errors import Refusal
 
 _WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
-_OPEN = (OrderState.WORKING, OrderState.PART_FILLED)
-CANCELLABLE = (*_WAITING, *_OPEN)
+WORKING = (OrderState.WORKING, OrderState.PART_FILLED)
+CANCELLABLE = (*_WAITING, *WORKING)
 
 
-def cancel(connection: Connection, order: Order, *, actor: str, at: datetime, wall: datetime) -> str:
-    """End this order. Raises Refusal with what stands in the way. `wall` is the machine's time."""
+def cancel(connection: Connection, order: Order, *, actor: str, at: datetime) -> str:
+    """End this order. Raises Refusal with what stands in the way."""
     if order.state in _WAITING:
         done = orders.move(connection, order, OrderState.DECLINED, at=at, actor=actor, reason="Cancelled by you.")
         return _sure(done, "Cancelled before it was sent")
     if order.state is OrderState.CANCELLING:
         raise Refusal("It is being cancelled already; Dhan's book will say how that went.")
-    if order.state not in _OPEN or order.broker_order_id is None:
+    if order.state not in WORKING or order.broker_order_id is None:
         raise Refusal(_why_not(order))
     if (running := changes.open_of(connection, order.id)) is not None:
         changes.update_from(connection, running, state=changes.ChangeState.FAILED, words="Overtaken by a cancellation.")
     words = "Asked Dhan to cancel what is not filled; its book will say how that went."
     moved = orders.move(connection, order, OrderState.CANCELLING, at=at, actor=actor, reason=words)
-    changes.add(connection, order.id, ChangeKind.CANCEL, Terms(), wanted_by=actor, due_at=wall)
+    changes.add(connection, order.id, ChangeKind.CANCEL, Terms(), wanted_by=actor)
     return _sure(moved, "Asking Dhan to cancel it")
 
 
@@ -40,7 +40,7 @@ def check_terms(connection: Connection, order: Order, terms: Terms, instrument: 
     """The terms if Dhan and the exchange can take them. Raises Refusal with the first thing that is wrong."""
     if order.state in _WAITING:
         raise Refusal("It has not been sent yet: cancel it, and send the alert again as you want it.")
-    if order.state not in _OPEN or order.broker_order_id is None:
+    if order.state not in WORKING or order.broker_order_id is None:
         raise Refusal(_why_not(order))
     if changes.open_of(connection, order.id) is not None:
         raise Refusal("A change to it is under way: wait until Dhan's book shows it.")
@@ -53,10 +53,10 @@ def check_terms(connection: Connection, order: Order, terms: Terms, instrument: 
     return terms
 
 
-def modify(connection: Connection, order: Order, terms: Terms, *, actor: str, at: datetime, wall: datetime) -> str:
+def modify(connection: Connection, order: Order, terms: Terms, *, actor: str, at: datetime) -> str:
     """Write the change down for the desk to send; the terms were checked. Raises Refusal when the order moved on."""
     noted = orders.note(connection, order, at=at, actor=actor, reason=f"Asking Dhan to change it: {terms}.")
-    changes.add(connection, order.id, ChangeKind.MODIFY, terms, wanted_by=actor, due_at=wall)
+    changes.add(connection, order.id, ChangeKind.MODIFY, terms, wanted_by=actor)
     return _sure(noted, f"Asking Dhan to change it: {terms}")
 
 

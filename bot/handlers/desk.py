@@ -1,5 +1,6 @@
 """Commands: parse, call one use case, answer."""
 
+from collections.abc import Sequence
 from typing import cast
 
 from sqlalchemy import Connection
@@ -23,14 +24,24 @@ MOST_LISTED = 15
 
 
 class DeskCommands:
-    """One method per command, named after it."""
+    """One method per command, named after it; `others` have the methods of the commands that are not here."""
 
-    def __init__(self, *, settings: Settings, database: Database, desk: Desk, clock: Clock, gate: Gate) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        desk: Desk,
+        clock: Clock,
+        gate: Gate,
+        others: Sequence[object] = (),
+    ) -> None:
         self._mode = settings.munshi_mode
         self._database = database
         self._desk = desk
         self._clock = clock
         self._gate = gate
+        self._handlers = (self, *others)
 
     async def handle(self, update: Update, _context: Context) -> None:
         """Run the command if the operator's role allows it."""
@@ -45,7 +56,8 @@ class DeskCommands:
         elif not may(self._gate.role(update), command.role):
             await _say(message, f"/{name} needs the role {command.role}.")
         else:
-            await getattr(self, name)(message, arguments, self._gate.role(update))
+            handler = next(handler for handler in self._handlers if hasattr(handler, name))
+            await getattr(handler, name)(message, arguments, self._gate.role(update))
 
     async def start(self, message: Message, _arguments: list[str], _role: Role) -> None:
         await _say(message, views.welcome(self._mode))

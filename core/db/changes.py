@@ -19,7 +19,7 @@ OPEN = (ChangeState.WANTED, ChangeState.SENT, ChangeState.ANSWERED)
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """`posts` counts its calls, `words` are the evidence of the last one."""
+    """`posts` counts its calls, `words` are the evidence of the last one. Without `due_at` it is due at once."""
 
     id: int
     order_id: int
@@ -30,7 +30,7 @@ class Change:
     price: Decimal | None
     trigger_price: Decimal | None
     wanted_by: str
-    due_at: datetime
+    due_at: datetime | None
     sent_at: datetime | None
     answered_at: datetime | None
     posts: int
@@ -44,9 +44,7 @@ class Change:
 _COLUMNS = [changes.c[field.name] for field in fields(Change)]
 
 
-def add(
-    connection: Connection, order_id: int, kind: ChangeKind, terms: Terms, *, wanted_by: str, due_at: datetime
-) -> None:
+def add(connection: Connection, order_id: int, kind: ChangeKind, terms: Terms, *, wanted_by: str) -> None:
     connection.execute(
         insert(changes).values(
             order_id=order_id,
@@ -56,7 +54,6 @@ def add(
             price=terms.price,
             trigger_price=terms.trigger_price,
             wanted_by=wanted_by,
-            due_at=due_at,
             posts=0,
             words="",
         )
@@ -80,7 +77,7 @@ def due(connection: Connection, at: datetime, limit: int) -> list[Change]:
     """Changes to be sent; cancellations first, since they take risk away."""
     query = (
         select(*_COLUMNS)
-        .where(changes.c.state == ChangeState.WANTED, changes.c.due_at <= at)
+        .where(changes.c.state == ChangeState.WANTED, changes.c.due_at.is_(None) | (changes.c.due_at <= at))
         .order_by(changes.c.kind, changes.c.id)
         .limit(limit)
     )

@@ -144,7 +144,7 @@ changes = _table(
     Column("price", Money),
     Column("trigger_price", Money),
     Column("wanted_by", Text, nullable=False),
-    Column("due_at", Instant, nullable=False),
+    Column("due_at", Instant),
     Column("sent_at", Instant),
     Column("answered_at", Instant),
     Column("posts", Integer, nullable=False),

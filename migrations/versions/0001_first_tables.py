@@ -268,7 +268,7 @@ def upgrade() -> None:
         sa.Column("price", types.Money(), nullable=True),
         sa.Column("trigger_price", types.Money(), nullable=True),
         sa.Column("wanted_by", sa.Text(), nullable=False),
-        sa.Column("due_at", types.Instant(), nullable=False),
+        sa.Column("due_at", types.Instant(), nullable=True),
         sa.Column("sent_at", types.Instant(), nullable=True),
         sa.Column("answered_at", types.Instant(), nullable=True),
         sa.Column("posts", sa.Integer(), nullable=False),

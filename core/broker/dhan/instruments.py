@@ -125,6 +125,14 @@ class InstrumentList:
             raise Refusal(self._not_found(leg) if not rows else _ambiguous(leg, rows))
         return _instrument(rows[0])
 
+    def named(self, segment: Segment, security_id: str) -> Instrument:
+        """The instrument of that id. Raises Refusal when the list has none."""
+        query = "SELECT * FROM instruments WHERE segment = ? AND security_id = ?"
+        rows = self._query(query, segment.value, security_id)
+        if not rows:
+            raise Refusal(f"Dhan's list has no instrument {security_id} in {segment} any more.")
+        return _instrument(rows[0])
+
     def _future(self, leg: Leg, today: date) -> list[dict[str, Any]]:
         continuous = re.fullmatch(r"(.+?)([12])!", leg.symbol)
         if continuous is None:

@@ -10,6 +10,7 @@ from telegram.ext import ApplicationHandlerStop
 from bot.access import Context, Gate
 from bot.commands import BY_NAME, COMMANDS, Purpose, may
 from bot.handlers.desk import DeskCommands
+from bot.handlers.orders import OrderCommands
 from core.settings import Role
 
 OPERATOR, STRANGER, GROUP, CHANNEL, ANONYMOUS = 42, 7, -1001, -1002, 1087968824
@@ -114,9 +115,12 @@ def test_a_role_may_do_what_lesser_roles_may() -> None:
     assert allowed == {(role, least) for place, role in enumerate(ladder) for least in ladder[: place + 1]}
 
 
+HANDLERS = (DeskCommands, OrderCommands)
+
+
 def test_every_command_has_a_handler_and_telegram_takes_its_name() -> None:
     for command in COMMANDS:
-        assert callable(getattr(DeskCommands, command.name))
+        assert sum(callable(getattr(handler, command.name, None)) for handler in HANDLERS) == 1
         assert command.name.isidentifier()
         assert command.name == command.name.lower()
         assert len(command.name) <= 32

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.callback_data import CardTap, Verb, pack, unpack
-from bot.keyboards import card_buttons, confirm_send_again
+from bot.keyboards import card_buttons, confirm_cancel_working, confirm_send_again
 from core.domain.order import OrderState
 from core.reports import AlertReport
 from tests.unit.bot.reports import order, report
@@ -18,6 +18,8 @@ BUTTONS = {
     OrderState.AWAITING_APPROVAL: [Verb.APPROVE, Verb.CANCEL],
     OrderState.QUEUED: [Verb.CANCEL],
     OrderState.NEEDS_OPERATOR: [Verb.ASK_SEND_AGAIN, Verb.DROP],
+    OrderState.WORKING: [Verb.ASK_CANCEL_WORKING],
+    OrderState.PART_FILLED: [Verb.ASK_CANCEL_WORKING],
 }
 
 
@@ -53,6 +55,11 @@ def test_a_copy_that_waits_can_be_executed_from_the_first_card() -> None:
 
 def test_a_button_carries_the_version_that_the_card_shows() -> None:
     assert {(tap.nonce, tap.version) for tap in taps(report(order(), card_version=17))} == {(NONCE, 17)}
+
+
+def test_cancelling_at_dhan_takes_a_second_step_that_can_be_taken_back() -> None:
+    [row] = confirm_cancel_working(NONCE, 3).inline_keyboard
+    assert [button.callback_data for button in row] == [f"undo:{NONCE}:3", f"back:{NONCE}:3"]
 
 
 def test_sending_again_takes_a_second_step_that_can_be_taken_back() -> None:

@@ -50,14 +50,14 @@ async def resting(floor: Floor, **values: Any) -> Order:
 
 def ask_cancel(floor: Floor, order: Order) -> str:
     with floor.database.transaction() as connection:
-        return changes.cancel(connection, order, actor="operator 42", at=floor.clock.now(), wall=SystemClock().now())
+        return changes.cancel(connection, order, actor="operator 42", at=floor.clock.now())
 
 
 def ask_change(floor: Floor, order: Order, instrument: Instrument = RELIANCE, **terms: Any) -> str:
     with floor.database.transaction() as connection:
         wish = changes.check_terms(connection, order, Terms(**terms), instrument)
         at = floor.clock.now()
-        return changes.modify(connection, order, wish, actor="operator 42", at=at, wall=SystemClock().now())
+        return changes.modify(connection, order, wish, actor="operator 42", at=at)
 
 
 def states(floor: Floor) -> list[ChangeState]:
@@ -74,7 +74,7 @@ def hurry(floor: Floor, seconds: float = 20) -> None:
     """As if the last call had been so long ago, and the next were due."""
     with floor.database.transaction() as connection:
         for change in change_rows.in_states(connection, change_rows.OPEN):
-            values: dict[str, Any] = {"due_at": change.due_at - timedelta(seconds=seconds)}
+            values: dict[str, Any] = {"due_at": None}
             if change.answered_at:
                 values["answered_at"] = change.answered_at - timedelta(seconds=seconds)
             connection.execute(update(change_table).where(change_table.c.id == change.id).values(values))
@@ -326,7 +326,7 @@ async def test_at_start_a_change_that_was_being_sent_is_for_the_book_to_decide(f
     order = await resting(floor)
     with floor.database.transaction() as connection:
         wall = SystemClock().now()
-        change_rows.add(connection, order.id, ChangeKind.MODIFY, Terms(price=FAR + 10), wanted_by="x", due_at=wall)
+        change_rows.add(connection, order.id, ChangeKind.MODIFY, Terms(price=FAR + 10), wanted_by="x")
         connection.execute(update(change_table).values(state=ChangeState.SENT, sent_at=wall, posts=1))
         changer.doubt_unfinished(connection, Moment(now=floor.clock.now(), wall=wall))
     assert states(floor) == [ChangeState.ANSWERED]
