@@ -114,8 +114,8 @@ class Settings(BaseSettings):
 
     @property
     def dhan_instruments(self) -> str:
-        real = "https://images.dhan.co/api-data/api-scrip-master.csv"
-        stand_in = f"{self.sandbox_url}/dhan/api-data/api-scrip-master.csv"
+        real = "https://images.dhan.co/api-data/api-scrip-master-detailed.csv"
+        stand_in = f"{self.sandbox_url}/dhan/api-data/api-scrip-master-detailed.csv"
         return self.dhan_instruments_url or (stand_in if self.paper else real)
 
     @property

@@ -1,6 +1,7 @@
 """The stand-in's paths, put together: the API, the login host, the instrument file, and the way backstage."""
 
 from collections.abc import Awaitable, Callable
+from datetime import date
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -13,7 +14,7 @@ from core.sandbox.dhan.backstage import Backstage
 from core.sandbox.dhan.errors import Refused, no_such_path, too_many
 from core.sandbox.dhan.exchange import Exchange
 from core.sandbox.dhan.faults import Act, Call, Faults, suffer
-from core.sandbox.dhan.instruments import instrument_file
+from core.sandbox.dhan.instruments import detailed_file, instrument_file
 from core.sandbox.dhan.ledger import Ledger
 from core.sandbox.dhan.limits import Limits
 from core.sandbox.dhan.login import Login
@@ -128,11 +129,17 @@ def _login_routes(gate: Gate, sign_in: SignIn) -> list[Route]:
 
 
 def _file_routes(gate: Gate, clock: Clock) -> list[Route]:
-    async def compact_file(_request: Request) -> Response:
-        return Response(instrument_file(to_india(clock.now()).date()), media_type="text/csv")
+    def serving(make: Callable[[date], bytes]) -> Act:
+        async def answer(_request: Request) -> Response:
+            return Response(make(to_india(clock.now()).date()), media_type="text/csv")
 
-    path = "/dhan/api-data/api-scrip-master.csv"
-    return [Route(path, gate.open(Call.INSTRUMENTS, compact_file), methods=["GET"])]
+        return gate.open(Call.INSTRUMENTS, answer)
+
+    root = "/dhan/api-data/api-scrip-master"
+    return [
+        Route(f"{root}.csv", serving(instrument_file), methods=["GET"]),
+        Route(f"{root}-detailed.csv", serving(detailed_file), methods=["GET"]),
+    ]
 
 
 def _backstage_routes(backstage: Backstage) -> list[Route]:
