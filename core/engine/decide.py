@@ -12,7 +12,7 @@ from core.alerts.parse import parse_alert, read_alert_text
 from core.clock import to_india
 from core.db import alerts, orders
 from core.db.alerts import StoredAlert
-from core.domain.alert import Alert, AlertState, InstrumentKind, Leg, OrderType, Product
+from core.domain.alert import Alert, AlertState, Leg
 from core.domain.approval import ApprovalPolicy, why_ask
 from core.domain.identity import STALE_AFTER
 from core.domain.instrument import Instrument
@@ -20,13 +20,11 @@ from core.domain.order import Mode, OrderState
 from core.domain.routing import Decision, ReleasePolicy, route
 from core.domain.sessions import Calendar
 from core.errors import AlertRefused, Refusal
+from core.tickets import EquityProduct, write_tickets
 
 AT_ONCE = 64
 ANSWER_WITHIN = timedelta(minutes=15)
 UNKNOWN_HOURS_ASKED_FOR = timedelta(hours=24)
-_UNSAFE_STOP = (
-    "Stop-market orders are not safe at Dhan: the trigger has been seen to be dropped. Send a stop with a limit price."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +33,7 @@ class Policies:
 
     approval: ApprovalPolicy
     release: ReleasePolicy
+    equity_product: EquityProduct
 
     @classmethod
     def read(cls, connection: Connection) -> "Policies":
@@ -42,6 +41,7 @@ class Policies:
         return cls(
             approval=ApprovalPolicy(stored.get("approval", ApprovalPolicy.QUEUED)),
             release=ReleasePolicy(stored.get("release", ReleasePolicy.AMO)),
+            equity_product=EquityProduct(stored.get("equity_product", EquityProduct.CNC)),
         )
 
 
@@ -65,39 +65,42 @@ class Decider:
         try:
             alert = _readable(stored)
             legs = sorted(alert.legs, key=lambda leg: leg.position)
-            drafts = [
-                self._draft(leg, stored, alert, policies, now) | {"position": place}
-                for place, leg in enumerate(legs, start=1)
-            ]
+            written = [self._draft(leg, stored, alert, policies, now) for leg in legs]
         except Refusal as refusal:
             alerts.decided(connection, stored, AlertState.REFUSED, at=now, reason=str(refusal))
             return
-        for draft in drafts:
-            orders.add(connection, draft, at=now, actor=journal.DESK)
-        alerts.decided(connection, stored, AlertState.DECIDED, at=now, reason=" ".join(alert.remarks))
+        drafts = [draft for drafts, _ in written for draft in drafts]
+        for place, draft in enumerate(drafts, start=1):
+            orders.add(connection, draft | {"position": place}, at=now, actor=journal.DESK)
+        remarks = [*alert.remarks, *(remark for _, remarks in written for remark in remarks)]
+        alerts.decided(connection, stored, AlertState.DECIDED, at=now, reason=" ".join(remarks))
 
-    def _draft(self, leg: Leg, stored: StoredAlert, alert: Alert, policies: Policies, now: datetime) -> dict[str, Any]:
+    def _draft(
+        self, leg: Leg, stored: StoredAlert, alert: Alert, policies: Policies, now: datetime
+    ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+        """The orders of one leg, mostly one, and what is remarked about them."""
         try:
             instrument = self.resolve(leg, to_india(now).date())
-            _check(leg, instrument)
+            written = write_tickets(leg, instrument, policies.equity_product)
         except Refusal as refusal:
             raise Refusal(f"{leg.side} {leg.quantity} {leg.symbol}: {refusal}") from refusal
         decision = route(
             segment_class=instrument.segment_class,
-            order_type=leg.order_type,
+            order_type=written.tickets[0].order_type,
             amo_time=leg.amo_time,
             now=now,
             calendar=self.calendar,
             policy=policies.release,
         )
         ask = why_ask(policies.approval, decision, late=_too_late(stored, alert, now))
-        return {
+        shared = {
             **_what(leg, instrument),
             "alert_id": stored.id,
             "state": OrderState.QUEUED if ask is None else OrderState.AWAITING_APPROVAL,
             "reason": ask or decision.reason,
             **_when(decision, asked=ask is not None, now=now),
         }
+        return [shared | vars(ticket) for ticket in written.tickets], written.remarks
 
 
 def _readable(stored: StoredAlert) -> Alert:
@@ -122,28 +125,11 @@ def _spoken(age: timedelta) -> str:
     return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
 
 
-def _check(leg: Leg, instrument: Instrument) -> None:
-    if leg.order_type is OrderType.STOP_MARKET:
-        raise Refusal(_UNSAFE_STOP)
-    for name, price in {"price": leg.price, "trigger price": leg.trigger_price}.items():
-        if price is not None and price % instrument.tick:
-            raise Refusal(
-                f"The {name} {price} of {instrument.symbol} is off its tick of {instrument.tick}: "
-                f"{price - price % instrument.tick} or {price - price % instrument.tick + instrument.tick} would do."
-            )
-
-
 def _what(leg: Leg, instrument: Instrument) -> dict[str, Any]:
     return {
         "side": leg.side,
-        "order_type": leg.order_type,
-        # Shares are always taken for delivery, whatever the alert says: the operator's rule.
-        "product": Product.DELIVERY if leg.kind is InstrumentKind.EQUITY else leg.product,
         "exchange": instrument.exchange,
         "symbol": instrument.symbol,
-        "quantity": leg.quantity * instrument.units_per_alert_quantity,
-        "price": leg.price,
-        "trigger_price": leg.trigger_price,
         "segment": instrument.segment,
         "security_id": instrument.security_id,
         "tick": instrument.tick,
