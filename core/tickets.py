@@ -87,7 +87,7 @@ def _priced(leg: Leg, instrument: Instrument) -> tuple[Leg, list[str]]:
     if leg.order_type is OrderType.STOP_MARKET and trigger is not None:
         price = protected_limit(trigger, tick, leg.side, leg.kind)
         remarks.append(
-            f"Sent as a stop with the limit {_said(price)}: at Dhan a stop without one has been seen to lose its trigger."
+            f"Sent as a stop with the limit {_said(price)}: a stop without one has been seen to lose its trigger."
         )
         leg = replace(leg, order_type=OrderType.STOP_LIMIT)
     if trigger is not None and price is not None and (price <= trigger) is (leg.side is Side.BUY):
