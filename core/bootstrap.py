@@ -10,6 +10,7 @@ from core import controls, journal, notifications
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import DhanClient
 from core.broker.dhan.instruments import InstrumentList
+from core.broker.dhan.updates import OrderUpdates
 from core.calendar import load_calendar
 from core.clock import INDIA, Clock, PaperClock, SystemClock
 from core.controls import Hold
@@ -103,6 +104,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
             limiter=limiter,
         ),
         changer=Changer(database=database, broker=broker, session=session, clock=clock, limiter=limiter),
+        updates=OrderUpdates(settings.dhan_order_updates, client_id=settings.client_id, token=session.token),
         relay=Relay(database=database, messenger=messenger, clock=clock),
     )
     return Parts(desk, database, clock, client, listed)

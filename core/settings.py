@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     dhan_api_url: str | None = None
     dhan_auth_url: str | None = None
     dhan_instruments_url: str | None = None
+    dhan_order_updates_url: str | None = None
+    postback_key: SecretStr = SecretStr("")
     token_keys: SecretStr = SecretStr("")
 
     log_level: str = "INFO"
@@ -117,6 +119,11 @@ class Settings(BaseSettings):
         real = "https://images.dhan.co/api-data/api-scrip-master-detailed.csv"
         stand_in = f"{self.sandbox_url}/dhan/api-data/api-scrip-master-detailed.csv"
         return self.dhan_instruments_url or (stand_in if self.paper else real)
+
+    @property
+    def dhan_order_updates(self) -> str:
+        stand_in = f"ws://127.0.0.1:{self.sandbox_port}/dhan/order-updates"
+        return self.dhan_order_updates_url or (stand_in if self.paper else "wss://api-order-update.dhan.co")
 
     @property
     def client_id(self) -> str:
@@ -184,6 +191,7 @@ def _mode_faults(settings: Settings) -> list[str]:
         "DHAN_API_URL": settings.dhan_api,
         "DHAN_AUTH_URL": settings.dhan_auth,
         "DHAN_INSTRUMENTS_URL": settings.dhan_instruments,
+        "DHAN_ORDER_UPDATES_URL": settings.dhan_order_updates,
     }
     if settings.paper:
         return [
@@ -225,6 +233,7 @@ def _secret_faults(settings: Settings) -> list[str]:
     for name, secret in {
         "WEBHOOK_SECRET": settings.webhook_secret,
         "ADMIN_TOKEN": settings.admin_token,
+        "POSTBACK_KEY": settings.postback_key,
     }.items():
         text = secret.get_secret_value()
         if text and (text.lower() in _PLACEHOLDERS or len(text) < 16):
@@ -249,6 +258,7 @@ def _parse_operators(text: str) -> dict[int, Role]:
 _GENERATED = {
     "webhook_secret": lambda: secrets.token_urlsafe(24),
     "admin_token": lambda: secrets.token_urlsafe(32),
+    "postback_key": lambda: secrets.token_urlsafe(24),
     "token_keys": lambda: Fernet.generate_key().decode(),
 }
 

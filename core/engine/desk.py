@@ -17,7 +17,7 @@ from core import controls, journal, notifications
 from core.broker.port import Broker
 from core.clock import Clock, SystemClock, monotonic
 from core.controls import Hold
-from core.db import alerts, leases, orders
+from core.db import alerts, hints, leases, orders
 from core.db.engine import Database
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order
@@ -26,6 +26,7 @@ from core.engine.changer import Changer
 from core.engine.claim import LeaseLost
 from core.engine.decide import Decider
 from core.engine.dispatch import Dispatcher
+from core.engine.listen import Listener, Updates
 from core.engine.reconcile import Reconciler
 from core.engine.record import Moment
 from core.engine.relay import Relay
@@ -40,6 +41,7 @@ log = structlog.get_logger()
 POLL = 0.25
 RENEW_EVERY = 1.0
 WATCH_EVERY = 0.4
+BETWEEN_BOOKS = 0.1
 LAST_SENDS = 5.0
 FRESH = timedelta(minutes=1)
 BOOK_WHEN_FRESH, BOOK_WHEN_RESTING, BOOK_WHEN_IDLE = 0.4, 2.0, 30.0
@@ -67,6 +69,7 @@ class Desk:
         decider: Decider,
         dispatcher: Dispatcher,
         changer: Changer,
+        updates: Updates,
         relay: Relay,
     ) -> None:
         self._database = database
@@ -79,6 +82,9 @@ class Desk:
         self._changer = changer
         self._resolver = Resolver(database=database, broker=broker, clock=clock)
         self._reconciler = Reconciler(database=database, broker=broker, clock=clock)
+        self._look = asyncio.Event()
+        self._hints_seen = 0
+        self._listener = Listener(updates=updates, broker=broker, session=session, heard=self._look.set)
         self._relay = relay
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._wake = asyncio.Event()
@@ -109,6 +115,7 @@ class Desk:
                     tasks.create_task(self._keep_lease()),
                     tasks.create_task(self._work(tasks)),
                     tasks.create_task(self._watch_broker()),
+                    tasks.create_task(self._listener.run()),
                     tasks.create_task(self._keep_instruments()),
                     tasks.create_task(self._deliver()),
                 ]
@@ -190,11 +197,11 @@ class Desk:
         The first book, and a list of instruments, let orders go out.
         """
         read_at: float | None = None
-        is_open = False
+        is_open = heard = False
         while True:
             if await self._session.keep():
                 try:
-                    if await self._book_is_due(read_at):
+                    if heard or await self._book_is_due(read_at):
                         await self._reconciler.follow_book()
                         read_at = monotonic()
                         self._tell.set()
@@ -206,13 +213,17 @@ class Desk:
                     await self._session.die(str(trouble))
                 except BrokerUnavailable as trouble:
                     log.warning("broker_unavailable", why=str(trouble))
-            await asyncio.sleep(WATCH_EVERY)
+            await asyncio.sleep(BETWEEN_BOOKS)
+            heard = await _wait(self._look, WATCH_EVERY - BETWEEN_BOOKS)
 
     async def _book_is_due(self, read_at: float | None) -> bool:
         if read_at is None:
             return True
         now = self._clock.now()
-        watched = await self._database.read(lambda c: orders.in_states(c, AT_BROKER))
+        hinted, watched = await self._database.read(lambda c: (hints.latest(c), orders.in_states(c, AT_BROKER)))
+        if hinted > self._hints_seen:
+            self._hints_seen = hinted
+            return True
         wait = min((_patience(order, now) for order in watched), default=BOOK_WHEN_IDLE)
         return monotonic() - read_at >= wait
 

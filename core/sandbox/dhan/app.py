@@ -7,7 +7,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from core.clock import Clock, to_india
 from core.sandbox.dhan.backstage import Backstage
@@ -19,9 +19,11 @@ from core.sandbox.dhan.ledger import Ledger
 from core.sandbox.dhan.limits import Limits
 from core.sandbox.dhan.login import Login
 from core.sandbox.dhan.portfolio import Portfolio
+from core.sandbox.dhan.postback import Postbacks
 from core.sandbox.dhan.signin import SignIn
 from core.sandbox.dhan.store import Store
 from core.sandbox.dhan.trading import Trading
+from core.sandbox.dhan.updates import Updates
 
 LEDGER_FILE = "sandbox-dhan.db"
 CALLBACK = "http://127.0.0.1:8080/auth/callback"
@@ -34,12 +36,16 @@ def build(data_dir: Path, clock: Clock, *, redirect_url: str = CALLBACK) -> Star
     return Starlette(routes=routes(data_dir, clock, redirect_url=redirect_url))
 
 
-def routes(data_dir: Path, clock: Clock, *, redirect_url: str = CALLBACK) -> list[BaseRoute]:
+def routes(
+    data_dir: Path, clock: Clock, *, redirect_url: str = CALLBACK, postback_url: str | None = None
+) -> list[BaseRoute]:
     """Absolute paths, for the root of a bigger application. Opens the ledger in `data_dir`, which must exist."""
     store = Store(data_dir / LEDGER_FILE)
     ledger = Ledger(store)
     login = Login(store, clock)
     exchange = Exchange(store, ledger)
+    if postback_url:
+        exchange.listeners.add(Postbacks(postback_url).hear)
     trading = Trading(clock, ledger, exchange)
     gate = Gate(login, Faults(), Limits(), trading)
     return [
@@ -47,6 +53,7 @@ def routes(data_dir: Path, clock: Clock, *, redirect_url: str = CALLBACK) -> lis
         *_portfolio_routes(gate, Portfolio(clock, exchange, login)),
         *_login_routes(gate, SignIn(login, redirect_url)),
         *_file_routes(gate, clock),
+        WebSocketRoute("/dhan/order-updates", Updates(clock, exchange, login, gate.faults).serve),
         *_backstage_routes(Backstage(trading, gate.faults, gate.limits)),
         *(Route(f"/{root}/{{rest:path}}", _not_found(clock), methods=_ANY) for root in ("dhan", "dhan-login")),
     ]

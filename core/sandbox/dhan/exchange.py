@@ -6,6 +6,7 @@ goes back, what has happened stays.
 """
 
 import heapq
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -17,13 +18,17 @@ from core.sandbox.dhan.matching import Step, arrive, first_step, match, reject, 
 from core.sandbox.dhan.order import Order, Product, Side, Status, Trade
 from core.sandbox.dhan.store import Store
 
+Hear = Callable[[Order], None]
+
 
 class Exchange:
     """Holds the open orders in memory, in step with the ledger; `take` and `advance` alone change them."""
 
     def __init__(self, store: Store, ledger: Ledger) -> None:
+        self.listeners = set[Hear]()
         self._store = store
         self._ledger = ledger
+        self._news: list[Order] = []
         self._reload()
 
     def take(self, orders: list[Order]) -> None:
@@ -36,6 +41,8 @@ class Exchange:
                     self._ledger.add(order)
         for order in orders:
             self._keep(Step(order, first_step(order)))
+        self._news += orders
+        self._announce()
 
     def advance(self, now: datetime) -> None:
         """Let everything happen that is due at `now`."""
@@ -48,8 +55,17 @@ class Exchange:
                     if self._due.get(order_id) == at:
                         self._move(self._open[order_id], at)
         except BaseException:
+            self._news.clear()
             self._reload()
             raise
+        self._announce()
+
+    def _announce(self) -> None:
+        """Tell the listeners what has changed, now that it is on the disk."""
+        news, self._news = self._news, []
+        for order in news:
+            for hear in list(self.listeners):
+                hear(order)
 
     def open_order(self, order_id: str) -> Order | None:
         return self._open.get(order_id)
@@ -95,6 +111,7 @@ class Exchange:
             self._trade(step, at)
         if step.order != order:
             self._ledger.save(step.order)
+            self._news.append(step.order)
         self._keep(step)
 
     def _check(self, order: Order, at: datetime) -> Step:

@@ -37,6 +37,7 @@ class Call(StrEnum):
     CONSENT = "consent"
     CONSUME = "consume"
     INSTRUMENTS = "instruments"
+    UPDATES = "updates"  # whatever the kind, the socket is hung up on instead of the next update
 
 
 class Kind(StrEnum):
