@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
 from core import journal
 from core.db.tables import orders
@@ -18,6 +18,7 @@ _BEFORE_THE_BROKER = (
     OrderState.UNKNOWN,
     OrderState.NEEDS_OPERATOR,
 )
+_RECENT = 10_000
 _COLUMNS = [orders.c[field.name] for field in fields(Order)]
 
 
@@ -120,6 +121,18 @@ def postpone(connection: Connection, order: Order, retry_at: datetime) -> None:
 def recent(connection: Connection, limit: int) -> list[Order]:
     """The newest orders first."""
     return _read(connection, select(*_COLUMNS).order_by(orders.c.id.desc()).limit(limit))
+
+
+def after_market_between(connection: Connection, after: datetime, until: datetime) -> list[Order]:
+    """After-market orders that reach the exchange in that span, of the latest few thousand orders."""
+    newest = select(func.max(orders.c.id)).scalar_subquery()
+    query = select(*_COLUMNS).where(
+        orders.c.id > newest - _RECENT,
+        orders.c.as_amo.is_(True),
+        orders.c.reaches_exchange_at > after,
+        orders.c.reaches_exchange_at <= until,
+    )
+    return _read(connection, query.order_by(orders.c.id))
 
 
 def move(

@@ -12,6 +12,7 @@ from core.db.engine import Database
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order, OrderState
 from core.engine.adopt import adopt, alarm_twins, follow
+from core.engine.morning import report_morning
 from core.engine.record import Moment
 from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
 
@@ -32,10 +33,15 @@ class Reconciler:
         read_at = self._wall.now()
         book = await self._broker.book()
         moment = Moment(now=self._clock.now(), wall=self._wall.now())
-        await self._database.write(lambda connection: follow_all(connection, book, moment, read_at))
+        await self._database.write(lambda connection: self._apply(connection, book, moment, read_at))
         left = await self._database.read(lambda connection: left_behind(connection, moment.now))
         if left:
             await self._close_past_days(left)
+
+    @staticmethod
+    def _apply(connection: Connection, book: list[BrokerOrder], moment: Moment, read_at: datetime) -> None:
+        follow_all(connection, book, moment, read_at)
+        report_morning(connection, moment.now)
 
     async def _close_past_days(self, left: list[Order]) -> None:
         """Orders whose day ended while nobody looked: the trade history says what they had traded."""
