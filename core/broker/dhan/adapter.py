@@ -44,42 +44,49 @@ class Dhan:
         return read_placement(reply)
 
     async def find(self, correlation_id: str) -> BrokerOrder | None:
-        reply = await self._read(f"/orders/external/{correlation_id}")
+        reply = await self.read(f"/orders/external/{correlation_id}")
         body = reply.json()
         if (reply.is_success and body == []) or _says_no_such_order(reply):
             return None
         if not reply.is_success:
-            raise _no_evidence(reply)
+            raise no_evidence(reply)
         return _order(as_row(body))
 
     async def book(self) -> list[BrokerOrder]:
-        reply = await self._read("/orders")
+        reply = await self.read("/orders")
         rows = reply.json()
         if not reply.is_success or not isinstance(rows, list):
-            raise _no_evidence(reply)
+            raise no_evidence(reply)
         return [_order(row) for row in cast("list[Any]", rows)]
 
     async def past_fills(self, since: date, until: date) -> dict[str, PastFill]:
         rows: list[Row] = []
         for page in range(MOST_PAGES):
-            reply = await self._read(f"/trades/{since.isoformat()}/{until.isoformat()}/{page}")
+            reply = await self.read(f"/trades/{since.isoformat()}/{until.isoformat()}/{page}")
             body = reply.json()
             if not reply.is_success or not isinstance(body, list):
-                raise _no_evidence(reply)
+                raise no_evidence(reply)
             if not body:
                 return sum_fills(rows)
             rows += cast("list[Row]", body)
         raise BrokerUnavailable("Dhan's trade history does not end")
 
     async def check_session(self) -> None:
-        reply = await self._read("/profile")
+        reply = await self.read("/profile")
         if not reply.is_success:
-            raise _no_evidence(reply)
+            raise no_evidence(reply)
 
-    async def _read(self, path: str) -> Reply:
+    async def read(self, path: str) -> Reply:
         """A reply that is not about our session. Raises SignInNeeded, BrokerUnavailable."""
+        return await self._call("GET", path)
+
+    async def write(self, path: str) -> Reply:
+        """The reply to a POST without a body that is no order. Raises SignInNeeded, BrokerUnavailable."""
+        return await self._call("POST", path)
+
+    async def _call(self, method: str, path: str) -> Reply:
         try:
-            reply = await self._client.call("GET", self._url + path, headers=self._headers())
+            reply = await self._client.call(method, self._url + path, headers=self._headers())
         except CallFailed as failure:
             raise BrokerUnavailable(str(failure)) from failure
         error = read_error(reply)
@@ -104,7 +111,8 @@ def _order(row: Any) -> BrokerOrder:
     return order
 
 
-def _no_evidence(reply: Reply) -> BrokerUnavailable:
+def no_evidence(reply: Reply) -> BrokerUnavailable:
+    """The error to raise for an answer that proves nothing."""
     error = read_error(reply)
     if error is None:
         return BrokerUnavailable(f"Dhan answered {reply.status}, which says nothing")

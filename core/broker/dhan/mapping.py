@@ -34,7 +34,7 @@ _STATES: Mapping[str, BrokerState] = MappingProxyType(
         "EXPIRED": BrokerState.LAPSED,
     }
 )
-_PRODUCTS: Mapping[str, Product] = MappingProxyType(
+PRODUCTS: Mapping[str, Product] = MappingProxyType(
     {"CNC": Product.DELIVERY, "INTRADAY": Product.INTRADAY, "MARGIN": Product.CARRY_FORWARD}
 )
 _DEAD_TOKEN_CODES = frozenset({"DH-901", "807", "808", "809"})
@@ -164,7 +164,7 @@ def read_order(row: Row) -> BrokerOrder | None:
         side=Side.__members__.get(text(row, "transactionType").upper()),
         segment=text(row, "exchangeSegment"),
         security_id=text(row, "securityId"),
-        product=_PRODUCTS.get(text(row, "productType").upper()),
+        product=PRODUCTS.get(text(row, "productType").upper()),
         quantity=quantity,
         filled_quantity=filled,
         average_price=average,

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from core.clock import Clock, to_india
 from core.sandbox.dhan.backstage import Backstage
+from core.sandbox.dhan.controls import Controls
 from core.sandbox.dhan.errors import Refused, no_such_path, too_many
 from core.sandbox.dhan.exchange import Exchange
 from core.sandbox.dhan.faults import Act, Call, Faults, suffer
@@ -43,14 +44,15 @@ def routes(
     store = Store(data_dir / LEDGER_FILE)
     ledger = Ledger(store)
     login = Login(store, clock)
-    exchange = Exchange(store, ledger)
+    controls = Controls()
+    exchange = Exchange(store, ledger, controls)
     if postback_url:
         exchange.listeners.add(Postbacks(postback_url).hear)
-    trading = Trading(clock, ledger, exchange)
+    trading = Trading(clock, ledger, exchange, controls)
     gate = Gate(login, Faults(), Limits(), trading)
     return [
         *_trading_routes(gate, trading),
-        *_portfolio_routes(gate, Portfolio(clock, exchange, login)),
+        *_portfolio_routes(gate, Portfolio(clock, exchange, login, controls)),
         *_login_routes(gate, SignIn(login, redirect_url)),
         *_file_routes(gate, clock),
         WebSocketRoute("/dhan/order-updates", Updates(clock, exchange, login, gate.faults).serve),
@@ -118,7 +120,11 @@ def _portfolio_routes(gate: Gate, portfolio: Portfolio) -> list[Route]:
         "ip/getIP": (Call.IP, portfolio.addresses),
         "RenewToken": (Call.LOGIN, portfolio.renew_token),
     }
-    return [Route(f"/dhan/v2/{path}", gate.api(*call), methods=["GET"]) for path, call in paths.items()]
+    return [
+        *(Route(f"/dhan/v2/{path}", gate.api(*call), methods=["GET"]) for path, call in paths.items()),
+        Route("/dhan/v2/killswitch", gate.api(Call.KILL_SWITCH, portfolio.kill_switch), methods=["GET", "POST"]),
+        Route("/dhan/v2/edis/inquire/{isin}", gate.api(Call.EDIS, portfolio.edis), methods=["GET"]),
+    ]
 
 
 def _login_routes(gate: Gate, sign_in: SignIn) -> list[Route]:
@@ -158,6 +164,7 @@ def _backstage_routes(backstage: Backstage) -> list[Route]:
         Route(f"{root}/faults", backstage.clear, methods=["DELETE"]),
         Route(f"{root}/limits", backstage.set_limits, methods=["POST"]),
         Route(f"{root}/duplicates", backstage.set_duplicates, methods=["POST"]),
+        Route(f"{root}/depository", backstage.set_depository, methods=["POST"]),
     ]
 
 

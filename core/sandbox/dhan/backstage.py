@@ -48,6 +48,14 @@ class Backstage:
         self.trading.refuse_duplicates = bool(json.loads(await request.body())["refuse"])
         return JSONResponse({"refuse": self.trading.refuse_duplicates})
 
+    async def set_depository(self, request: Request) -> Response:
+        """POST {"ddpi": false, "approved": {"INE…": 10}}: whether, and how many, shares may leave the depository."""
+        wish = json.loads(await request.body())
+        controls = self.trading.controls
+        controls.has_ddpi = bool(wish.get("ddpi", True))
+        controls.approved = {isin: int(count) for isin, count in wish.get("approved", {}).items()}
+        return JSONResponse({"ddpi": controls.has_ddpi, "approved": controls.approved})
+
     async def orders(self, _request: Request) -> Response:
         """Every order of every day with its trades, and how many placing requests arrived since the start."""
         self.trading.exchange.advance(self.trading.clock.now())

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from core.clock import to_india
 from core.sandbox.dhan.account import Account
+from core.sandbox.dhan.controls import Controls
 from core.sandbox.dhan.ledger import Ledger
 from core.sandbox.dhan.matching import Step, arrive, first_step, match, reject, security_of
 from core.sandbox.dhan.order import Order, Product, Side, Status, Trade
@@ -24,7 +25,8 @@ Hear = Callable[[Order], None]
 class Exchange:
     """Holds the open orders in memory, in step with the ledger; `take` and `advance` alone change them."""
 
-    def __init__(self, store: Store, ledger: Ledger) -> None:
+    def __init__(self, store: Store, ledger: Ledger, controls: Controls) -> None:
+        self._controls = controls
         self.listeners = set[Hear]()
         self._store = store
         self._ledger = ledger
@@ -69,6 +71,10 @@ class Exchange:
 
     def open_order(self, order_id: str) -> Order | None:
         return self._open.get(order_id)
+
+    @property
+    def has_open_orders(self) -> bool:
+        return bool(self._open)
 
     def spendable(self, now: datetime) -> Decimal:
         """Rupees left for new orders."""
@@ -136,7 +142,13 @@ class Exchange:
             others = [other for other in self._open.values() if other.order_id != order.order_id]
             if self.account.sellable(order, others) < order.remaining:
                 return f"RMS:{order.order_id}:You cannot sell more than the quantity you currently hold."
+            if not self._may_leave_the_depository(order):
+                return f"RMS:{order.order_id}:Please Validate Qty from CDSL."
         return None
+
+    def _may_leave_the_depository(self, order: Order) -> bool:
+        approved = self._controls.approved.get(security_of(order).isin, 0)
+        return self._controls.has_ddpi or approved >= order.quantity
 
     def _trade(self, step: Step, at: datetime) -> None:
         trade = Trade(

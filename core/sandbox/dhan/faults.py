@@ -33,6 +33,8 @@ class Call(StrEnum):
     HOLDINGS = "holdings"
     POSITIONS = "positions"
     IP = "ip"
+    KILL_SWITCH = "kill_switch"
+    EDIS = "edis"
     LOGIN = "login"
     CONSENT = "consent"
     CONSUME = "consume"
