@@ -19,6 +19,7 @@ from telegram.ext import (
 from bot.access import Context, Gate
 from bot.callback_data import Verb
 from bot.commands import COMMANDS, may
+from bot.handlers.account import AccountCommands
 from bot.handlers.cards import CardTaps
 from bot.handlers.desk import DeskCommands
 from bot.handlers.orders import OrderCommands
@@ -72,17 +73,28 @@ class Console:
         orders = OrderCommands(
             database=parts.database, desk=parts.desk, clock=parts.clock, find=parts.instruments.named
         )
+        account = AccountCommands(
+            account=parts.account,
+            database=parts.database,
+            desk=parts.desk,
+            clock=parts.clock,
+            calendar=parts.calendar,
+            find=parts.instruments.named,
+        )
         commands = DeskCommands(
             settings=settings,
             database=parts.database,
             desk=parts.desk,
             clock=parts.clock,
             gate=gate,
-            others=[orders],
+            others=[orders, account],
         )
-        answers = Answers(
-            database=parts.database, clock=parts.clock, gate=gate, doings={Question.MODIFY: orders.change}
-        )
+        doings = {
+            Question.MODIFY: orders.change,
+            Question.FLATTEN: account.exit_positions,
+            Question.KILL_SWITCH: account.switch,
+        }
+        answers = Answers(database=parts.database, clock=parts.clock, gate=gate, doings=doings)
         application.add_handler(TypeHandler(Update, gate.check), group=_BEFORE_ALL)
         application.add_handler(MessageHandler(filters.COMMAND, commands.handle))
         application.add_handler(CallbackQueryHandler(commands.confirm_live, pattern=f"^{Verb.GO_LIVE}$"))

@@ -7,6 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from core import controls, journal, notifications
+from core.broker.account import Account
+from core.broker.dhan.account import DhanAccount
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import DhanClient
 from core.broker.dhan.instruments import InstrumentList
@@ -17,6 +19,7 @@ from core.controls import Hold
 from core.db import attempts, changes
 from core.db.engine import Database
 from core.db.migration import check_schema
+from core.domain.sessions import Calendar
 from core.engine.changer import Changer
 from core.engine.decide import Decider
 from core.engine.desk import Desk
@@ -61,6 +64,8 @@ class Parts:
     clock: Clock
     client: DhanClient
     instruments: InstrumentList
+    account: Account
+    calendar: Calendar
 
     async def close(self) -> None:
         await self.client.close()
@@ -107,7 +112,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
         updates=OrderUpdates(settings.dhan_order_updates, client_id=settings.client_id, token=session.token),
         relay=Relay(database=database, messenger=messenger, clock=clock),
     )
-    return Parts(desk, database, clock, client, listed)
+    return Parts(desk, database, clock, client, listed, DhanAccount(broker), calendar)
 
 
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:

@@ -59,7 +59,7 @@ def write_tickets(leg: Leg, instrument: Instrument, equity_product: EquityProduc
         price=leg.price,
         trigger_price=leg.trigger_price,
     )
-    tickets = tuple(_sliced(whole, instrument))
+    tickets = tuple(slice_order(whole, instrument))
     if len(tickets) > 1:
         most = instrument.most_units
         remarks.append(f"{whole.quantity} {instrument.symbol} go as {len(tickets)} orders of at most {most} units.")
@@ -114,8 +114,8 @@ def _said(price: Decimal) -> str:
     return f"{price.normalize():f}"
 
 
-def _sliced(whole: Ticket, instrument: Instrument) -> Iterator[Ticket]:
-    """Below the freeze quantity one order, above it several that the exchange takes."""
+def slice_order(whole: Ticket, instrument: Instrument) -> Iterator[Ticket]:
+    """Below the freeze quantity one order, above it several that the exchange takes. Raises Refusal for dozens."""
     most = instrument.most_units or whole.quantity
     count = -(-whole.quantity // most)
     if count > MOST_SLICES:

@@ -80,8 +80,8 @@ def changed_since(connection: Connection, states: Iterable[OrderState], since: d
     return _read(connection, query)
 
 
-def due(connection: Connection, now: datetime, limit: int) -> list[Order]:
-    """Queued orders whose time and turn have come, in the order in which they should go out."""
+def due(connection: Connection, now: datetime, limit: int, *, closing: bool = False) -> list[Order]:
+    """Queued orders whose time and turn have come, in the order in which they should go out; or only the exits."""
     earlier = orders.alias()
     an_earlier_leg_is_open = (
         select(earlier.c.id)
@@ -97,6 +97,7 @@ def due(connection: Connection, now: datetime, limit: int) -> list[Order]:
         .where(orders.c.state == OrderState.QUEUED, orders.c.release_at <= now)
         .where(orders.c.retry_at.is_(None) | (orders.c.retry_at <= now))
         .where(~an_earlier_leg_is_open)
+        .where(*([orders.c.closes.is_(True)] if closing else []))
         .order_by(orders.c.release_at, orders.c.id)
         .limit(limit)
     )

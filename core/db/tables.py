@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
 
 from core.db.types import Document, Flag, Instant, Money, Word
 from core.domain.alert import AlertState, AmoTime, Exchange, OrderType, Product, Side
@@ -94,6 +94,7 @@ orders = _table(
     Column("expires_at", Instant),
     Column("retry_at", Instant),
     Column("approved_at", Instant),
+    Column("closes", Flag, nullable=False, server_default=text("false")),
     Column("reason", Text, nullable=False),
     Column("broker_order_id", Text),
     Column("confirmed", Flag, nullable=False),
@@ -104,6 +105,7 @@ orders = _table(
     UniqueConstraint("alert_id", "position"),
 )
 Index("ix_orders_state", orders.c.state, orders.c.release_at, orders.c.id)
+Index("ix_orders_closes", orders.c.state, sqlite_where=orders.c.closes.is_(True))
 
 order_moves = _table(
     "order_moves",

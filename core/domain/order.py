@@ -92,6 +92,7 @@ class Order:
     """One order as stored. Quantities in units, money in rupees, times aware in UTC.
 
     `confirmed`: it stood in the broker's book past the broker's own checks, which come after its acknowledgement.
+    `closes`: it takes a position back at the operator's word, so entry rules do not hold it up.
     `release_at` is when it may go out, `reaches_exchange_at` when the exchange sees it, `expires_at` when waiting ends.
     """
 
@@ -120,6 +121,7 @@ class Order:
     expires_at: datetime | None
     retry_at: datetime | None
     approved_at: datetime | None = None
+    closes: bool = False
     reason: str
     broker_order_id: str | None
     confirmed: bool

@@ -51,12 +51,15 @@ class Dispatcher:
         self._closed = False
 
     async def send_due(self, tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int) -> None:
-        """Start what is due, as far as there is room."""
-        room = AT_ONCE - len(self._under_way)
-        if self._closed or room <= 0:
+        """Start what is due, as far as there is room; exits do not wait for room."""
+        if self._closed:
             return
-        due = await self._database.read(self._due)
-        for order in [order for order in due if order.id not in self._under_way][:room]:
+        room = AT_ONCE - len(self._under_way)
+        due = await self._database.read(lambda c: self._due(c, only_exits=room <= 0))
+        fresh = [order for order in due if order.id not in self._under_way]
+        exits = [order for order in fresh if order.closes]
+        others = [order for order in fresh if not order.closes]
+        for order in exits + others[: max(room, 0)]:
             self._under_way.add(order.id)
             tasks.create_task(self._send(order, epoch, wake))
 
@@ -67,10 +70,13 @@ class Dispatcher:
         while self._under_way and monotonic() < until:  # noqa: ASYNC110 - several tasks, no one event
             await asyncio.sleep(0.02)
 
-    def _due(self, connection: Connection) -> list[Order]:
+    def _due(self, connection: Connection, *, only_exits: bool) -> list[Order]:
         if controls.holds(connection):
             return []
-        return orders.due(connection, self._clock.now(), 2 * AT_ONCE)
+        now = self._clock.now()
+        exits = orders.due(connection, now, AT_ONCE, closing=True)
+        others = [] if only_exits else orders.due(connection, now, 2 * AT_ONCE)
+        return list({order.id: order for order in exits + others}.values())
 
     async def _send(self, order: Order, epoch: int, wake: asyncio.Event) -> None:
         try:
@@ -81,7 +87,7 @@ class Dispatcher:
 
     async def _send_one(self, order: Order, epoch: int) -> bool:
         """True when the order was claimed, whatever became of it."""
-        taken = await self._limiter.wait_for_room()
+        taken = await self._limiter.wait_for_room(urgent=order.closes)
         moment = self._moment()
         claimed = await self._database.write(lambda connection: self._claim(connection, order, epoch, moment))
         if claimed is None:

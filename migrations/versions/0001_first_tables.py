@@ -194,6 +194,7 @@ def upgrade() -> None:
         sa.Column("expires_at", types.Instant(), nullable=True),
         sa.Column("retry_at", types.Instant(), nullable=True),
         sa.Column("approved_at", types.Instant(), nullable=True),
+        sa.Column("closes", types.Flag(), server_default=sa.text("false"), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("broker_order_id", sa.Text(), nullable=True),
         sa.Column("confirmed", types.Flag(), nullable=False),
@@ -208,6 +209,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("orders", schema=None) as batch_op:
         batch_op.create_index("ix_orders_state", ["state", "release_at", "id"], unique=False)
+        batch_op.create_index("ix_orders_closes", ["state"], unique=False, sqlite_where=sa.text("closes IS 1"))
 
     op.create_table(
         "outbox",
@@ -368,6 +370,7 @@ def downgrade() -> None:
     op.drop_table("outbox")
     with op.batch_alter_table("orders", schema=None) as batch_op:
         batch_op.drop_index("ix_orders_state")
+        batch_op.drop_index("ix_orders_closes", sqlite_where=sa.text("closes IS 1"))
 
     op.drop_table("orders")
     with op.batch_alter_table("cards", schema=None) as batch_op:

@@ -9,6 +9,7 @@ from telegram.ext import ApplicationHandlerStop
 
 from bot.access import Context, Gate
 from bot.commands import BY_NAME, COMMANDS, Purpose, may
+from bot.handlers.account import AccountCommands
 from bot.handlers.desk import DeskCommands
 from bot.handlers.orders import OrderCommands
 from core.settings import Role
@@ -115,7 +116,7 @@ def test_a_role_may_do_what_lesser_roles_may() -> None:
     assert allowed == {(role, least) for place, role in enumerate(ladder) for least in ladder[: place + 1]}
 
 
-HANDLERS = (DeskCommands, OrderCommands)
+HANDLERS = (DeskCommands, OrderCommands, AccountCommands)
 
 
 def test_every_command_has_a_handler_and_telegram_takes_its_name() -> None:
