@@ -7,7 +7,7 @@ import sys
 from bot.app import Console, build_application
 from bot.messenger import TelegramMessenger
 from core.bootstrap import build_desk
-from core.db.migration import WrongSchema
+from core.db.schema import WrongSchema
 from core.engine.claim import LeaseLost
 from core.engine.desk import Desk
 from core.errors import EX_CONFIG, BadSettings

@@ -18,7 +18,7 @@ from core.clock import INDIA, Clock, PaperClock, SystemClock
 from core.controls import Hold
 from core.db import attempts, changes
 from core.db.engine import Database
-from core.db.migration import check_schema
+from core.db.schema import check_schema
 from core.domain.sessions import Calendar
 from core.engine.changer import Changer
 from core.engine.decide import Decider

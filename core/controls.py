@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core import journal
@@ -26,13 +26,14 @@ class Hold(StrEnum):
     NOT_LIVE = "not_live"
 
 
+_HOLDS = select(settings.c.key, settings.c.value).where(settings.c.key.startswith("hold."))
+_ONE = select(settings.c.value).where(settings.c.key == bindparam("setting"))
 _LIFTED_BY_RESUME = (Hold.PAUSED, Hold.INVALID_IP, Hold.NO_ACCESS)
 
 
 def holds(connection: Connection) -> dict[Hold, str]:
     """The holds in force with their reasons; empty means that orders may go out."""
-    rows = connection.execute(select(settings.c.key, settings.c.value).where(settings.c.key.startswith("hold.")))
-    return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in rows}
+    return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in connection.execute(_HOLDS)}
 
 
 def set_hold(connection: Connection, hold: Hold, reason: str, *, at: datetime, actor: str) -> bool:
@@ -75,7 +76,7 @@ def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datet
 
 def fetch(connection: Connection, key: str) -> Mapping[str, Any] | None:
     """One operator setting, or None when it was never set."""
-    return connection.execute(select(settings.c.value).where(settings.c.key == key)).scalar_one_or_none()
+    return connection.execute(_ONE, {"setting": key}).scalar_one_or_none()
 
 
 def _tell(connection: Connection, kind: str, reason: str, *, at: datetime, actor: str) -> None:

@@ -1,14 +1,15 @@
 """Taking alerts in: every alert that is answered with a 2xx was committed before its answer left.
 
-The writer thread runs `Intake` once for all the alerts that wait, in one transaction.
+`Intake` takes all the alerts that wait in one transaction.
 """
 
 import hashlib
 import secrets
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 from typing import Any, assert_never
 
 from sqlalchemy import Connection, select, update
@@ -17,7 +18,7 @@ from core import journal
 from core.db import bulk
 from core.db.bulk import BulkInsert
 from core.db.engine import Database
-from core.db.tables import alerts, events, sources
+from core.db.tables import alerts, sources
 from core.db.types import Instant
 from core.domain.alert import AlertState
 from core.domain.identity import Copy, FirstCopy, judge_copy
@@ -79,8 +80,7 @@ class Intake:
         self._waiting: set[str] = set()
         self._answered: deque[tuple[Receipt, datetime | None]] = deque()
         dialect = database.engine.dialect
-        self._alerts = BulkInsert(alerts, [column.name for column in alerts.c], dialect)
-        self._events = BulkInsert(events, ["at", "alert_id", "actor", "kind", "after", "reason"], dialect)
+        self._alerts = BulkInsert(alerts, _GIVEN, _SAME_FOR_ALL, dialect)
 
     async def store(self, arrival: Arrival) -> Receipt:
         """Commit the alert. Raises Unavailable when nothing was stored."""
@@ -96,7 +96,7 @@ class Intake:
             await self._database.write(self._note_answered)
 
     def _take_all(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
-        """New bodies in bulk, copies one by one after them. Runs on the writer thread, under the write lock."""
+        """New bodies in bulk, copies one by one after them. Runs under the write lock."""
         waiting = self._waiting - self._note_answered(connection)
         firsts = _first_copies(connection, {arrival.digest for arrival in arrivals}, waiting)
         fresh = {arrival.digest: arrival for arrival in reversed(arrivals) if arrival.digest not in firsts}
@@ -130,20 +130,28 @@ class Intake:
         while self._answered and id(self._answered[0]) in done:
             self._answered.popleft()
 
-    def _add(self, connection: Connection, arrivals: Sequence[Arrival], **values: Any) -> list[Receipt]:
+    def _add(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Ids are given here: under the write lock nobody else can give the same."""
         if not arrivals:
             return []
-        ((last,),) = bulk.run(connection, _LAST_ID)
-        rows: list[dict[str, Any]] = [
-            {"id": (last or 0) + place, **_row(arrival), **values} for place, arrival in enumerate(arrivals, start=1)
+        ((newest,),) = bulk.run(connection, _LAST_ID)
+        last = newest or 0
+        uids = [secrets.token_hex(16) for _ in arrivals]
+        self._alerts.run(
+            connection,
+            [
+                (number, uid, new.source_id, new.digest, new.text, new.refusal, new.received_at, new.fired_at)
+                for number, uid, new in zip(count(last + 1), uids, arrivals, strict=False)
+            ],
+        )
+        bulk.run(connection, _TELL_THEIR_ARRIVAL, [last])
+        self._await_answers(uids)
+        return [
+            Receipt(alert_id=number, row_id=number, uid=uid, copy=Copy.NEW)
+            for number, uid in zip(count(last + 1), uids, strict=False)
         ]
-        self._alerts.run(connection, rows)
-        self._events.run(connection, [_event(row) for row in rows])
-        self._await_answers({row["uid"] for row in rows})
-        return [Receipt(alert_id=row["id"], row_id=row["id"], uid=row["uid"], copy=Copy.NEW) for row in rows]
 
-    def _await_answers(self, uids: set[str]) -> None:
+    def _await_answers(self, uids: Iterable[str]) -> None:
         self._database.after_commit(lambda: self._waiting.update(uids))
 
     def _take_copy(self, connection: Connection, arrival: Arrival, first: _First) -> Receipt:
@@ -157,7 +165,7 @@ class Intake:
             case Copy.NEW:
                 return self._add(connection, [arrival])[0]
             case Copy.REPLAY:
-                return replace(self._add(connection, [arrival], reason=_REPLAYED)[0], copy=copy)
+                return replace(self._add(connection, [replace(arrival, refusal=_REPLAYED)])[0], copy=copy)
             case Copy.REPEAT if not first.refused:
                 return self._set_aside(connection, arrival, first)
             case Copy.REPEAT | Copy.RESEND:
@@ -166,7 +174,9 @@ class Intake:
                 assert_never(copy)
 
     def _set_aside(self, connection: Connection, arrival: Arrival, first: _First) -> Receipt:
-        added = self._add(connection, [arrival], state=AlertState.REPEAT, repeat_of=first.id)[0]
+        added = self._add(connection, [arrival])[0]
+        aside = update(alerts).where(alerts.c.id == added.row_id)
+        connection.execute(aside.values(state=AlertState.REPEAT, repeat_of=first.id))
         words = "An identical alert came; it waits for a tap and did nothing yet."
         _tell(connection, first, Copy.REPEAT, words, arrival)
         return replace(added, alert_id=first.id, copy=Copy.REPEAT)
@@ -178,6 +188,12 @@ class Intake:
         return Receipt(alert_id=first.id, row_id=first.id, uid=first.uid, copy=Copy.RESEND)
 
 
+_GIVEN = ("id", "uid", "source_id", "digest", "body", "reason", "received_at", "fired_at")
+_SAME_FOR_ALL = {"state": "'received'", "folded": "0", "card_version": "1"}
+_TELL_THEIR_ARRIVAL = (
+    "INSERT INTO events (at, alert_id, actor, kind, after, reason) "
+    "SELECT received_at, id, 'web', 'alert', state, reason FROM alerts WHERE id > ?"
+)
 _LAST_ID = "SELECT max(id) FROM alerts"
 _FIRST_COPIES = (
     "SELECT id, uid, digest, reason, received_at, answered_at FROM alerts "
@@ -237,34 +253,5 @@ def _tell(connection: Connection, first: _First, copy: Copy, words: str, arrival
     )
 
 
-def _event(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "at": row["received_at"],
-        "alert_id": row["id"],
-        "actor": journal.WEB,
-        "kind": "alert",
-        "after": row["state"],
-        "reason": row["reason"],
-    }
-
-
 def _policy(connection: Connection, source_id: int) -> IdenticalAlerts:
     return connection.execute(select(sources.c.identical_alerts).where(sources.c.id == source_id)).scalar_one()
-
-
-def _row(arrival: Arrival) -> dict[str, Any]:
-    return {
-        "uid": secrets.token_hex(16),
-        "source_id": arrival.source_id,
-        "state": AlertState.RECEIVED,
-        "digest": arrival.digest,
-        "body": arrival.text,
-        "reason": arrival.refusal,
-        "received_at": arrival.received_at,
-        "answered_at": None,
-        "fired_at": arrival.fired_at,
-        "decided_at": None,
-        "repeat_of": None,
-        "folded": 0,
-        "card_version": 1,
-    }

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from core.db.tables import alerts, cards, events
+
+_ADD = insert(events)
+_TOUCH_ALERT = update(alerts).where(alerts.c.id == bindparam("of_alert")).values(card_version=alerts.c.card_version + 1)
+_TOUCH_CARDS = update(cards).where(cards.c.alert_id == bindparam("of_alert")).values(failures=0)
 
 DESK = "desk"
 WEB = "web"
@@ -41,7 +45,7 @@ class Event:
 
 def append(connection: Connection, event: Event) -> None:
     """Add the event, and make the cards of its alert due."""
-    connection.execute(insert(events), _row(event))
+    connection.execute(_ADD, _row(event))
     if event.alert_id is not None:
         touch_cards(connection, event.alert_id, event.at)
 
@@ -49,13 +53,13 @@ def append(connection: Connection, event: Event) -> None:
 def append_all(connection: Connection, batch: Sequence[Event]) -> None:
     """Add events of alerts that have no cards yet, in one statement."""
     if batch:
-        connection.execute(insert(events), [_row(event) for event in batch])
+        connection.execute(_ADD, [_row(event) for event in batch])
 
 
 def touch_cards(connection: Connection, alert_id: int, at: datetime) -> None:
     """The alert's cards no longer show the truth: a new version is due, and buttons of older ones are void."""
-    connection.execute(update(alerts).where(alerts.c.id == alert_id).values(card_version=alerts.c.card_version + 1))
-    connection.execute(update(cards).where(cards.c.alert_id == alert_id).values(due_at=at, failures=0))
+    connection.execute(_TOUCH_ALERT, {"of_alert": alert_id})
+    connection.execute(_TOUCH_CARDS, {"of_alert": alert_id, "due_at": at})
 
 
 def story(connection: Connection, alert_id: int) -> list[Event]:

@@ -58,9 +58,13 @@ class Messenger(Protocol):
         ...
 
 
+_CHATS = select(operators.c.chat_id)
+_ADD_CARDS = insert(cards)
+
+
 def chats(connection: Connection) -> list[int]:
     """Everybody who is told."""
-    return list(connection.execute(select(operators.c.chat_id)).scalars())
+    return list(connection.execute(_CHATS).scalars())
 
 
 def open_cards(connection: Connection, alert_id: int, at: datetime) -> None:
@@ -77,7 +81,7 @@ def open_cards(connection: Connection, alert_id: int, at: datetime) -> None:
         for chat in chats(connection)
     ]
     if rows:
-        connection.execute(insert(cards), rows)
+        connection.execute(_ADD_CARDS, rows)
 
 
 def ring(connection: Connection, kind: Notice, *, at: datetime, alert_id: int | None = None, **payload: Any) -> None:

@@ -4,7 +4,7 @@ import sys
 
 import uvicorn
 
-from core.db.migration import WrongSchema
+from core.db.schema import WrongSchema
 from core.errors import EX_CONFIG, BadSettings
 from core.logs import set_up_logging
 from core.settings import load

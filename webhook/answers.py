@@ -1,10 +1,11 @@
 """What the sender of an alert is told: the truth at answering time."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from core.clock import to_india
 from core.domain.order import Order
@@ -24,10 +25,22 @@ _WORDS: Mapping[Standing, str] = {
 }
 
 
-def stored(receipt: Receipt, report: AlertReport | None) -> JSONResponse:
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+class Answer(Response):
+    """JSON by an encoder that is made once, not for every answer."""
+
+    media_type = "application/json"
+
+    def render(self, content: Mapping[str, Any]) -> bytes:
+        return _encode(content).encode()
+
+
+def stored(receipt: Receipt, report: AlertReport | None) -> Answer:
     """200: the alert is on disk, and this is where it stands."""
     standing = report.standing if report else Standing.ACCEPTED
-    return JSONResponse(
+    return Answer(
         {
             "status": "success",
             "alert_id": str(receipt.alert_id),
@@ -40,11 +53,11 @@ def stored(receipt: Receipt, report: AlertReport | None) -> JSONResponse:
     )
 
 
-def error(status: int, message: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
-    return JSONResponse({"status": "error", "message": message, **more}, status_code=status, headers=headers)
+def error(status: int, message: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
+    return Answer({"status": "error", "message": message, **more}, status_code=status, headers=headers)
 
 
-def not_stored(why: str) -> JSONResponse:
+def not_stored(why: str) -> Answer:
     """503: nothing was kept, and TradingView sends it again."""
     return error(503, f"Not stored, send it again: {why}", headers={"Retry-After": "5"})
 

@@ -30,7 +30,8 @@ class Fields:
 
     def text(self, name: str) -> str:
         """The value as it was written, numbers included; empty when it is missing or null."""
-        return text_of(self.values.get(name))
+        value = self.values.get(name)
+        return value if isinstance(value, str) else text_of(value)
 
     def has(self, name: str) -> bool:
         """Whether the field says something: templates fill unused ones with 0 or NaN."""

@@ -89,7 +89,7 @@ def _find_legs(root: Fields) -> list[Fields]:
 
 
 def _order_at_root(root: Fields) -> dict[str, Any]:
-    return {name: root.values[name] for name in words.ORDER_FIELDS if root.text(name)}
+    return {name: value for name, value in root.values.items() if name in words.ORDER_FIELDS and text_of(value)}
 
 
 def _asks_for_an_order(root: Fields) -> bool:

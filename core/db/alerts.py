@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from core import journal
 from core.db.tables import alerts, sources
@@ -32,6 +32,16 @@ class StoredAlert:
 
 
 _COLUMNS = [alerts.c[field.name] for field in fields(StoredAlert)]
+_UNDECIDED = (
+    select(*_COLUMNS).where(alerts.c.state == AlertState.RECEIVED).order_by(alerts.c.id).limit(bindparam("most"))
+)
+_DECIDE = (
+    update(alerts)
+    .where(alerts.c.id == bindparam("alert_id"), alerts.c.state == AlertState.RECEIVED)
+    .values(card_version=alerts.c.card_version + 1)
+)
+_UID = select(alerts.c.uid).where(alerts.c.id == bindparam("alert_id"))
+_COUNT_UNDECIDED = select(func.count()).select_from(alerts).where(alerts.c.state == AlertState.RECEIVED)
 
 
 def get(connection: Connection, alert_id: int) -> StoredAlert | None:
@@ -45,8 +55,7 @@ def some(connection: Connection, alert_ids: Iterable[int]) -> list[StoredAlert]:
 
 def undecided(connection: Connection, limit: int) -> list[StoredAlert]:
     """Alerts that the desk has not looked at, oldest first."""
-    query = select(*_COLUMNS).where(alerts.c.state == AlertState.RECEIVED).order_by(alerts.c.id).limit(limit)
-    return [StoredAlert(**row) for row in connection.execute(query).mappings()]
+    return [StoredAlert(**row) for row in connection.execute(_UNDECIDED, {"most": limit}).mappings()]
 
 
 def recent(connection: Connection, limit: int) -> list[StoredAlert]:
@@ -61,24 +70,18 @@ def waiting_repeats(connection: Connection, first_id: int) -> list[int]:
 
 
 def decided(connection: Connection, alert: StoredAlert, state: AlertState, *, at: datetime, reason: str) -> None:
-    """The desk has made up its mind about a received alert."""
-    connection.execute(
-        update(alerts)
-        .where(alerts.c.id == alert.id, alerts.c.state == AlertState.RECEIVED)
-        .values(state=state, reason=reason, decided_at=at)
+    """The desk has made up its mind about a received alert. Its cards, which are new, are due already."""
+    connection.execute(_DECIDE, {"alert_id": alert.id, "state": state, "reason": reason, "decided_at": at})
+    decision = journal.Event(
+        at=at,
+        alert_id=alert.id,
+        actor=journal.DESK,
+        kind="decision",
+        before=alert.state,
+        after=state,
+        reason=reason,
     )
-    journal.append(
-        connection,
-        journal.Event(
-            at=at,
-            alert_id=alert.id,
-            actor=journal.DESK,
-            kind="decision",
-            before=alert.state,
-            after=state,
-            reason=reason,
-        ),
-    )
+    journal.append_all(connection, [decision])
 
 
 def execute_repeat(connection: Connection, repeat_id: int) -> bool:
@@ -117,9 +120,12 @@ def add_own(connection: Connection, *, body: str, reason: str, actor: str, at: d
 
 
 def count_undecided(connection: Connection) -> int:
-    return connection.execute(
-        select(func.count()).select_from(alerts).where(alerts.c.state == AlertState.RECEIVED)
-    ).scalar_one()
+    return connection.execute(_COUNT_UNDECIDED).scalar_one()
+
+
+def uid(connection: Connection, alert_id: int) -> str:
+    """What the names of the alert's orders at the broker are made from."""
+    return connection.execute(_UID, {"alert_id": alert_id}).scalar_one()
 
 
 def source_id(connection: Connection, name: str = DEFAULT_SOURCE) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from core.db.tables import attempts
 from core.domain.attempt import AttemptState
@@ -35,6 +35,11 @@ class Attempt:
 
 
 _COLUMNS = [attempts.c[field.name] for field in fields(Attempt)]
+_OF_ORDERS = (
+    select(*_COLUMNS).where(attempts.c.order_id.in_(bindparam("order_ids", expanding=True))).order_by(attempts.c.id)
+)
+_START = insert(attempts).returning(attempts.c.id)
+_ONE = update(attempts).where(attempts.c.id == bindparam("attempt_id"))
 
 
 def last_of(connection: Connection, order_id: int) -> Attempt | None:
@@ -48,8 +53,8 @@ def get(connection: Connection, attempt_id: int) -> Attempt:
 
 
 def of_orders(connection: Connection, order_ids: Iterable[int]) -> list[Attempt]:
-    query = select(*_COLUMNS).where(attempts.c.order_id.in_(order_ids)).order_by(attempts.c.id)
-    return [Attempt(**row) for row in connection.execute(query).mappings()]
+    rows = connection.execute(_OF_ORDERS, {"order_ids": list(order_ids)})
+    return [Attempt(**row) for row in rows.mappings()]
 
 
 def open_attempts(connection: Connection) -> list[Attempt]:
@@ -74,22 +79,19 @@ def start(
     request: Mapping[str, Any],
     at: datetime,
 ) -> int:
-    return connection.execute(
-        insert(attempts)
-        .values(
-            order_id=order_id,
-            number=number,
-            correlation_id=name,
-            state=AttemptState.OPEN,
-            epoch=epoch,
-            request=request,
-            posts=1,
-            claimed_at=at,
-            lookups=0,
-            absences=0,
-        )
-        .returning(attempts.c.id)
-    ).scalar_one()
+    row = {
+        "order_id": order_id,
+        "number": number,
+        "correlation_id": name,
+        "state": AttemptState.OPEN,
+        "epoch": epoch,
+        "request": request,
+        "posts": 1,
+        "claimed_at": at,
+        "lookups": 0,
+        "absences": 0,
+    }
+    return connection.execute(_START, row).scalar_one()
 
 
 def start_again(connection: Connection, attempt: Attempt, *, epoch: int, at: datetime) -> int:
@@ -105,11 +107,8 @@ def start_again(connection: Connection, attempt: Attempt, *, epoch: int, at: dat
 def settle(
     connection: Connection, attempt_id: int, state: AttemptState, *, at: datetime, code: str = "", words: str = ""
 ) -> None:
-    connection.execute(
-        update(attempts)
-        .where(attempts.c.id == attempt_id)
-        .values(state=state, settled_at=at, code=code, words=words, next_lookup_at=None)
-    )
+    outcome = {"state": state, "settled_at": at, "code": code, "words": words, "next_lookup_at": None}
+    connection.execute(_ONE, {"attempt_id": attempt_id} | outcome)
 
 
 def doubt(connection: Connection, attempt_id: int, *, next_lookup_at: datetime | None, words: str) -> None:

@@ -10,24 +10,23 @@ Converter = Callable[[Any], Any]
 
 
 class BulkInsert:
-    """Many rows of a table in one statement and one step, past the toolkit, whose share would be the largest.
+    """Many rows of a table in one statement, past the toolkit, whose share would be the largest.
 
-    One step matters: at every step the driver lets go of the interpreter, and a busy event loop gives it back late.
+    `columns` are given row by row, in their order; `constants` are pieces of SQL that are the same for every row.
     """
 
-    def __init__(self, table: Table, columns: Sequence[str], dialect: Dialect) -> None:
-        self._columns = columns
+    def __init__(self, table: Table, columns: Sequence[str], constants: Mapping[str, str], dialect: Dialect) -> None:
         self._converters = [_converter(table.c[name].type, dialect) for name in columns]
-        names = ", ".join(dialect.identifier_preparer.quote(name) for name in columns)
+        names = ", ".join(map(dialect.identifier_preparer.quote, [*columns, *constants]))
         self._start = f"INSERT INTO {table.name} ({names}) VALUES "  # noqa: S608 - our own names
-        self._row = f"({marks(len(columns))})"
+        self._row = f"({', '.join([marks(len(columns)), *constants.values()])})"
 
-    def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    def run(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
         """Add the rows inside the connection's transaction."""
         values = [
             value if convert is None or value is None else convert(value)
             for row in rows
-            for value, convert in zip((row[name] for name in self._columns), self._converters, strict=True)
+            for value, convert in zip(row, self._converters, strict=True)
         ]
         run(connection, self._start + ", ".join([self._row] * len(rows)), values)
 
@@ -41,11 +40,12 @@ def run(connection: Connection, statement: str, values: Sequence[Any] = ()) -> l
     """One statement in the driver's own words, inside the connection's transaction."""
     cursor = connection.connection.cursor()
     try:
-        cursor.execute(statement, tuple(values))
+        cursor.execute(statement, values)
         return list(cursor.fetchall()) if cursor.description else []
     finally:
         cursor.close()
 
 
 def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
+    """None where values are stored as they are."""
     return kind.dialect_impl(dialect).bind_processor(dialect)

@@ -1,96 +1,53 @@
-"""The database: how it is opened, and the one thread that writes to it.
+"""The database: how it is opened, read and written.
 
 SQLite runs in WAL with `synchronous=FULL` on a library without the WAL-reset bug, and in a rollback journal with
 `synchronous=EXTRA` elsewhere: both keep every acknowledged commit through a power cut. Writes begin IMMEDIATE, so a
-transaction that began can finish. All writes of a process go through one thread, which commits whatever has piled up in
-one transaction: a thousand alerts cost a few syncs, not a thousand. Nobody can await inside a write transaction.
+transaction that began can finish.
 """
 
 import asyncio
-import contextlib
 import os
-import queue
-import sqlite3
-import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib import import_module
-from itertools import groupby
 from pathlib import Path
-from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
-from core.errors import Unavailable
+from core.db.driver import sqlite_driver, survives_wal
+from core.db.trouble import CommitInDoubt, words_for_trouble
+from core.db.writer import GroupWork, T, Work, Writer
 
-T = TypeVar("T")
-Work = Callable[[Connection], T]
-GroupWork = Callable[[Connection, Sequence[Any]], Sequence[Any]]
-
-MOST_PER_COMMIT = 512
 _READ = {"desk_reads": True}
 
 
-class DatabaseUnavailable(Unavailable):
-    """Nothing was stored: the database is locked, full or unreadable."""
-
-
-class CommitInDoubt(DatabaseUnavailable):
-    """COMMIT itself failed: what stands in the file is only known after reading it again."""
-
-
-def sqlite_driver() -> ModuleType:
-    """The SQLite module that the whole process uses: two copies in one process would drop each other's locks."""
-    try:
-        return import_module("pysqlite3.dbapi2")
-    except ImportError:  # no wheel for this platform
-        return sqlite3
-
-
-def survives_wal(version: tuple[int, int, int]) -> bool:
-    """Whether this SQLite is free of the WAL-reset bug, which can corrupt a file that two processes share."""
-    return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51, 0) or (3, 44, 6) <= version < (3, 45, 0)
-
-
-@dataclass
-class _Job:
-    group: GroupWork | None
-    item: Any
-    future: asyncio.Future[Any]
-
-
 class Database:
-    """Reads anywhere, writes on one thread. `url` is SQLAlchemy's; the file is made with mode 0600 when missing."""
+    """Reads anywhere, writes in one line. `url` is SQLAlchemy's; the file is made with mode 0600 when missing."""
 
     def __init__(self, url: str, *, busy_timeout: float = 5.0) -> None:
         self.engine = open_engine(url, busy_timeout=busy_timeout)
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._after_commit: list[Callable[[], None]] = []
-        self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reader")
-        self._writer = threading.Thread(target=self._write_for_ever, name="writer", daemon=True)
-        self._writer.start()
+        self._writer = Writer(self.engine, patience=busy_timeout)
+        self._readers = None if _reads_wait_for_nobody(self.engine) else ThreadPoolExecutor(2, "reader")
 
     def close(self) -> None:
-        """Finish what was handed in, then let go of the file."""
-        self._jobs.put(None)
-        self._writer.join()
-        self._readers.shutdown()
+        """Let go of the file. What is under way ends; a write that had not begun raises Unavailable."""
+        self._writer.close()
+        if self._readers:
+            self._readers.shutdown()
         self.engine.dispose()
 
     @property
     def backlog(self) -> int:
-        """Writes that wait for the writer thread."""
-        return self._jobs.qsize()
+        """Writes that wait."""
+        return self._writer.backlog
 
     @contextmanager
     def transaction(self) -> Generator[Connection]:
         """A write transaction on the calling thread; leaving the block by an exception undoes everything."""
-        with _words_for_trouble(), self.engine.connect() as connection:
+        with words_for_trouble(), self.engine.connect() as connection:
             connection.begin()
             try:
                 yield connection
@@ -102,124 +59,33 @@ class Database:
     @contextmanager
     def snapshot(self) -> Generator[Connection]:
         """A consistent view for reading."""
-        with _words_for_trouble(), self.engine.connect().execution_options(**_READ) as connection:
+        with words_for_trouble(), self.engine.connect().execution_options(**_READ) as connection:
             yield connection
 
     async def write(self, work: Work[T]) -> T:
-        """Run `work` in a committed transaction on the writer thread; it returns only after the commit.
+        """Run `work` in a committed transaction; it returns only after the commit.
 
         Whatever `work` raises is raised here and undoes that work alone.
         """
-        return await self._hand_in(None, work)
+        return await self._writer.run(None, work)
 
     async def write_grouped(self, group: GroupWork, item: Any) -> Any:
         """Like `write` for `group(connection, items)`, called once for all the items that wait; for hot paths."""
-        return await self._hand_in(group, item)
+        return await self._writer.run(group, item)
 
     def after_commit(self, step: Callable[[], None]) -> None:
-        """From inside a write: do this on the writer thread once it is committed, and not at all when it is undone."""
-        self._after_commit.append(step)
+        """From inside a write: do this once it is committed, and not at all when it is undone."""
+        self._writer.after_commit(step)
 
     async def read(self, work: Work[T]) -> T:
-        """Run `work` on a snapshot, off the event loop."""
+        """Run `work` on a snapshot: at once where no reader waits for a writer, and else off the event loop."""
+        if self._readers is None:
+            return self._read(work)
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     def _read(self, work: Work[T]) -> T:
         with self.snapshot() as connection:
             return work(connection)
-
-    async def _hand_in(self, group: GroupWork | None, item: Any) -> Any:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(group, item, future))
-        return await future
-
-    def _write_for_ever(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            jobs, last = self._all_waiting(first)
-            _deliver(self._commit_together(jobs))
-            if last:
-                return
-
-    def _all_waiting(self, first: _Job) -> tuple[list[_Job], bool]:
-        jobs = [first]
-        with contextlib.suppress(queue.Empty):
-            while len(jobs) < MOST_PER_COMMIT:
-                job = self._jobs.get_nowait()
-                if job is None:
-                    return jobs, True
-                jobs.append(job)
-        return jobs, False
-
-    def _commit_together(self, jobs: list[_Job]) -> list[tuple[_Job, Any]]:
-        self._after_commit.clear()
-        try:
-            with self.transaction() as connection:
-                outcomes = self._run(connection, jobs)
-            for step in self._after_commit:
-                step()
-        except Exception as trouble:  # noqa: BLE001 - handed to the callers, each of whom raises it
-            return [(job, trouble) for job in jobs]
-        else:
-            return outcomes
-
-    def _run(self, connection: Connection, jobs: list[_Job]) -> list[tuple[_Job, Any]]:
-        outcomes: list[tuple[_Job, Any]] = []
-        for group, members in groupby(jobs, key=lambda job: job.group):
-            together = list(members)
-            if group is None:
-                outcomes += [(job, self._attempt(connection, job.item, alone=len(jobs) == 1)) for job in together]
-            else:
-                results = self._attempt(connection, _bound(group, together), alone=len(jobs) == len(together))
-                spread = [results] * len(together) if isinstance(results, Exception) else results
-                outcomes += list(zip(together, spread, strict=True))
-        return outcomes
-
-    def _attempt(self, connection: Connection, work: Work[Any], *, alone: bool) -> Any:
-        """The work's result, or the exception that undid it. Alone in its transaction it needs no savepoint."""
-        if alone:
-            return work(connection)
-        before = len(self._after_commit)
-        savepoint = connection.begin_nested()
-        try:
-            with _words_for_trouble():
-                result = work(connection)
-        except Exception as trouble:  # noqa: BLE001 - handed to the caller, who raises it
-            savepoint.rollback()
-            del self._after_commit[before:]
-            return trouble
-        savepoint.commit()
-        return result
-
-
-def _bound(group: GroupWork, jobs: list[_Job]) -> Work[Sequence[Any]]:
-    return lambda connection: group(connection, [job.item for job in jobs])
-
-
-def _deliver(outcomes: list[tuple[_Job, Any]]) -> None:
-    """Wake the waiting coroutines with one call per event loop."""
-    for loop, members in groupby(outcomes, key=lambda outcome: outcome[0].future.get_loop()):
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_settle, list(members))
-
-
-def _settle(outcomes: list[tuple[_Job, Any]]) -> None:
-    for job, outcome in outcomes:
-        if job.future.cancelled():
-            continue
-        if isinstance(outcome, Exception):
-            job.future.set_exception(outcome)
-        else:
-            job.future.set_result(outcome)
-
-
-@contextmanager
-def _words_for_trouble() -> Generator[None]:
-    try:
-        yield
-    except sqlite_driver().OperationalError as error:  # from a statement that went past the toolkit
-        raise DatabaseUnavailable(f"the database did not take it: {error}") from error
-    except OperationalError as error:
-        raise DatabaseUnavailable(f"the database did not take it: {error.orig}") from error
 
 
 def _commit(connection: Connection) -> None:
@@ -228,6 +94,11 @@ def _commit(connection: Connection) -> None:
     except DBAPIError as error:
         connection.invalidate()  # a transaction may still be open on it
         raise CommitInDoubt(f"the commit failed: {error.orig}") from error
+
+
+def _reads_wait_for_nobody(engine: Engine) -> bool:
+    """With a write-ahead log a reader never waits, and a hop to a thread would take longer than reading."""
+    return engine.dialect.name == "sqlite" and survives_wal(sqlite_driver().sqlite_version_info)
 
 
 def open_engine(url: str, *, busy_timeout: float) -> Engine:
@@ -262,4 +133,5 @@ def _set_rules(wal: bool) -> Callable[[Any, Any], None]:
 
 def _begin(connection: Connection) -> None:
     reading = connection.get_execution_options().get("desk_reads")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -3,7 +3,7 @@
 Times here are the machine's, never the paper clock's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select, update
@@ -24,10 +24,12 @@ class Lease:
     expires_at: datetime
 
 
+_CURRENT = select(*(leases.c[field.name] for field in fields(Lease))).where(leases.c.name == DESK)
+
+
 def current(connection: Connection) -> Lease | None:
     """Who holds the desk, or held it last."""
-    columns = (leases.c.holder, leases.c.epoch, leases.c.nudge_port, leases.c.renewed_at, leases.c.expires_at)
-    row = connection.execute(select(*columns).where(leases.c.name == DESK)).mappings().first()
+    row = connection.execute(_CURRENT).mappings().first()
     return Lease(**row) if row else None
 
 

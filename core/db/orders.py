@@ -1,11 +1,11 @@
 """Orders in the database: rows move only as the table of legal moves allows, and only from where they were seen."""
 
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
 from core import journal
 from core.db.tables import orders
@@ -20,36 +20,70 @@ _BEFORE_THE_BROKER = (
 )
 _RECENT = 10_000
 _COLUMNS = [orders.c[field.name] for field in fields(Order)]
+_FIELDS = frozenset(field.name for field in fields(Order))
+
+# Built once: building a statement costs more than running it.
+_ADD = insert(orders).returning(orders.c.id)
+_ONE = select(*_COLUMNS).where(orders.c.id == bindparam("order_id"))
+_AS_SEEN = (
+    update(orders)
+    .where(orders.c.id == bindparam("order_id"), orders.c.state == bindparam("seen_state"))
+    .where(orders.c.version == bindparam("seen_version"))
+)
 
 
-def _read(connection: Connection, query: Select[Any]) -> list[Order]:
-    return [Order(**row) for row in connection.execute(query).mappings()]
+def _due() -> Select[Any]:
+    earlier = orders.alias()
+    an_earlier_leg_is_open = (
+        select(earlier.c.id)
+        .where(earlier.c.alert_id == orders.c.alert_id, earlier.c.position < orders.c.position)
+        .where(
+            earlier.c.state.in_(_BEFORE_THE_BROKER)
+            | ((earlier.c.state == OrderState.WORKING) & earlier.c.confirmed.is_(False))
+        )
+        .exists()
+    )
+    now = bindparam("now", type_=orders.c.release_at.type)
+    return (
+        select(*_COLUMNS)
+        .where(orders.c.state == OrderState.QUEUED, orders.c.release_at <= now)
+        .where(orders.c.retry_at.is_(None) | (orders.c.retry_at <= now))
+        .where(~an_earlier_leg_is_open)
+        .order_by(orders.c.release_at, orders.c.id)
+        .limit(bindparam("most"))
+    )
+
+
+_DUE = _due()
+_DUE_EXITS = _DUE.where(orders.c.closes.is_(True))
+
+
+def _read(connection: Connection, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[Order]:
+    return [Order(**row) for row in connection.execute(query, values).mappings()]
 
 
 def add(connection: Connection, values: dict[str, Any], *, at: datetime, actor: str) -> int:
-    """Store a new order and its first event; returns its id."""
+    """Store a new order and its first event; returns its id. The cards are told by the decision that it belongs to."""
     order_id: int = connection.execute(
-        insert(orders).returning(orders.c.id),
+        _ADD,
         {**values, "version": 1, "filled_quantity": 0, "confirmed": False, "created_at": at, "updated_at": at},
     ).scalar_one()
-    journal.append(
-        connection,
-        journal.Event(
-            at=at,
-            alert_id=values["alert_id"],
-            order_id=order_id,
-            actor=actor,
-            kind="order",
-            after=values["state"],
-            reason=values["reason"],
-        ),
+    new = journal.Event(
+        at=at,
+        alert_id=values["alert_id"],
+        order_id=order_id,
+        actor=actor,
+        kind="order",
+        after=values["state"],
+        reason=values["reason"],
     )
+    journal.append_all(connection, [new])
     return order_id
 
 
 def get(connection: Connection, order_id: int) -> Order:
     """Raises LookupError when there is no such order."""
-    found = _read(connection, select(*_COLUMNS).where(orders.c.id == order_id))
+    found = _read(connection, _ONE, {"order_id": order_id})
     if not found:
         raise LookupError(f"there is no order {order_id}")
     return found[0]
@@ -82,26 +116,7 @@ def changed_since(connection: Connection, states: Iterable[OrderState], since: d
 
 def due(connection: Connection, now: datetime, limit: int, *, closing: bool = False) -> list[Order]:
     """Queued orders whose time and turn have come, in the order in which they should go out; or only the exits."""
-    earlier = orders.alias()
-    an_earlier_leg_is_open = (
-        select(earlier.c.id)
-        .where(earlier.c.alert_id == orders.c.alert_id, earlier.c.position < orders.c.position)
-        .where(
-            earlier.c.state.in_(_BEFORE_THE_BROKER)
-            | ((earlier.c.state == OrderState.WORKING) & earlier.c.confirmed.is_(False))
-        )
-        .exists()
-    )
-    query = (
-        select(*_COLUMNS)
-        .where(orders.c.state == OrderState.QUEUED, orders.c.release_at <= now)
-        .where(orders.c.retry_at.is_(None) | (orders.c.retry_at <= now))
-        .where(~an_earlier_leg_is_open)
-        .where(*([orders.c.closes.is_(True)] if closing else []))
-        .order_by(orders.c.release_at, orders.c.id)
-        .limit(limit)
-    )
-    return _read(connection, query)
+    return _read(connection, _DUE_EXITS if closing else _DUE, {"now": now, "most": limit})
 
 
 def overdue(connection: Connection, now: datetime) -> list[Order]:
@@ -148,42 +163,24 @@ def move(
 ) -> Order | None:
     """Move the order as it was seen; None when somebody else moved it first. Raises IllegalMove on a bug of ours."""
     check_move(order.state, to)
-    moved = connection.execute(
-        update(orders)
-        .where(orders.c.id == order.id, orders.c.state == order.state, orders.c.version == order.version)
-        .values(state=to, version=order.version + 1, reason=reason, updated_at=at, **changes)
-    )
-    if moved.rowcount == 0:
-        return None
-    journal.append(
-        connection,
-        journal.Event(
-            at=at,
-            alert_id=order.alert_id,
-            order_id=order.id,
-            actor=actor,
-            kind="move",
-            before=order.state,
-            after=to,
-            reason=reason,
-        ),
-    )
-    return get(connection, order.id)
+    changes |= {"state": to, "reason": reason}
+    return _change(connection, order, changes, at=at, actor=actor, kind="move", before=order.state, after=to)
 
 
 def note(
     connection: Connection, order: Order, *, at: datetime, actor: str, reason: str, **changes: Any
 ) -> Order | None:
     """Change facts of an order that keeps its state, with an event; None when somebody else moved it first."""
-    changed = connection.execute(
-        update(orders)
-        .where(orders.c.id == order.id, orders.c.state == order.state, orders.c.version == order.version)
-        .values(version=order.version + 1, reason=reason, updated_at=at, **changes)
-    )
-    if changed.rowcount == 0:
+    return _change(connection, order, changes | {"reason": reason}, at=at, actor=actor, kind="note")
+
+
+def _change(
+    connection: Connection, order: Order, changes: dict[str, Any], *, at: datetime, actor: str, kind: str, **more: Any
+) -> Order | None:
+    changes |= {"version": order.version + 1, "updated_at": at}
+    seen = {"order_id": order.id, "seen_state": order.state, "seen_version": order.version}
+    if connection.execute(_AS_SEEN, seen | changes).rowcount == 0:
         return None
-    journal.append(
-        connection,
-        journal.Event(at=at, alert_id=order.alert_id, order_id=order.id, actor=actor, kind="note", reason=reason),
-    )
-    return get(connection, order.id)
+    ids = {"alert_id": order.alert_id, "order_id": order.id}
+    journal.append(connection, journal.Event(at=at, **ids, actor=actor, kind=kind, reason=changes["reason"], **more))
+    return replace(order, **{name: value for name, value in changes.items() if name in _FIELDS})

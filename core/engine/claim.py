@@ -87,6 +87,8 @@ def _window_is_open(connection: Connection, order: Order, now: datetime, calenda
 
 def _earlier_legs_went_well(connection: Connection, order: Order, now: datetime) -> bool:
     """Legs go one after another: those before must be at the broker; one that ended badly makes this one ask."""
+    if order.position == 1:
+        return True
     earlier = [leg for leg in orders.of_alert(connection, order.alert_id) if leg.position < order.position]
     if all(leg.state in _GONE_WELL for leg in earlier):
         return True
@@ -129,11 +131,8 @@ def _write_down(connection: Connection, order: Order, *, epoch: int, now: dateti
 
 def order_request(connection: Connection, order: Order, number: int) -> OrderRequest:
     """What an attempt at this order says to the broker."""
-    alert = alerts.get(connection, order.alert_id)
-    if alert is None:
-        raise LookupError(f"order {order.id} has no alert")
     return OrderRequest(
-        correlation_id=correlation_id(alert.uid, order.position, number),
+        correlation_id=correlation_id(alerts.uid(connection, order.alert_id), order.position, number),
         side=order.side,
         segment=order.segment,
         security_id=order.security_id,

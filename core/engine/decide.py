@@ -22,7 +22,7 @@ from core.domain.sessions import Calendar
 from core.errors import AlertRefused, Refusal
 from core.tickets import EquityProduct, write_tickets
 
-AT_ONCE = 64
+AT_ONCE = 16
 ANSWER_WITHIN = timedelta(minutes=15)
 UNKNOWN_HOURS_ASKED_FOR = timedelta(hours=24)
 

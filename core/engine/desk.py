@@ -24,7 +24,7 @@ from core.domain.order import AT_BROKER, Order
 from core.engine import changer
 from core.engine.changer import Changer
 from core.engine.claim import LeaseLost
-from core.engine.decide import Decider
+from core.engine.decide import AT_ONCE, Decider
 from core.engine.dispatch import Dispatcher
 from core.engine.listen import Listener, Updates
 from core.engine.reconcile import Reconciler
@@ -43,6 +43,7 @@ RENEW_EVERY = 1.0
 WATCH_EVERY = 0.4
 BETWEEN_BOOKS = 0.1
 LAST_SENDS = 5.0
+A_BREATH = 0.03  # the order goes before its card, and what changes meanwhile makes one edit
 FRESH = timedelta(minutes=1)
 BOOK_WHEN_FRESH, BOOK_WHEN_RESTING, BOOK_WHEN_IDLE = 0.4, 2.0, 30.0
 
@@ -180,7 +181,9 @@ class Desk:
             return
         now = self._clock.now()
         try:
-            while await self._database.write(lambda c: self._decider.decide(c, now)):
+            decided = AT_ONCE
+            while decided == AT_ONCE:
+                decided = await self._database.write(lambda c: self._decider.decide(c, now))
                 self._tell.set()
         except Unavailable as trouble:
             log.warning("alerts_wait", why=str(trouble))
@@ -240,7 +243,8 @@ class Desk:
 
     async def _deliver(self) -> None:
         while True:
-            await _wait(self._tell, POLL)
+            if await _wait(self._tell, POLL):
+                await asyncio.sleep(A_BREATH)
             while await self._relay.deliver_due():
                 pass
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from core.clock import INDIA, PaperClock
-from core.db.engine import sqlite_driver
+from core.db.driver import sqlite_driver
 from tests.bench.processes import Process, free_port, running
 
 SECRET = "a-secret-of-the-benchmark"

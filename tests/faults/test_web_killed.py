@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from core.clock import monotonic
-from core.db.engine import sqlite_driver
+from core.db.driver import sqlite_driver
 from core.failpoints import Point
 from tests.faults.conftest import Fates
 from tests.world import World, taken

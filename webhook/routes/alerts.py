@@ -7,7 +7,6 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -61,9 +60,8 @@ class AlertDoor:
         if scope["method"] != "POST":
             await _ONLY_POST(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        patience = self._patience_for(headers)
-        receipt, answer = await self._answer(headers, receive, patience)
+        patience = self._patience_for(scope)
+        receipt, answer = await self._answer(scope, receive, patience)
         if receipt is None:
             await answer(scope, receive, send)
         elif patience and await _has_left(receive):
@@ -72,10 +70,10 @@ class AlertDoor:
             await answer(scope, receive, send)
             self._intake.close(receipt, self._clock.now())
 
-    async def _answer(self, headers: Headers, receive: Receive, patience: float) -> tuple[Receipt | None, Response]:
+    async def _answer(self, scope: Scope, receive: Receive, patience: float) -> tuple[Receipt | None, Response]:
         try:
             async with asyncio.timeout(READ_WITHIN):
-                body = await _read(headers, receive)
+                body = await _read(scope, receive)
         except TooLarge:
             close = {"Connection": "close"}
             return None, answers.error(413, f"The alert is larger than {MOST_BYTES} bytes.", headers=close)
@@ -132,8 +130,8 @@ class AlertDoor:
             refusal=refusal,
         )
 
-    def _patience_for(self, headers: Headers) -> float:
-        if not self._nudger.desk_is_there or headers.get("prefer") == "wait=0":
+    def _patience_for(self, scope: Scope) -> float:
+        if not self._nudger.desk_is_there or _header(scope, b"prefer") == b"wait=0":
             return 0
         return self._patience
 
@@ -146,9 +144,13 @@ def _refusal(refused: AlertRefused, **more: Any) -> Response:
     return answers.error(422, str(refused), mistakes=refused.mistakes, **more)
 
 
-async def _read(headers: Headers, receive: Receive) -> bytes:
+def _header(scope: Scope, name: bytes) -> bytes:
+    return next((value for known, value in scope["headers"] if known == name), b"")
+
+
+async def _read(scope: Scope, receive: Receive) -> bytes:
     """The body, as long as it is not larger than an alert can be. Raises TooLarge before reading more."""
-    announced = headers.get("content-length", "")
+    announced = _header(scope, b"content-length")
     if announced.isdigit() and int(announced) > MOST_BYTES:
         raise TooLarge
     body = b""

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from core.db.engine import sqlite_driver
+from core.db.driver import sqlite_driver
 from core.domain.alert import InstrumentKind
 from core.domain.instrument import Segment
 from core.errors import Unavailable

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.broker.dhan.instrument_file import BadInstrumentFile, Loaded, build, chart_symbol, strike_text
-from core.db.engine import sqlite_driver
+from core.db.driver import sqlite_driver
 from core.domain.alert import Exchange, InstrumentKind, Leg, OptionType
 from core.domain.instrument import Instrument, Segment
 from core.errors import Refusal, Unavailable

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.db.engine import sqlite_driver, survives_wal
+from core.db.driver import sqlite_driver, survives_wal
 
 
 class Store:

@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from core.db.engine import sqlite_driver
+from core.db.driver import sqlite_driver
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS chats (

@@ -12,11 +12,13 @@ from typing import Any
 
 import httpx
 import uvicorn
+from sqlalchemy import select
 
 from core.clock import PaperClock, monotonic
-from core.db import alerts
+from core.db import alerts, tables
 from core.db.alerts import StoredAlert
-from core.db.engine import Database, sqlite_driver
+from core.db.driver import sqlite_driver
+from core.db.engine import Database
 from core.settings import Settings, load
 from tests.builders import NOON, database_file
 from webhook.app import build_app
@@ -57,8 +59,13 @@ class RunningWeb:
         with self.database.snapshot() as connection:
             return alerts.recent(connection, 1000)[::-1]
 
+    def was_answered(self, alert_id: int) -> bool:
+        """Whether it is written down that the sender had a reply."""
+        with self.database.snapshot() as connection:
+            query = select(tables.alerts.c.answered_at).where(tables.alerts.c.id == alert_id)
+            return connection.execute(query).scalar_one() is not None
+
     def move_clock(self, seconds: float) -> None:
-        """The server follows within a few milliseconds."""
         clock = PaperClock(self.settings.clock_file)
         clock.jump_to(clock.now() + timedelta(seconds=seconds))
 

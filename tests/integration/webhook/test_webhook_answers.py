@@ -66,8 +66,9 @@ def test_a_body_that_differs_in_a_blank_is_another_alert(shared_web: RunningWeb,
 
 def test_the_same_body_is_a_new_alert_after_a_minute(web: RunningWeb, text: str) -> None:
     first = web.post(text).json()
+    wait_until(lambda: web.was_answered(int(first["alert_id"])))
     web.move_clock(OVER_A_MINUTE)
-    wait_until(lambda: not web.post(text).json()["duplicate"])
+    assert not web.post(text).json()["duplicate"]
     received = [alert.id for alert in web.stored() if alert.state is AlertState.RECEIVED]
     assert len(received) == 2
     assert received[0] == int(first["alert_id"])

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select, text
 
-from core.db.engine import Database, open_engine, sqlite_driver, survives_wal
+from core.db.driver import sqlite_driver, survives_wal
+from core.db.engine import Database, open_engine
 from core.db.tables import alerts, orders
 from core.domain.order import OrderState
 from tests.builders import an_alert, an_order, database_file, fresh_database

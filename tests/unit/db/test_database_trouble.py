@@ -12,7 +12,9 @@ from sqlalchemy import Connection, event, text
 
 from core.clock import monotonic
 from core.db import alerts, orders
-from core.db.engine import CommitInDoubt, Database, DatabaseUnavailable, sqlite_driver
+from core.db.driver import sqlite_driver
+from core.db.engine import Database
+from core.db.trouble import CommitInDoubt, DatabaseUnavailable
 from core.errors import Unavailable
 from tests.builders import an_alert, fresh_database
 

@@ -1,23 +1,21 @@
 """Writes that pile up are committed together, and each caller learns what became of its own."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event, text
 
-from core.db.engine import MOST_PER_COMMIT, Database
-from tests.builders import until
+from core.db.engine import Database
+from core.db.trouble import DatabaseUnavailable
+from core.db.writer import MOST_PER_COMMIT
 
 
 class Pile:
-    """Holds the writer in a write of its own until `release`, so that everything handed in meanwhile piles up."""
+    """Hands writes in at the same moment, and counts what they cost."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._go = threading.Event()
         self.commits = 0
         event.listen(database.engine, "commit", self._count)
 
@@ -25,21 +23,9 @@ class Pile:
         self.commits += 1
 
     async def settle(self, *writes: Any) -> list[Any]:
-        """The outcomes of the writes, which all waited for the same moment."""
-        entered = threading.Event()
-
-        def hold(_connection: Connection) -> None:
-            entered.set()
-            self._go.wait(5)
-
-        holding = asyncio.create_task(self._database.write(hold))
-        await asyncio.to_thread(entered.wait, 5)
-        tasks = [asyncio.create_task(write) for write in writes]
-        await until(lambda: self._database.backlog == len(writes))
-        self.commits = -1  # the one that holds
-        self._go.set()
-        await holding
-        return await asyncio.gather(*tasks, return_exceptions=True)
+        """The outcomes of the writes."""
+        self.commits = 0
+        return await asyncio.gather(*writes, return_exceptions=True)
 
 
 @pytest.fixture
@@ -169,12 +155,52 @@ async def test_a_caller_that_gave_up_spoils_nothing_for_the_others(database: Dat
     assert "kept" in stored(database)
 
 
-async def test_what_was_handed_in_before_closing_is_committed(database: Database) -> None:
-    tasks = [asyncio.create_task(database.write(put(word))) for word in "abc"]
+async def test_a_write_that_waits_while_the_database_is_closed_is_told_that_it_was_not_done(database: Database) -> None:
+    waiting = asyncio.create_task(database.write(put("too late")))
     await asyncio.sleep(0)
-    await asyncio.to_thread(database.close)
-    assert await asyncio.gather(*tasks) == ["a", "b", "c"]
-    assert stored(database) == ["a", "b", "c"]
+    database.close()
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        await waiting
+    assert stored(database) == []
+
+
+async def test_a_commit_under_way_while_the_database_is_closed_ends_well(database: Database) -> None:
+    begun = asyncio.Event()
+
+    def put_and_tell(connection: Connection) -> str:
+        begun.set()
+        return put("in time")(connection)
+
+    under_way = asyncio.create_task(database.write(put_and_tell))
+    await begun.wait()
+    database.close()
+    assert await under_way == "in time"
+    assert stored(database) == ["in time"]
+
+
+async def test_a_closed_database_takes_no_more_writes(database: Database) -> None:
+    await database.write(put("before"))
+    database.close()
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        await database.write(put("after"))
+
+
+async def test_a_commit_whose_loop_ends_meanwhile_spoils_nothing_for_the_next(database: Database) -> None:
+    begun = asyncio.Event()
+
+    def put_and_tell(connection: Connection) -> str:
+        begun.set()
+        return put("abandoned")(connection)
+
+    abandoned = asyncio.create_task(database.write(put_and_tell))
+    await begun.wait()
+    others = asyncio.all_tasks() - {asyncio.current_task(), abandoned}
+    for task in others:
+        task.cancel()
+    await asyncio.wait(others)
+    abandoned.cancel()
+    assert await database.write(put("next")) == "next"
+    assert stored(database) == ["abandoned", "next"]
 
 
 async def test_a_read_sees_one_moment_although_writes_go_on(database: Database) -> None:

@@ -12,9 +12,11 @@ from sqlalchemy import Connection, event, select, update
 from core import journal
 from core.db import alerts
 from core.db.alerts import StoredAlert
-from core.db.engine import Database, DatabaseUnavailable, sqlite_driver
+from core.db.driver import sqlite_driver
+from core.db.engine import Database
 from core.db.tables import alerts as alert_rows
 from core.db.tables import sources
+from core.db.trouble import DatabaseUnavailable
 from core.domain.alert import AlertState
 from core.domain.identity import SAME_WISH_WITHIN, STALE_AFTER, Copy
 from core.domain.source import IdenticalAlerts

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, select
 
-from core.db.engine import CommitInDoubt, Database
+from core.db.engine import Database
 from core.db.tables import alerts
+from core.db.trouble import CommitInDoubt
 from core.domain.identity import Copy
 from core.intake import Arrival, Intake, Receipt, digest
 from tests.builders import FrozenClock

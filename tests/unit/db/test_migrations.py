@@ -17,7 +17,8 @@ from core import journal
 from core.bootstrap import open_database
 from core.db import tables
 from core.db.engine import Database
-from core.db.migration import SCRIPTS, WrongSchema, config, migrate
+from core.db.migration import SCRIPTS, config, migrate
+from core.db.schema import NEWEST, WrongSchema
 from core.db.tables import events, order_moves, orders
 from core.domain.order import MOVES, OrderState
 from core.settings import load
@@ -175,3 +176,7 @@ def test_the_desk_refuses_another_schema_and_says_what_to_do(tmp_path: Path, wri
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(WrongSchema, match=rf"at schema {written or 'none'}, .*: run `python -m core migrate`"):
         open_database(settings)
+
+
+def test_the_newest_schema_is_the_last_migration() -> None:
+    assert REVISIONS[-1] == NEWEST

@@ -12,7 +12,8 @@ from core import controls
 from core.broker.dhan.client import DhanClient
 from core.controls import Hold
 from core.db import tokens
-from core.db.engine import Database, sqlite_driver
+from core.db.driver import sqlite_driver
+from core.db.engine import Database
 from core.db.tables import broker_tokens, logins
 from core.errors import SignInNeeded
 from core.logins import Session

@@ -1,0 +1,214 @@
+"""The writes of a process: one transaction at a time, and whatever waits goes into it together.
+
+A thousand alerts cost a few syncs, not a thousand. Statements run on the event loop, where they share the interpreter
+with nobody; only the disk is waited for on a thread, and a lock by trying again. A work is a plain function: it cannot
+await, so between BEGIN and the commit nothing else of this process runs.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from core.clock import monotonic
+from core.db.trouble import CommitInDoubt, DatabaseUnavailable, is_busy, words_for_trouble
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+GroupWork = Callable[[Connection, Sequence[Any]], Sequence[Any]]
+Outcome = Any
+
+MOST_PER_COMMIT = 512
+TRY_AGAIN = 0.002
+
+
+@dataclass(slots=True)
+class _Job:
+    group: GroupWork | None
+    item: Any
+    future: asyncio.Future[Any]
+
+
+class Writer:
+    """Takes works in their order. `patience`: seconds that it waits for another process's lock."""
+
+    def __init__(self, engine: Engine, *, patience: float) -> None:
+        self._engine = engine
+        self._patience = patience
+        self._line: deque[_Job] = deque()
+        self._after_commit: list[Callable[[], None]] = []
+        self._connection: Connection | None = None
+        self._working: asyncio.Task[None] | None = None
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
+        self._closed = False
+
+    @property
+    def backlog(self) -> int:
+        """Works that wait for a transaction."""
+        return len(self._line)
+
+    async def run(self, group: GroupWork | None, item: Any) -> Any:
+        """The result of the work `item`, or of `group` for this item, once it is committed. Raises what it raised."""
+        if self._closed:
+            raise DatabaseUnavailable("the database is closed")
+        loop = asyncio.get_running_loop()
+        job = _Job(group, item, loop.create_future())
+        self._line.append(job)
+        if self._working is None or self._working.done():
+            self._working = loop.create_task(self._work_off())
+        return await job.future
+
+    def after_commit(self, step: Callable[[], None]) -> None:
+        """From inside a work: do this once it is committed, and not at all when it is undone."""
+        self._after_commit.append(step)
+
+    def close(self) -> None:
+        """Let the commit under way end. Works that had not begun are told that they were not done."""
+        self._closed = True
+        while self._line:
+            _settle(self._line.popleft(), DatabaseUnavailable("the database was closed before"))
+        self._disk.shutdown()
+        if self._connection:
+            self._connection.close()
+
+    async def _work_off(self) -> None:
+        while self._line:
+            await self._gather()
+            jobs = [self._line.popleft() for _ in range(min(len(self._line), MOST_PER_COMMIT))]
+            for job, outcome in await self._commit_together(jobs):
+                _settle(job, outcome)
+
+    async def _gather(self) -> None:
+        """Whoever is about to hand something in goes into the same commit: a sync costs more than a turn."""
+        seen = 0
+        while seen < len(self._line) < MOST_PER_COMMIT:
+            seen = len(self._line)
+            await asyncio.sleep(0)
+
+    async def _commit_together(self, jobs: list[_Job]) -> list[tuple[_Job, Outcome]]:
+        self._after_commit.clear()
+        try:
+            async with self._transaction() as connection:
+                outcomes = self._run_all(connection, jobs)
+            for step in self._after_commit:
+                step()
+        except Exception as trouble:  # noqa: BLE001 - handed to the callers, each of whom raises it
+            return [(job, trouble) for job in jobs]
+        else:
+            return outcomes
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncGenerator[Connection]:
+        """On the one connection that is kept; one that failed is never used again."""
+        with words_for_trouble():
+            connection, self._connection = self._connection or self._connect(), None
+            try:
+                await self._begin(connection)
+                yield connection
+                await self._commit(connection)
+            except BaseException:
+                self._discard(connection)
+                raise
+            if self._closed:
+                connection.close()
+            else:
+                self._connection = connection
+
+    def _connect(self) -> Connection:
+        connection = self._engine.connect()
+        connection.detach()
+        if connection.dialect.name == "sqlite":
+            _raw(connection).execute("PRAGMA busy_timeout=0")  # the driver would wait on the loop
+        return connection
+
+    async def _begin(self, connection: Connection) -> None:
+        until = monotonic() + self._patience
+        while True:
+            try:
+                connection.begin()
+            except connection.dialect.loaded_dbapi.Error as trouble:
+                if not is_busy(trouble) or monotonic() >= until:
+                    raise
+            else:
+                return
+            await asyncio.sleep(TRY_AGAIN)
+
+    async def _commit(self, connection: Connection) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._disk, _sync, _raw(connection), self._patience)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise CommitInDoubt(f"the commit failed: {error}") from error
+        connection.commit()  # the driver has nothing left to do; the toolkit closes its books
+
+    def _discard(self, connection: Connection) -> None:
+        """Closing undoes. It waits its turn behind a commit that was left alone on the thread."""
+        if self._closed:
+            connection.close()
+        else:
+            self._disk.submit(connection.close)
+
+    def _run_all(self, connection: Connection, jobs: list[_Job]) -> list[tuple[_Job, Outcome]]:
+        outcomes: list[tuple[_Job, Outcome]] = []
+        for group, members in groupby(jobs, key=lambda job: job.group):
+            together = list(members)
+            if group is None:
+                outcomes += [(job, self._attempt(connection, job.item, alone=len(jobs) == 1)) for job in together]
+            else:
+                results = self._attempt(connection, _bound(group, together), alone=len(jobs) == len(together))
+                spread = [results] * len(together) if isinstance(results, Exception) else results
+                outcomes += list(zip(together, spread, strict=True))
+        return outcomes
+
+    def _attempt(self, connection: Connection, work: Work[Any], *, alone: bool) -> Outcome:
+        """The work's result, or the exception that undid it. Alone in its transaction it needs no savepoint."""
+        if alone:
+            return work(connection)
+        before = len(self._after_commit)
+        savepoint = connection.begin_nested()
+        try:
+            with words_for_trouble():
+                result = work(connection)
+        except Exception as trouble:  # noqa: BLE001 - handed to the caller, who raises it
+            savepoint.rollback()
+            del self._after_commit[before:]
+            return trouble
+        savepoint.commit()
+        return result
+
+
+def _bound(group: GroupWork, jobs: list[_Job]) -> Work[Sequence[Any]]:
+    return lambda connection: group(connection, [job.item for job in jobs])
+
+
+def _settle(job: _Job, outcome: Outcome) -> None:
+    if job.future.done():  # the caller gave up
+        return
+    if isinstance(outcome, Exception):
+        job.future.set_exception(outcome)
+    else:
+        job.future.set_result(outcome)
+
+
+def _sync(connection: Any, patience: float) -> None:
+    """COMMIT. Where there is no write-ahead log, readers keep it back, and it may be tried again."""
+    until = monotonic() + patience
+    while True:
+        try:
+            connection.commit()
+        except Exception as trouble:
+            if not is_busy(trouble) or monotonic() >= until:
+                raise
+        else:
+            return
+        time.sleep(TRY_AGAIN)
+
+
+def _raw(connection: Connection) -> Any:
+    return connection.connection.dbapi_connection
