@@ -79,6 +79,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
     client = DhanClient()
     session = Session(database, client, settings, clock)
     broker = Dhan(client, url=settings.dhan_api, client_id=settings.client_id, token=session.token)
+    account = DhanAccount(broker)
     listed = InstrumentList(settings.instruments_file)
     calendar = load_calendar()
     with database.transaction() as connection:
@@ -103,6 +104,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
         dispatcher=Dispatcher(
             database=database,
             broker=broker,
+            account=account,
             session=session,
             calendar=calendar,
             clock=clock,
@@ -112,7 +114,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
         updates=OrderUpdates(settings.dhan_order_updates, client_id=settings.client_id, token=session.token),
         relay=Relay(database=database, messenger=messenger, clock=clock),
     )
-    return Parts(desk, database, clock, client, listed, DhanAccount(broker), calendar)
+    return Parts(desk, database, clock, client, listed, account, calendar)
 
 
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:

@@ -69,7 +69,9 @@ async def why_uncovered(account: Account, order: Order) -> str | None:
 
 def _too_few(order: Order, sellable: int) -> str:
     there = f"only {sellable} of {order.symbol}" if sellable > 0 else f"no {order.symbol}"
-    return f"The account has {there} to sell, so Dhan would refuse {order.quantity}. Approve it to send it all the same."
+    return (
+        f"The account has {there} to sell, so Dhan would refuse {order.quantity}. Approve it to send it all the same."
+    )
 
 
 def ask_about(connection: Connection, seen: Order, words: str, moment: Moment) -> None:

@@ -6,13 +6,14 @@ import structlog
 from sqlalchemy import Connection
 
 from core import controls
+from core.broker.account import Account
 from core.broker.port import Broker, BrokerOrder, Refusal, Refused
 from core.clock import Clock, SystemClock, monotonic
 from core.db import orders
 from core.db.engine import Database
 from core.domain.order import Order
 from core.domain.sessions import Calendar
-from core.engine import record
+from core.engine import cover, record
 from core.engine.adopt import adopt
 from core.engine.claim import Claim, claim
 from core.engine.limiter import Limiter
@@ -35,6 +36,7 @@ class Dispatcher:
         *,
         database: Database,
         broker: Broker,
+        account: Account,
         session: Session,
         calendar: Calendar,
         clock: Clock,
@@ -42,6 +44,7 @@ class Dispatcher:
     ) -> None:
         self._database = database
         self._broker = broker
+        self._account = account
         self._session = session
         self._calendar = calendar
         self._clock = clock
@@ -86,7 +89,9 @@ class Dispatcher:
             self._under_way.discard(order.id)
 
     async def _send_one(self, order: Order, epoch: int) -> bool:
-        """True when the order was claimed, whatever became of it."""
+        """True when the order was claimed or asked about, whatever became of it."""
+        if cover.needs_cover(order) and await self._is_uncovered(order):
+            return True
         taken = await self._limiter.wait_for_room(urgent=order.closes)
         moment = self._moment()
         claimed = await self._database.write(lambda connection: self._claim(connection, order, epoch, moment))
@@ -114,6 +119,16 @@ class Dispatcher:
         if not self._session.is_signed_in:
             return None
         return claim(connection, order, epoch=epoch, now=moment.now, wall=moment.wall, calendar=self._calendar)
+
+    async def _is_uncovered(self, order: Order) -> bool:
+        """Whether the sale would be refused, so that the operator is asked instead; once, and only when it is known."""
+        if await self._database.read(lambda connection: cover.was_asked(connection, order)):
+            return False
+        words = await cover.why_uncovered(self._account, order)
+        if words is None:
+            return False
+        await self._database.write(lambda connection: cover.ask_about(connection, order, words, self._moment()))
+        return True
 
     async def _is_there_already(self, claimed: Claim) -> bool:
         """Before anything is sent a second time a fresh look-up must say that no earlier try is there."""

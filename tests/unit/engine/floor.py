@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.broker.dhan.account import DhanAccount
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import DhanClient
 from core.clock import SystemClock
@@ -108,6 +109,7 @@ async def opened(database: Database, dhan: PaperDhan, folder: Path) -> AsyncGene
     dispatcher = Dispatcher(
         database=database,
         broker=broker,
+        account=DhanAccount(broker),
         session=session,
         calendar=CALENDAR,
         clock=dhan.clock,
