@@ -87,6 +87,7 @@ class Console:
             desk=parts.desk,
             clock=parts.clock,
             gate=gate,
+            broker=parts.broker,
             others=[orders, account],
         )
         doings = {

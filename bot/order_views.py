@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
-from bot.views import fit, terms
+from bot.views import fit, rupees, terms
+from core.broker.port import BrokerOrder
 from core.domain.change import Terms
 from core.domain.order import Order
 
@@ -33,3 +34,15 @@ def change(order: Order, wish: Terms) -> str:
         f"<b>{order.side} {order.quantity} {escape(order.symbol)}</b> · {order.label}\n"
         f"Now: {terms(order)}\nThen: {escape(str(wish))}"
     )
+
+
+def elsewhere(found: Sequence[BrokerOrder]) -> str:
+    """Orders that were placed outside this desk; empty when there are none."""
+    if not found:
+        return ""
+    lines = ["<b>Placed elsewhere today</b>, not touched from here", ""]
+    for row in found:
+        price = f" at {rupees(row.price)}" if row.price else ""
+        side = row.side or "?"
+        lines.append(f"{side} {row.quantity} {escape(row.symbol)}{price} · {escape(row.status.lower())}")
+    return "\n".join(lines)

@@ -13,6 +13,7 @@ from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import DhanClient
 from core.broker.dhan.instruments import InstrumentList
 from core.broker.dhan.updates import OrderUpdates
+from core.broker.port import Broker
 from core.calendar import load_calendar
 from core.clock import INDIA, Clock, PaperClock, SystemClock
 from core.controls import Hold
@@ -64,6 +65,7 @@ class Parts:
     clock: Clock
     client: DhanClient
     instruments: InstrumentList
+    broker: Broker
     account: Account
     calendar: Calendar
 
@@ -114,7 +116,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
         updates=OrderUpdates(settings.dhan_order_updates, client_id=settings.client_id, token=session.token),
         relay=Relay(database=database, messenger=messenger, clock=clock),
     )
-    return Parts(desk, database, clock, client, listed, account, calendar)
+    return Parts(desk, database, clock, client, listed, broker, account, calendar)
 
 
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
 from core import journal
-from core.db.tables import orders
+from core.db.tables import attempts, orders
 from core.domain.order import Order, OrderState, check_move
 
 _BEFORE_THE_BROKER = (
@@ -137,6 +137,14 @@ def postpone(connection: Connection, order: Order, retry_at: datetime) -> None:
 def recent(connection: Connection, limit: int) -> list[Order]:
     """The newest orders first."""
     return _read(connection, select(*_COLUMNS).order_by(orders.c.id.desc()).limit(limit))
+
+
+def ours_among(connection: Connection, book: Mapping[str, str]) -> set[str]:
+    """Of a book, the broker's order ids with their correlation ids, those that are ours by either."""
+    by_id = select(orders.c.broker_order_id).where(orders.c.broker_order_id.in_(list(book)))
+    by_name = select(attempts.c.correlation_id).where(attempts.c.correlation_id.in_(list(book.values())))
+    names = set(connection.execute(by_name).scalars())
+    return set(connection.execute(by_id).scalars()) | {key for key, name in book.items() if name in names}
 
 
 def after_market_between(connection: Connection, after: datetime, until: datetime) -> list[Order]:

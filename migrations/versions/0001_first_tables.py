@@ -209,6 +209,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("orders", schema=None) as batch_op:
         batch_op.create_index("ix_orders_state", ["state", "release_at", "id"], unique=False)
+        batch_op.create_index("ix_orders_broker_order_id", ["broker_order_id"], unique=False)
         batch_op.create_index("ix_orders_closes", ["state"], unique=False, sqlite_where=sa.text("closes IS 1"))
 
     op.create_table(
@@ -370,6 +371,7 @@ def downgrade() -> None:
     op.drop_table("outbox")
     with op.batch_alter_table("orders", schema=None) as batch_op:
         batch_op.drop_index("ix_orders_state")
+        batch_op.drop_index("ix_orders_broker_order_id")
         batch_op.drop_index("ix_orders_closes", sqlite_where=sa.text("closes IS 1"))
 
     op.drop_table("orders")

@@ -16,8 +16,8 @@ def test_a_position_is_seen_and_exited_after_a_second_tap_that_counts_once(world
     assert "holdings" in world.phone.ask("/holdings").lower()
 
     assert "SELL 65 NIFTY-" in world.phone.ask("/flatten")
-    button = "Yes, exit it"
-    answer = world.phone.confirm(button)
+    assert "SELL 65 NIFTY-" in world.phone.ask(f"/flatten {world.ledger()[0]['tradingSymbol']}")
+    answer = world.phone.confirm("Yes, exit it")
     assert answer.startswith("Exiting, as ")
     exit_alert = int(answer.rpartition(" ")[2])
     world.phone.card_shows(exit_alert, "Filled 65 at ₹")

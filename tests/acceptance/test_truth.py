@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from core.db.engine import Database
 from core.db.tables import hints
+from tests.integration.paper_dhan import wish
 from tests.world import World
 
 
@@ -36,3 +37,17 @@ def test_the_line_may_break_and_the_card_follows_all_the_same(world: World) -> N
     world.fault("updates", "drop_before", times=3)
     alert = world.fire()["alert_id"]
     world.phone.card_shows(alert, "Filled 1 at ₹")
+
+
+@pytest.mark.fault("BR-31")
+def test_an_order_placed_elsewhere_is_shown_as_such_and_never_touched(world: World) -> None:
+    alert = world.fire()["alert_id"]
+    world.phone.card_shows(alert, "Filled 1 at ₹")
+    world.until(lambda: world.phone.rings(alert), "the fill rings")
+    theirs = wish(productType="CNC", orderType="LIMIT", price=1000, quantity=3, securityId="11536", correlationId="app")
+    assert world.at_dhan("POST", "/orders", json=theirs).status_code == 200
+    listed = world.phone.ask("/orders")
+    assert "Placed elsewhere today, not touched from here" in listed
+    assert "BUY 3 TCS at ₹1,000.00" in listed
+    assert listed.count("RELIANCE") >= 1
+    assert world.ledger()[1]["orderStatus"] in ("TRANSIT", "PENDING")
