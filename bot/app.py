@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from telegram import BotCommand, BotCommandScopeChat, Update
-from telegram.error import BadRequest, TelegramError
+from telegram.error import TelegramError
 from telegram.ext import (
     AIORateLimiter,
     Application,
@@ -35,7 +35,7 @@ ALLOWED = ["message", "callback_query", "my_chat_member"]
 POLL_SECONDS = 20
 _LONGEST_WAIT = 30.0
 _BEFORE_ALL = -1
-_FAILED = "That failed, and nothing was changed. The log says why."
+_FAILED = "That failed; the log says why. Look at the card or at /status before you try again."
 
 BotApplication = Application[Any, Any, Any, Any, Any, Any]
 
@@ -129,14 +129,15 @@ class Console:
             commands = [BotCommand(c.name, c.summary) for c in COMMANDS if may(role, c.role)]
             try:
                 await application.bot.set_my_commands(commands, BotCommandScopeChat(user_id))
-            except BadRequest as error:  # an operator who never wrote to the bot has no menu yet
-                log.info("menu_not_set", user=user_id, why=error.message)
+            except TelegramError as error:  # one who never wrote to the bot, or blocked it, has no menu
+                log.info("menu_not_set", user=user_id, why=type(error).__name__)
         log.info("telegram_connected")
 
     async def _listen(self) -> None:
         """Hand on updates until Telegram fails. Our own loop, since the library's ends for good at one 401 or 404.
 
-        An update is confirmed by the next call, so a crash delivers it again; every effect is a guarded move.
+        The next call confirms an update while it may still be under way: a tap that a crash swallows has no answer and
+        leaves its card as it was. One that comes twice meets a guarded move.
         """
         offset: int | None = None
         while True:

@@ -9,7 +9,7 @@ from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
 from bot import keyboards, views
 from core.errors import TelegramUnavailable
-from core.notifications import Card, ChatUnreachable, Message
+from core.notifications import Card, ChatUnreachable, Message, MessageRefused
 from core.reports import AlertReport
 from core.settings import Mode
 
@@ -85,6 +85,6 @@ def _our_words(is_connected: bool) -> Generator[None]:
     except BadRequest as error:
         if "chat not found" in error.message.lower():
             raise ChatUnreachable(error.message) from None
-        raise TelegramUnavailable(error.message) from None
+        raise MessageRefused(error.message) from None
     except TelegramError as error:
         raise TelegramUnavailable(type(error).__name__) from None

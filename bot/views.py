@@ -133,6 +133,7 @@ _RINGS = {
     Notice.HELD: "🟠 Orders are held",
     Notice.MORNING: "After-market orders this morning",
     Notice.INSTRUMENTS: "🟠 The instrument list is old",
+    Notice.BLIND: "🟠 Dhan cannot be read",
     Notice.DESK_STARTED: "The desk is back",
 }
 
@@ -290,4 +291,6 @@ def _spoken(left: timedelta) -> str:
 
 
 def _words(text: str) -> str:
+    """On one line: a line break could pass for a fact of the card, and `fit` cuts at line ends, between tags."""
+    text = " ".join(text.split())
     return escape(text if len(text) <= _MOST_WORDS else text[:_MOST_WORDS] + "…")

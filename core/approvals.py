@@ -70,7 +70,7 @@ def send_again(connection: Connection, tap: Tap) -> str:
     for order in orders.of_alert(connection, tap.alert_id):
         last = attempts.last_of(connection, order.id)
         if order.state is OrderState.NEEDS_OPERATOR and (last is None or last.state is not AttemptState.ABSENT):
-            raise Refusal("Dhan has something under this order's name: look there first, then drop it here.")
+            raise Refusal("Dhan may have it: look in Dhan's app first, then drop it here.")
     return _answer_question(connection, tap, OrderState.QUEUED, "Sent again at your word.", "It is sent again")
 
 

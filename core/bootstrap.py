@@ -50,10 +50,25 @@ def set_clock(settings: Settings) -> None:
 
 
 def open_database(settings: Settings, *, busy_timeout: float = 5.0) -> Database:
-    """The database at this version's schema. Raises WrongSchema."""
+    """The database at this version's schema and of this mode. Raises WrongSchema, BadSettings."""
     database = Database(settings.database, busy_timeout=busy_timeout)
     check_schema(database)
+    _check_mode(database, settings)
     return database
+
+
+def _check_mode(database: Database, settings: Settings) -> None:
+    """A database stays in the mode it was first opened in: orders made for pretend money must never cost real money."""
+    with database.snapshot() as connection:
+        stored = controls.fetch(connection, "mode")
+    if stored is None:
+        with database.transaction() as connection:
+            mode, at = {"mode": settings.munshi_mode}, build_clock(settings).now()
+            controls.put(connection, "mode", mode, at=at, actor=journal.DESK)
+    elif stored["mode"] != settings.munshi_mode:
+        words = f"the database belongs to {stored['mode']} mode, and so do its orders"
+        cure = f"give {settings.munshi_mode} mode a MUNSHI_DATA_DIR of its own"
+        raise BadSettings([f"MUNSHI_MODE: {words}; {cure}"])
 
 
 @dataclass(frozen=True)

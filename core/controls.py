@@ -55,7 +55,9 @@ def lift_hold(connection: Connection, hold: Hold, *, at: datetime, actor: str) -
 
 
 def pause(connection: Connection, *, at: datetime, actor: str) -> bool:
-    """The operator's stop switch; False when it was on already."""
+    """The operator's stop switch; False when it was on already, in which case the first reason stands."""
+    if Hold.PAUSED in holds(connection):
+        return False
     return set_hold(connection, Hold.PAUSED, f"Paused by {actor}.", at=at, actor=actor)
 
 

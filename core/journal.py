@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from core.db.tables import alerts, cards, events
 
 _ADD = insert(events)
-_TOUCH_ALERT = update(alerts).where(alerts.c.id == bindparam("of_alert")).values(card_version=alerts.c.card_version + 1)
-_TOUCH_CARDS = update(cards).where(cards.c.alert_id == bindparam("of_alert")).values(failures=0)
+_TOUCH = update(alerts).where(alerts.c.id == bindparam("of_alert")).values(card_version=alerts.c.card_version + 1)
+_REDRAW = (
+    update(cards)
+    .where(cards.c.alert_id == bindparam("of_alert"))
+    .values(due_at=func.coalesce(cards.c.due_at, bindparam("now", type_=cards.c.due_at.type)), failures=0)
+)
 
 DESK = "desk"
 WEB = "web"
@@ -58,8 +62,16 @@ def append_all(connection: Connection, batch: Sequence[Event]) -> None:
 
 def touch_cards(connection: Connection, alert_id: int, at: datetime) -> None:
     """The alert's cards no longer show the truth: a new version is due, and buttons of older ones are void."""
-    connection.execute(_TOUCH_ALERT, {"of_alert": alert_id})
-    connection.execute(_TOUCH_CARDS, {"of_alert": alert_id, "due_at": at})
+    connection.execute(_TOUCH, {"of_alert": alert_id})
+    redraw_cards(connection, alert_id, at)
+
+
+def redraw_cards(connection: Connection, alert_id: int, at: datetime) -> None:
+    """Show the alert's cards as they now are; buttons that are good stay good.
+
+    A card that waits already keeps its place, or a busy one would never be shown.
+    """
+    connection.execute(_REDRAW, {"of_alert": alert_id, "now": at})
 
 
 def story(connection: Connection, alert_id: int) -> list[Event]:

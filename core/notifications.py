@@ -46,8 +46,15 @@ class ChatUnreachable(DeskError):
     """The operator blocked the bot, or never wrote to it."""
 
 
+class MessageRefused(DeskError):
+    """Telegram will not take this one as it is; others of the same chat may go through."""
+
+
 class Messenger(Protocol):
-    """Puts rows into chats. Both raise TelegramUnavailable or ChatUnreachable, and then may have sent all the same."""
+    """Puts rows into chats. Both raise TelegramUnavailable, ChatUnreachable or MessageRefused.
+
+    After TelegramUnavailable it may have been sent all the same.
+    """
 
     async def show_card(self, card: Card, report: AlertReport) -> int:
         """Edit the card's message, or send it when there is none (any more); returns the message's id."""
@@ -174,8 +181,14 @@ def put_off(connection: Connection, owed: Card | Message, not_before: datetime) 
     for table in (cards, outbox):
         waiting = update(table).where(table.c.chat_id == owed.chat_id, table.c.due_at.is_not(None))
         connection.execute(waiting.values(not_before=not_before))
+    put_off_alone(connection, owed, not_before)
+
+
+def put_off_alone(connection: Connection, owed: Card | Message, not_before: datetime) -> None:
+    """This one could not be delivered: try it again then; the rest of its chat goes on."""
     table = cards if isinstance(owed, Card) else outbox
-    connection.execute(update(table).where(table.c.id == owed.id).values(failures=owed.failures + 1))
+    later = {"failures": owed.failures + 1, "not_before": not_before}
+    connection.execute(update(table).where(table.c.id == owed.id).values(later))
 
 
 def find_card(connection: Connection, nonce: str) -> Card | None:

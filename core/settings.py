@@ -4,8 +4,11 @@ Loaded once per process by `load()`, frozen, secrets masked. Paper mode needs no
 back to the stand-ins of `core.sandbox` on this machine. Nothing here touches the network or the database.
 """
 
+import base64
+import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Generator
 from enum import StrEnum
 from pathlib import Path
@@ -193,13 +196,9 @@ def _mode_faults(settings: Settings) -> list[str]:
         "DHAN_INSTRUMENTS_URL": settings.dhan_instruments,
         "DHAN_ORDER_UPDATES_URL": settings.dhan_order_updates,
     }
+    faults = [f"{name}: {words}" for name, url in urls.items() if (words := _wrong_with(url, paper=settings.paper))]
     if settings.paper:
-        return [
-            f"{name}: paper mode talks only to this machine or to Dhan's sandbox, not to {urlsplit(url).hostname}"
-            for name, url in urls.items()
-            if urlsplit(url).hostname not in _PAPER_HOSTS
-        ]
-    faults: list[str] = []
+        return faults
     if settings.munshi_clock:
         faults.append("MUNSHI_CLOCK: the clock can be set in paper mode only")
     if not settings.dhan_client_id:
@@ -211,6 +210,20 @@ def _mode_faults(settings: Settings) -> list[str]:
     return faults
 
 
+def _wrong_with(url: str, *, paper: bool) -> str:
+    """Why Dhan must not be spoken to there: PIN and token go along."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "this is no address; leave it unset"
+    if paper and host not in _PAPER_HOSTS:
+        return f"paper mode talks only to this machine or to Dhan's sandbox, not to {host}"
+    if parts.scheme in ("https", "wss") or (parts.scheme in ("http", "ws") and host in _LOOPBACK):
+        return ""
+    return "an address outside this machine must begin with https:// or wss://"
+
+
 def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
     """Values that only their later users would choke on."""
     for key in filter(None, settings.token_keys.get_secret_value().split(",")):
@@ -219,12 +232,23 @@ def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
         except ValueError:
             yield "TOKEN_KEYS", "each key is 32 random bytes in url-safe base64; leave it unset and one is made for you"
             break
+    secret = settings.dhan_totp_secret.get_secret_value() if settings.dhan_totp_secret else ""
+    if secret and not _makes_codes(secret):
+        yield "DHAN_TOTP_SECRET", "16 or more of the letters A to Z and the digits 2 to 7, as Dhan shows it, no spaces"
     try:
         make_url(settings.database)
     except ArgumentError:
         yield "DATABASE_URL", "write sqlite:///path/to/file.db, or leave it unset"
 
 
+def _makes_codes(secret: str) -> bool:
+    try:
+        return len(base64.b32decode(secret + "=" * (-len(secret) % 8), casefold=True)) >= _LEAST_TOTP_BYTES
+    except ValueError:
+        return False
+
+
+_LEAST_TOTP_BYTES = 10
 _PLACEHOLDERS = {"changeme", "change-me", "secret", "password", "your-secret", "test", "xxx"}
 
 
@@ -274,20 +298,26 @@ def _with_generated_secrets(settings: Settings) -> Settings:
 
 def _read_or_create(file: Path, fresh: str) -> str:
     """The file's text, or `fresh` written to it with mode 0600; two processes that start together agree."""
-    scratch = file.with_name(f".{file.name}.{os.getpid()}")
     if not file.exists():
-        scratch.touch(mode=0o600)
-        scratch.write_text(fresh)
-        try:
-            os.link(scratch, file)
-        except FileExistsError:
-            pass
-        finally:
-            scratch.unlink()
+        _create(file, fresh)
     secret = file.read_text().strip()
     if not secret:
         raise BadSettings([f"{file.name.upper()}: {file} is empty; delete it and a new one is made"])
     return secret
+
+
+def _create(file: Path, text: str) -> None:
+    """All of it or nothing, power cuts included; whoever comes second leaves what the first one wrote."""
+    handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "w") as target:
+            target.write(text)
+            target.flush()
+            os.fsync(handle)
+        with contextlib.suppress(FileExistsError):
+            os.link(scratch, file)
+    finally:
+        Path(scratch).unlink()
 
 
 def _sentence(fault: Any) -> str:

@@ -81,7 +81,7 @@ class CardTaps:
 
     async def _redraw(self, card: Card) -> None:
         at = self._clock.now()
-        await self._database.write(lambda connection: journal.touch_cards(connection, card.alert_id, at))
+        await self._database.write(lambda connection: journal.redraw_cards(connection, card.alert_id, at))
         self._desk.nudge()
 
 

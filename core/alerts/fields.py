@@ -11,7 +11,7 @@ from core.alerts import words
 T = TypeVar("T")
 
 MAX_AMOUNT = 10_000_000
-_SHOWN_CHARACTERS = 40
+SHOWN_CHARACTERS = 40
 _SHOWN_KEYS = 6
 _LONGEST_WORD = 64
 _WRONG_KIND = "\0"  # stands for a list, an object or true: no table knows it, no pattern takes it
@@ -127,7 +127,7 @@ def shown(value: object) -> str:
     """A value for a sentence: short, plain ASCII, nothing invisible."""
     match value:
         case str():
-            return ascii(value[:_SHOWN_CHARACTERS]) + ("..." if len(value) > _SHOWN_CHARACTERS else "")
+            return ascii(value[:SHOWN_CHARACTERS]) + ("..." if len(value) > SHOWN_CHARACTERS else "")
         case bool():
             return str(value).lower()
         case None:
@@ -136,6 +136,6 @@ def shown(value: object) -> str:
             return "an object"
         case int() | Decimal() | float():
             text = text_of(value)
-            return "a huge number" if text == _WRONG_KIND else text[:_SHOWN_CHARACTERS]
+            return "a huge number" if text == _WRONG_KIND else text[:SHOWN_CHARACTERS]
         case _:
             return "a list" if value else "an empty list"

@@ -12,11 +12,11 @@ from core.alerts import words
 from core.alerts.fields import Fields, is_object, read_fields, shown, text_of
 from core.alerts.json_text import read_alert_text
 from core.alerts.leg import read_amo_time, read_leg
-from core.alerts.secret import secret_in, secret_in_broken_text, without_secret
+from core.alerts.secret import hide, secret_in, secret_in_broken_text, without_secret
 from core.domain.alert import Alert, AmoTime, Leg
 from core.errors import AlertRefused
 
-__all__ = ["parse_alert", "read_alert_text", "secret_in", "secret_in_broken_text", "without_secret"]
+__all__ = ["hide", "parse_alert", "read_alert_text", "secret_in", "secret_in_broken_text", "without_secret"]
 
 MAX_LEGS = 20
 _MAX_MISTAKES = 5

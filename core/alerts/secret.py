@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from core.alerts.fields import SHOWN_CHARACTERS
 from core.alerts.json_text import BOM, MAX_BYTES, read_alert_text
 from core.errors import AlertRefused
 
@@ -45,6 +46,11 @@ def without_secret(body: bytes) -> str:
     if not found:
         masked = _without_hidden_secret(body, text)
     return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", masked)
+
+
+def hide(secret: str, text: str) -> str:
+    """The text with every copy of the secret masked, wherever it was pasted; a sentence may show only its beginning."""
+    return text.replace(secret, "***").replace(secret[:SHOWN_CHARACTERS], "***")
 
 
 def _text_of(body: bytes) -> str:

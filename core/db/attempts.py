@@ -57,6 +57,12 @@ def of_orders(connection: Connection, order_ids: Iterable[int]) -> list[Attempt]
     return [Attempt(**row) for row in rows.mappings()]
 
 
+def owners(connection: Connection, names: Iterable[str]) -> dict[str, int]:
+    """The order that each of these names was given to; names that are not ours are left out."""
+    query = select(attempts.c.correlation_id, attempts.c.order_id).where(attempts.c.correlation_id.in_(names))
+    return {row.correlation_id: row.order_id for row in connection.execute(query)}
+
+
 def open_attempts(connection: Connection) -> list[Attempt]:
     """Attempts whose outcome nobody wrote down."""
     query = select(*_COLUMNS).where(attempts.c.state == AttemptState.OPEN)

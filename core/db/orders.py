@@ -89,6 +89,11 @@ def get(connection: Connection, order_id: int) -> Order:
     return found[0]
 
 
+def is_as_seen(connection: Connection, order: Order) -> bool:
+    """Whether nobody has changed the order since."""
+    return get(connection, order.id).version == order.version
+
+
 def of_alert(connection: Connection, alert_id: int) -> list[Order]:
     """The alert's orders in leg order."""
     return of_alerts(connection, [alert_id]).get(alert_id, [])
@@ -102,15 +107,13 @@ def of_alerts(connection: Connection, alert_ids: Iterable[int]) -> dict[int, lis
     return found
 
 
+def some(connection: Connection, order_ids: Iterable[int]) -> list[Order]:
+    return _read(connection, select(*_COLUMNS).where(orders.c.id.in_(order_ids)).order_by(orders.c.id))
+
+
 def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Order]:
     """Orders in any of the states, those due first on top."""
     query = select(*_COLUMNS).where(orders.c.state.in_(list(states))).order_by(orders.c.release_at, orders.c.id)
-    return _read(connection, query)
-
-
-def changed_since(connection: Connection, states: Iterable[OrderState], since: datetime) -> list[Order]:
-    """Orders in any of the states that changed lately."""
-    query = select(*_COLUMNS).where(orders.c.state.in_(list(states)), orders.c.updated_at > since)
     return _read(connection, query)
 
 

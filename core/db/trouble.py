@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from core.db.driver import sqlite_driver
 from core.errors import Unavailable
@@ -27,10 +27,11 @@ def is_busy(error: BaseException | None) -> bool:
 
 @contextmanager
 def words_for_trouble() -> Generator[None]:
-    """Turn the driver's and the toolkit's errors into DatabaseUnavailable."""
+    """A file that is locked, full or damaged; what breaks a rule of ours is a bug and passes as it is."""
+    driver = sqlite_driver()
     try:
         yield
-    except sqlite_driver().OperationalError as error:  # from a statement that went past the toolkit
-        raise DatabaseUnavailable(f"the database did not take it: {error}") from error
-    except OperationalError as error:
-        raise DatabaseUnavailable(f"the database did not take it: {error.orig}") from error
+    except (DatabaseError, driver.DatabaseError) as error:  # the driver's own: past the toolkit
+        if type(error) not in (OperationalError, DatabaseError, driver.OperationalError, driver.DatabaseError):
+            raise
+        raise DatabaseUnavailable(f"the database did not take it: {getattr(error, 'orig', error)}") from error

@@ -20,4 +20,5 @@ class Notice(StrEnum):
     MORNING = "morning"
     INSTRUMENTS = "instruments"
     HELD = "held"
+    BLIND = "blind"
     DESK_STARTED = "desk_started"

@@ -25,6 +25,8 @@ _RINGS = {
 
 def adopt(connection: Connection, order: Order, found: BrokerOrder, moment: Moment) -> None:
     """An order in doubt was found at the broker: take it as ours, unless it is not what we asked for."""
+    if not orders.is_as_seen(connection, order):
+        return
     if not found.is_what_was_asked(order):
         _conflict(connection, order, found, moment)
         return
@@ -46,8 +48,7 @@ def adopt(connection: Connection, order: Order, found: BrokerOrder, moment: Mome
     )
     if working is None:
         return
-    if order.state is not OrderState.SUBMITTING:
-        notifications.ring_order(connection, Notice.FOUND, working, at=moment.now, words=words)
+    notifications.ring_order(connection, Notice.FOUND, working, at=moment.now, words=words)
     follow(connection, working, found, moment)
 
 
@@ -158,6 +159,12 @@ def _alarm(connection: Connection, order: Order, key: str, words: str, moment: M
 
 
 def alarm_twins(connection: Connection, order: Order, twins: list[str], moment: Moment) -> None:
-    """Dhan made several orders of one request."""
-    words = f"Dhan has {len(twins)} orders under one name of ours: {', '.join(twins)}. Look at them in Dhan's app."
+    """Dhan has several orders for this one."""
+    words = f"Dhan has {len(twins)} orders for this one: {', '.join(twins)}. Look at them in Dhan's app."
     _alarm(connection, order, f"twins.{order.id}", words, moment)
+
+
+def alarm_ghost(connection: Connection, order: Order, found: list[str], moment: Moment) -> None:
+    """An order that ended here before it reached the broker is there all the same."""
+    words = f"Dhan has {', '.join(found)} for this order, which is {order.state} here. Look at it in Dhan's app."
+    _alarm(connection, order, f"ghost.{order.id}", words, moment)

@@ -99,8 +99,15 @@ def _earlier_legs_went_well(connection: Connection, order: Order, now: datetime)
         return True
     if failed:
         words = f"Leg {failed[0].position} ended {failed[0].state}: this leg goes only if you approve it again."
-        orders.move(connection, order, OrderState.AWAITING_APPROVAL, at=now, actor=journal.DESK, reason=words)
+        ask_again(connection, order, words, now)
     return False
+
+
+def ask_again(connection: Connection, order: Order, reason: str, now: datetime) -> None:
+    """Back to a tap, and ring: the card alone changes without a sound."""
+    asked = orders.move(connection, order, OrderState.AWAITING_APPROVAL, at=now, actor=journal.DESK, reason=reason)
+    if asked is not None:
+        notifications.ring_order(connection, Notice.NEEDS_OPERATOR, asked, at=now, words=reason)
 
 
 def _write_down(connection: Connection, order: Order, *, epoch: int, now: datetime, wall: datetime) -> Claim | None:

@@ -16,6 +16,7 @@ from core.db.tables import events
 from core.domain.alert import Product, Side
 from core.domain.instrument import Segment
 from core.domain.order import Order, OrderState
+from core.engine.claim import ask_again
 from core.engine.record import Moment
 from core.errors import BrokerUnavailable, SignInNeeded
 
@@ -85,7 +86,7 @@ def ask_about(connection: Connection, seen: Order, words: str, moment: Moment) -
             at=moment.now, alert_id=order.alert_id, order_id=order.id, actor=journal.DESK, kind=_ASKED, reason=words
         ),
     )
-    orders.move(connection, order, OrderState.AWAITING_APPROVAL, at=moment.now, actor=journal.DESK, reason=words)
+    ask_again(connection, order, words, moment.now)
 
 
 def _is_of(holding: Holding, order: Order) -> bool:

@@ -31,6 +31,7 @@ from core.engine.reconcile import Reconciler
 from core.engine.record import Moment
 from core.engine.relay import Relay
 from core.engine.resolve import Resolver, doubt_unfinished
+from core.engine.sight import Sight
 from core.engine.timers import expire_overdue
 from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
 from core.instruments import InstrumentKeeper
@@ -86,6 +87,7 @@ class Desk:
         self._look = asyncio.Event()
         self._hints_seen = 0
         self._listener = Listener(updates=updates, broker=broker, session=session, heard=self._look.set)
+        self._sight = Sight(database, clock)
         self._relay = relay
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._wake = asyncio.Event()
@@ -207,6 +209,7 @@ class Desk:
                     if heard or await self._book_is_due(read_at):
                         await self._reconciler.follow_book()
                         read_at = monotonic()
+                        self._sight.regained()
                         self._tell.set()
                     if not is_open and read_at is not None and self._instruments.is_there:
                         await self._open_for_business()
@@ -216,6 +219,7 @@ class Desk:
                     await self._session.die(str(trouble))
                 except BrokerUnavailable as trouble:
                     log.warning("broker_unavailable", why=str(trouble))
+                    await self._sight.lost(str(trouble), self._wall.now())
             await asyncio.sleep(BETWEEN_BOOKS)
             heard = await _wait(self._look, WATCH_EVERY - BETWEEN_BOOKS)
 

@@ -9,13 +9,13 @@ from core import controls
 from core.broker.account import Account
 from core.broker.port import Broker, BrokerOrder, Refusal, Refused
 from core.clock import Clock, SystemClock, monotonic
-from core.db import orders
+from core.db import leases, orders
 from core.db.engine import Database
 from core.domain.order import Order
 from core.domain.sessions import Calendar
 from core.engine import cover, record
 from core.engine.adopt import adopt
-from core.engine.claim import Claim, claim
+from core.engine.claim import Claim, LeaseLost, claim
 from core.engine.limiter import Limiter
 from core.engine.record import Moment
 from core.errors import BrokerUnavailable, SignInNeeded
@@ -50,7 +50,7 @@ class Dispatcher:
         self._clock = clock
         self._wall = SystemClock()
         self._limiter = limiter
-        self._under_way: set[int] = set()
+        self._under_way: dict[int, asyncio.Task[None]] = {}
         self._closed = False
 
     async def send_due(self, tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int) -> None:
@@ -63,8 +63,7 @@ class Dispatcher:
         exits = [order for order in fresh if order.closes]
         others = [order for order in fresh if not order.closes]
         for order in exits + others[: max(room, 0)]:
-            self._under_way.add(order.id)
-            tasks.create_task(self._send(order, epoch, wake))
+            self._under_way[order.id] = tasks.create_task(self._send(order, epoch, wake))
 
     async def finish(self, within: float) -> None:
         """Claim nothing more, and let what is under way end; what does not is looked up at the next start."""
@@ -72,6 +71,8 @@ class Dispatcher:
         until = monotonic() + within
         while self._under_way and monotonic() < until:  # noqa: ASYNC110 - several tasks, no one event
             await asyncio.sleep(0.02)
+        for task in self._under_way.values():
+            task.cancel()
 
     def _due(self, connection: Connection, *, only_exits: bool) -> list[Order]:
         if controls.holds(connection):
@@ -86,7 +87,7 @@ class Dispatcher:
             if await self._send_one(order, epoch):
                 wake.set()
         finally:
-            self._under_way.discard(order.id)
+            self._under_way.pop(order.id, None)
 
     async def _send_one(self, order: Order, epoch: int) -> bool:
         """True when the order was claimed or asked about, whatever became of it."""
@@ -101,6 +102,8 @@ class Dispatcher:
         reach(Point.CLAIMED)
         if claimed.earlier_names and await self._is_there_already(claimed):
             return True
+        if self._wall.now() - moment.wall >= leases.LASTS and not await self._is_ours(claimed, epoch):
+            raise LeaseLost
         outcome = await self._broker.place(claimed.request)
         reach(Point.POSTED)
         if isinstance(outcome, Refused):
@@ -129,6 +132,13 @@ class Dispatcher:
             return False
         await self._database.write(lambda connection: cover.ask_about(connection, order, words, self._moment()))
         return True
+
+    async def _is_ours(self, claimed: Claim, epoch: int) -> bool:
+        """A claim that took longer than a lease lasts may be another desk's by now, which looks it up and asks."""
+        wall = self._wall.now()
+        return await self._database.read(
+            lambda c: leases.is_held(c, epoch, wall) and orders.is_as_seen(c, claimed.order)
+        )
 
     async def _is_there_already(self, claimed: Claim) -> bool:
         """Before anything is sent a second time a fresh look-up must say that no earlier try is there."""

@@ -1,24 +1,27 @@
 """Keeping orders at the broker in step with its book. The book is the truth; our rows follow it."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 
+import structlog
 from sqlalchemy import Connection
 
 from core import journal, notifications
-from core.broker.port import Broker, BrokerOrder, PastFill
+from core.broker.port import Broker, BrokerOrder, BrokerState, PastFill
 from core.clock import Clock, SystemClock, to_india
 from core.db import attempts, changes, orders
 from core.db.engine import Database
 from core.domain.notice import Notice
-from core.domain.order import AT_BROKER, Order, OrderState
-from core.engine.adopt import adopt, alarm_twins, follow
+from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState
+from core.engine.adopt import adopt, alarm_ghost, alarm_twins, follow
 from core.engine.morning import report_morning
 from core.engine.record import Moment
 from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
+from core.errors import BrokerUnavailable
+
+log = structlog.get_logger()
 
 HISTORY_READY_FROM = time(7, 0)
-_GIVEN_UP = (OrderState.NEEDS_OPERATOR, OrderState.DROPPED)
-_WATCH_GIVEN_UP_FOR = timedelta(days=2)
+_CAME_TO_NOTHING = (BrokerState.REJECTED, BrokerState.CANCELLED, BrokerState.LAPSED)
 
 
 class Reconciler:
@@ -44,9 +47,16 @@ class Reconciler:
         report_morning(connection, moment.now)
 
     async def _close_past_days(self, left: list[Order]) -> None:
-        """Orders whose day ended while nobody looked: the trade history says what they had traded."""
+        """Orders whose day ended while nobody looked: the trade history says what they had traded.
+
+        They wait when it cannot be read; today's orders must not.
+        """
         days = [broker_day(order) for order in left]
-        fills = await self._broker.past_fills(min(days), max(days))
+        try:
+            fills = await self._broker.past_fills(min(days), max(days))
+        except BrokerUnavailable as trouble:
+            log.warning("past_days_wait", orders=[order.label for order in left], why=str(trouble))
+            return
         moment = Moment(now=self._clock.now(), wall=self._wall.now())
         await self._database.write(lambda connection: close_past_days(connection, left, fills, moment))
 
@@ -54,34 +64,62 @@ class Reconciler:
 def follow_all(
     connection: Connection, book: list[BrokerOrder], moment: Moment, read_at: datetime | None = None
 ) -> None:
-    """Apply the book to every order that may be in it: those at the broker, and those that we gave up too soon.
+    """Apply the book to our orders: to those at the broker, and to every one that the book has under a name of ours.
 
     `read_at` is the machine's time at which the book was asked for; what happened later it need not show.
     """
     touched = changes.touched_since(connection, moment.wall - SHOWS_WITHIN)
     by_id = {row.order_id: row for row in book}
-    by_name = {row.correlation_id: row for row in book if row.correlation_id}
-    watched = orders.in_states(connection, AT_BROKER)
-    watched += orders.changed_since(connection, _GIVEN_UP, moment.now - _WATCH_GIVEN_UP_FOR)
-    names = {
-        attempt.order_id: attempt.correlation_id
-        for attempt in attempts.of_orders(connection, [order.id for order in watched])
-    }
-    for order in watched:
-        twins = [row.order_id for row in book if row.correlation_id and row.correlation_id == names.get(order.id)]
-        if len(twins) > 1:
-            alarm_twins(connection, order, twins, moment)
-        report = _report(order, names.get(order.id), by_id, by_name)
-        if report is None:
-            continue
+    named = _by_our_names(connection, book)
+    at_broker = orders.in_states(connection, AT_BROKER)
+    known = {order.id for order in at_broker}
+    for order in [*at_broker, *orders.some(connection, named.keys() - known)]:
+        rows = named.get(order.id, [])
         if order.state in AT_BROKER:
-            followed = follow(connection, order, report, moment)
-            if order.id not in touched and followed.state in AT_BROKER:
-                adopt_terms(connection, followed, report, moment)
-        else:
-            adopt(connection, order, report, moment)
+            _follow_own_row(connection, order, by_id, moment, is_touched=order.id in touched)
+        elif order.state in IN_DOUBT:
+            adopt(connection, order, next(filter(_stands, rows), rows[0]), moment)
+        _look_for_more(connection, orders.get(connection, order.id), rows, moment)
     if touched:
         settle_changes(connection, by_id, read_at=read_at or moment.wall, moment=moment)
+
+
+def _by_our_names(connection: Connection, book: list[BrokerOrder]) -> dict[int, list[BrokerOrder]]:
+    """Rows by the order that they were sent for: any of its attempts may turn up, however late."""
+    owners = attempts.owners(connection, {row.correlation_id for row in book if row.correlation_id})
+    rows: dict[int, list[BrokerOrder]] = {}
+    for row in book:
+        if row.correlation_id in owners:
+            rows.setdefault(owners[row.correlation_id], []).append(row)
+    return rows
+
+
+def _follow_own_row(
+    connection: Connection, order: Order, by_id: dict[str, BrokerOrder], moment: Moment, *, is_touched: bool
+) -> None:
+    """Bring it to where the book says it is; its terms, too, unless a change of our own is under way."""
+    report = by_id.get(order.broker_order_id or "")
+    if report is None:
+        return
+    followed = follow(connection, order, report, moment)
+    if not is_touched and followed.state in AT_BROKER:
+        adopt_terms(connection, followed, report, moment)
+
+
+def _look_for_more(connection: Connection, order: Order, rows: list[BrokerOrder], moment: Moment) -> None:
+    """Alarm when Dhan has more for this order than we say. One that waits is looked up before it is sent anyway."""
+    standing = {row.order_id for row in rows if _stands(row)}
+    if order.broker_order_id is not None:
+        standing.add(order.broker_order_id)
+        if len(standing) > 1:
+            alarm_twins(connection, order, sorted(standing), moment)
+    elif standing and order.state.is_final and order.state not in IN_DOUBT:
+        alarm_ghost(connection, order, sorted(standing), moment)
+
+
+def _stands(row: BrokerOrder) -> bool:
+    """Whether it has traded or still may."""
+    return row.filled_quantity > 0 or row.state not in _CAME_TO_NOTHING
 
 
 def broker_day(order: Order) -> date:
@@ -118,11 +156,3 @@ def close_past_days(connection: Connection, left: list[Order], fills: dict[str, 
         if closed is not None:
             kind = Notice.FILLED if filled_whole else Notice.LAPSED
             notifications.ring_order(connection, kind, closed, at=moment.now, words=words)
-
-
-def _report(
-    order: Order, name: str | None, by_id: dict[str, BrokerOrder], by_name: dict[str, BrokerOrder]
-) -> BrokerOrder | None:
-    if order.broker_order_id is not None:
-        return by_id.get(order.broker_order_id)
-    return by_name.get(name) if name else None

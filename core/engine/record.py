@@ -13,7 +13,7 @@ from core.db import attempts, orders
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
-from core.engine.claim import Claim
+from core.engine.claim import Claim, ask_again
 from core.engine.words import explain
 
 FIRST_LOOKUP = timedelta(seconds=1)
@@ -30,7 +30,12 @@ class Moment:
 
 
 def record(connection: Connection, claim: Claim, outcome: Outcome, moment: Moment) -> None:
-    """Store the outcome of the claim's one POST. `outcome` Refused means: and a look-up did not find it either."""
+    """Store the outcome of the claim's one POST. `outcome` Refused means: and a look-up did not find it either.
+
+    An order that another desk took over meanwhile is left to its look-ups: closing the attempt here would end them.
+    """
+    if not orders.is_as_seen(connection, claim.order):
+        return
     match outcome:
         case Accepted():
             _accepted(connection, claim, outcome.order_id, moment)
@@ -38,7 +43,7 @@ def record(connection: Connection, claim: Claim, outcome: Outcome, moment: Momen
             _refused(connection, claim, outcome, moment)
         case NotSent():
             settle(connection, claim, AttemptState.NOT_SENT, moment, words=outcome.words)
-            try_again(connection, claim, moment, words=f"Not sent: {outcome.words}. It is tried again.")
+            try_again(connection, claim, moment, words=f"Not sent: {outcome.words}.")
         case Unknown():
             doubt(connection, claim.order, claim.attempt_id, outcome.words, moment)
         case _:
@@ -93,7 +98,7 @@ def try_again(connection: Connection, claim: Claim, moment: Moment, *, words: st
     posts = attempt.posts if attempt else 1
     queued = wait(connection, claim, moment, words=words, delay=_BACK_OFF[min(posts, MOST_POSTS) - 1])
     if posts >= MOST_POSTS and queued is not None:
-        orders.move(connection, queued, OrderState.AWAITING_APPROVAL, at=moment.now, actor=journal.DESK, reason=words)
+        ask_again(connection, queued, f"{words} That was try {posts}: the next one needs your tap.", moment.now)
 
 
 def wait(connection: Connection, claim: Claim, moment: Moment, *, words: str, delay: float = 0) -> Order | None:
@@ -127,5 +132,7 @@ def settle(
 
 def not_yet(connection: Connection, claim: Claim, words: str, moment: Moment) -> None:
     """The claim was not used: the order goes back to its place in the queue."""
+    if not orders.is_as_seen(connection, claim.order):
+        return
     settle(connection, claim, AttemptState.NOT_SENT, moment, words=words)
     wait(connection, claim, moment, words=f"Not sent yet: {words}", delay=1)

@@ -1,7 +1,8 @@
 """Carrying what is owed to the operator's chats: cards first, then messages, each marked only after it was sent.
 
 A crash between sending and marking repeats a message, which then reads the same. Telegram's wishes are obeyed; nothing
-is dropped; a chat that cannot be reached waits without holding up the others.
+is dropped; a chat that cannot be reached waits without holding up the others, and a message that Telegram refuses
+without holding up its chat.
 """
 
 from datetime import timedelta
@@ -14,7 +15,7 @@ from core.clock import Clock, SystemClock
 from core.db.engine import Database
 from core.errors import TelegramUnavailable
 from core.failpoints import Point, reach
-from core.notifications import Card, ChatUnreachable, Message, Messenger
+from core.notifications import Card, ChatUnreachable, Message, MessageRefused, Messenger
 from core.reports import AlertReport
 
 log = structlog.get_logger()
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 AT_ONCE = 20
 _LONGEST_WAIT = 60.0
 _UNREACHABLE_WAIT = 600.0
+_Trouble = TelegramUnavailable | ChatUnreachable | MessageRefused
 
 
 class Relay:
@@ -54,9 +56,8 @@ class Relay:
         reach(Point.BEFORE_MESSAGE)
         try:
             message_id = await self._messenger.show_card(card, report)
-        except (TelegramUnavailable, ChatUnreachable) as trouble:
-            await self._put_off(card, trouble)
-            return False
+        except (TelegramUnavailable, ChatUnreachable, MessageRefused) as trouble:
+            return await self._put_off(card, trouble)
         reach(Point.MESSAGE_SENT)
         version = report.alert.card_version
         await self._database.write(lambda c: notifications.card_shown(c, card, message_id, version))
@@ -66,20 +67,23 @@ class Relay:
         reach(Point.BEFORE_MESSAGE)
         try:
             message_id = await self._messenger.ring(message)
-        except (TelegramUnavailable, ChatUnreachable) as trouble:
-            await self._put_off(message, trouble)
-            return False
+        except (TelegramUnavailable, ChatUnreachable, MessageRefused) as trouble:
+            return await self._put_off(message, trouble)
         reach(Point.MESSAGE_SENT)
         at = self._wall.now()
         await self._database.write(lambda c: notifications.message_sent(c, message, message_id, at))
         return True
 
-    async def _put_off(self, owed: Card | Message, trouble: TelegramUnavailable | ChatUnreachable) -> None:
+    async def _put_off(self, owed: Card | Message, trouble: _Trouble) -> bool:
+        """Try it again later; True when the rest of its chat may go on meanwhile."""
         wait = min(2.0 ** min(owed.failures, 6), _LONGEST_WAIT)
         if isinstance(trouble, ChatUnreachable):
             wait = _UNREACHABLE_WAIT
-        elif trouble.retry_after is not None:
+        elif isinstance(trouble, TelegramUnavailable) and trouble.retry_after is not None:
             wait = trouble.retry_after
         log.warning("message_waits", chat=owed.chat_id, seconds=wait, why=str(trouble))
+        alone = isinstance(trouble, MessageRefused)
+        put_off = notifications.put_off_alone if alone else notifications.put_off
         until = self._wall.now() + timedelta(seconds=wait)
-        await self._database.write(lambda c: notifications.put_off(c, owed, until))
+        await self._database.write(lambda c: put_off(c, owed, until))
+        return alone

@@ -1,7 +1,7 @@
 """Orders in doubt: look them up by our name and in the day book, and ask a person in the end. Nothing is sent here.
 
-Absence is proven by three good answers from both sources, the last of them later than any byte could still be on its
-way. A look-up that fails proves nothing.
+Absence is proven by three good answers from both sources on the order's own day, the last of them later than any byte
+could still be on its way. A look-up that fails proves nothing.
 """
 
 from datetime import timedelta
@@ -11,14 +11,15 @@ from sqlalchemy import Connection
 
 from core import journal, notifications
 from core.broker.port import Broker, BrokerOrder
-from core.clock import Clock, SystemClock
+from core.clock import Clock, SystemClock, to_india
 from core.db import attempts, orders
 from core.db.attempts import Attempt
 from core.db.engine import Database
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
-from core.domain.order import OrderState
+from core.domain.order import Order, OrderState
 from core.engine.adopt import adopt
+from core.engine.reconcile import broker_day
 from core.engine.record import Moment
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.failpoints import Point, reach
@@ -29,7 +30,11 @@ SETTLES_AFTER = timedelta(seconds=60)
 ENOUGH_ABSENCES = 3
 _LOOKUPS_AT = (1, 3, 8, 20, 45, 75)
 _THEN_EVERY = 30
-_ASK = (
+_DAY_IS_OVER = (
+    "Dhan's book knows today only, so no look-up can tell any more whether it was placed. "
+    "Look for it among your trades and holdings in Dhan's app, then drop it here."
+)
+_ABSENT = (
     "Dhan does not have it, as far as {absences} look-ups over {seconds:.0f} s can tell. It was not sent again: "
     "send it again, or drop it?"
 )
@@ -73,6 +78,10 @@ def _conclude(
     if found is not None:
         adopt(connection, order, found, moment)
         return
+    if broker_day(order) < to_india(moment.now).date():
+        attempts.doubt(connection, attempt.id, next_lookup_at=None, words="its day was over before it was found")
+        _ask(connection, order, _DAY_IS_OVER, moment)
+        return
     age = (moment.wall - attempt.claimed_at).total_seconds()
     later = next((after - age for after in _LOOKUPS_AT if after > age), _THEN_EVERY)
     attempt = attempts.looked_up(
@@ -81,7 +90,10 @@ def _conclude(
     if not answered or attempt.absences < ENOUGH_ABSENCES or age < SETTLES_AFTER.total_seconds():
         return
     attempts.settle(connection, attempt.id, AttemptState.ABSENT, at=moment.wall)
-    words = _ASK.format(absences=attempt.absences, seconds=age)
+    _ask(connection, order, _ABSENT.format(absences=attempt.absences, seconds=age), moment)
+
+
+def _ask(connection: Connection, order: Order, words: str, moment: Moment) -> None:
     asked = orders.move(connection, order, OrderState.NEEDS_OPERATOR, at=moment.now, actor=journal.DESK, reason=words)
     if asked is not None:
         notifications.ring_order(connection, Notice.NEEDS_OPERATOR, asked, at=moment.now, words=words)

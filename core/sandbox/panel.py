@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from core.clock import PaperClock, SystemClock
 from core.domain.sessions import Calendar
+from core.sandbox.json_body import read_json
 from core.sandbox.jumps import JUMPS, find_instant
 from core.sandbox.samples import SAMPLES, write_alert, write_leg
-from core.sandbox.telegram.wire import read_json
 from core.sandbox.tradingview import Delivery, TradingView
 from core.settings import Settings
 

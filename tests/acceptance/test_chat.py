@@ -13,6 +13,7 @@ def waiting_alert(world: World) -> int:
     world.jump(SATURDAY)
     alert = world.fire()["alert_id"]
     world.phone.card_shows(alert, "Waiting for your tap")
+    world.until(lambda: not world.health()["oldest_unsent_message"], "the desk knows which message the card is")
     return alert
 
 

@@ -52,3 +52,12 @@ def test_a_card_whose_receipt_was_lost_is_sent_again_and_only_the_newest_has_wor
     assert world.phone.tap(alert, "Cancel") == "Cancelled"
     world.phone.card_shows(alert, "Cancelled before it was sent")
     assert world.placements() == 0
+
+
+@pytest.mark.fault("TG-19")
+def test_an_operator_whose_menu_cannot_be_set_is_listened_to_all_the_same(world: World) -> None:
+    world.desk.stop()
+    world.telegram_fault("status", method="setMyCommands", status=403, times=60)
+    world.desk.start()
+    world.is_ready()
+    world.until(lambda: "Orders go out" in (world.phone.ask("/status") or ""), "the chat works", 8)

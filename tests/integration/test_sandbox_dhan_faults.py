@@ -115,6 +115,12 @@ def test_an_unknown_fault_is_refused(dhan: PaperDhan) -> None:
     assert dhan.http.get("/dhan/sandbox/faults").json() == []
 
 
+@pytest.mark.parametrize("path", ["faults", "limits", "duplicates"])
+def test_a_foreign_page_cannot_script_anything(dhan: PaperDhan, path: str) -> None:
+    plain = {"Content-Type": "text/plain"}  # what a page may post elsewhere without being asked for its origin
+    assert dhan.http.post(f"/dhan/sandbox/{path}", content=b"{}", headers=plain).status_code == 415
+
+
 def test_the_eleventh_order_in_a_second_is_refused_and_leaves_no_order(dhan: PaperDhan) -> None:
     replies = [dhan.place(correlationId=f"tb-{number}") for number in range(11)]
     assert [reply.status_code for reply in replies] == [200] * 10 + [429]

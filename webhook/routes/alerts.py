@@ -11,7 +11,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from core.alerts.parse import parse_alert, read_alert_text, secret_in, secret_in_broken_text, without_secret
+from core.alerts.parse import (
+    hide,
+    parse_alert,
+    read_alert_text,
+    secret_in,
+    secret_in_broken_text,
+    without_secret,
+)
 from core.clock import Clock
 from core.db.engine import Database
 from core.errors import AlertRefused, Unavailable
@@ -123,11 +130,11 @@ class AlertDoor:
     def _arrival(self, body: bytes, *, fired_at: datetime | None = None, refusal: str = "") -> Arrival:
         return Arrival(
             digest=digest(body),
-            text=without_secret(body),
+            text=hide(self._secret, without_secret(body)),
             source_id=self._source_id,
             received_at=self._clock.now(),
             fired_at=fired_at,
-            refusal=refusal,
+            refusal=hide(self._secret, refusal),
         )
 
     def _patience_for(self, scope: Scope) -> float:

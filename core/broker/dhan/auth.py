@@ -6,6 +6,7 @@ PIN and code travel in the query of a POST: nothing here puts a URL or a reply b
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from pyotp.totp import TOTP
 
@@ -48,11 +49,15 @@ def seconds_until_safe_code(now: datetime) -> float:
     return left if left < TOO_LATE_IN_STEP else 0.0
 
 
+class _Code(TOTP):
+    min_secret_length_bits: ClassVar = 80  # secrets of 16 letters are usual, and it is Dhan who makes them
+
+
 async def sign_in_with_totp(
     client: DhanClient, url: str, *, client_id: str, pin: str, totp_secret: str, now: datetime
 ) -> AccessToken:
     """One try. Raises LoginRefused, or CallFailed when no reply came (a token may then have been made and lost)."""
-    query = {"dhanClientId": client_id, "pin": pin, "totp": TOTP(totp_secret).at(now)}
+    query = {"dhanClientId": client_id, "pin": pin, "totp": _Code(totp_secret).at(now)}
     reply = await client.call("POST", f"{url}/app/generateAccessToken", query=query)
     row = as_row(reply.json())
     if row is None:

@@ -9,17 +9,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from core.db.driver import sqlite_driver
-from core.domain.alert import InstrumentKind
+from core.domain.alert import InstrumentKind, OptionType
 from core.domain.instrument import Segment
 from core.errors import Unavailable
 
 LEAST_ROWS = 20
+MOST_UNITS_IN_A_LOT = 10_000_000
 _COMPACT = {
     "exchange": "SEM_EXM_EXCH_ID",
     "segment": "SEM_SEGMENT",
@@ -179,7 +181,7 @@ def _reader(places: dict[str, int]) -> Callable[[list[str]], tuple[Any, ...] | N
         if is_share and ticker not in ("", "NA"):
             symbol = ticker
         lot, tick = _whole(line[lot_at]), _tick(line[tick_at])
-        if not symbol or "NSETEST" in symbol or lot < 1 or tick is None:
+        if not symbol or "NSETEST" in symbol or not 1 <= lot <= MOST_UNITS_IN_A_LOT or tick is None:
             return None
         underlying = None if is_share else _underlying(symbol, ticker)
         is_option = kind == _OPTION
@@ -196,9 +198,9 @@ def _reader(places: dict[str, int]) -> Callable[[list[str]], tuple[Any, ...] | N
             tick,
             underlying,
             None if underlying is None else chart_symbol(underlying),
-            None if is_share else line[expiry_at][:10],
+            None if is_share else _day(line[expiry_at][:10]),
             strike_text(line[strike_at]) if is_option else None,
-            line[option_at] if is_option else None,
+            OptionType(line[option_at]).value if is_option else None,
             *extras(line),
         )
 
@@ -241,6 +243,12 @@ def _whole(text: str) -> int:
 def _tick(paise: str) -> str | None:
     tick = Decimal(paise) / 100
     return f"{tick.normalize():f}" if tick > 0 else None
+
+
+@lru_cache(maxsize=512)
+def _day(text: str) -> str:
+    """Raises ValueError."""
+    return date.fromisoformat(text).isoformat()
 
 
 @lru_cache(maxsize=16384)

@@ -40,6 +40,8 @@ PRODUCTS: Mapping[str, Product] = MappingProxyType(
 _DEAD_TOKEN_CODES = frozenset({"DH-901", "807", "808", "809"})
 _NO_ACCESS_CODES = frozenset({"DH-902", "DH-903", "DH-911"})
 _FINAL_CODES = frozenset({"DH-905", "DH-906", "DH-907"})
+_UNREADABLE = (KeyError, TypeError, ValueError, OverflowError, InvalidOperation)
+_MOST = 10**12
 
 
 def order_body(client_id: str, request: OrderRequest) -> dict[str, Any]:
@@ -148,10 +150,10 @@ def read_order(row: Row) -> BrokerOrder | None:
     """One order of the book; None when it lacks what an order must have, which makes the whole list incomplete."""
     status = text(row, "orderStatus").upper()
     try:
-        quantity, filled = int(row["quantity"]), int(row.get("filledQty") or row.get("filled_qty") or 0)
+        quantity, filled = _units(row["quantity"]), _units(row.get("filledQty") or row.get("filled_qty") or 0)
         average, price = _rupees(row.get("averageTradedPrice")), _rupees(row.get("price"))
         trigger_price = _rupees(row.get("triggerPrice"))
-    except (KeyError, TypeError, ValueError, OverflowError, InvalidOperation):
+    except _UNREADABLE:
         return None
     if not status or not text(row, "orderId"):
         return None
@@ -182,8 +184,8 @@ def sum_fills(rows: list[Row]) -> dict[str, PastFill]:
     pieces: dict[str, list[tuple[int, Decimal]]] = {}
     for row in rows:
         try:
-            piece = int(row["tradedQuantity"]), Decimal(str(row["tradedPrice"]))
-        except (KeyError, TypeError, ValueError, InvalidOperation):
+            piece = _units(row["tradedQuantity"]), _amount(row["tradedPrice"])
+        except _UNREADABLE:
             raise BrokerUnavailable("Dhan's trade history has an entry that cannot be read") from None
         if piece[0] > 0:
             pieces.setdefault(text(row, "orderId"), []).append(piece)
@@ -196,6 +198,20 @@ def _summed(traded: list[tuple[int, Decimal]]) -> PastFill:
     return PastFill(quantity=quantity, average_price=(worth / quantity).quantize(Decimal("0.01")))
 
 
+def _units(value: Any) -> int:
+    """Raises ValueError for what no order can have: the desk would fail on such a number only when it stores it."""
+    units = int(value)
+    if not 0 <= units <= _MOST:
+        raise ValueError("no order has so many units")
+    return units
+
+
 def _rupees(value: Any) -> Decimal | None:
-    amount = Decimal(str(value)) if value is not None else Decimal(0)
-    return amount or None
+    return None if value is None else _amount(value) or None
+
+
+def _amount(value: Any) -> Decimal:
+    amount = Decimal(str(value))
+    if abs(amount) > _MOST:
+        raise ValueError("no price is so high")
+    return amount

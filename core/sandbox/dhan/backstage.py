@@ -1,6 +1,5 @@
 """What tests and the chat page do behind the broker's back: script faults, change rules, read the whole ledger."""
 
-import json
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +11,7 @@ from core.sandbox.dhan.faults import BadScript, Faults
 from core.sandbox.dhan.limits import Limits
 from core.sandbox.dhan.trading import Trading
 from core.sandbox.dhan.wire import order_json, trade_json
+from core.sandbox.json_body import read_json
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Backstage:
     async def script(self, request: Request) -> Response:
         """POST one fault as an object, see `faults.py` for its fields."""
         try:
-            self.faults.script(json.loads(await request.body()))
+            self.faults.script(await read_json(request))
         except BadScript as error:
             return JSONResponse({"error": str(error)}, HTTPStatus.BAD_REQUEST)
         return JSONResponse(self.faults.listed())
@@ -38,19 +38,19 @@ class Backstage:
     async def set_limits(self, request: Request) -> Response:
         """POST {"second": 10, "minute": 250, …}; a window left out has no limit, so {} switches them all off."""
         try:
-            self.limits.set(json.loads(await request.body()))
+            self.limits.set(await read_json(request))
         except KeyError as error:
             return JSONResponse({"error": f"no such window: {error}"}, HTTPStatus.BAD_REQUEST)
         return JSONResponse(self.limits.allowed)
 
     async def set_duplicates(self, request: Request) -> Response:
         """POST {"refuse": true} to have a repeated correlationId refused; by default it makes a second order."""
-        self.trading.refuse_duplicates = bool(json.loads(await request.body())["refuse"])
+        self.trading.refuse_duplicates = bool((await read_json(request))["refuse"])
         return JSONResponse({"refuse": self.trading.refuse_duplicates})
 
     async def set_depository(self, request: Request) -> Response:
         """POST {"ddpi": false, "approved": {"INE…": 10}}: whether, and how many, shares may leave the depository."""
-        wish = json.loads(await request.body())
+        wish = await read_json(request)
         controls = self.trading.controls
         controls.has_ddpi = bool(wish.get("ddpi", True))
         controls.approved = {isin: int(count) for isin, count in wish.get("approved", {}).items()}

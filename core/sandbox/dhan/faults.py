@@ -61,8 +61,6 @@ class Kind(StrEnum):
     TWICE = "twice"  # one request, two orders
 
 
-_ACTS_UNLESS_TOLD = {Kind.BAD_JSON, Kind.NO_ID, Kind.HALF_REPLY, Kind.DRIP}
-_OF_AN_ORDER = {Kind.LATE_REJECT, Kind.STUCK, Kind.TWICE}
 _DEFAULT_REJECTION = "RMS:You have insufficient funds. Please add Rs.1000.00 to trade."
 
 
@@ -82,10 +80,6 @@ class Fault:
     headers: dict[str, str] | None = None
     text: str = _DEFAULT_REJECTION
     until: float | None = None
-
-    @property
-    def of_the_order(self) -> bool:
-        return self.kind in _OF_AN_ORDER
 
 
 class Faults:

@@ -10,10 +10,10 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from core.clock import Clock, SystemClock
+from core.sandbox.json_body import read_json
 from core.sandbox.telegram.chat import Chat
 from core.sandbox.telegram.errors import BotApiError
 from core.sandbox.telegram.menus import commands_for
-from core.sandbox.telegram.wire import read_json
 from core.settings import PaperAccount
 
 _OPERATOR = PaperAccount.OPERATOR_ID

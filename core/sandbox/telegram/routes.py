@@ -9,13 +9,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from core.sandbox.dhan.connection import HangUp
+from core.sandbox.json_body import read_json
 from core.sandbox.telegram.chat import Chat
 from core.sandbox.telegram.errors import BotApiError
 from core.sandbox.telegram.faults import Fault, FaultKind
 from core.sandbox.telegram.messages import Posted
 from core.sandbox.telegram.methods import find_method
 from core.sandbox.telegram.people import BOT
-from core.sandbox.telegram.wire import read_json, read_parameters
+from core.sandbox.telegram.wire import read_parameters
 from core.settings import PaperAccount
 
 

@@ -7,7 +7,6 @@ from email.parser import BytesHeaderParser
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from core.sandbox.telegram.errors import BotApiError, bad_request
@@ -101,16 +100,3 @@ def _split(body: bytes, content_type: str) -> tuple[dict[str, str], dict[str, Up
         else:
             uploads[name] = Upload(name=file_name, mime_type=headers.get_content_type(), content=content)
     return fields, uploads
-
-
-async def read_json(request: Request) -> dict[str, Any]:
-    """The body of a call that a page or a test makes; only real JSON, so that no foreign site can post it."""
-    if not request.headers.get("content-type", "").startswith("application/json"):
-        raise HTTPException(415, "send application/json")
-    try:
-        value = json.loads(await request.body())
-    except ValueError:
-        raise HTTPException(400, "not JSON") from None
-    if not isinstance(value, dict):
-        raise HTTPException(400, "send a JSON object")
-    return cast("dict[str, Any]", value)

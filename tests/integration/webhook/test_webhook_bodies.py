@@ -70,6 +70,14 @@ def test_broken_json_with_our_secret_in_it_is_kept_without_the_secret(web: Runni
     assert SECRET not in stored.body + stored.reason
 
 
+@pytest.mark.parametrize("field", ["symbol", "note", "comment"])
+def test_a_secret_that_stands_in_another_field_too_is_kept_nowhere(web: RunningWeb, field: str) -> None:
+    web.post(an_alert_text(**{field: SECRET}))
+    [kept] = web.stored()
+    assert SECRET not in kept.body
+    assert SECRET not in kept.reason
+
+
 def test_broken_json_with_a_wrong_secret_in_it_leaves_no_row(web: RunningWeb) -> None:
     reply = web.post(an_alert_text(secret="wrong-secret").replace(",", "", 1))
     assert (reply.status_code, reply.json()) == (401, INVALID)

@@ -84,6 +84,18 @@ def test_a_database_that_lost_a_table_it_writes_to_answers_503(web: RunningWeb, 
     assert asks_to_send_again(web.post(an_alert_text()))
 
 
+def test_a_damaged_database_answers_503_and_says_so_wherever_it_is_asked(web: RunningWeb) -> None:
+    spoil(web)
+    assert asks_to_send_again(web.post(an_alert_text()))
+    assert [web.client.get(page).status_code for page in ("/health", "/ready")] == [503, 503]
+
+
+def spoil(web: RunningWeb) -> None:
+    """Every page of the file and of its log becomes nonsense."""
+    for file in web.settings.munshi_data_dir.glob("munshi.db*"):
+        file.write_bytes(b"nonsense" * (file.stat().st_size // 8))
+
+
 def lose(web: RunningWeb, table: str) -> None:
     with web.database.transaction() as connection:
         connection.exec_driver_sql(f"DROP TABLE {table}")

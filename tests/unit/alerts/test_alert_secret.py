@@ -3,7 +3,9 @@ import json
 import pytest
 from alert_samples import SHARE, body, message
 
+from core.alerts.fields import shown
 from core.alerts.parse import (
+    hide,
     parse_alert,
     read_alert_text,
     secret_in,
@@ -94,3 +96,10 @@ def test_what_is_stored_shows_every_byte_and_is_capped() -> None:
 
 def test_a_secret_across_the_cap_is_never_stored() -> None:
     assert "hunter2" not in without_secret(b'{"a":"' + b"x" * 16_355 + b'","secret":"' + SECRET.encode() + b'"}')
+
+
+@pytest.mark.parametrize("secret", ["sixteen-letters!", "x" * 60])
+def test_a_secret_is_hidden_in_a_sentence_that_shows_only_its_beginning(secret: str) -> None:
+    sentence = f"The alert: symbol is {shown(secret)}; it must be a symbol. Not {secret}."
+    assert "xxx" not in (hidden := hide(secret, sentence))
+    assert secret not in hidden

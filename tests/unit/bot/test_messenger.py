@@ -15,7 +15,7 @@ from bot.messenger import TelegramMessenger
 from core.domain.notice import Notice
 from core.domain.order import OrderState
 from core.errors import TelegramUnavailable
-from core.notifications import Card, ChatUnreachable, Message
+from core.notifications import Card, ChatUnreachable, Message, MessageRefused
 from core.settings import Mode
 from tests.integration.paper_telegram import OPERATOR, STRANGER, Sandbox, running
 from tests.unit.bot.reports import order, report
@@ -145,8 +145,9 @@ async def ring_with(error: TelegramError) -> None:
 
 @pytest.mark.parametrize("name", sorted(FAMILY))
 async def test_every_error_of_telegram_becomes_ours(name: str) -> None:
-    expected = ChatUnreachable if issubclass(FAMILY[name], Forbidden) else TelegramUnavailable
-    with pytest.raises(expected):
+    ours = {Forbidden: ChatUnreachable, BadRequest: MessageRefused}
+    expected = [ours[theirs] for theirs in ours if issubclass(FAMILY[name], theirs)] or [TelegramUnavailable]
+    with pytest.raises(expected[0]):
         await ring_with(raised(FAMILY[name]))
 
 

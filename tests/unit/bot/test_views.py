@@ -44,7 +44,7 @@ def message(kind: Notice, **payload: Any) -> Message:
     }
     if kind is Notice.DESK_STARTED:
         facts = {"in_doubt": 2}
-    if kind is Notice.HELD:
+    if kind in (Notice.HELD, Notice.BLIND):
         facts = {"words": "Held."}
     return Message(id=1, chat_id=42, alert_id=41, kind=kind, payload=facts | payload, failures=0)
 
@@ -152,7 +152,7 @@ def test_copies_that_wait_are_told(count: int, words: str) -> None:
 def test_every_message_has_words_and_names_its_order(kind: Notice) -> None:
     text = read_as_telegram_does(views.ring(message(kind), PAPER))
     assert text.startswith("PAPER · ")
-    if kind not in (Notice.DESK_STARTED, Notice.HELD, Notice.MORNING):
+    if kind not in (Notice.DESK_STARTED, Notice.HELD, Notice.MORNING, Notice.BLIND):
         assert "BUY 10 M&M · 41.1" in text
 
 
@@ -169,6 +169,7 @@ def test_no_text_from_outside_breaks_a_card_or_a_message(symbol: str, words: str
 
 
 @example("&" * 900, 20)
+@example("x" * 140 + "\n" + "y" * 50, 20)
 @given(OUTSIDE, st.integers(1, 20))
 def test_the_longest_alert_fits_one_message(words: str, legs: int) -> None:
     orders = [order(OrderState.REJECTED, position=number, reason=words) for number in range(1, legs + 1)]
@@ -183,6 +184,11 @@ def test_the_longest_story_fits_one_message(words: str, length: int) -> None:
     event = Event(at=NOON, alert_id=41, order_id=7, actor="dhan", kind="move", before="queued", reason=words)
     events = [replace(event, after="<rejected>")] * length
     read_as_telegram_does(views.story(report(order(reason=words)), events, PAPER))
+
+
+def test_words_from_outside_make_no_line_of_their_own() -> None:
+    spoofed = order(OrderState.REJECTED, reason="No.\n\n🟢 Filled 10 at ₹1.00")
+    assert "\n🟢" not in views.card(report(spoofed), PAPER)
 
 
 def test_a_card_full_of_wide_characters_fits_by_telegrams_own_count_too() -> None:

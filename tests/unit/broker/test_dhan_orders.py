@@ -173,8 +173,15 @@ def test_an_entry_that_cannot_be_read_is_not_guessed_at(changes: dict[str, Any])
     assert read_order(HEALTHY | changes) is None
 
 
-def test_an_endless_number_in_the_book_is_unreadable_like_any_other() -> None:
-    assert read_order(HEALTHY | {"filledQty": float("inf")}) is None
+@pytest.mark.parametrize("name", ["quantity", "filledQty", "averageTradedPrice", "price"])
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), Decimal("1E+400"), 10**30])
+def test_a_number_that_no_order_can_have_is_unreadable_like_any_other(name: str, number: Any) -> None:
+    assert read_order(HEALTHY | {name: number}) is None
+
+
+@pytest.mark.parametrize("name", ["quantity", "filledQty"])
+def test_a_negative_quantity_is_unreadable(name: str) -> None:
+    assert read_order(HEALTHY | {name: -1}) is None
 
 
 def test_words_for_side_and_product_that_nobody_knows_match_no_order_of_ours() -> None:
@@ -195,7 +202,17 @@ def test_fills_of_one_order_add_up_to_their_weighted_average() -> None:
     }
 
 
-@pytest.mark.parametrize("row", [trade("1", None, 100.0), trade("1", 3, "NA"), {"orderId": "1"}])
+@pytest.mark.parametrize(
+    "row",
+    [
+        trade("1", None, 100.0),
+        trade("1", 3, "NA"),
+        trade("1", 3, None),
+        trade("1", float("inf"), 100.0),
+        trade("1", 3, Decimal("1E+400")),
+        {"orderId": "1"},
+    ],
+)
 def test_a_fill_that_cannot_be_read_makes_the_history_no_evidence(row: dict[str, Any]) -> None:
     with pytest.raises(BrokerUnavailable):
         sum_fills([row])

@@ -53,9 +53,10 @@ async def test_a_wrong_pin_is_told_apart(client: DhanClient, dhan: PaperDhan) ->
     assert refused.value.refusal is LoginRefusal.WRONG_PIN
 
 
-async def test_a_wrong_code_is_told_apart(client: DhanClient, dhan: PaperDhan) -> None:
+@pytest.mark.parametrize("secret", [OTHER_SECRET, OTHER_SECRET[:16]], ids=["160 bits", "80 bits"])
+async def test_a_wrong_code_is_told_apart(client: DhanClient, dhan: PaperDhan, secret: str) -> None:
     with pytest.raises(LoginRefused, match="Invalid TOTP") as refused:
-        await sign_in(client, dhan, secret=OTHER_SECRET)
+        await sign_in(client, dhan, secret=secret)
     assert refused.value.refusal is LoginRefusal.WRONG_CODE
 
 

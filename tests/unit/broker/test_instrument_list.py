@@ -159,6 +159,21 @@ def test_a_share_with_a_tick_of_zero_is_skipped_since_no_price_fits_it(shelf: Sh
     assert shelf.load(share("ZEROTICK", "1", tick="0.0000")).skipped == 1
 
 
+@pytest.mark.parametrize("written", ["26-11-2026 14:30", "", "NA"])
+def test_a_contract_without_a_readable_last_day_is_skipped(shelf: Shelf, written: str) -> None:
+    row = future("RELIANCE", "2026-11-26", "1").replace("2026-11-26 14:30:00", written)
+    assert shelf.load(row).skipped == 1
+
+
+def test_an_option_that_is_neither_call_nor_put_is_skipped(shelf: Shelf) -> None:
+    row = option("NIFTY", "2026-11-26", "26000", "CE", "1").replace(",CE,", ",XX,")
+    assert shelf.load(row).skipped == 1
+
+
+def test_a_lot_that_no_contract_has_is_skipped(shelf: Shelf) -> None:
+    assert shelf.load(future("RELIANCE", "2026-11-26", "1", lot="1e30")).skipped == 1
+
+
 def test_an_option_without_a_strike_does_not_hide_its_neighbours(shelf: Shelf) -> None:
     nameless = option("NIFTY", "2026-12-01", "26050", "CE", "50").replace("26050.00000", "")
     shelf.load(nameless, option("NIFTY", "2026-12-01", "26000", "CE", "51"))

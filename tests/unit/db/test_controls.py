@@ -49,6 +49,12 @@ def test_lifting_what_is_not_held_changes_and_tells_nothing(connection: Connecti
     assert told(connection) == []
 
 
+def test_a_stop_switch_that_is_on_keeps_its_first_reason(connection: Connection) -> None:
+    hold(connection, Hold.PAUSED, "Paused by the desk: Dhan has 2 orders for this one.")
+    assert not controls.pause(connection, at=NOON, actor=journal.operator(42))
+    assert controls.holds(connection) == {Hold.PAUSED: "Paused by the desk: Dhan has 2 orders for this one."}
+
+
 def test_the_stop_switch_names_who_threw_it(connection: Connection) -> None:
     actor = journal.operator(42)
     assert controls.pause(connection, at=NOON, actor=actor)

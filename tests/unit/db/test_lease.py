@@ -34,6 +34,15 @@ def test_another_desk_waits_until_the_lease_has_run_out(connection: Connection, 
     assert acquired(connection, "b", clock.now()) == 2
 
 
+def test_a_clock_that_was_set_back_keeps_nobody_out_for_longer(connection: Connection, clock: FrozenClock) -> None:
+    acquired(connection, "a")
+    clock.advance(-LASTS.total_seconds() + 0.001)
+    assert acquired(connection, "b", clock.now()) is None
+    clock.advance(-3600)
+    assert acquired(connection, "b", clock.now()) == 2
+    assert not leases.is_held(connection, 1, clock.now())
+
+
 def test_the_desk_before_can_neither_act_nor_renew_nor_release_after_another_took_over(connection: Connection) -> None:
     acquired(connection, "a")
     later = NOON + LASTS

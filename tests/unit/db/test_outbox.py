@@ -81,6 +81,29 @@ def test_a_card_is_owed_again_after_the_next_change(connection: Connection, cloc
     assert card.id in [owed.id for owed in due_cards(connection, clock)]
 
 
+def test_a_card_that_is_drawn_again_keeps_its_buttons_good(connection: Connection, clock: FrozenClock) -> None:
+    card = a_card(connection, clock)
+    version = version_of(connection, card)
+    show(connection, card, version)
+    journal.redraw_cards(connection, card.alert_id, clock.now())
+    assert version_of(connection, card) == version
+    assert card.id in [owed.id for owed in due_cards(connection, clock)]
+    show(connection, card, version)
+    assert card.id not in [owed.id for owed in due_cards(connection, clock)]
+
+
+def test_a_card_that_keeps_changing_keeps_its_place_in_the_line(connection: Connection, clock: FrozenClock) -> None:
+    first = a_card(connection, clock)
+    clock.advance(1)
+    second = a_card(connection, clock)
+    clock.advance(1)
+    change(connection, first, clock)
+    assert [owed.id for owed in due_cards(connection, clock) if owed.id in (first.id, second.id)] == [
+        first.id,
+        second.id,
+    ]
+
+
 def test_what_was_put_off_is_left_alone_until_then(connection: Connection, clock: FrozenClock) -> None:
     card = a_card(connection, clock)
     notifications.ring(connection, Notice.HELD, at=NOON)

@@ -55,6 +55,12 @@ def test_live_mode_needs_its_account_bot_and_operators_and_names_all_that_is_mis
     ]
 
 
+@pytest.mark.parametrize("name", ["DHAN_API_URL", "DHAN_AUTH_URL", "DHAN_INSTRUMENTS_URL"])
+def test_live_mode_sends_no_secret_in_clear_text(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    [fault] = faults(monkeypatch, **LIVE, **{name: "http://api.dhan.co/v2"})
+    assert fault == f"{name}: an address outside this machine must begin with https:// or wss://"
+
+
 def test_live_mode_with_all_it_needs_speaks_to_the_real_dhan(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = loaded(monkeypatch, **LIVE)
     assert not settings.paper
@@ -98,9 +104,11 @@ def test_paper_mode_talks_to_no_foreign_host(monkeypatch: pytest.MonkeyPatch, na
     assert fault == f"{name}: paper mode talks only to this machine or to Dhan's sandbox, not to {host}"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:9", "localhost", "[::1]:9", "sandbox.dhan.co", "LOCALHOST"])
-def test_paper_mode_talks_to_this_machine_and_to_dhans_sandbox(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    assert loaded(monkeypatch, DHAN_API_URL=f"http://{host}/v2").dhan_api == f"http://{host}/v2"
+@pytest.mark.parametrize(
+    "root", ["http://127.0.0.1:9", "http://localhost", "http://[::1]:9", "https://sandbox.dhan.co", "http://LOCALHOST"]
+)
+def test_paper_mode_talks_to_this_machine_and_to_dhans_sandbox(monkeypatch: pytest.MonkeyPatch, root: str) -> None:
+    assert loaded(monkeypatch, DHAN_API_URL=f"{root}/v2").dhan_api == f"{root}/v2"
 
 
 @pytest.mark.parametrize("name", ["WEBHOOK_SECRET", "ADMIN_TOKEN"])
@@ -125,6 +133,14 @@ def test_a_secret_that_can_be_guessed_is_refused(monkeypatch: pytest.MonkeyPatch
         ("LOG_FORMAT", "xml"),
         ("TOKEN_KEYS", "no-key-at-all"),
         ("DATABASE_URL", "munshi.db"),
+        ("DHAN_API_URL", "http://[::1"),
+        ("DHAN_API_URL", "http://127.0.0.1:99999/v2"),
+        ("DHAN_AUTH_URL", "ftp://127.0.0.1/"),
+        ("DHAN_INSTRUMENTS_URL", "http://sandbox.dhan.co/list.csv"),
+        ("DHAN_TOTP_SECRET", "JBSW Y3DP EHPK 3PXP"),
+        ("DHAN_TOTP_SECRET", "JBSWY3DPEHPK3PX1"),
+        ("DHAN_TOTP_SECRET", "JBSWY3DPEHPK3PXPA"),
+        ("DHAN_TOTP_SECRET", "JBSWY3DP"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -68,10 +68,12 @@ def at_broker(connection: Connection, **values: Any) -> Order:
     return order
 
 
-def in_doubt(connection: Connection, state: OrderState = OrderState.UNKNOWN, **values: Any) -> Order:
+def in_doubt(
+    connection: Connection, state: OrderState = OrderState.UNKNOWN, *, name: str = NAME, **values: Any
+) -> Order:
     order = an_order(connection, state=state, **values)
     asked = state in (OrderState.NEEDS_OPERATOR, OrderState.DROPPED)
-    an_attempt(connection, order, AttemptState.ABSENT if asked else AttemptState.UNKNOWN, at=_a_while_ago())
+    an_attempt(connection, order, AttemptState.ABSENT if asked else AttemptState.UNKNOWN, name=name, at=_a_while_ago())
     return order
 
 

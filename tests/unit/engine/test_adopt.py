@@ -19,8 +19,9 @@ from core.domain.notice import Notice
 from core.domain.order import MOVES, OrderState
 from core.engine.adopt import adopt, follow
 from core.engine.reconcile import follow_all
+from core.engine.resolve import doubt_unfinished
 from tests.builders import NOON, an_order
-from tests.unit.engine.rows import MOMENT, again, an_attempt, at_broker, in_doubt, last_words, report, rings
+from tests.unit.engine.rows import MOMENT, WALL, again, an_attempt, at_broker, in_doubt, last_words, report, rings
 
 ENDINGS = {
     BrokerState.FILLED: (OrderState.FILLED, Notice.FILLED),
@@ -239,3 +240,12 @@ def test_a_conflict_that_the_operator_answered_stops_the_desk_no_more(connection
     controls.resume(connection, at=NOON, actor=journal.operator(42))
     follow_all(connection, book, MOMENT)
     assert controls.holds(connection) == {}
+
+
+def test_an_order_that_changed_since_it_was_seen_keeps_its_look_ups(connection: Connection) -> None:
+    seen = an_order(connection, state=OrderState.SUBMITTING)
+    attempt = an_attempt(connection, seen, AttemptState.OPEN)
+    doubt_unfinished(connection, MOMENT)
+    adopt(connection, seen, report(seen, BrokerState.WORKING), MOMENT)
+    assert again(connection, seen).state is OrderState.UNKNOWN
+    assert [due.id for due in attempts.due_for_lookup(connection, WALL)] == [attempt.id]

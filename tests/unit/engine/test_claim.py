@@ -213,6 +213,7 @@ def test_a_later_leg_asks_after_an_earlier_one_that_went_badly(connection: Conne
     asking = again(connection, leg)
     assert asking.state is OrderState.AWAITING_APPROVAL
     assert asking.reason == f"Leg 1 ended {state}: this leg goes only if you approve it again."
+    assert rings(connection) == [Notice.NEEDS_OPERATOR]
 
 
 def test_a_later_leg_that_was_approved_after_the_failure_of_an_earlier_one_goes(connection: Connection) -> None:

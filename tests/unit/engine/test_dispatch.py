@@ -1,18 +1,25 @@
 """Sending what is due, over real HTTP: one POST per claim, and never a second one without looking first."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from core import controls, failpoints, journal
+from core.clock import SystemClock
 from core.controls import Hold
+from core.db import leases
+from core.db.leases import LASTS
 from core.db.tables import attempts
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Mode, OrderState
+from core.engine.claim import LeaseLost
 from core.engine.dispatch import AT_ONCE
+from core.engine.record import Moment
+from core.engine.resolve import doubt_unfinished
 from core.failpoints import Point
 from tests.builders import until
 from tests.integration.paper_dhan import india
@@ -122,6 +129,35 @@ async def test_finishing_waits_for_what_is_under_way(floor: Floor) -> None:
         assert floor.now(order).state is OrderState.WORKING
 
 
+async def test_what_does_not_end_in_time_is_left_to_the_next_start(floor: Floor) -> None:
+    floor.dhan.script("place", "hang")
+    order = floor.order()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        await floor.dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+        await until(lambda: floor.now(order).state is OrderState.SUBMITTING)
+        await floor.dispatcher.finish(within=0.1)
+    assert floor.now(order).state is OrderState.SUBMITTING
+    assert floor.attempts(order)[0].state is AttemptState.OPEN
+
+
+async def test_a_desk_that_slept_through_its_lease_sends_nothing(floor: Floor) -> None:
+    def sleep_through_it(point: Point) -> None:
+        if point is Point.CLAIMED:
+            time.sleep(LASTS.total_seconds() + 0.1)
+            with floor.database.transaction() as connection:
+                moment = Moment(now=floor.clock.now(), wall=SystemClock().now())
+                assert leases.acquire(connection, holder="another", nudge_port=1, at=moment.wall) == floor.epoch + 1
+                doubt_unfinished(connection, moment)
+
+    failpoints.install(sleep_through_it)
+    order = floor.order()
+    with pytest.raises(ExceptionGroup) as ended:
+        await floor.send()
+    assert ended.group_contains(LeaseLost)
+    assert floor.now(order).state is OrderState.UNKNOWN
+    assert placements(floor) == 0
+
+
 @pytest.mark.parametrize("hold", [Hold.PAUSED, Hold.STARTING, Hold.NOT_LIVE])
 async def test_under_a_hold_nothing_is_sent(floor: Floor, hold: Hold) -> None:
     with floor.database.transaction() as connection:
@@ -191,7 +227,7 @@ async def test_a_refusal_that_the_look_up_contradicts_is_no_refusal(floor: Floor
     order = await floor.sent()
     assert order.state is OrderState.WORKING
     assert order.broker_order_id == floor.dhan.book()[0]["orderId"]
-    assert told(floor) == []
+    assert told(floor) == [Notice.FOUND]
 
 
 async def test_a_name_that_dhan_refuses_as_used_is_the_order_it_has(floor: Floor) -> None:

@@ -92,6 +92,6 @@ async def test_a_request_that_became_two_orders_is_found_out(floor: Floor) -> No
     order = await floor.sent()
     await floor.follow_book()
     with floor.database.snapshot() as connection:
-        assert "2 orders under one name" in controls.holds(connection)[controls.Hold.PAUSED]
+        assert "2 orders for this one" in controls.holds(connection)[controls.Hold.PAUSED]
     assert floor.now(order).state in (OrderState.WORKING, OrderState.FILLED)
     assert floor.dhan.ledger()["placements"] == 1

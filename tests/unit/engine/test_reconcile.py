@@ -1,6 +1,5 @@
 """Keeping orders in step with the broker's book: today's, and what was left from days that are over."""
 
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,16 +7,18 @@ from sqlalchemy import Connection
 
 from core import controls
 from core.broker.port import BrokerState, PastFill
+from core.controls import Hold
 from core.db import orders
 from core.domain.alert import Product
+from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
-from core.domain.order import AT_BROKER, Mode, OrderState
+from core.domain.order import AT_BROKER, IN_DOUBT, Mode, OrderState
 from core.engine.reconcile import broker_day, close_past_days, follow_all, left_behind
 from core.engine.record import Moment
-from tests.builders import NOON
+from tests.builders import an_order
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor
-from tests.unit.engine.rows import MOMENT, WALL, again, at_broker, in_doubt, last_words, report, rings
+from tests.unit.engine.rows import MOMENT, WALL, again, an_attempt, at_broker, in_doubt, last_words, report, rings
 
 NEXT_MORNING = india("2026-11-26 08:00")
 EVENING = india("2026-11-25 19:00")
@@ -50,11 +51,59 @@ def test_two_orders_under_one_name_of_ours_are_an_alarm(connection: Connection) 
     assert Notice.CONFLICT in rings(connection)
 
 
-def test_a_dropped_order_is_watched_for_two_days(connection: Connection) -> None:
-    order = in_doubt(connection, OrderState.DROPPED)
-    late = Moment(now=NOON + timedelta(days=2, seconds=1), wall=WALL)
-    follow_all(connection, [report(order, BrokerState.WORKING)], late)
-    assert again(connection, order).state is OrderState.DROPPED
+def test_an_order_in_doubt_that_the_book_shows_is_found_there(connection: Connection) -> None:
+    for state in sorted(IN_DOUBT):
+        order = in_doubt(connection, state, name=f"MU{state.upper()}")
+        follow_all(connection, [report(order, BrokerState.WORKING, correlation_id=f"MU{state.upper()}")], MOMENT)
+        assert again(connection, order).state is OrderState.WORKING
+
+
+def test_two_orders_for_one_in_doubt_are_an_alarm_and_one_is_followed(connection: Connection) -> None:
+    order = in_doubt(connection)
+    rejected = report(order, BrokerState.REJECTED, order_id="1")
+    twins = [report(order, BrokerState.FILLED, order_id=number) for number in ("2", "3")]
+    follow_all(connection, [rejected, *twins], MOMENT)
+    assert again(connection, order).broker_order_id == "2"
+    assert "2 orders for this one: 2, 3" in last_words(connection)
+
+
+def test_a_try_called_absent_that_turns_up_beside_the_second_one_is_an_alarm(connection: Connection) -> None:
+    order = at_broker(connection, broker_order_id="2")
+    an_attempt(connection, order, AttemptState.ABSENT, number=2, name="MUFIRST")
+    late = report(order, BrokerState.FILLED, order_id="1", correlation_id="MUFIRST")
+    follow_all(connection, [late, report(order, BrokerState.WORKING, order_id="2")], MOMENT)
+    assert rings(connection) == [Notice.CONFLICT]
+    assert list(controls.holds(connection)) == [Hold.PAUSED]
+
+
+@pytest.mark.parametrize("state", [OrderState.REJECTED, OrderState.EXPIRED, OrderState.DECLINED])
+def test_an_order_that_ended_here_and_lives_at_dhan_is_an_alarm(connection: Connection, state: OrderState) -> None:
+    order = an_order(connection, state=state)
+    an_attempt(connection, order, AttemptState.NOT_SENT)
+    book = [report(order, BrokerState.WORKING)]
+    follow_all(connection, book, MOMENT)
+    follow_all(connection, book, MOMENT)
+    assert rings(connection) == [Notice.CONFLICT]
+    assert f"which is {state} here" in last_words(connection)
+
+
+@pytest.mark.parametrize("state", [BrokerState.REJECTED, BrokerState.CANCELLED, BrokerState.LAPSED])
+def test_a_second_row_that_came_to_nothing_is_no_alarm(connection: Connection, state: BrokerState) -> None:
+    order = at_broker(connection)
+    nothing = report(order, state, order_id="1")
+    follow_all(connection, [nothing, report(order, BrokerState.RECEIVED)], MOMENT)
+    refused = an_order(connection, state=OrderState.REJECTED)
+    an_attempt(connection, refused, AttemptState.REFUSED, name="MUREFUSED")
+    follow_all(connection, [report(refused, state, order_id="2", correlation_id="MUREFUSED")], MOMENT)
+    assert rings(connection) == []
+
+
+def test_an_order_that_is_being_sent_is_left_to_its_answer(connection: Connection) -> None:
+    order = an_order(connection, state=OrderState.SUBMITTING)
+    an_attempt(connection, order, AttemptState.OPEN)
+    follow_all(connection, [report(order, BrokerState.WORKING)], MOMENT)
+    assert again(connection, order) == order
+    assert rings(connection) == []
 
 
 def test_an_order_belongs_to_the_day_on_which_the_exchange_sees_it(connection: Connection) -> None:
@@ -145,3 +194,15 @@ async def test_a_fill_that_nobody_watched_is_found_in_the_history_the_next_morni
     filled = floor.now(order)
     assert (filled.state, filled.filled_quantity) == (OrderState.FILLED, 10)
     assert filled.average_price is not None
+
+
+async def test_a_history_that_cannot_be_read_holds_nothing_up(floor: Floor) -> None:
+    order = await floor.sent()
+    floor.clock.instant = NEXT_MORNING
+    await floor.sign_in()
+    no_data = {"errorType": "Data_Error", "errorCode": "DH-907", "errorMessage": "No data present"}
+    floor.dhan.script("trades", "status", status=400, body=no_data)
+    await floor.follow_book()
+    assert floor.now(order).state is OrderState.WORKING
+    await floor.follow_book()
+    assert floor.now(order).state is OrderState.FILLED

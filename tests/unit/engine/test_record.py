@@ -14,6 +14,7 @@ from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine.claim import Claim
 from core.engine.record import FIRST_LOOKUP, MOST_POSTS, Moment, not_yet, record
+from core.engine.resolve import doubt_unfinished
 from core.engine.words import explain
 from tests.builders import NOON, an_order
 from tests.unit.engine.rows import MOMENT, WALL, again, claimed, last_words, rings
@@ -37,6 +38,26 @@ def test_an_accepted_order_is_at_dhan_and_nothing_rings(connection: Connection) 
     assert (order.state, order.broker_order_id, order.confirmed) == (OrderState.WORKING, "52261125", False)
     assert attempts.get(connection, claim.attempt_id).state is AttemptState.ACCEPTED
     assert rings(connection) == []
+
+
+@pytest.mark.parametrize(
+    "late", [Accepted(order_id="52261125"), refused(Refusal.FINAL), NotSent(words="late"), Unknown(words="late")]
+)
+def test_an_answer_that_comes_after_another_desk_took_over_does_not_end_its_look_ups(
+    connection: Connection, late: Outcome
+) -> None:
+    claim = claimed(connection)
+    doubt_unfinished(connection, MOMENT)
+    record(connection, claim, late, MOMENT)
+    assert again(connection, claim.order).state is OrderState.UNKNOWN
+    assert [attempt.id for attempt in attempts.due_for_lookup(connection, WALL)] == [claim.attempt_id]
+
+
+def test_a_claim_that_another_desk_took_over_is_not_given_back(connection: Connection) -> None:
+    claim = claimed(connection)
+    doubt_unfinished(connection, MOMENT)
+    not_yet(connection, claim, "the look-up failed", MOMENT)
+    assert [attempt.id for attempt in attempts.due_for_lookup(connection, WALL)] == [claim.attempt_id]
 
 
 def test_an_unclear_answer_is_a_doubt_that_is_looked_up_a_second_later(connection: Connection) -> None:
@@ -74,6 +95,8 @@ def test_what_was_not_taken_is_tried_again_later_each_time_and_then_asked_about(
         now = order.retry_at
     assert delays == BACK_OFF
     assert order.state is OrderState.AWAITING_APPROVAL
+    assert rings(connection) == [Notice.NEEDS_OPERATOR]
+    assert "try 4" in last_words(connection)
     [attempt] = attempts.of_orders(connection, [order.id])
     assert (attempt.state, attempt.posts) == (AttemptState.NOT_SENT, MOST_POSTS)
 

@@ -13,7 +13,7 @@ from core.domain.notice import Notice
 from core.engine.relay import Relay
 from core.errors import TelegramUnavailable
 from core.failpoints import Point
-from core.notifications import Card, ChatUnreachable, Message
+from core.notifications import Card, ChatUnreachable, Message, MessageRefused
 from core.reports import AlertReport
 from tests.builders import NOON, FrozenClock, an_order
 from tests.unit.engine.rows import OPERATOR
@@ -26,26 +26,29 @@ class PulledPlug(Exception):
 
 
 class Recorder:
-    """Chats that note what they get; `trouble` by chat is raised instead."""
+    """Chats that note what they get; `trouble` by chat is raised instead, and what is `refused` is not taken."""
 
     def __init__(self) -> None:
         self.shown: list[tuple[int, int, int | None, int]] = []
         self.rung: list[tuple[int, str]] = []
         self.calls: list[int] = []
         self.trouble: dict[int, Exception] = {}
+        self.refused: set[int | str] = set()
 
     async def show_card(self, card: Card, report: AlertReport) -> int:
-        self._meet(card.chat_id)
+        self._meet(card.chat_id, card.alert_id)
         self.shown.append((card.chat_id, card.alert_id, card.message_id, report.alert.card_version))
         return card.message_id or 100 + len(self.shown)
 
     async def ring(self, message: Message) -> int:
-        self._meet(message.chat_id)
+        self._meet(message.chat_id, str(message.payload["words"]))
         self.rung.append((message.chat_id, str(message.payload["words"])))
         return 200 + len(self.rung)
 
-    def _meet(self, chat_id: int) -> None:
+    def _meet(self, chat_id: int, what: int | str) -> None:
         self.calls.append(chat_id)
+        if what in self.refused:
+            raise MessageRefused("can't parse entities")
         if chat_id in self.trouble:
             raise self.trouble[chat_id]
 
@@ -156,6 +159,21 @@ async def test_a_chat_that_blocked_the_bot_does_not_hold_up_the_others(
     await relay.deliver_due()
     assert {chat for chat, *_ in chats.shown} == {chat for chat, _ in chats.rung} == {OTHER}
     assert waits(database) == {OPERATOR: pytest.approx(600, abs=5)}
+
+
+async def test_a_message_that_telegram_refuses_does_not_silence_its_chat(
+    database: Database, relay: Relay, chats: Recorder
+) -> None:
+    chats.refused = {owe_card(database), "too odd"}
+    owe(database, "too odd", "news")
+    good = owe_card(database)
+    await drain(relay)
+    assert {alert for _, alert, *_ in chats.shown} == {good}
+    assert {words for _, words in chats.rung} == {"news"}
+    chats.refused = set()
+    let_time_pass(database)
+    await drain(relay)
+    assert len(chats.shown) == len(chats.rung) == 4
 
 
 async def test_telegrams_own_wish_is_obeyed_to_the_second(database: Database, relay: Relay, chats: Recorder) -> None:

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from core import approvals
+from core.approvals import Tap
 from core.clock import SystemClock
 from core.db import attempts as attempt_store
 from core.db.attempts import Attempt
@@ -14,6 +16,7 @@ from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine.record import Moment
 from core.engine.resolve import doubt_unfinished
+from core.errors import Refusal
 from tests.builders import an_order
 from tests.unit.engine.floor import Floor
 from tests.unit.engine.rows import an_attempt, rings
@@ -123,6 +126,19 @@ async def test_look_ups_come_at_one_three_eight_twenty_forty_five_and_seventy_fi
         attempt = await look_up(floor, order, age=age)
         assert attempt.next_lookup_at is not None
         assert (attempt.next_lookup_at - attempt.claimed_at).total_seconds() == pytest.approx(expected, abs=0.01)
+
+
+async def test_what_dhans_book_of_another_day_lacks_is_not_called_absent(floor: Floor) -> None:
+    order = await doubtful(floor, "drop_after")
+    floor.clock.pass_time(hours=20)
+    await floor.sign_in()
+    attempt = await look_up(floor, order, times=3, age=72_000)
+    asked = floor.now(order)
+    assert (asked.state, attempt.state) == (OrderState.NEEDS_OPERATOR, AttemptState.UNKNOWN)
+    assert "trades and holdings" in asked.reason
+    assert told(floor) == [Notice.UNKNOWN, Notice.NEEDS_OPERATOR]
+    with floor.database.transaction() as connection, pytest.raises(Refusal, match="look in Dhan's app first"):
+        approvals.send_again(connection, Tap(alert_id=order.alert_id, version=1, user_id=42, at=floor.clock.now()))
 
 
 async def test_a_look_up_waits_for_its_time(floor: Floor) -> None:

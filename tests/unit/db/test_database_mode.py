@@ -1,0 +1,31 @@
+"""Pretend money stays apart from real money: a database belongs to the mode that first opened it."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from core.bootstrap import open_database
+from core.db.migration import migrate
+from core.errors import BadSettings
+from core.settings import Mode, Settings, load
+
+
+def settings(folder: Path, mode: Mode) -> Settings:
+    live = {"dhan_client_id": "1", "telegram_bot_token": SecretStr("1:a"), "telegram_operators": "42"}
+    return load(munshi_data_dir=folder, munshi_mode=mode, **(live if mode is Mode.LIVE else {}))
+
+
+@pytest.mark.parametrize(("first", "then"), [(Mode.PAPER, Mode.LIVE), (Mode.LIVE, Mode.PAPER)])
+def test_a_database_of_the_other_mode_is_refused(tmp_path: Path, first: Mode, then: Mode) -> None:
+    migrate(settings(tmp_path, first))
+    open_database(settings(tmp_path, first)).close()
+    with pytest.raises(BadSettings, match=f"MUNSHI_MODE: .*{first} mode") as refused:
+        open_database(settings(tmp_path, then))
+    assert "MUNSHI_DATA_DIR" in str(refused.value)
+
+
+def test_a_database_opens_again_in_its_own_mode(tmp_path: Path) -> None:
+    migrate(settings(tmp_path, Mode.PAPER))
+    for _ in range(2):
+        open_database(settings(tmp_path, Mode.PAPER)).close()
