@@ -45,6 +45,8 @@ TARGETS = {
     "orders-64": Target(what="64 alerts at once, last order ÷ 64 direct calls", floor=3, goal=1.5),
     "drain": Target(what="queue drained at the broker's limits ÷ theory", floor=1.02, goal=1.01),
     "drain-429": Target(what="refusals for haste while draining", floor=0, goal=0, unit=""),
+    "drain-500": Target(what="10,000 due orders at 500/s ÷ theory", floor=1.015, goal=1.01),
+    "drain-500-429": Target(what="refusals for haste at 500/s", floor=0, goal=0, unit=""),
     "desk-p99": Target(what="ack p99 while the desk works ÷ while it does not", floor=2.0, goal=1.3),
     "instruments-seconds": Target(what="instrument file, 240,000 rows", floor=2.5, goal=1.8, unit=" s"),
     "instruments-mib": Target(what="the same, memory on top", floor=60, goal=30, unit=" MiB"),

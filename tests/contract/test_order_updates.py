@@ -1,6 +1,7 @@
 """The order-update socket: a word for every change, silence for a bad token, and nothing believed of what it says."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -27,6 +28,8 @@ async def listening(dhan: PaperDhan) -> AsyncIterator[tuple[list[None], asyncio.
     await until(lambda: heard)
     yield heard, connection
     connection.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await connection
 
 
 async def test_every_change_of_an_order_is_heard(dhan: PaperDhan) -> None:

@@ -1,6 +1,7 @@
 """Listening for order updates: connected again when the line ends, and a dead token is found out, not retried."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -43,6 +44,8 @@ async def listened(floor: Floor, line: Line, until_then: Callable[[], object]) -
     running = asyncio.create_task(listener.run())
     await until(until_then)
     running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
     return len(heard)
 
 
