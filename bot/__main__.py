@@ -11,6 +11,7 @@ from core.db.schema import WrongSchema
 from core.engine.claim import LeaseLost
 from core.engine.desk import Desk
 from core.errors import EX_CONFIG, BadSettings
+from core.login_link import LoginLinks
 from core.logs import set_up_logging
 from core.settings import Settings, load
 
@@ -20,7 +21,7 @@ EX_TEMPFAIL = 75
 async def serve(settings: Settings) -> None:
     """Run until told to stop. Raises whatever ended the engine or the console: a half-dead desk is not kept alive."""
     application = build_application(settings)
-    messenger = TelegramMessenger(application.bot, settings.munshi_mode)
+    messenger = TelegramMessenger(application.bot, settings.munshi_mode, LoginLinks(settings))
     parts = build_desk(settings, messenger)
     console = Console(settings=settings, application=application, messenger=messenger, parts=parts)
     try:

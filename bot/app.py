@@ -22,8 +22,10 @@ from bot.commands import COMMANDS, may
 from bot.handlers.account import AccountCommands
 from bot.handlers.cards import CardTaps
 from bot.handlers.desk import DeskCommands
+from bot.handlers.market import MarketCommands
 from bot.handlers.orders import OrderCommands
 from bot.handlers.questions import Answers
+from bot.handlers.sign_in import SignInCommands
 from bot.messenger import TelegramMessenger
 from core.bootstrap import Parts
 from core.domain.question import Question
@@ -69,7 +71,9 @@ class Console:
         self._application = application
         self._messenger = messenger
         gate = Gate(settings.operators)
-        taps = CardTaps(database=parts.database, desk=parts.desk, clock=parts.clock, gate=gate)
+        taps = CardTaps(database=parts.database, desk=parts.desk, clock=parts.clock, calendar=parts.calendar, gate=gate)
+        sign_in = SignInCommands(settings, parts, gate)
+        market = MarketCommands(settings=settings, parts=parts, gate=gate)
         orders = OrderCommands(
             database=parts.database, desk=parts.desk, clock=parts.clock, find=parts.instruments.named
         )
@@ -88,7 +92,7 @@ class Console:
             clock=parts.clock,
             gate=gate,
             broker=parts.broker,
-            others=[orders, account],
+            others=(market, sign_in, orders, account),
         )
         doings = {
             Question.MODIFY: orders.change,
@@ -100,6 +104,8 @@ class Console:
         application.add_handler(MessageHandler(filters.COMMAND, commands.handle))
         application.add_handler(CallbackQueryHandler(commands.confirm_live, pattern=f"^{Verb.GO_LIVE}$"))
         application.add_handler(CallbackQueryHandler(answers.handle, pattern=f"^{Verb.YES}:"))
+        application.add_handler(CallbackQueryHandler(sign_in.confirm_address, pattern=f"^{Verb.SET_IP}:"))
+        application.add_handler(CallbackQueryHandler(market.confirm, pattern=f"^({Verb.CALENDAR}|{Verb.POLICY}):"))
         application.add_handler(CallbackQueryHandler(taps.handle))
         application.add_error_handler(_report)
 

@@ -11,11 +11,18 @@ class Verb(StrEnum):
     SEND_AGAIN = "again"
     DROP = "drop"
     REPEAT = "repeat"
+    SOONER = "sooner"
+    SNOOZE = "snooze"
+    NET = "net"
+    SUPERSEDE = "supersede"
     BACK = "back"
     GO_LIVE = "live"
     ASK_CANCEL_WORKING = "undo?"
     CANCEL_WORKING = "undo"
     YES = "yes"
+    SET_IP = "ip"
+    CALENDAR = "calendar"
+    POLICY = "policy"
 
 
 @dataclass(frozen=True)

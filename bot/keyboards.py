@@ -4,6 +4,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot.callback_data import CardTap, Verb, pack
 from core.domain.order import OrderState
+from core.domain.sessions import spoken
 from core.reports import AlertReport
 
 _GREEN = "success"
@@ -18,6 +19,7 @@ def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None
         rows.append([_button("Approve", Verb.APPROVE, nonce, version, _GREEN), _cancel(nonce, version)])
     elif OrderState.QUEUED in states:
         rows.append([_cancel(nonce, version)])
+    rows += _offers(report, nonce, version, is_asked=OrderState.AWAITING_APPROVAL in states)
     if OrderState.NEEDS_OPERATOR in states:
         rows.append(
             [
@@ -30,6 +32,23 @@ def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None
     if report.repeats:
         rows.append([_button(f"Execute the copy too ({len(report.repeats)})", Verb.REPEAT, nonce, version)])
     return InlineKeyboardMarkup(rows) if rows else None
+
+
+def _offers(report: AlertReport, nonce: str, version: int, *, is_asked: bool) -> list[list[InlineKeyboardButton]]:
+    offers = report.offers
+    times: list[InlineKeyboardButton] = []
+    if offers.sooner is not None:
+        when = "closing auction" if offers.sooner.into_auction else spoken(offers.sooner.reaches_exchange_at)
+        times.append(_button(f"Sooner: {when}", Verb.SOONER, nonce, version))
+    if is_asked:
+        times.append(_button("Snooze", Verb.SNOOZE, nonce, version))
+    other = offers.opposite
+    pair: list[InlineKeyboardButton] = []
+    if other is not None:
+        pair.append(_button(f"Net with {other.label}", Verb.NET, nonce, version))
+    if other is not None and offers.may_supersede:
+        pair.append(_button(f"Drop {other.label}, keep this", Verb.SUPERSEDE, nonce, version))
+    return [row for row in (times, pair) if row]
 
 
 def confirm_send_again(nonce: str, version: int) -> InlineKeyboardMarkup:

@@ -2,13 +2,15 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from html import escape
 
-from telegram import Bot, InlineKeyboardMarkup, LinkPreviewOptions
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
 from bot import keyboards, views
 from core.errors import TelegramUnavailable
+from core.login_link import LoginLinks
 from core.notifications import Card, ChatUnreachable, Message, MessageRefused
 from core.reports import AlertReport
 from core.settings import Mode
@@ -19,9 +21,10 @@ _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 class TelegramMessenger:
     """The relay's way into Telegram. `is_connected` turns true once the bot has spoken with Telegram."""
 
-    def __init__(self, bot: Bot, mode: Mode) -> None:
+    def __init__(self, bot: Bot, mode: Mode, links: LoginLinks) -> None:
         self._bot = bot
         self._mode = mode
+        self._links = links
         self.is_connected = False
 
     async def show_card(self, card: Card, report: AlertReport) -> int:
@@ -34,8 +37,11 @@ class TelegramMessenger:
         raise AssertionError("unreachable")
 
     async def ring(self, message: Message) -> int:
+        text, login = views.ring(message, self._mode), message.payload.get("login")
         with _our_words(self.is_connected):
-            return await self._send(message.chat_id, views.ring(message, self._mode), None)
+            if login is not None:
+                return await send_link(self._bot, message.chat_id, text, self._links.url(int(login)))
+            return await self._send(message.chat_id, text, None)
         raise AssertionError("unreachable")
 
     async def _edit(self, chat: int, message_id: int, text: str, buttons: InlineKeyboardMarkup | None) -> bool:
@@ -67,6 +73,22 @@ class TelegramMessenger:
             link_preview_options=_NO_PREVIEW,
         )
         return sent.message_id
+
+
+async def send_link(bot: Bot, chat: int, text: str, url: str) -> int:
+    """A sign-in link as a button; as text to copy where Telegram refuses its host, such as localhost. Never previewed:
+    a preview would open it."""
+    button = InlineKeyboardMarkup([[InlineKeyboardButton("Sign in at Dhan", url=url)]])
+    try:
+        sent = await bot.send_message(
+            chat, text, parse_mode=ParseMode.HTML, reply_markup=button, link_preview_options=_NO_PREVIEW
+        )
+    except BadRequest as error:
+        if "url" not in error.message.lower():
+            raise
+        plain = f"{text}\n\nOpen this in your browser:\n<code>{escape(url)}</code>"
+        sent = await bot.send_message(chat, plain, parse_mode=ParseMode.HTML, link_preview_options=_NO_PREVIEW)
+    return sent.message_id
 
 
 @contextmanager

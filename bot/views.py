@@ -19,6 +19,7 @@ from core.settings import Role
 
 MOST_TEXT = 4096
 _MOST_WORDS = 600
+_NOTHING = timedelta(0)
 
 _MARKS = {
     OrderState.REFUSED: "🔴 Refused",
@@ -96,13 +97,31 @@ def _when(report: AlertReport, order: Order) -> list[str]:
     lines: list[str] = []
     waiting = order.state in (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
     if waiting and order.release_at is not None and order.mode is not Mode.IMMEDIATE:
-        kind = "after-market" if order.as_amo else "regular order"
-        lines.append(f"Goes out {day_time(order.release_at)}, {kind}")
+        lines.append(f"Goes out {day_time(order.release_at)}")
     reaches = order.reaches_exchange_at
     if (waiting or order.state is OrderState.WORKING) and reaches is not None and reaches > report.at:
-        lines.append(f"Exchange {day_time(reaches)}")
+        lines.append(f"{_way(order)} → {day_time(reaches)}")
     if order.state is OrderState.AWAITING_APPROVAL:
-        lines.append(f"Answer by {day_time(order.expires_at)}")
+        lines += _deadline(report, order)
+    return lines
+
+
+def _way(order: Order) -> str:
+    if order.into_auction:
+        return "Closing auction"
+    return "AMO" if order.as_amo else "Exchange"
+
+
+def _deadline(report: AlertReport, order: Order) -> list[str]:
+    """Until when a tap counts, and how old the alert is; drawn anew every minute."""
+    age = report.at - (report.alert.fired_at or report.alert.received_at)
+    lines = [f"The alert is {_span(age)} old"] if age >= timedelta(minutes=1) else []
+    if order.expires_at is not None:
+        left = order.expires_at - report.at
+        lines.append(f"Answer by {day_time(order.expires_at)}" + (f", {_span(left)} left" if left > _NOTHING else ""))
+    reminder = order.remind_at
+    if reminder is not None and reminder > report.at and reminder != order.release_at:
+        lines.append(f"Reminder {day_time(reminder)}")
     return lines
 
 
@@ -134,7 +153,12 @@ _RINGS = {
     Notice.MORNING: "After-market orders this morning",
     Notice.INSTRUMENTS: "🟠 The instrument list is old",
     Notice.BLIND: "🟠 Dhan cannot be read",
+    Notice.SIGN_IN: "🟠 Sign in at Dhan",
     Notice.DESK_STARTED: "The desk is back",
+    Notice.REMINDER: "🟡 Waiting for your tap",
+    Notice.BLOCKED: "🟠 Dhan takes no orders just now",
+    Notice.CALENDAR: "🟠 The calendar",
+    Notice.CLOCK: "🟠 This machine's clock",
 }
 
 
@@ -203,7 +227,7 @@ def status(report: DeskReport, mode: DeskMode, now: datetime) -> str:
         f"<b>{mode.upper()}</b> · {day_time(now)} IST",
         "",
         *([f"🟠 {_words(reason)}" for reason in report.holds.values()] or ["🟢 Orders go out"]),
-        f"Signed in at Dhan for {_spoken(report.token_expires_at - now)}"
+        f"Signed in at Dhan for {_span(report.token_expires_at - now)}"
         if report.token_expires_at and report.token_expires_at > now
         else "Not signed in at Dhan",
         "",
@@ -285,9 +309,12 @@ def _length(text: str) -> int:
     return len(text.encode("utf-16-le", errors="surrogatepass")) // 2
 
 
-def _spoken(left: timedelta) -> str:
-    minutes = int(left.total_seconds() // 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+def _span(length: timedelta) -> str:
+    """Such as "2 d 3 h", "3 h 20 min" or "45 min"."""
+    minutes = int(length.total_seconds() // 60)
+    if minutes >= 24 * 60:
+        return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{max(minutes, 1)} min"
 
 
 def _words(text: str) -> str:

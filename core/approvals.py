@@ -5,11 +5,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from core import changes, journal
+from core import allowance, changes, journal
 from core.db import alerts, attempts, orders
 from core.domain.attempt import AttemptState
 from core.domain.order import Order, OrderState
 from core.errors import Refusal, StaleTap
+from core.policies import Policies
 
 _WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 
@@ -30,25 +31,25 @@ class Tap:
 
 def approve(connection: Connection, tap: Tap) -> str:
     """Let every leg that waits for a tap go out at its time. Raises StaleTap, Refusal."""
-    _check_version(connection, tap)
+    check_version(connection, tap)
     waiting = [order for order in orders.of_alert(connection, tap.alert_id) if order.state is _WAITING[0]]
     if not waiting:
-        raise Refusal(_what_happened(connection, tap.alert_id))
+        raise Refusal(what_happened(connection, tap.alert_id))
     for order in waiting:
         _check_time(order, tap.at)
+        check_limits(connection, order, tap.at)
     for order in waiting:
-        orders.move(
-            connection, order, OrderState.QUEUED, at=tap.at, actor=tap.actor, reason="Approved.", approved_at=tap.at
-        )
+        times = {"approved_at": tap.at, "expires_at": order.window_ends_at or order.expires_at, "remind_at": None}
+        orders.move(connection, order, OrderState.QUEUED, at=tap.at, actor=tap.actor, reason="Approved.", **times)
     return "Approved"
 
 
 def cancel(connection: Connection, tap: Tap) -> str:
     """Drop every leg that has not been sent. Raises StaleTap, Refusal."""
-    _check_version(connection, tap)
+    check_version(connection, tap)
     waiting = [order for order in orders.of_alert(connection, tap.alert_id) if order.state in _WAITING]
     if not waiting:
-        raise Refusal(_what_happened(connection, tap.alert_id))
+        raise Refusal(what_happened(connection, tap.alert_id))
     for order in waiting:
         orders.move(connection, order, OrderState.DECLINED, at=tap.at, actor=tap.actor, reason="Cancelled by you.")
     return "Cancelled"
@@ -56,10 +57,10 @@ def cancel(connection: Connection, tap: Tap) -> str:
 
 def cancel_working(connection: Connection, tap: Tap) -> str:
     """Ask Dhan to cancel every leg that it has. Raises StaleTap, Refusal."""
-    _check_version(connection, tap)
+    check_version(connection, tap)
     working = [order for order in orders.of_alert(connection, tap.alert_id) if order.state in changes.WORKING]
     if not working:
-        raise Refusal(_what_happened(connection, tap.alert_id))
+        raise Refusal(what_happened(connection, tap.alert_id))
     for order in working:
         changes.cancel(connection, order, actor=tap.actor, at=tap.at)
     return "Asking Dhan to cancel it"
@@ -81,7 +82,7 @@ def drop(connection: Connection, tap: Tap) -> str:
 
 def execute_repeat(connection: Connection, tap: Tap) -> str:
     """Execute the oldest identical alert that waits. Raises StaleTap, Refusal."""
-    _check_version(connection, tap)
+    check_version(connection, tap)
     for repeat in alerts.waiting_repeats(connection, tap.alert_id):
         if alerts.execute_repeat(connection, repeat):
             journal.append(
@@ -99,16 +100,17 @@ def execute_repeat(connection: Connection, tap: Tap) -> str:
 
 
 def _answer_question(connection: Connection, tap: Tap, to: OrderState, reason: str, answer: str) -> str:
-    _check_version(connection, tap)
+    check_version(connection, tap)
     asked = [order for order in orders.of_alert(connection, tap.alert_id) if order.state is OrderState.NEEDS_OPERATOR]
     if not asked:
-        raise Refusal(_what_happened(connection, tap.alert_id))
+        raise Refusal(what_happened(connection, tap.alert_id))
     for order in asked:
-        orders.move(connection, order, to, at=tap.at, actor=tap.actor, reason=reason, retry_at=None)
+        change = {"retry_at": None} | ({"approved_at": tap.at} if to is OrderState.QUEUED else {})
+        orders.move(connection, order, to, at=tap.at, actor=tap.actor, reason=reason, **change)
     return answer
 
 
-def _check_version(connection: Connection, tap: Tap) -> None:
+def check_version(connection: Connection, tap: Tap) -> None:
     alert = alerts.get(connection, tap.alert_id)
     if alert is None or alert.card_version != tap.version:
         raise StaleTap("This card has changed since. Look at it again.")
@@ -121,6 +123,13 @@ def _check_time(order: Order, at: datetime) -> None:
         raise Refusal("Too late: its time window has passed.")
 
 
-def _what_happened(connection: Connection, alert_id: int) -> str:
+def check_limits(connection: Connection, order: Order, at: datetime) -> None:
+    """A hard limit holds against a tap, too. Raises Refusal."""
+    broken = allowance.check_order(connection, Policies.read(connection).limits, order, at)
+    if broken is not None and broken.is_hard:
+        raise Refusal(f"{broken.words} Change it with /limits if you mean it.")
+
+
+def what_happened(connection: Connection, alert_id: int) -> str:
     states = {order.state.value.replace("_", " ") for order in orders.of_alert(connection, alert_id)}
     return f"Nothing waits here any more: {', '.join(sorted(states)) or 'refused'}."

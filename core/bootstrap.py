@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from core import controls, journal, notifications
+from core import controls, journal, notifications, offers
+from core.addresses import AddressBook
 from core.broker.account import Account
 from core.broker.dhan.account import DhanAccount
 from core.broker.dhan.adapter import Dhan
@@ -22,14 +23,17 @@ from core.db.engine import Database
 from core.db.schema import check_schema
 from core.domain.sessions import Calendar
 from core.engine.changer import Changer
+from core.engine.clock_watch import ClockWatch
 from core.engine.decide import Decider
 from core.engine.desk import Desk
 from core.engine.dispatch import Dispatcher
 from core.engine.limiter import ORDER_CALLS, Limiter, Window
+from core.engine.readiness import Readiness
 from core.engine.relay import Relay
 from core.errors import BadSettings
 from core.instruments import InstrumentKeeper
 from core.logins import Session
+from core.mailbox import Mailbox
 from core.notifications import Messenger
 from core.settings import Settings
 
@@ -79,10 +83,12 @@ class Parts:
     database: Database
     clock: Clock
     client: DhanClient
+    session: Session
+    addresses: AddressBook
+    calendar: Calendar
     instruments: InstrumentList
     broker: Broker
     account: Account
-    calendar: Calendar
 
     async def close(self) -> None:
         await self.client.close()
@@ -99,6 +105,8 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
     account = DhanAccount(broker)
     listed = InstrumentList(settings.instruments_file)
     calendar = load_calendar()
+    addresses = AddressBook(database, broker, clock)
+    watch = ClockWatch(SystemClock(), client.clock_skew)
     with database.transaction() as connection:
         _apply_settings(connection, settings, clock.now())
         wall = SystemClock().now()
@@ -109,6 +117,15 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
         clock=clock,
         broker=broker,
         session=session,
+        mailbox=Mailbox(database=database, client=client, session=session, settings=settings, clock=clock),
+        readiness=Readiness(
+            database=database,
+            broker=broker,
+            addresses=addresses,
+            calendar=calendar,
+            settings=settings,
+            clock=clock,
+        ),
         instruments=InstrumentKeeper(
             database=database,
             client=client,
@@ -126,12 +143,19 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
             calendar=calendar,
             clock=clock,
             limiter=limiter,
+            clock_is_sure=watch.is_sure,
         ),
         changer=Changer(database=database, broker=broker, session=session, clock=clock, limiter=limiter),
         updates=OrderUpdates(settings.dhan_order_updates, client_id=settings.client_id, token=session.token),
-        relay=Relay(database=database, messenger=messenger, clock=clock),
+        relay=Relay(
+            database=database,
+            messenger=messenger,
+            clock=clock,
+            offers=lambda connection, report: offers.find(connection, report, calendar),
+        ),
+        watch=watch,
     )
-    return Parts(desk, database, clock, client, listed, broker, account, calendar)
+    return Parts(desk, database, clock, client, session, addresses, calendar, listed, broker, account)
 
 
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:

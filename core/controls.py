@@ -23,6 +23,7 @@ class Hold(StrEnum):
     INVALID_IP = "invalid_ip"
     NO_ACCESS = "no_access"
     STARTING = "starting"
+    CLOCK = "clock"
     NOT_LIVE = "not_live"
 
 
@@ -34,6 +35,11 @@ _LIFTED_BY_RESUME = (Hold.PAUSED, Hold.INVALID_IP, Hold.NO_ACCESS)
 def holds(connection: Connection) -> dict[Hold, str]:
     """The holds in force with their reasons; empty means that orders may go out."""
     return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in connection.execute(_HOLDS)}
+
+
+def set_by(connection: Connection, hold: Hold) -> str | None:
+    """Who set the hold; None when it is not in force."""
+    return connection.execute(select(settings.c.changed_by).where(settings.c.key == f"hold.{hold}")).scalar()
 
 
 def set_hold(connection: Connection, hold: Hold, reason: str, *, at: datetime, actor: str) -> bool:
@@ -74,6 +80,11 @@ def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datet
     connection.execute(
         insert(settings).values(key=key, **values).on_conflict_do_update(index_elements=["key"], set_=values)
     )
+
+
+def drop(connection: Connection, key: str) -> None:
+    """Forget one operator setting."""
+    connection.execute(delete(settings).where(settings.c.key == key))
 
 
 def fetch(connection: Connection, key: str) -> Mapping[str, Any] | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from core import notifications
+from core import market_days, notifications
 from core.broker.account import Position
 from core.db import alerts, orders
 from core.domain.alert import AmoTime, OrderType, Product, Side
@@ -87,7 +87,8 @@ def write_exits(
     connection: Connection, exits: Iterable[Exit], *, actor: str, now: datetime, calendar: Calendar
 ) -> list[int]:
     """One alert with its card for each exit; returns their numbers. Raises Refusal, and then none was written."""
-    return [_write_exit(connection, exit_, actor, now, calendar) for exit_ in exits]
+    today = market_days.in_force(connection, calendar)
+    return [_write_exit(connection, exit_, actor, now, today) for exit_ in exits]
 
 
 def _write_exit(connection: Connection, exit_: Exit, actor: str, now: datetime, calendar: Calendar) -> int:
@@ -100,6 +101,7 @@ def _write_exit(connection: Connection, exit_: Exit, actor: str, now: datetime, 
         now=now,
         calendar=calendar,
         policy=ReleasePolicy.OPEN,
+        index_expiry=instrument.index_expiry,
     )
     if decision.release_at is None:
         raise Refusal(f"{instrument.symbol}: {decision.reason} Close it in Dhan's app.")
@@ -140,6 +142,7 @@ def _what(exit_: Exit) -> dict[str, Any]:
         "security_id": instrument.security_id,
         "tick": instrument.tick,
         "has_derivatives": instrument.has_derivatives,
+        "index_expiry": instrument.index_expiry,
         "amo_time": AmoTime.OPEN,
     }
 
@@ -154,5 +157,6 @@ def _when(decision: Decision, now: datetime) -> dict[str, Any]:
         "as_amo": decision.as_amo,
         "release_at": decision.release_at,
         "reaches_exchange_at": decision.reaches_exchange_at,
+        "window_ends_at": decision.window_ends_at,
         "expires_at": decision.window_ends_at,
     }

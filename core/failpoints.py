@@ -14,6 +14,7 @@ class Point(StrEnum):
     POSTED = "S7"
     OUTCOME_RECORDED = "S9"
     LOOKED_UP = "R1"
+    BOOK_READ = "R2"
     BEFORE_MESSAGE = "O1"
     MESSAGE_SENT = "O2"
 

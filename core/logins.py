@@ -1,45 +1,40 @@
 """The desk's sign-in at Dhan: keep the token that is good, get another when it is not, never burn an order for it.
 
-The ladder: the stored token, then PIN and TOTP where configured. While none of
-them works, a hold keeps orders queued and says what to do. Every try is a row, so that a restart cannot make more tries
-than Dhan allows.
+While there is none, a hold keeps orders queued and says what to do, and the operator is asked once.
 """
 
 import asyncio
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import structlog
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection
 
-from core import controls, journal
-from core.broker.dhan.auth import (
-    AccessToken,
-    LoginRefusal,
-    LoginRefused,
-    seconds_until_safe_code,
-    sign_in_with_totp,
-)
+from core import controls, journal, notifications, reminders
+from core.broker.dhan.auth import AccessToken, LoginRefused
 from core.broker.dhan.client import CallFailed, DhanClient
-from core.clock import Clock, to_india
-from core.db import tokens
+from core.clock import Clock
+from core.controls import Hold
+from core.db import logins, tokens
 from core.db.engine import Database
-from core.db.tables import logins
 from core.db.tokens import StoredToken, TokenVault
+from core.domain.login import LoginRefusal, Way
+from core.domain.notice import Notice
 from core.errors import SignInNeeded
+from core.ladder import Ladder, Try, Wait
 from core.settings import Settings
 
 log = structlog.get_logger()
 
-BETWEEN_TRIES = timedelta(seconds=130)
-WRONG_PINS_A_DAY = 2
 RENEW_BEFORE = timedelta(minutes=5)
+RENEW_WEB_BEFORE = timedelta(hours=4)
+SUSPICIOUS = timedelta(hours=1)
+_BY_ITSELF = (Way.TOTP, Way.RENEWAL)
+_OTHER_ACCOUNT = "that sign-in belongs to another Dhan account than DHAN_CLIENT_ID: its token was thrown away."
 
-
-class LoginState(StrEnum):
-    REQUESTED = "requested"
-    COMPLETED = "completed"
-    FAILED = "failed"
+_RIVAL = (
+    "Dhan ended a sign-in that was less than an hour old. If another program signs in with this account, each ends the "
+    "other's sign-in: stop one of them. The desk signs in again by itself."
+)
 
 
 class Session:
@@ -47,17 +42,19 @@ class Session:
 
     def __init__(self, database: Database, client: DhanClient, settings: Settings, clock: Clock) -> None:
         self._database = database
-        self._client = client
         self._settings = settings
         self._clock = clock
         self._vault = TokenVault(settings.token_keys)
+        self._ladder = Ladder(database, client, settings, clock)
         self._token: StoredToken | None = None
+        self._serial = 0
+        self._ended = ""
         self._turn = asyncio.Lock()
         self._may_be_held = True
 
     def token(self) -> str:
         """The access token in force. Raises SignInNeeded when there is none."""
-        if self._token is None or self._token.expires_at <= self._clock.now():
+        if self._token is None or not self.is_signed_in:
             raise SignInNeeded("not signed in at Dhan")
         return self._token.value
 
@@ -65,140 +62,133 @@ class Session:
     def is_signed_in(self) -> bool:
         return self._token is not None and self._token.expires_at > self._clock.now()
 
-    async def keep(self) -> bool:
-        """Make sure of a good token, as far as that is possible now. True when signed in."""
+    @property
+    def serial(self) -> int:
+        """Another number for every token: a refusal counts only against the token that was refused."""
+        return self._serial
+
+    async def keep(self, through: datetime | None = None, *, asked: bool = False) -> bool:
+        """Make sure of a good token, as far as that is possible now. True when signed in.
+
+        `through`: for so long it should last. `asked`: the operator wants a try.
+        """
         async with self._turn:
             now = self._clock.now()
-            if self._token is None:
-                self._token = await self._database.read(self._stored)
-            if self._token is not None and self._token.expires_at - now > RENEW_BEFORE:
-                return await self._signed_in()
-            if await self._try_ladder(now):
-                return await self._signed_in()
+            if self._token is None and (stored := await self._database.read(self._stored)):
+                self._adopt(stored)
+            if self._lasts(now, through):
+                return await self._signed_in(now)
+            attempt = await self._ladder.next_try(self._token, asked=asked)
+            if isinstance(attempt, Wait):
+                return self.is_signed_in or await self._hold(attempt.words, now, ask=attempt.needs_operator)
+            await self._take(attempt)
             return self.is_signed_in
 
-    async def die(self, words: str) -> None:
-        """Dhan refused the token: forget it, and hold orders until there is another."""
+    async def take(self, attempt: Try) -> bool:
+        """Make one sign-in that the operator began; True when its token is the one in force now."""
         async with self._turn:
-            self._token = None
-            self._may_be_held = True
-            now = self._clock.now()
+            return await self._take(attempt)
+
+    async def die(self, words: str, serial: int) -> None:
+        """Dhan refused the token of this serial: forget it, and hold orders until there is another."""
+        async with self._turn:
+            if serial != self._serial:
+                return  # it has been replaced meanwhile
+            now, token = self._clock.now(), self._token
+            self._ended = f"Dhan ended the sign-in ({words.rstrip('.')}); another program may have signed in. "
+            self._adopt(None)
 
             def bury(connection: Connection) -> None:
                 tokens.bury(connection, self._settings.client_id, now)
                 reason = f"Dhan no longer takes the sign-in ({words}); a new one is being made."
-                controls.set_hold(connection, controls.Hold.SIGNED_OUT, reason, at=now, actor=journal.DHAN)
+                controls.set_hold(connection, Hold.SIGNED_OUT, reason, at=now, actor=journal.DHAN)
+                if token and token.source is Way.TOTP and now - token.issued_at < SUSPICIOUS:
+                    notifications.ring(connection, Notice.SIGN_IN, at=now, words=_RIVAL, login=None)
 
+            self._may_be_held = True
             await self._database.write(bury)
 
     def _stored(self, connection: Connection) -> StoredToken | None:
         return self._vault.load(connection, self._settings.client_id)
 
-    async def _signed_in(self) -> bool:
+    def _adopt(self, token: StoredToken | None) -> None:
+        self._token = token
+        self._serial += 1
+
+    def _lasts(self, now: datetime, through: datetime | None) -> bool:
+        if self._token is None:
+            return False
+        margin = RENEW_WEB_BEFORE if self._token.source.is_renewable else RENEW_BEFORE
+        return self._token.expires_at > max(now + margin, through or now)
+
+    async def _signed_in(self, now: datetime) -> bool:
         if self._may_be_held:
-            now = self._clock.now()
-            await self._database.write(
-                lambda connection: controls.lift_hold(connection, controls.Hold.SIGNED_OUT, at=now, actor=journal.DESK)
-            )
-            self._may_be_held = False
+
+            def settle(connection: Connection) -> None:
+                controls.lift_hold(connection, Hold.SIGNED_OUT, at=now, actor=journal.DESK)
+                reminders.settle(connection, now)
+
+            await self._database.write(settle)
+            self._may_be_held, self._ended = False, ""
         return True
 
-    async def _try_ladder(self, now: datetime) -> bool:
-        secrets = self._settings.pin_and_totp
-        if secrets is None:
-            return await self._hold("sign in by setting DHAN_PIN and DHAN_TOTP_SECRET, then restart the desk.", now)
-        refusal = await self._database.read(lambda connection: self._why_not_yet(connection, now))
-        if refusal:
-            return self.is_signed_in or await self._hold(refusal, now)
-        login_id = await self._database.write(lambda connection: _open_login(connection, now))
-        await asyncio.sleep(seconds_until_safe_code(now))
-        now = self._clock.now()
+    async def _take(self, attempt: Try) -> bool:
         try:
-            token = await sign_in_with_totp(
-                self._client,
-                self._settings.dhan_auth,
-                client_id=self._settings.client_id,
-                pin=secrets[0].get_secret_value(),
-                totp_secret=secrets[1].get_secret_value(),
-                now=now,
-            )
-        except (LoginRefused, CallFailed) as trouble:
-            return await self._failed(login_id, trouble, now)
-        return await self._keep_token(login_id, token)
-
-    def _why_not_yet(self, connection: Connection, now: datetime) -> str:
-        last = connection.execute(select(func.max(logins.c.requested_at))).scalar()
-        if last is not None and abs(now - last) < BETWEEN_TRIES:
-            return (
-                f"Dhan allows one sign-in in two minutes: the next try is at {to_india(last + BETWEEN_TRIES):%H:%M:%S}."
-            )
-        midnight = to_india(now).replace(hour=0, minute=0, second=0, microsecond=0)
-        wrong = connection.execute(
-            select(func.count()).where(logins.c.requested_at >= midnight, logins.c.reason == LoginRefusal.WRONG_PIN)
-        ).scalar_one()
-        if wrong >= WRONG_PINS_A_DAY:
-            return "Dhan refused the PIN twice today and may lock you out: correct DHAN_PIN; retried tomorrow."
-        return ""
-
-    async def _failed(self, login_id: int, trouble: LoginRefused | CallFailed, now: datetime) -> bool:
-        refusal = trouble.refusal.value if isinstance(trouble, LoginRefused) else "no_reply"
-        if isinstance(trouble, CallFailed) and not trouble.sent:
-            await self._database.write(lambda connection: _forget_login(connection, login_id))
-            return self.is_signed_in or await self._hold(f"Dhan cannot be reached ({trouble}). It is tried again.", now)
-        await self._database.write(
-            lambda connection: _close_login(connection, login_id, LoginState.FAILED, refusal, now)
-        )
-        log.warning("sign_in_failed", refusal=refusal)
-        return self.is_signed_in or await self._hold(f"signing in failed: {trouble}. It is tried again.", now)
-
-    async def _keep_token(self, login_id: int, token: AccessToken) -> bool:
-        now = self._clock.now()
+            token = await attempt.fetch()
+        except LoginRefused as refused:
+            return await self._failed(attempt, refused.refusal, f"signing in failed: {refused}")
+        except CallFailed as failure:
+            if failure.sent:
+                return await self._failed(attempt, LoginRefusal.NO_REPLY, f"signing in failed: {failure}")
+            return await self._not_made(attempt, f"Dhan cannot be reached ({failure}). It is tried again.")
         if token.client_id != self._settings.client_id:
-            words = "the sign-in belongs to another Dhan account than DHAN_CLIENT_ID: its token was thrown away."
-            await self._database.write(
-                lambda connection: _close_login(connection, login_id, LoginState.FAILED, "wrong_account", now)
-            )
-            return await self._hold(words, now)
-
-        def keep(connection: Connection) -> StoredToken | None:
-            self._vault.store(
-                connection,
-                token.value,
-                client_id=token.client_id,
-                source="totp",
-                issued_at=token.issued_at,
-                expires_at=token.expires_at,
-            )
-            _close_login(connection, login_id, LoginState.COMPLETED, "", now)
-            return self._stored(connection)
-
-        self._token = await self._database.write(keep)
-        log.info("signed_in", until=token.expires_at.isoformat())
-        return True
-
-    async def _hold(self, words: str, now: datetime) -> bool:
+            return await self._failed(attempt, LoginRefusal.WRONG_ACCOUNT, _OTHER_ACCOUNT)
+        self._adopt(await self._database.write(lambda c: self._store(c, attempt, token)))
         self._may_be_held = True
-        reason = f"Not signed in at Dhan: {words}"
-        await self._database.write(
-            lambda connection: controls.set_hold(
-                connection, controls.Hold.SIGNED_OUT, reason, at=now, actor=journal.DESK
-            )
+        log.info("signed_in", way=attempt.way, until=token.expires_at.isoformat())
+        return await self._signed_in(self._clock.now())
+
+    def _store(self, connection: Connection, attempt: Try, token: AccessToken) -> StoredToken | None:
+        self._vault.store(
+            connection,
+            token.value,
+            client_id=token.client_id,
+            source=attempt.way,
+            issued_at=token.issued_at,
+            expires_at=token.expires_at,
         )
+        logins.complete(connection, attempt.login_id, self._clock.now())
+        return self._stored(connection)
+
+    async def _not_made(self, attempt: Try, words: str) -> bool:
+        """A try of ours that never left this machine does not count; what a person handed in is still to be used."""
+        if attempt.way in _BY_ITSELF:
+            await self._database.write(lambda c: logins.forget(c, attempt.login_id))
+        return self.is_signed_in or await self._hold(words, self._clock.now())
+
+    async def _failed(self, attempt: Try, refusal: LoginRefusal, words: str) -> bool:
+        now = self._clock.now()
+
+        def fail(connection: Connection) -> None:
+            logins.fail(connection, attempt.login_id, refusal, words, now)
+            if refusal is LoginRefusal.WRONG_ACCOUNT:
+                notifications.ring(connection, Notice.SIGN_IN, at=now, words=words[0].upper() + words[1:], login=None)
+
+        await self._database.write(fail)
+        log.warning("sign_in_failed", way=attempt.way, refusal=refusal)
+        if not self.is_signed_in:
+            tail = " It is tried again." if attempt.way in _BY_ITSELF else ""
+            await self._hold(f"{words.rstrip('.')}.{tail}", now, ask=refusal is not LoginRefusal.TOO_SOON)
         return False
 
+    async def _hold(self, words: str, now: datetime, *, ask: bool = False) -> bool:
+        self._may_be_held = True
+        reason = f"Not signed in at Dhan: {self._ended}{words}"
 
-def _open_login(connection: Connection, at: datetime) -> int:
-    return connection.execute(
-        insert(logins)
-        .values(state=LoginState.REQUESTED, way="totp", requested_by=journal.DESK, requested_at=at, reason="")
-        .returning(logins.c.id)
-    ).scalar_one()
+        def hold(connection: Connection) -> None:
+            controls.set_hold(connection, Hold.SIGNED_OUT, reason, at=now, actor=journal.DESK)
+            if ask:
+                reminders.prompt(connection, self._settings, reason, now)
 
-
-def _close_login(connection: Connection, login_id: int, state: LoginState, reason: str, at: datetime) -> None:
-    connection.execute(update(logins).where(logins.c.id == login_id).values(state=state, reason=reason, finished_at=at))
-
-
-def _forget_login(connection: Connection, login_id: int) -> None:
-    """A try that never left this machine does not count."""
-    connection.execute(delete(logins).where(logins.c.id == login_id))
+        await self._database.write(hold)
+        return False

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, Table, case, func, insert, null, or_, select, update
 
-from core.db.tables import alerts, cards, operators, outbox
+from core.db.tables import alerts, cards, operators, orders, outbox
 from core.domain.notice import Notice
-from core.domain.order import Order
+from core.domain.order import Order, OrderState
 from core.errors import DeskError
 from core.reports import AlertReport
 
@@ -109,10 +109,12 @@ def ring(connection: Connection, kind: Notice, *, at: datetime, alert_id: int | 
         connection.execute(insert(outbox), rows)
 
 
-def rang_lately(connection: Connection, kind: Notice, now: datetime) -> bool:
-    """Whether a message of that kind rang within the last minute: a desk that restarts in a loop rings once."""
+def rang_lately(
+    connection: Connection, kind: Notice, now: datetime, *, within: timedelta = timedelta(minutes=1)
+) -> bool:
+    """Whether a message of that kind rang just now: a desk that restarts in a loop rings once."""
     last = connection.execute(select(func.max(outbox.c.created_at)).where(outbox.c.kind == kind)).scalar()
-    return last is not None and abs(now - last) < timedelta(minutes=1)
+    return last is not None and abs(now - last) < within
 
 
 def ring_order(connection: Connection, kind: Notice, order: Order, *, at: datetime, words: str) -> None:
@@ -131,6 +133,18 @@ def ring_order(connection: Connection, kind: Notice, order: Order, *, at: dateti
         exchange=order.exchange,
         words=words,
     )
+
+
+def redraw_waiting(connection: Connection, at: datetime, limit: int) -> None:
+    """Show the cards that wait for a tap anew, the most pressing ones: the time left on them has run on."""
+    waiting = (
+        select(orders.c.alert_id)
+        .where(orders.c.state == OrderState.AWAITING_APPROVAL)
+        .order_by(orders.c.expires_at)
+        .limit(limit)
+    )
+    shown = cards.c.due_at.is_(None)
+    connection.execute(update(cards).where(cards.c.alert_id.in_(waiting), shown).values(due_at=at))
 
 
 def due_cards(connection: Connection, wall: datetime, limit: int) -> list[Card]:

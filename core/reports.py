@@ -1,7 +1,7 @@
 """What can be said about an alert, an order or the desk, read from the rows at one moment."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from core.db.tables import cards, outbox
 from core.db.tables import orders as order_rows
 from core.domain.alert import AlertState
 from core.domain.order import Mode, Order, OrderState
+from core.domain.ways import Alternative
 
 DESK_IS_LATE = timedelta(seconds=5)
 
@@ -34,14 +35,27 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Offers:
+    """What a card may offer: a way to reach the exchange sooner, and what to do about an older, opposite order."""
+
+    sooner: Alternative | None = None
+    opposite: Order | None = None
+    may_supersede: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class AlertReport:
-    """An alert with its orders in leg order, the identical alerts that wait, and the holds in force."""
+    """An alert with its orders in leg order, the identical alerts that wait, the holds in force, and what is offered.
+
+    Offers are looked up for cards only.
+    """
 
     alert: StoredAlert
     orders: list[Order]
     repeats: list[int]
     holds: dict[Hold, str]
     at: datetime
+    offers: Offers = field(default_factory=Offers)
 
     @property
     def standing(self) -> Standing:

@@ -40,7 +40,9 @@ class PaperAccount:
 
     CLIENT_ID: ClassVar = "1100000001"
     PIN: ClassVar = "246810"
-    TOTP_SECRET: ClassVar = "MUNSHIPAPERDESKTOTPAAAAAAAAAAAAA"  # noqa: S105 - opens nothing but the stand-in
+    API_KEY: ClassVar = "paper-app"
+    API_SECRET: ClassVar = "paper-app-secret"  # noqa: S105 - opens nothing but the stand-in
+    TOTP_SECRET: ClassVar = "MUNSHIPAPERDESKTOTPAAAAAAAAAAAAA"  # noqa: S105 - the same
     BOT_TOKEN: ClassVar = "1000000001:paper-desk"  # noqa: S105 - the same
     OPERATOR_ID: ClassVar = 42
 
@@ -73,6 +75,8 @@ class Settings(BaseSettings):
     telegram_proxy: str | None = None
 
     dhan_client_id: str | None = None
+    dhan_api_key: SecretStr | None = None
+    dhan_api_secret: SecretStr | None = None
     dhan_pin: SecretStr | None = None
     dhan_totp_secret: SecretStr | None = None
     dhan_api_url: str | None = None
@@ -81,6 +85,8 @@ class Settings(BaseSettings):
     dhan_order_updates_url: str | None = None
     postback_key: SecretStr = SecretStr("")
     token_keys: SecretStr = SecretStr("")
+
+    holiday_feed_url: str | None = None
 
     log_level: str = "INFO"
     log_format: str = Field("text", pattern="^(text|json)$")
@@ -137,8 +143,17 @@ class Settings(BaseSettings):
         """PIN and TOTP secret, when both are known; the stand-in's own in paper mode."""
         if self.dhan_pin and self.dhan_totp_secret:
             return self.dhan_pin, self.dhan_totp_secret
-        if self.paper and not self.dhan_client_id:
+        if self.paper and not self.dhan_client_id and not self.dhan_api_key:
             return SecretStr(PaperAccount.PIN), SecretStr(PaperAccount.TOTP_SECRET)
+        return None
+
+    @property
+    def api_key_and_secret(self) -> tuple[SecretStr, SecretStr] | None:
+        """What makes sign-in links, when both are known; the stand-in's own in paper mode."""
+        if self.dhan_api_key and self.dhan_api_secret:
+            return self.dhan_api_key, self.dhan_api_secret
+        if self.paper and not self.dhan_client_id:
+            return SecretStr(PaperAccount.API_KEY), SecretStr(PaperAccount.API_SECRET)
         return None
 
     @property
@@ -235,6 +250,8 @@ def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
     secret = settings.dhan_totp_secret.get_secret_value() if settings.dhan_totp_secret else ""
     if secret and not _makes_codes(secret):
         yield "DHAN_TOTP_SECRET", "16 or more of the letters A to Z and the digits 2 to 7, as Dhan shows it, no spaces"
+    if settings.holiday_feed_url and urlsplit(settings.holiday_feed_url).scheme not in ("http", "https"):
+        yield "HOLIDAY_FEED_URL", "write an address that begins with https://, or leave it unset"
     try:
         make_url(settings.database)
     except ArgumentError:

@@ -20,6 +20,7 @@ from core.wakeup import Nudger
 from webhook.openapi import describe
 from webhook.outcomes import Outcomes
 from webhook.routes.alerts import AlertDoor
+from webhook.routes.login import login_routes
 from webhook.routes.postback import postback_routes
 from webhook.routes.status import status_routes
 from webhook.routes.trace import trace_routes
@@ -79,6 +80,7 @@ def build_app(settings: Settings) -> FastAPI:
     app.include_router(status_routes(settings, database, clock, nudger))
     app.include_router(trace_routes(settings, database, clock))
     app.include_router(postback_routes(settings, database, clock, nudger))
+    app.include_router(login_routes(settings, database, clock, nudger))
     describe(app)
     return app
 

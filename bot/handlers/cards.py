@@ -1,6 +1,7 @@
 """Taps on cards: find the card, do the one thing, say what happened, let the relay redraw."""
 
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Connection
 from telegram import CallbackQuery, Update
@@ -10,32 +11,38 @@ from bot import keyboards
 from bot.access import Context, Gate
 from bot.callback_data import CardTap, Verb, unpack
 from bot.commands import may
-from core import approvals, journal, notifications
+from core import approvals, journal, notifications, offers
 from core.approvals import Tap
 from core.clock import Clock
 from core.db.engine import Database
+from core.domain.sessions import Calendar
 from core.engine.desk import Desk
 from core.errors import Refusal
 from core.notifications import Card
 from core.settings import Role
 
-_ACTIONS: dict[Verb, Callable[[Connection, Tap], str]] = {
+Action = Callable[[Connection, Tap], str]
+_ACTIONS: dict[Verb, Action] = {
     Verb.APPROVE: approvals.approve,
     Verb.CANCEL: approvals.cancel,
     Verb.SEND_AGAIN: approvals.send_again,
     Verb.DROP: approvals.drop,
     Verb.REPEAT: approvals.execute_repeat,
     Verb.CANCEL_WORKING: approvals.cancel_working,
+    Verb.SNOOZE: offers.snooze,
+    Verb.NET: offers.net,
+    Verb.SUPERSEDE: offers.supersede,
 }
 _OLD = "This card is out of date; look at the newest one."
 
 
 class CardTaps:
-    def __init__(self, *, database: Database, desk: Desk, clock: Clock, gate: Gate) -> None:
+    def __init__(self, *, database: Database, desk: Desk, clock: Clock, calendar: Calendar, gate: Gate) -> None:
         self._database = database
         self._desk = desk
         self._clock = clock
         self._gate = gate
+        self._actions: dict[Verb, Action] = {**_ACTIONS, Verb.SOONER: partial(offers.sooner, bundled=calendar)}
 
     async def handle(self, update: Update, _context: Context) -> None:
         query = update.callback_query
@@ -60,7 +67,7 @@ class CardTaps:
             await self._act(query, tap, card)
 
     async def _act(self, query: CallbackQuery, tap: CardTap, card: Card) -> None:
-        action = _ACTIONS[tap.verb]
+        action = self._actions[tap.verb]
         what = Tap(alert_id=card.alert_id, version=tap.version, user_id=query.from_user.id, at=self._clock.now())
         try:
             done = await self._database.write(lambda connection: action(connection, what))

@@ -1,6 +1,6 @@
 """Commands: parse, call one use case, answer."""
 
-from collections.abc import Sequence
+from html import escape
 from typing import cast
 
 from sqlalchemy import Connection
@@ -11,6 +11,7 @@ from bot import order_views, views
 from bot.access import Context, Gate
 from bot.callback_data import Verb
 from bot.commands import BY_NAME, may
+from bot.handlers.market import REFUSALS
 from core import controls, journal, reports
 from core.broker.port import Broker
 from core.clock import Clock, SystemClock
@@ -37,7 +38,7 @@ class DeskCommands:
         clock: Clock,
         gate: Gate,
         broker: Broker,
-        others: Sequence[object] = (),
+        others: tuple[object, ...] = (),
     ) -> None:
         self._mode = settings.munshi_mode
         self._database = database
@@ -45,7 +46,7 @@ class DeskCommands:
         self._clock = clock
         self._gate = gate
         self._broker = broker
-        self._handlers = (self, *others)
+        self._owners = (self, *others)
 
     async def handle(self, update: Update, _context: Context) -> None:
         """Run the command if the operator's role allows it."""
@@ -60,8 +61,11 @@ class DeskCommands:
         elif not may(self._gate.role(update), command.role):
             await _say(message, f"/{name} needs the role {command.role}.")
         else:
-            handler = next(handler for handler in self._handlers if hasattr(handler, name))
-            await getattr(handler, name)(message, arguments, self._gate.role(update))
+            owner = next(owner for owner in self._owners if hasattr(owner, name))
+            try:
+                await getattr(owner, name)(message, arguments, self._gate.role(update))
+            except REFUSALS as refusal:
+                await _say(message, escape(str(refusal)))
 
     async def start(self, message: Message, _arguments: list[str], _role: Role) -> None:
         await _say(message, views.welcome(self._mode))

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from core.domain.address import Addresses, Slot
 from core.domain.alert import AmoTime, OrderType, Product, Side
 from core.domain.instrument import Segment
 from core.domain.order import Order
@@ -175,4 +176,12 @@ class Broker(Protocol):
 
     async def check_session(self) -> None:
         """Raise SignInNeeded when the broker no longer takes our token."""
+        ...
+
+    async def addresses(self) -> Addresses:
+        """The static addresses that the broker takes orders from, and the one it sees."""
+        ...
+
+    async def register_address(self, address: str, slot: Slot, *, is_change: bool) -> None:
+        """Register it, for at least seven days. Raises Refusal with the broker's words, and as reads do."""
         ...

@@ -8,16 +8,11 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from core.calendar.years import AuctionRow, Covers, DayRow, HoursRow, Market, MarketDays, Year
+from core.calendar.years import AuctionRow, Covers, DayRow, HoursRow, MarketDays, Year
 from core.domain.instrument import SegmentClass
 from core.domain.sessions import AmoHours, Auction, Calendar, Closed, Day, Span, Trading, Unknown, spoken_day
 from core.errors import DeskError
 
-CLASSES = {
-    Market.EQUITY: (SegmentClass.CASH, SegmentClass.CASH_WITH_DERIVATIVES, SegmentClass.EQUITY_DERIVATIVES),
-    Market.CURRENCY: (SegmentClass.CURRENCY,),
-    Market.COMMODITY: (SegmentClass.COMMODITY,),
-}
 SATURDAY = 5
 
 
@@ -36,10 +31,14 @@ def load_calendar(folder: Traversable | None = None) -> Calendar:
     days: dict[tuple[SegmentClass, date], Day] = {}
     for name, year in years.items():
         for market, listed in year.days.items():
-            for segment_class in CLASSES[market]:
+            for segment_class in market.classes:
                 usual = _UsualHours(name, segment_class, hours)
                 days |= {(segment_class, on): day for on, day in _days(year.year, listed, usual)}
-    return Calendar(days=MappingProxyType(days), covered_until=max(on for _, on in days))
+    return Calendar(
+        days=MappingProxyType(days),
+        covered_until=max(on for _, on in days),
+        usual=MappingProxyType({each: _UsualHours("the years", each, hours).rows for each in SegmentClass}),
+    )
 
 
 def _read(name: str, text: str) -> Year:
@@ -60,10 +59,10 @@ class _UsualHours:
     def __init__(self, name: str, segment_class: SegmentClass, rows: Sequence[HoursRow]) -> None:
         self._name = name
         self._segment_class = segment_class
-        self._rows = [(row.valid_from, _trading(row)) for row in rows if row.segment_class is segment_class]
+        self.rows = tuple((row.valid_from, _trading(row)) for row in rows if row.segment_class is segment_class)
 
     def on(self, day: date) -> Trading:
-        in_force = [hours for valid_from, hours in self._rows if valid_from <= day]
+        in_force = [hours for valid_from, hours in self.rows if valid_from <= day]
         if not in_force:
             raise BadCalendar(f"{self._name}: hours: no row for {self._segment_class} is in force on {day}.")
         return in_force[-1]
@@ -75,6 +74,7 @@ def _trading(row: HoursRow) -> Trading:
         amo=AmoHours(evening_opens=row.amo.evening_opens, morning_closes=row.amo.morning_closes),
         pre_open=_auction(row.pre_open),
         closing_auction=_auction(row.closing_auction),
+        post_close=Span(*row.post_close) if row.post_close else None,
         expiring_index_closes=row.expiring_index_closes,
         square_off=row.square_off.at if row.square_off else None,
     )

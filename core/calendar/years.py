@@ -8,15 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from core.domain.alert import OrderType
-from core.domain.instrument import SegmentClass
-
-
-class Market(StrEnum):
-    """Segment classes that share their holidays."""
-
-    EQUITY = "equity"
-    CURRENCY = "currency"
-    COMMODITY = "commodity"
+from core.domain.instrument import Market, SegmentClass
 
 
 class Covers(StrEnum):
@@ -101,6 +93,7 @@ class HoursRow(Sourced):
     sessions: SessionRows
     amo: AmoRow
     pre_open: AuctionRow | None = None
+    post_close: SpanRow | None = None
     closing_auction: AuctionRow | None = None
     expiring_index_closes: time | None = None
     square_off: SquareOffRow | None = None

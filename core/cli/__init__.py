@@ -24,8 +24,10 @@ COMMANDS = {
     "up": Command("start everything: web, desk and, in paper mode, the stand-ins for Dhan and Telegram"),
     "migrate": Command("bring the database to this version's schema"),
     "check": Command("explain the alert in FILE, or the mistakes in it", takes=("file",)),
+    "whatif": Command("print what would become of the alert in FILE, now or at a time", takes=("file", "--at")),
     "pause": Command("send nothing until resumed; works with Telegram and web down"),
     "resume": Command("send again after a pause"),
+    "token": Command("hand in a token from web.dhan.co; it is asked for, and not shown"),
     "secret": Command("print the webhook secret that every alert must carry"),
 }
 

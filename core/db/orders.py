@@ -31,6 +31,8 @@ _AS_SEEN = (
     .where(orders.c.version == bindparam("seen_version"))
 )
 
+_NEW = {"version": 1, "filled_quantity": 0, "confirmed": False, "into_auction": False}
+
 
 def _due() -> Select[Any]:
     earlier = orders.alias()
@@ -66,7 +68,7 @@ def add(connection: Connection, values: dict[str, Any], *, at: datetime, actor: 
     """Store a new order and its first event; returns its id. The cards are told by the decision that it belongs to."""
     order_id: int = connection.execute(
         _ADD,
-        {**values, "version": 1, "filled_quantity": 0, "confirmed": False, "created_at": at, "updated_at": at},
+        {**_NEW, **values, "created_at": at, "updated_at": at},
     ).scalar_one()
     new = journal.Event(
         at=at,
@@ -122,12 +124,51 @@ def due(connection: Connection, now: datetime, limit: int, *, closing: bool = Fa
     return _read(connection, _DUE_EXITS if closing else _DUE, {"now": now, "most": limit})
 
 
+def releasing(connection: Connection, states: Iterable[OrderState], since: datetime, until: datetime) -> list[Order]:
+    """Orders in any of the states that go or went out from `since` until before `until`."""
+    query = select(*_COLUMNS).where(
+        orders.c.state.in_(list(states)), orders.c.release_at >= since, orders.c.release_at < until
+    )
+    return _read(connection, query)
+
+
 def overdue(connection: Connection, now: datetime) -> list[Order]:
     """Orders that still wait although their window has passed."""
     query = select(*_COLUMNS).where(
         orders.c.state.in_([OrderState.AWAITING_APPROVAL, OrderState.QUEUED]), orders.c.expires_at <= now
     )
     return _read(connection, query)
+
+
+def to_remind_of(connection: Connection, now: datetime) -> list[Order]:
+    """Orders that wait for a tap and whose reminder has come."""
+    query = select(*_COLUMNS).where(orders.c.state == OrderState.AWAITING_APPROVAL, orders.c.remind_at <= now)
+    return _read(connection, query)
+
+
+def opposite(connection: Connection, order: Order, states: Iterable[OrderState]) -> Order | None:
+    """The newest older order of another alert in any of the states, for the same thing on the other side."""
+    same = [orders.c[name] == getattr(order, name) for name in ("segment", "security_id", "product")]
+    query = select(*_COLUMNS).where(
+        *same,
+        orders.c.side != order.side,
+        orders.c.state.in_(list(states)),
+        orders.c.id < order.id,
+        orders.c.alert_id != order.alert_id,
+    )
+    return next(iter(_read(connection, query.order_by(orders.c.id.desc()).limit(1))), None)
+
+
+def remind(connection: Connection, order: Order, remind_at: datetime, *, by: str, on: datetime) -> None:
+    """Ring about it then, if it still waits for a tap."""
+    connection.execute(
+        update(orders)
+        .where(orders.c.id == order.id, orders.c.state == OrderState.AWAITING_APPROVAL)
+        .values(remind_at=remind_at)
+    )
+    journal.append(
+        connection, journal.Event(at=on, alert_id=order.alert_id, order_id=order.id, actor=by, kind="snoozed")
+    )
 
 
 def postpone(connection: Connection, order: Order, retry_at: datetime) -> None:

@@ -4,11 +4,12 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
 
-from core.db.types import Document, Flag, Instant, Money, Word
+from core.db.types import Day, Document, Flag, Instant, Money, Word
 from core.domain.alert import AlertState, AmoTime, Exchange, OrderType, Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.change import ChangeKind, ChangeState, Verdict
-from core.domain.instrument import Segment
+from core.domain.instrument import Market, Segment
+from core.domain.login import LoginRefusal, LoginState, Way
 from core.domain.notice import Notice
 from core.domain.order import Mode, OrderState
 from core.domain.question import Question
@@ -86,12 +87,16 @@ orders = _table(
     Column("security_id", Text, nullable=False),
     Column("tick", Money, nullable=False),
     Column("has_derivatives", Flag, nullable=False),
+    Column("index_expiry", Day),
     Column("mode", Word(Mode)),
     Column("as_amo", Flag, nullable=False),
+    Column("into_auction", Flag, nullable=False),
     Column("amo_time", Word(AmoTime), nullable=False),
     Column("release_at", Instant),
     Column("reaches_exchange_at", Instant),
+    Column("window_ends_at", Instant),
     Column("expires_at", Instant),
+    Column("remind_at", Instant),
     Column("retry_at", Instant),
     Column("approved_at", Instant),
     Column("closes", Flag, nullable=False, server_default=text("false")),
@@ -225,19 +230,25 @@ Index("ix_outbox_due", outbox.c.due_at, sqlite_where=outbox.c.due_at.is_not(None
 logins = _table(
     "logins",
     _id(),
-    Column("state", Text, nullable=False),
-    Column("way", Text, nullable=False),
+    Column("state", Word(LoginState), nullable=False),
+    Column("way", Word(Way), nullable=False),
     Column("requested_by", Text, nullable=False),
     Column("requested_at", Instant, nullable=False),
+    Column("opened_at", Instant),
+    Column("asked_at", Instant),
+    Column("consent_id", Text),
+    Column("sealed", Text),
     Column("finished_at", Instant),
-    Column("reason", Text, nullable=False),
+    Column("refusal", Word(LoginRefusal)),
+    Column("words", Text, nullable=False),
 )
+Index("ix_logins_state", logins.c.state, logins.c.id)
 
 broker_tokens = _table(
     "broker_tokens",
     _id(),
     Column("client_id", Text, nullable=False),
-    Column("source", Text, nullable=False),
+    Column("source", Word(Way), nullable=False),
     Column("ciphertext", Text, nullable=False),
     Column("issued_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
@@ -262,13 +273,17 @@ operators = _table(
 calendar_overrides = _table(
     "calendar_overrides",
     _id(),
-    Column("day", Text, nullable=False),
-    Column("segment_class", Text, nullable=False),
+    Column("batch", Text, nullable=False),
+    Column("market", Word(Market), nullable=False),
+    Column("day", Day, nullable=False),
     Column("hours", Document, nullable=False),
     Column("reason", Text, nullable=False),
     Column("set_by", Text, nullable=False),
     Column("set_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("confirmed_at", Instant),
     Column("withdrawn_at", Instant),
+    Index("ix_calendar_overrides_confirmed_at", "confirmed_at", "expires_at"),
 )
 
 leases = _table(

@@ -3,26 +3,27 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 from sqlalchemy import Connection, insert, select, update
 
 from core.db.tables import broker_tokens
+from core.domain.login import Way
+from core.seal import Seal
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredToken:
     value: str = field(repr=False)
-    source: str
+    source: Way
     issued_at: datetime
     expires_at: datetime
 
 
 class TokenVault:
-    """Seals and opens tokens. Several keys may be given, comma-separated: the first one seals, all of them open."""
+    """Keeps tokens sealed, each together with the account it is of."""
 
     def __init__(self, keys: SecretStr) -> None:
-        self._fernet = MultiFernet([Fernet(key) for key in keys.get_secret_value().split(",")])
+        self._seal = Seal(keys)
 
     def store(
         self,
@@ -30,7 +31,7 @@ class TokenVault:
         value: str,
         *,
         client_id: str,
-        source: str,
+        source: Way,
         issued_at: datetime,
         expires_at: datetime,
     ) -> None:
@@ -40,7 +41,7 @@ class TokenVault:
             insert(broker_tokens).values(
                 client_id=client_id,
                 source=source,
-                ciphertext=self._fernet.encrypt(f"{client_id}:{value}".encode()).decode(),
+                ciphertext=self._seal.close(f"{client_id}:{value}"),
                 issued_at=issued_at,
                 expires_at=expires_at,
             )
@@ -55,10 +56,7 @@ class TokenVault:
         ).first()
         if row is None:
             return None
-        try:
-            owner, _, value = self._fernet.decrypt(row.ciphertext.encode()).decode().partition(":")
-        except InvalidToken:
-            return None
+        owner, _, value = (self._seal.open(row.ciphertext) or "").partition(":")
         if owner != client_id:
             return None
         return StoredToken(value=value, source=row.source, issued_at=row.issued_at, expires_at=row.expires_at)
@@ -73,8 +71,25 @@ def bury(connection: Connection, client_id: str, at: datetime) -> None:
     )
 
 
+@dataclass(frozen=True)
+class TokenAge:
+    """What may be told of the token in force."""
+
+    source: Way
+    issued_at: datetime
+    expires_at: datetime
+
+
+def age(connection: Connection) -> TokenAge | None:
+    """Of the living token; None when there is none."""
+    columns = broker_tokens.c.source, broker_tokens.c.issued_at, broker_tokens.c.expires_at
+    row = connection.execute(
+        select(*columns).where(broker_tokens.c.died_at.is_(None)).order_by(broker_tokens.c.id.desc())
+    ).first()
+    return None if row is None else TokenAge(*row)
+
+
 def expiry(connection: Connection) -> datetime | None:
     """When the living token ends, for health pages; None when there is none."""
-    return connection.execute(
-        select(broker_tokens.c.expires_at).where(broker_tokens.c.died_at.is_(None)).order_by(broker_tokens.c.id.desc())
-    ).scalar()
+    living = age(connection)
+    return living.expires_at if living else None

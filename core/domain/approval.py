@@ -14,11 +14,13 @@ class ApprovalPolicy(StrEnum):
     NEVER = "never"
 
 
-def why_ask(policy: ApprovalPolicy, decision: Decision, *, late: str) -> str | None:
+def why_ask(policy: ApprovalPolicy, decision: Decision, *, late: str, above: str = "") -> str | None:
     """Why the operator is asked, in a sentence; None when the order may go without a tap.
 
-    `late` says how old the alert is when that is too old for an order at the market; empty otherwise.
+    `late` says how old the alert is when that is too old to go at once; `above` which limit it does not keep.
     """
+    if above:
+        return above
     if decision.mode is None:
         return decision.reason
     if late and decision.mode is Mode.IMMEDIATE:

@@ -30,6 +30,24 @@ class SegmentClass(StrEnum):
     COMMODITY = "commodity"
 
 
+class Market(StrEnum):
+    """Segment classes that share their holidays."""
+
+    EQUITY = "equity"
+    CURRENCY = "currency"
+    COMMODITY = "commodity"
+
+    @property
+    def classes(self) -> tuple[SegmentClass, ...]:
+        match self:
+            case Market.EQUITY:
+                return (SegmentClass.CASH, SegmentClass.CASH_WITH_DERIVATIVES, SegmentClass.EQUITY_DERIVATIVES)
+            case Market.CURRENCY:
+                return (SegmentClass.CURRENCY,)
+            case Market.COMMODITY:
+                return (SegmentClass.COMMODITY,)
+
+
 def segment_class(segment: Segment, *, has_derivatives: bool) -> SegmentClass:
     """Which hours count; shares with derivatives keep other hours than the rest since 3 August 2026."""
     match segment:
@@ -66,6 +84,12 @@ class Instrument:
     isin: str = ""
     freezes_at: int | None = None
     band: tuple[Decimal, Decimal] | None = None
+    is_of_index: bool = False
+
+    @property
+    def index_expiry(self) -> date | None:
+        """The last day of an index contract, whose session may end before the others'."""
+        return self.expiry if self.is_of_index else None
 
     @property
     def segment_class(self) -> SegmentClass:

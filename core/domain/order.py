@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
@@ -95,7 +95,9 @@ class Order:
 
     `confirmed`: it stood in the broker's book past the broker's own checks, which come after its acknowledgement.
     `closes`: it takes a position back at the operator's word, so entry rules do not hold it up.
-    `release_at` is when it may go out, `reaches_exchange_at` when the exchange sees it, `expires_at` when waiting ends.
+    `release_at` is when it may go out, `reaches_exchange_at` when the exchange sees it, `expires_at` when waiting ends:
+    for the answer, and once approved for the window. `into_auction`: the operator sent it into the closing auction.
+    `index_expiry` is the last day of an index contract.
     """
 
     id: int
@@ -122,6 +124,10 @@ class Order:
     reaches_exchange_at: datetime | None
     expires_at: datetime | None
     retry_at: datetime | None
+    index_expiry: date | None = None
+    into_auction: bool = False
+    window_ends_at: datetime | None = None
+    remind_at: datetime | None = None
     approved_at: datetime | None = None
     closes: bool = False
     reason: str

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from core.domain.alert import AmoTime, OrderType
 from core.domain.instrument import SegmentClass
-from core.domain.order import Mode
+from core.domain.order import Mode, Order
 from core.domain.sessions import INDIA, Calendar, Trading, Unknown, spoken, spoken_time
 from core.domain.ways import Alternative, as_amo, as_auction, as_regular
 from core.domain.windows import (
@@ -81,6 +81,23 @@ def route(
         return _hold(chosen.reason, others)
     waits_because = PRE_OPEN_TAKES_NO_STOPS if amo is None else _what_is_now(moment)
     return _decide(chosen, _why(chosen, waits_because), others)
+
+
+def after_market(order: Order, calendar: Calendar, now: datetime) -> Alternative | Unknown | None:
+    """How a stored order could go as an after-market order from this moment on; None when it cannot."""
+    moment = look(now, order.segment_class, calendar, order.index_expiry)
+    window = amo_window(moment)
+    return window if isinstance(window, Unknown) else as_amo(moment, window, order.order_type, order.amo_time)
+
+
+def again_as(order: Order, calendar: Calendar, now: datetime) -> Alternative | Unknown:
+    """When a stored order goes from this moment on, if it stays what it is: after-market or regular."""
+    way = after_market(order, calendar, now) if order.as_amo else None
+    if way is not None:
+        return way
+    moment = look(now, order.segment_class, calendar, order.index_expiry)
+    session = regular_window(moment)
+    return session if isinstance(session, Unknown) else as_regular(moment, session)
 
 
 def may_send(

@@ -5,7 +5,7 @@ Times are India's and every span is half-open: a session 09:15–15:30 takes its
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta, timezone
 from types import MappingProxyType
 
@@ -51,6 +51,7 @@ class AmoHours:
 class Trading:
     """A trading day's hours. `sessions` are the continuous ones, in order, at least one.
 
+    `post_close` trades at the closing price; the desk sends nothing into it, since Dhan has not said that it takes it.
     `square_off` is when the broker closes intraday positions; None where it did not say.
     """
 
@@ -58,6 +59,7 @@ class Trading:
     amo: AmoHours
     pre_open: Auction | None = None
     closing_auction: Auction | None = None
+    post_close: Span | None = None
     expiring_index_closes: time | None = None
     square_off: time | None = None
 
@@ -80,6 +82,7 @@ class Trading:
             sessions=sessions,
             pre_open=self.pre_open if opens_as_usual else None,
             closing_auction=self.closing_auction if closes_as_usual else None,
+            post_close=self.post_close if closes_as_usual else None,
             square_off=self.square_off if closes_as_usual else None,
         )
 
@@ -107,19 +110,30 @@ class Unknown:
 Day = Trading | Closed | Unknown
 
 
+def _no_hours() -> Mapping[SegmentClass, tuple[tuple[date, Trading], ...]]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Calendar:
     """What each segment class does on each day; a day that is not in `days` is unknown.
 
-    `covered_until` is the last day of the last list that was accepted.
+    `covered_until` is the last day of the last list that was accepted. `usual` are each class's hours, whatever the
+    day, with the date from which they hold, in order.
     """
 
     days: Mapping[tuple[SegmentClass, date], Day]
     covered_until: date
+    usual: Mapping[SegmentClass, tuple[tuple[date, Trading], ...]] = field(default_factory=_no_hours)
 
     def day(self, segment_class: SegmentClass, on: date) -> Day:
         known = self.days.get((segment_class, on))
         return Unknown(f"The calendar has no list that covers {spoken_day(on)} {on.year}.") if known is None else known
+
+    def usual_hours(self, segment_class: SegmentClass, on: date) -> Trading | None:
+        """The hours that a trading day has then; None before the first ones known."""
+        in_force = [hours for valid_from, hours in self.usual.get(segment_class, ()) if valid_from <= on]
+        return in_force[-1] if in_force else None
 
     def is_trading_day(self, segment_class: SegmentClass, on: date) -> bool | None:
         """None: not known."""

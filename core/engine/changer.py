@@ -62,9 +62,10 @@ class Changer:
             if order is None:
                 self._limiter.give_back(taken)
                 return
+            serial = self._session.serial
             outcome = await self._call(change, order)
             if isinstance(outcome, Refused) and outcome.refusal is Refusal.SIGNED_OUT:
-                await self._session.die(outcome.words)
+                await self._session.die(outcome.words, serial)
             await self._database.write(lambda c: record(c, change, outcome, self._moment()))
             log.info("change_sent", order=order.label, kind=change.kind, outcome=type(outcome).__name__)
         finally:

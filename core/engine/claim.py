@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from core import controls, journal, notifications
+from core import controls, journal, market_days, notifications
 from core.broker.port import OrderRequest
 from core.db import alerts, attempts, leases, orders
 from core.domain.attempt import AttemptState, correlation_id
@@ -16,6 +16,7 @@ from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.domain.routing import may_send
 from core.domain.sessions import Calendar
+from core.engine.release import why_ask_again
 from core.failpoints import Point, reach
 
 LOOK_AGAIN = timedelta(seconds=1)
@@ -30,12 +31,13 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """The right to one POST. `earlier_names` are of tries before this one: none of them may be at the broker."""
+    """The right to one POST, by this calendar. None of `earlier_names`, of tries before it, may be at the broker."""
 
     order: Order
     attempt_id: int
     request: OrderRequest
     earlier_names: tuple[str, ...]
+    calendar: Calendar
 
 
 def claim(
@@ -48,11 +50,14 @@ def claim(
     order = orders.get(connection, seen.id)
     if order.state is not OrderState.QUEUED or order.version != seen.version or controls.holds(connection):
         return None
+    calendar = market_days.in_force(connection, calendar)
     if not (_in_time(connection, order, now) and _window_is_open(connection, order, now, calendar)):
+        return None
+    if not _is_still_wanted(connection, order, now):
         return None
     if not _earlier_legs_went_well(connection, order, now):
         return None
-    return _write_down(connection, order, epoch=epoch, now=now, wall=wall)
+    return _write_down(connection, order, epoch=epoch, now=now, wall=wall, calendar=calendar)
 
 
 def _in_time(connection: Connection, order: Order, now: datetime) -> bool:
@@ -76,12 +81,23 @@ def _window_is_open(connection: Connection, order: Order, now: datetime, calenda
         as_amo=order.as_amo,
         now=now,
         calendar=calendar,
+        index_expiry=order.index_expiry,
+        into_auction=order.into_auction,
     )
     if words is None:
         return True
     if order.reason != words:
         orders.note(connection, order, at=now, actor=journal.DESK, reason=words)
     orders.postpone(connection, order, now + LOOK_AGAIN)
+    return False
+
+
+def _is_still_wanted(connection: Connection, order: Order, now: datetime) -> bool:
+    """An order that has grown old, or that the limits no longer let through, asks (again)."""
+    words = why_ask_again(connection, order, now)
+    if words is None:
+        return True
+    ask_again(connection, order, words, now)
     return False
 
 
@@ -110,7 +126,9 @@ def ask_again(connection: Connection, order: Order, reason: str, now: datetime) 
         notifications.ring_order(connection, Notice.NEEDS_OPERATOR, asked, at=now, words=reason)
 
 
-def _write_down(connection: Connection, order: Order, *, epoch: int, now: datetime, wall: datetime) -> Claim | None:
+def _write_down(
+    connection: Connection, order: Order, *, epoch: int, now: datetime, wall: datetime, calendar: Calendar
+) -> Claim | None:
     earlier = attempts.of_orders(connection, [order.id])
     if any(attempt.state in (AttemptState.OPEN, AttemptState.UNKNOWN) for attempt in earlier):
         return None
@@ -133,7 +151,7 @@ def _write_down(connection: Connection, order: Order, *, epoch: int, now: dateti
             at=wall,
         )
     names = tuple(attempt.correlation_id for attempt in earlier)
-    return Claim(order=claimed, attempt_id=attempt_id, request=request, earlier_names=names)
+    return Claim(order=claimed, attempt_id=attempt_id, request=request, earlier_names=names, calendar=calendar)
 
 
 def order_request(connection: Connection, order: Order, number: int) -> OrderRequest:

@@ -21,21 +21,23 @@ from core.db import alerts, hints, leases, orders
 from core.db.engine import Database
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order
-from core.engine import changer
+from core.engine import changer, clock_watch, timers
 from core.engine.changer import Changer
 from core.engine.claim import LeaseLost
+from core.engine.clock_watch import ClockWatch
 from core.engine.decide import AT_ONCE, Decider
 from core.engine.dispatch import Dispatcher
 from core.engine.listen import Listener, Updates
+from core.engine.readiness import Readiness
 from core.engine.reconcile import Reconciler
 from core.engine.record import Moment
 from core.engine.relay import Relay
 from core.engine.resolve import Resolver, doubt_unfinished
 from core.engine.sight import Sight
-from core.engine.timers import expire_overdue
 from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
 from core.instruments import InstrumentKeeper
 from core.logins import Session
+from core.mailbox import Mailbox
 
 log = structlog.get_logger()
 
@@ -44,6 +46,8 @@ RENEW_EVERY = 1.0
 WATCH_EVERY = 0.4
 BETWEEN_BOOKS = 0.1
 LAST_SENDS = 5.0
+REDRAW_EVERY = 60.0
+REDRAWN_AT_ONCE = 10
 A_BREATH = 0.03  # the order goes before its card, and what changes meanwhile makes one edit
 FRESH = timedelta(minutes=1)
 BOOK_WHEN_FRESH, BOOK_WHEN_RESTING, BOOK_WHEN_IDLE = 0.4, 2.0, 30.0
@@ -52,11 +56,12 @@ BOOK_WHEN_FRESH, BOOK_WHEN_RESTING, BOOK_WHEN_IDLE = 0.4, 2.0, 30.0
 class _Nudges(asyncio.DatagramProtocol):
     """A datagram means: there is something new. Losing one costs one poll."""
 
-    def __init__(self, wake: asyncio.Event) -> None:
-        self._wake = wake
+    def __init__(self, *events: asyncio.Event) -> None:
+        self._events = events
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002 - asyncio's signature
-        self._wake.set()
+        for event in self._events:
+            event.set()
 
 
 class Desk:
@@ -67,17 +72,22 @@ class Desk:
         clock: Clock,
         broker: Broker,
         session: Session,
+        mailbox: Mailbox,
+        readiness: Readiness,
         instruments: InstrumentKeeper,
         decider: Decider,
         dispatcher: Dispatcher,
         changer: Changer,
         updates: Updates,
         relay: Relay,
+        watch: ClockWatch,
     ) -> None:
         self._database = database
         self._clock = clock
         self._wall = SystemClock()
         self._session = session
+        self._mailbox = mailbox
+        self._readiness = readiness
         self._instruments = instruments
         self._decider = decider
         self._dispatcher = dispatcher
@@ -89,16 +99,22 @@ class Desk:
         self._listener = Listener(updates=updates, broker=broker, session=session, heard=self._look.set)
         self._sight = Sight(database, clock)
         self._relay = relay
+        self._clock_watch = watch
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._wake = asyncio.Event()
         self._tell = asyncio.Event()
+        self._mail = asyncio.Event()
         self._told_to_stop = asyncio.Event()
         self._epoch = 0
+        self._clock_doubt: str | None = None
+        self._redrawn = monotonic()
 
     async def take_lease(self) -> None:
         """Return when this desk is the one that acts; others wait here and take over when it stops."""
         loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(lambda: _Nudges(self._wake), local_addr=("127.0.0.1", 0))
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Nudges(self._wake, self._mail), local_addr=("127.0.0.1", 0)
+        )
         port = transport.get_extra_info("sockname")[1]
         waited = False
         while (epoch := await self._try_lease(port)) is None:
@@ -119,6 +135,7 @@ class Desk:
                     tasks.create_task(self._work(tasks)),
                     tasks.create_task(self._watch_broker()),
                     tasks.create_task(self._listener.run()),
+                    tasks.create_task(self._read_mail()),
                     tasks.create_task(self._keep_instruments()),
                     tasks.create_task(self._deliver()),
                 ]
@@ -169,10 +186,11 @@ class Desk:
         swept = 0.0
         while True:
             nudged = await _wait(self._wake, POLL)
+            is_sure = await self._mind_the_clock()
             await self._decide(look_first=not nudged)
-            if monotonic() - swept > 1:
+            if is_sure and monotonic() - swept > 1:
                 swept = monotonic()
-                await self._expire()
+                await self._run_timers()
             await self._changer.send_due(tasks, self._epoch)
             await self._dispatcher.send_due(tasks, self._wake, self._epoch)
             if nudged:
@@ -190,11 +208,32 @@ class Desk:
         except Unavailable as trouble:
             log.warning("alerts_wait", why=str(trouble))
 
-    async def _expire(self) -> None:
-        now = self._clock.now()
-        if await self._database.read(lambda c: orders.overdue(c, now)):
-            await self._database.write(lambda c: expire_overdue(c, now))
+    async def _mind_the_clock(self) -> bool:
+        """False while something is wrong with this machine's clock; then nothing is sent, and nothing expires."""
+        self._clock_watch.is_sure()
+        await self._hold_for_clock()
+        return not self._clock_watch.doubt
+
+    async def _hold_for_clock(self) -> None:
+        doubt, now = self._clock_watch.doubt, self._clock.now()
+        if doubt == self._clock_doubt:
+            return
+        self._clock_doubt = doubt
+        if doubt:
+            log.warning("clock_in_doubt", why=doubt)
+            await self._database.write(lambda c: clock_watch.hold(c, doubt, now))
+        else:
+            await self._database.write(lambda c: controls.lift_hold(c, Hold.CLOCK, at=now, actor=journal.DESK))
+        self._wake.set()
+
+    async def _run_timers(self) -> None:
+        now, calendar = self._clock.now(), self._decider.calendar
+        if await self._database.read(lambda c: timers.anything_is_due(c, calendar, now)):
+            await self._database.write(lambda c: timers.run_due(c, calendar, now))
             self._tell.set()
+        if monotonic() - self._redrawn >= REDRAW_EVERY:
+            self._redrawn = monotonic()
+            await self._database.write(lambda c: notifications.redraw_waiting(c, now, REDRAWN_AT_ONCE))
 
     async def _watch_broker(self) -> None:
         """Keep signed in, follow the order book, look up what is in doubt.
@@ -204,27 +243,42 @@ class Desk:
         read_at: float | None = None
         is_open = heard = False
         while True:
-            if await self._session.keep():
+            is_signed_in = await self._session.keep(self._readiness.needed_through)
+            await self._readiness.remind_when_due()
+            if is_signed_in:
+                serial = self._session.serial
                 try:
+                    await self._readiness.check_when_due()
                     if heard or await self._book_is_due(read_at):
                         await self._reconciler.follow_book()
                         read_at = monotonic()
                         self._sight.regained()
+                        self._clock_watch.compare()
+                        await self._hold_for_clock()
                         self._tell.set()
                     if not is_open and read_at is not None and self._instruments.is_there:
                         await self._open_for_business()
                         is_open = True
                     await self._resolver.look_up_due()
                 except SignInNeeded as trouble:
-                    await self._session.die(str(trouble))
+                    await self._session.die(str(trouble), serial)
                 except BrokerUnavailable as trouble:
                     log.warning("broker_unavailable", why=str(trouble))
                     await self._sight.lost(str(trouble), self._wall.now())
             await asyncio.sleep(BETWEEN_BOOKS)
             heard = await _wait(self._look, WATCH_EVERY - BETWEEN_BOOKS)
 
+    async def _read_mail(self) -> None:
+        """See to sign-ins that a person began on the web page or the command line."""
+        while True:
+            await _wait(self._mail, POLL)
+            if await self._mailbox.attend():
+                self._wake.set()
+
     async def _book_is_due(self, read_at: float | None) -> bool:
         if read_at is None:
+            return True
+        if not self._clock_watch.is_sure() and monotonic() - read_at >= BOOK_WHEN_RESTING:
             return True
         now = self._clock.now()
         hinted, watched = await self._database.read(lambda c: (hints.latest(c), orders.in_states(c, AT_BROKER)))

@@ -1,6 +1,7 @@
 """Sending what is due: claim, one POST, write down what became of it. A few orders at a time, each in its own task."""
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 from sqlalchemy import Connection
@@ -41,6 +42,7 @@ class Dispatcher:
         calendar: Calendar,
         clock: Clock,
         limiter: Limiter,
+        clock_is_sure: Callable[[], bool] = lambda: True,
     ) -> None:
         self._database = database
         self._broker = broker
@@ -50,6 +52,7 @@ class Dispatcher:
         self._clock = clock
         self._wall = SystemClock()
         self._limiter = limiter
+        self._clock_is_sure = clock_is_sure
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._closed = False
 
@@ -104,11 +107,12 @@ class Dispatcher:
             return True
         if self._wall.now() - moment.wall >= leases.LASTS and not await self._is_ours(claimed, epoch):
             raise LeaseLost
+        serial = self._session.serial
         outcome = await self._broker.place(claimed.request)
         reach(Point.POSTED)
         if isinstance(outcome, Refused):
             if outcome.refusal is Refusal.SIGNED_OUT:
-                await self._session.die(outcome.words)
+                await self._session.die(outcome.words, serial)
             elif outcome.refusal is Refusal.RATE_LIMITED:
                 self._limiter.rest(REST)
             if outcome.refusal is not Refusal.SIGNED_OUT and await self._is_there_in_spite_of_it(claimed):
@@ -119,7 +123,7 @@ class Dispatcher:
         return True
 
     def _claim(self, connection: Connection, order: Order, epoch: int, moment: Moment) -> Claim | None:
-        if not self._session.is_signed_in:
+        if not (self._session.is_signed_in and self._clock_is_sure()):
             return None
         return claim(connection, order, epoch=epoch, now=moment.now, wall=moment.wall, calendar=self._calendar)
 

@@ -47,12 +47,13 @@ class Listener:
             await asyncio.sleep(wait)
 
     async def _follow_once(self, began: float) -> None:
+        serial = self._session.serial
         try:
             updates = await self._updates.follow(self._heard)
             if not updates and monotonic() - began < AT_ONCE:
                 await self._broker.check_session()  # thrown out at once: that is how a dead token looks there
             log.info("order_updates_ended", updates=updates)
         except SignInNeeded as trouble:
-            await self._session.die(str(trouble))
+            await self._session.die(str(trouble), serial)
         except BrokerUnavailable as trouble:
             log.warning("order_updates_unavailable", why=str(trouble))

@@ -17,6 +17,7 @@ from core.engine.morning import report_morning
 from core.engine.record import Moment
 from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
 from core.errors import BrokerUnavailable
+from core.failpoints import Point, reach
 
 log = structlog.get_logger()
 
@@ -35,6 +36,7 @@ class Reconciler:
         """Read the book once and bring our orders in step. Raises BrokerUnavailable, SignInNeeded."""
         read_at = self._wall.now()
         book = await self._broker.book()
+        reach(Point.BOOK_READ)
         moment = Moment(now=self._clock.now(), wall=self._wall.now())
         await self._database.write(lambda connection: self._apply(connection, book, moment, read_at))
         left = await self._database.read(lambda connection: left_behind(connection, moment.now))

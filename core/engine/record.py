@@ -14,6 +14,7 @@ from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine.claim import Claim, ask_again
+from core.engine.market_answer import offer_after_market, try_while_open
 from core.engine.words import explain
 
 FIRST_LOOKUP = timedelta(seconds=1)
@@ -79,9 +80,14 @@ def _refused(connection: Connection, claim: Claim, refused: Refused, moment: Mom
             hold = Hold.INVALID_IP if refused.refusal is Refusal.INVALID_IP else Hold.NO_ACCESS
             if controls.set_hold(connection, hold, words, at=moment.now, actor=journal.DHAN):
                 notifications.ring(connection, Notice.HELD, at=moment.now, words=words)
-        case Refusal.FINAL | Refusal.MARKET_CLOSED | Refusal.MARKET_OFFLINE | Refusal.IN_TRANSIT:
+        case Refusal.MARKET_OFFLINE:
+            settle(connection, claim, AttemptState.NOT_SENT, moment, code=refused.code, words=refused.words)
+            try_while_open(connection, claim, moment.now, words=words)
+        case Refusal.FINAL | Refusal.MARKET_CLOSED | Refusal.IN_TRANSIT:
             settle(connection, claim, AttemptState.REFUSED, moment, code=refused.code, words=refused.words)
-            reject(connection, claim.order, words, moment)
+            is_closed = refused.refusal is Refusal.MARKET_CLOSED
+            if not (is_closed and offer_after_market(connection, claim, moment.now, words=words)):
+                reject(connection, claim.order, words, moment)
         case _:
             assert_never(refused.refusal)
 

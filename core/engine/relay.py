@@ -5,6 +5,8 @@ is dropped; a chat that cannot be reached waits without holding up the others, a
 without holding up its chat.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -16,7 +18,7 @@ from core.db.engine import Database
 from core.errors import TelegramUnavailable
 from core.failpoints import Point, reach
 from core.notifications import Card, ChatUnreachable, Message, MessageRefused, Messenger
-from core.reports import AlertReport
+from core.reports import AlertReport, Offers
 
 log = structlog.get_logger()
 
@@ -27,10 +29,20 @@ _Trouble = TelegramUnavailable | ChatUnreachable | MessageRefused
 
 
 class Relay:
-    def __init__(self, *, database: Database, messenger: Messenger, clock: Clock) -> None:
+    """`offers` finds what a card may offer."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        messenger: Messenger,
+        clock: Clock,
+        offers: Callable[[Connection, AlertReport], Offers] = lambda _connection, _report: Offers(),
+    ) -> None:
         self._database = database
         self._messenger = messenger
         self._clock = clock
+        self._offers = offers
         self._wall = SystemClock()
 
     async def deliver_due(self) -> bool:
@@ -50,7 +62,8 @@ class Relay:
         cards = notifications.due_cards(connection, wall, AT_ONCE)
         found = reports.alert_reports(connection, {card.alert_id for card in cards}, self._clock.now())
         messages = notifications.due_messages(connection, wall, AT_ONCE)
-        return [(card, found[card.alert_id]) for card in cards], messages
+        whole = {key: replace(report, offers=self._offers(connection, report)) for key, report in found.items()}
+        return [(card, whole[card.alert_id]) for card in cards], messages
 
     async def _show(self, card: Card, report: AlertReport) -> bool:
         reach(Point.BEFORE_MESSAGE)

@@ -1,15 +1,38 @@
-"""What ends by itself: waiting orders whose time is up. Due times are rows, so a restart or a jump loses none."""
+"""What happens by itself when its time has come. Due times are rows, so a restart or a jump loses none."""
 
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from core.db import orders
-from core.domain.order import OrderState
+from core import journal, market_days, notifications
+from core.db import orders, overrides
+from core.domain.notice import Notice
+from core.domain.order import Order, OrderState
+from core.domain.sessions import Calendar, spoken
 from core.engine.claim import expire
 
 _UNANSWERED = "Nobody approved it in time, and no answer is never a yes."
 _LATE = "Its time window passed before it could go out."
+
+
+def anything_is_due(connection: Connection, calendar: Calendar, now: datetime) -> bool:
+    return bool(
+        orders.overdue(connection, now)
+        or orders.to_remind_of(connection, now)
+        or overrides.are_over(connection, now)
+        or market_days.end_is_near(connection, market_days.in_force(connection, calendar), now)
+    )
+
+
+def run_due(connection: Connection, calendar: Calendar, now: datetime) -> None:
+    """End what waited too long, remind of what waits for a tap, and let the calendar's changes end."""
+    known = market_days.in_force(connection, calendar)
+    if market_days.end_is_near(connection, known, now):
+        market_days.warn_of_the_end(connection, known, now)
+    market_days.expire(connection, calendar, now)
+    expire_overdue(connection, now)
+    for order in orders.to_remind_of(connection, now):
+        _remind(connection, order, now)
 
 
 def expire_overdue(connection: Connection, now: datetime) -> int:
@@ -18,3 +41,13 @@ def expire_overdue(connection: Connection, now: datetime) -> int:
     for order in overdue:
         expire(connection, order, now, _UNANSWERED if order.state is OrderState.AWAITING_APPROVAL else _LATE)
     return len(overdue)
+
+
+def _remind(connection: Connection, order: Order, now: datetime) -> None:
+    is_open = order.release_at is not None and order.release_at <= now
+    until = spoken(order.expires_at) if order.expires_at else "the end of its window"
+    words = f"{'Its window is open' if is_open else 'It still waits'}: approve it by {until}, or it expires."
+    later = None if is_open else order.release_at
+    noted = orders.note(connection, order, at=now, actor=journal.DESK, reason=words, remind_at=later)
+    if noted is not None:
+        notifications.ring_order(connection, Notice.REMINDER, noted, at=now, words=words)

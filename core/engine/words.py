@@ -20,11 +20,11 @@ def _next_step(refusal: Refusal) -> str:
         case Refusal.SIGNED_OUT:
             return "Dhan no longer takes the sign-in; the order waits for a new one."
         case Refusal.INVALID_IP:
-            return "Orders must come from a registered address: register this machine's address at Dhan, then /resume."
+            return "Dhan takes orders from registered addresses only: /ip says what is wrong; then /resume."
         case Refusal.NO_ACCESS:
             return "This account may not trade here: look at your segments and API access at web.dhan.co, then /resume."
         case Refusal.MARKET_CLOSED:
-            return "Dhan takes no regular order now: send it again as an after-market order."
+            return "Dhan takes no regular order now."
         case Refusal.MARKET_OFFLINE:
             return "Dhan takes no orders for this market at the moment."
         case Refusal.IN_TRANSIT:

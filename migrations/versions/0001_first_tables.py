@@ -52,16 +52,22 @@ def upgrade() -> None:
     op.create_table(
         "calendar_overrides",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("day", sa.Text(), nullable=False),
-        sa.Column("segment_class", sa.Text(), nullable=False),
+        sa.Column("batch", sa.Text(), nullable=False),
+        sa.Column("market", sa.Text(), nullable=False),
+        sa.Column("day", types.Day(), nullable=False),
         sa.Column("hours", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("set_by", sa.Text(), nullable=False),
         sa.Column("set_at", types.Instant(), nullable=False),
+        sa.Column("expires_at", types.Instant(), nullable=False),
+        sa.Column("confirmed_at", types.Instant(), nullable=True),
         sa.Column("withdrawn_at", types.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_calendar_overrides")),
         sqlite_strict=True,
     )
+    with op.batch_alter_table("calendar_overrides", schema=None) as batch_op:
+        batch_op.create_index("ix_calendar_overrides_confirmed_at", ["confirmed_at", "expires_at"], unique=False)
+
     op.create_table(
         "leases",
         sa.Column("name", sa.Text(), nullable=False),
@@ -80,11 +86,19 @@ def upgrade() -> None:
         sa.Column("way", sa.Text(), nullable=False),
         sa.Column("requested_by", sa.Text(), nullable=False),
         sa.Column("requested_at", types.Instant(), nullable=False),
+        sa.Column("opened_at", types.Instant(), nullable=True),
+        sa.Column("asked_at", types.Instant(), nullable=True),
+        sa.Column("consent_id", sa.Text(), nullable=True),
+        sa.Column("sealed", sa.Text(), nullable=True),
         sa.Column("finished_at", types.Instant(), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("refusal", sa.Text(), nullable=True),
+        sa.Column("words", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_logins")),
         sqlite_strict=True,
     )
+    with op.batch_alter_table("logins", schema=None) as batch_op:
+        batch_op.create_index("ix_logins_state", ["state", "id"], unique=False)
+
     op.create_table(
         "operators",
         sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -186,12 +200,16 @@ def upgrade() -> None:
         sa.Column("security_id", sa.Text(), nullable=False),
         sa.Column("tick", types.Money(), nullable=False),
         sa.Column("has_derivatives", types.Flag(), nullable=False),
+        sa.Column("index_expiry", types.Day(), nullable=True),
         sa.Column("mode", sa.Text(), nullable=True),
         sa.Column("as_amo", types.Flag(), nullable=False),
+        sa.Column("into_auction", types.Flag(), nullable=False),
         sa.Column("amo_time", sa.Text(), nullable=False),
         sa.Column("release_at", types.Instant(), nullable=True),
         sa.Column("reaches_exchange_at", types.Instant(), nullable=True),
+        sa.Column("window_ends_at", types.Instant(), nullable=True),
         sa.Column("expires_at", types.Instant(), nullable=True),
+        sa.Column("remind_at", types.Instant(), nullable=True),
         sa.Column("retry_at", types.Instant(), nullable=True),
         sa.Column("approved_at", types.Instant(), nullable=True),
         sa.Column("closes", types.Flag(), server_default=sa.text("false"), nullable=False),
@@ -349,47 +367,12 @@ def _fill() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("hints")
-    op.drop_table("questions")
-    with op.batch_alter_table("changes", schema=None) as batch_op:
-        batch_op.drop_index("ix_changes_state")
-        batch_op.drop_index("ix_changes_order_id")
+    """Newest first; their indexes go with them."""
+    for table in _NEWEST_FIRST:
+        op.drop_table(table)
 
-    op.drop_table("changes")
-    with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.drop_index("ix_events_alert_id")
 
-    op.drop_table("events")
-    with op.batch_alter_table("attempts", schema=None) as batch_op:
-        batch_op.drop_index("ix_attempts_state")
-        batch_op.drop_index("ix_attempts_claimed_at")
-
-    op.drop_table("attempts")
-    with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.drop_index("ix_outbox_due", sqlite_where=sa.text("due_at IS NOT NULL"))
-
-    op.drop_table("outbox")
-    with op.batch_alter_table("orders", schema=None) as batch_op:
-        batch_op.drop_index("ix_orders_state")
-        batch_op.drop_index("ix_orders_broker_order_id")
-        batch_op.drop_index("ix_orders_closes", sqlite_where=sa.text("closes IS 1"))
-
-    op.drop_table("orders")
-    with op.batch_alter_table("cards", schema=None) as batch_op:
-        batch_op.drop_index("ix_cards_due", sqlite_where=sa.text("due_at IS NOT NULL"))
-
-    op.drop_table("cards")
-    with op.batch_alter_table("alerts", schema=None) as batch_op:
-        batch_op.drop_index("ix_alerts_state")
-        batch_op.drop_index("ix_alerts_repeat_of", sqlite_where=sa.text("repeat_of IS NOT NULL"))
-        batch_op.drop_index("ix_alerts_digest")
-
-    op.drop_table("alerts")
-    op.drop_table("sources")
-    op.drop_table("settings")
-    op.drop_table("order_moves")
-    op.drop_table("operators")
-    op.drop_table("logins")
-    op.drop_table("leases")
-    op.drop_table("calendar_overrides")
-    op.drop_table("broker_tokens")
+_NEWEST_FIRST = (
+    *("hints", "questions", "changes", "events", "attempts", "outbox", "orders", "cards", "alerts", "sources"),
+    *("settings", "order_moves", "operators", "logins", "leases", "calendar_overrides", "broker_tokens"),
+)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.commands import BY_NAME
 from tests.world import World
 from tests.world.phone import OPERATOR
 
@@ -120,8 +121,8 @@ def test_every_command_answers(world: World) -> None:
     alert = waiting_alert(world)
     assert "I keep your order book" in world.phone.ask("/start")
     help_text = world.phone.ask("/help")
-    for command in ("/start", "/status", "/queue", "/orders", "/order 41", "/pause", "/resume", "/help"):
-        assert command in help_text
+    for command in BY_NAME:
+        assert f"/{command}" in help_text
     assert "Waiting for your tap: 1" in world.phone.ask("/status")
     assert f"BUY 1 RELIANCE · {alert}.1" in world.phone.ask("/queue")
     assert f"BUY 1 RELIANCE · {alert}.1" in world.phone.ask("/orders")
@@ -129,6 +130,9 @@ def test_every_command_answers(world: World) -> None:
     assert "What happened" in story
     assert "Saturday" in story
     assert f"{alert}.1" in world.phone.ask(f"/order {alert}.1")
+    assert "Signed in at Dhan by PIN and one-time code" in world.phone.ask("/token")
+    assert "Dhan takes orders from here" in world.phone.ask("/ip")
+    assert "a new sign-in ends that one" in world.phone.ask("/login")
     world.phone.tap(alert, "Cancel")
     world.phone.card_shows(alert, "Cancelled before it was sent")
     assert "Nothing waits" in world.phone.ask("/queue")
@@ -143,6 +147,8 @@ def test_every_command_answers(world: World) -> None:
         (f"/order {'9' * 40}", "For example: /order 41"),
         ("/order 999999", "There is no alert 999999."),
         ("/golive", "MUNSHI_MODE=live"),
+        ("/ip set", "127.0.0.1 is registered already."),
+        ("/ip set my server", "my is no address."),
         ("/fly", "/help lists them all"),
     ],
 )

@@ -13,6 +13,7 @@ from bot.app import Console, build_application
 from bot.messenger import TelegramMessenger
 from core.bootstrap import build_desk
 from core.engine.limiter import ORDER_CALLS, Window
+from core.login_link import LoginLinks
 from core.logs import set_up_logging
 from core.notifications import Card, Message
 from core.reports import AlertReport
@@ -47,7 +48,7 @@ async def serve_in_silence(settings: Settings) -> None:
 
 async def serve_with_console(settings: Settings) -> None:
     application = build_application(settings)
-    messenger = TelegramMessenger(application.bot, settings.munshi_mode)
+    messenger = TelegramMessenger(application.bot, settings.munshi_mode, LoginLinks(settings))
     parts = build_desk(settings, messenger, windows=WINDOWS)
     console = Console(settings=settings, application=application, messenger=messenger, parts=parts)
     try:

@@ -46,6 +46,7 @@ READS: dict[str, tuple[str, Callable[[Broker], Awaitable[object]]]] = {
     "find": ("lookup", lambda broker: broker.find(WISH.correlation_id)),
     "book": ("book", lambda broker: broker.book()),
     "past fills": ("trades", lambda broker: broker.past_fills(date(2026, 11, 23), date(2026, 11, 24))),
+    "addresses": ("ip", lambda broker: broker.addresses()),
     "check": ("profile", lambda broker: broker.check_session()),
 }
 
@@ -296,6 +297,11 @@ async def test_a_read_with_a_dead_token_asks_for_a_sign_in(broker: Broker, dhan:
     [
         {"errorType": "Order_Error", "errorCode": "DH-906", "errorMessage": "Invalid Token"},
         {"status": "failed", "data": {"808": "Authentication Failed - Client ID or Token invalid"}},
+        {"errorType": "Invalid_Authentication", "errorCode": "DH-901", "errorMessage": "Client ID invalid"},
+        {"errorCode": 807, "errorMessage": "Token expired"},
+        {"errorCode": 809, "errorMessage": "Not allowed"},
+        {"errorType": "Invalid_Access", "errorCode": "DH-902", "errorMessage": "The token has no access"},
+        {"errorType": "Input_Exception", "errorCode": "DH-905", "errorMessage": "Access token missing"},
     ],
 )
 async def test_a_dead_token_is_known_in_every_spelling(broker: Broker, dhan: PaperDhan, body: dict[str, Any]) -> None:

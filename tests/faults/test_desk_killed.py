@@ -107,7 +107,7 @@ def test_an_order_claimed_and_never_posted_is_asked_about_and_not_sent_again_by_
     [
         (Point.CLAIMING, Point.POSTED),
         (Point.CLAIMING, Point.OUTCOME_RECORDED),
-        (Point.POSTED, Point.LOOKED_UP),
+        (Point.POSTED, Point.BOOK_READ),
         (Point.POSTED, Point.BEFORE_MESSAGE),
         (Point.POSTED, Point.MESSAGE_SENT),
         (Point.OUTCOME_RECORDED, Point.MESSAGE_SENT),
@@ -134,7 +134,7 @@ def test_a_desk_killed_after_the_claim_and_again_at_the_look_up_still_asks(world
 
 @pytest.mark.fault("CR-13", "DP-05")
 def test_five_crashes_in_a_row_during_recovery_add_no_attempt(world: World, fates: Fates) -> None:
-    fates.die_at(Point.POSTED, *[Point.LOOKED_UP] * 5)
+    fates.die_at(Point.POSTED, *[Point.BOOK_READ] * 5)
     alert = world.fire()["alert_id"]
     for _ in range(6):
         fates.is_dead(world.desk)

@@ -33,7 +33,7 @@ def test_an_order_that_dhan_took_without_a_clear_yes_is_found_and_not_sent_again
     alert = world.fire()["alert_id"]
     world.phone.card_shows(alert, "Filled 1 at ₹")
     assert (len(world.ledger()), world.placements()) == (1, 1)
-    assert "In doubt" in world.phone.standings(alert)
+    world.until(lambda: any("In doubt" in ring for ring in world.phone.rings(alert)), "the doubt rings")
     assert "Rejected" not in world.phone.standings(alert)
 
 
@@ -133,7 +133,7 @@ def test_a_dead_token_burns_no_order_and_is_replaced_as_soon_as_dhan_allows(worl
 def test_a_wrong_address_holds_everything_says_how_to_fix_it_and_resume_tries_again(world: World) -> None:
     world.fault("place", "status", status=403, body=WRONG_ADDRESS)
     first = world.fire(world.leg("INFY"))["alert_id"]
-    world.phone.card_shows(first, "Held", "register this machine's address")
+    world.phone.card_shows(first, "Held", "registered addresses only")
     second = world.fire(world.leg("TCS"))
     assert second["order_status"] == "held"
     assert (len(world.ledger()), world.placements()) == (0, 1), "no storm of orders that Dhan refuses"

@@ -68,6 +68,24 @@ class PaperDhan:
     def ledger(self) -> dict[str, Any]:
         return self.http.get("/dhan/sandbox/orders").json()
 
+    def granted(self, consent_id: str, account: str = PaperAccount.CLIENT_ID) -> str:
+        """The operator signs in at the page of this consent; the token id that his browser carries back."""
+        page = f"/dhan-login/login/consentApp-login?consentAppId={consent_id}"
+        reply = self.http.post(page, data={"account": account})
+        assert reply.status_code == 302, reply.text
+        return httpx.URL(reply.headers["location"]).params["tokenId"]
+
+    def web_token(self) -> str:
+        """A token that the account's owner makes on the website."""
+        return self.http.post("/dhan/sandbox/token").json()["accessToken"]
+
+    def end_token(self) -> None:
+        """As when another program signs in with this account."""
+        self.http.delete("/dhan/sandbox/token")
+
+    def arrange_addresses(self, **wish: Any) -> None:
+        self.http.post("/dhan/sandbox/addresses", json=wish)
+
     def script(self, call: str, kind: str, **more: Any) -> None:
         reply = self.http.post("/dhan/sandbox/faults", json={"call": call, "kind": kind, **more})
         assert reply.status_code == 200, reply.text

@@ -4,15 +4,21 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from core.broker.dhan.instruments import InstrumentList
 from core.cli import COMMANDS, main
 from core.cli.claims import Taken, claim
 from core.errors import EX_CONFIG
+from core.sandbox.dhan.instruments import instrument_file
+from tests.builders import database_file
+from tests.unit.alerts.alert_samples import SHARE, body
 
 ROOT = Path(__file__).parents[2]
+AS_AMO = "as an after-market order, reaches the exchange"
 
 
 def munshi(*arguments: str, data_dir: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -81,3 +87,34 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
         main([name, "--help"])
     assert ended.value.code == 0
     assert COMMANDS[name].does.split(",")[0] in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_if_prints_the_decision_with_its_reason(tmp_path: Path) -> None:
+    database_file(tmp_path)
+    (tmp_path / "list.csv").write_bytes(instrument_file(date(2026, 11, 25)))
+    listed = InstrumentList(tmp_path / "instruments.db")
+    listed.load(tmp_path / "list.csv")
+    (tmp_path / "alert.json").write_bytes(body(SHARE))
+    done = munshi("whatif", "alert.json", "--at", "2026-12-01T16:00", data_dir=tmp_path)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[1:] == [
+        f"BUY 10 RELIANCE on NSE: queue, leaves Tue 1 Dec 17:00 {AS_AMO} Wed 2 Dec 09:45.",
+        "The session is over: the next after-market window opens Tue 1 Dec 17:00.",
+        "You would be asked first.",
+        "Or: At the open, Wed 2 Dec 09:15.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["alert.json", "--at", "teatime"], "'teatime' is no time; write it like 2026-12-01T16:00."),
+        (["alert.json"], "the instrument list has not been downloaded yet"),
+        (["nowhere.json"], "nowhere.json cannot be read"),
+    ],
+)
+def test_what_if_says_what_is_missing(tmp_path: Path, arguments: list[str], says: str) -> None:
+    database_file(tmp_path)
+    (tmp_path / "alert.json").write_bytes(body(SHARE))
+    done = munshi("whatif", *arguments, data_dir=tmp_path)
+    assert (done.returncode, says in done.stderr, "Traceback" in done.stderr) == (1, True, False)

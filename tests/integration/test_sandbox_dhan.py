@@ -9,7 +9,6 @@ import httpx
 import pytest
 from paper_dhan import IRCON, PaperDhan, Stage, india
 
-from core.sandbox.dhan.login import APP_ID, APP_SECRET
 from core.settings import PaperAccount
 
 IN_SESSION = india("2026-11-25 10:30")  # a Wednesday
@@ -66,7 +65,7 @@ def test_a_token_dies_after_its_day(dhan: PaperDhan) -> None:
 
 
 def test_consent_in_the_browser_gives_a_token_once(dhan: PaperDhan) -> None:
-    app = {"app_id": APP_ID, "app_secret": APP_SECRET}
+    app = {"app_id": PaperAccount.API_KEY, "app_secret": PaperAccount.API_SECRET}
     query = {"client_id": PaperAccount.CLIENT_ID}
     made = dhan.http.post("/dhan-login/app/generate-consent", params=query, headers=app).json()
     page = f"/dhan-login/login/consentApp-login?consentAppId={made['consentAppId']}"
@@ -80,7 +79,7 @@ def test_consent_in_the_browser_gives_a_token_once(dhan: PaperDhan) -> None:
 
 
 def test_the_twenty_sixth_consent_of_a_day_is_refused(dhan: PaperDhan) -> None:
-    app = {"app_id": APP_ID, "app_secret": APP_SECRET}
+    app = {"app_id": PaperAccount.API_KEY, "app_secret": PaperAccount.API_SECRET}
     path = f"/dhan-login/app/generate-consent?client_id={PaperAccount.CLIENT_ID}"
     replies = [dhan.http.post(path, headers=app).json() for _ in range(26)]
     assert all(reply["status"] == "success" for reply in replies[:25])

@@ -65,7 +65,7 @@ def alive(pid: int) -> bool:
 
 
 async def test_each_line_comes_with_the_name_of_its_process() -> None:
-    script = "import sys, time; print('₹ one'); sys.stderr.write('two'); sys.stderr.flush(); time.sleep(60)"
+    script = "import sys, time; sys.stderr.write('two'); sys.stderr.flush(); print('₹ one'); time.sleep(60)"
     async with running(python("web", script), python("desk", LIVES_ON)) as (console, stop, _):
         await console.wait_for("web", "₹ one")
         await console.wait_for("desk", "up")

@@ -34,10 +34,11 @@ _PLAIN: Commands = {"sandbox": ("-m", "core.sandbox"), "web": ("-m", "webhook"),
 class World:
     """Use `opened`. The Dhan stand-in's ledger is the oracle: what it does not have was not ordered."""
 
-    def __init__(self, folder: Path, commands: Commands) -> None:
+    def __init__(self, folder: Path, commands: Commands, env: dict[str, str] | None = None) -> None:
         web_port, sandbox_port = find_port(), find_port()
         self.settings = load(munshi_data_dir=folder, port=web_port, sandbox_port=sandbox_port)
         self._env = {"MUNSHI_DATA_DIR": str(folder), "PORT": str(web_port), "SANDBOX_PORT": str(sandbox_port)}
+        self._env |= env or {}
         self.processes = {name: Process(name, command, self._env, folder) for name, command in commands.items()}
         self.sandbox, self.web, self.desk = (self.processes[name] for name in _PLAIN)
         self.clock = PaperClock(self.settings.clock_file)
@@ -50,9 +51,11 @@ class World:
 
     @classmethod
     @contextmanager
-    def closed(cls, folder: Path, commands: Commands | None = None) -> Generator["World"]:
+    def closed(
+        cls, folder: Path, commands: Commands | None = None, env: dict[str, str] | None = None
+    ) -> Generator["World"]:
         """A new desk of which nothing runs yet; `commands` run in place of the plain processes of that name."""
-        world = cls(folder, _PLAIN | (commands or {}))
+        world = cls(folder, _PLAIN | (commands or {}), env)
         migrate(world.settings)
         world.jump(TUESDAY)
         try:

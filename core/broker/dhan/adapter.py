@@ -4,12 +4,15 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any, cast
 
+from core.broker.dhan.addresses import read_addresses
 from core.broker.dhan.client import CallFailed, DhanClient, Reply
 from core.broker.dhan.mapping import change_body, classify, order_body, read_order, read_placement, sum_fills
 from core.broker.dhan.meanings import meaning_of
-from core.broker.dhan.wire import Row, as_row, read_error
-from core.broker.port import BrokerOrder, ChangeRequest, NotSent, OrderRequest, Outcome, PastFill, Refusal, Unknown
-from core.errors import BrokerUnavailable, SignInNeeded
+from core.broker.dhan.wire import Row, as_row, read_error, text
+from core.broker.port import BrokerOrder, ChangeRequest, NotSent, OrderRequest, Outcome, PastFill, Unknown
+from core.broker.port import Refusal as Kind
+from core.domain.address import Addresses, Slot
+from core.errors import BrokerUnavailable, Refusal, SignInNeeded
 
 MOST_PAGES = 200
 
@@ -76,6 +79,23 @@ class Dhan:
         if not reply.is_success:
             raise no_evidence(reply)
 
+    async def addresses(self) -> Addresses:
+        reply = await self.read("/ip/getIP")
+        row = as_row(reply.json())
+        if not reply.is_success or row is None or read_error(reply):
+            raise no_evidence(reply)
+        return read_addresses(row)
+
+    async def register_address(self, address: str, slot: Slot, *, is_change: bool) -> None:
+        method, path = ("PUT", "/ip/modifyIP") if is_change else ("POST", "/ip/setIP")
+        wish = {"dhanClientId": self._client_id, "ip": address, "ipFlag": slot.value}
+        reply = await self._call(method, path, wish)
+        row, error = as_row(reply.json()), read_error(reply)
+        if error is not None:
+            raise Refusal(f"Dhan did not register it: {error.words or error.code}")
+        if not reply.is_success or row is None or text(row, "status") != "SUCCESS":
+            raise no_evidence(reply)
+
     async def read(self, path: str) -> Reply:
         """A reply that is not about our session. Raises SignInNeeded, BrokerUnavailable."""
         return await self._call("GET", path)
@@ -84,13 +104,13 @@ class Dhan:
         """The reply to a POST without a body that is no order. Raises SignInNeeded, BrokerUnavailable."""
         return await self._call("POST", path)
 
-    async def _call(self, method: str, path: str) -> Reply:
+    async def _call(self, method: str, path: str, body: Row | None = None) -> Reply:
         try:
-            reply = await self._client.call(method, self._url + path, headers=self._headers())
+            reply = await self._client.call(method, self._url + path, headers=self._headers(), body=body)
         except CallFailed as failure:
             raise BrokerUnavailable(str(failure)) from failure
         error = read_error(reply)
-        if reply.status == 401 or (error and classify(error) is Refusal.SIGNED_OUT):
+        if reply.status == 401 or (error and classify(error) is Kind.SIGNED_OUT):
             raise SignInNeeded(f"Dhan no longer takes our sign-in: {error.words if error else 'unauthorised'}")
         return reply
 

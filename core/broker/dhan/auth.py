@@ -1,21 +1,24 @@
-"""Getting an access token from Dhan with PIN and TOTP. Source: Dhan API v2 docs, Authentication.
+"""Getting an access token from Dhan, by every way it has. Source: Dhan API v2 docs, Authentication.
 
-PIN and code travel in the query of a POST: nothing here puts a URL or a reply body into an error or a log line.
+PIN, codes and token ids travel in queries: nothing here puts a URL or a reply's body into an error or a log line.
 """
 
+import base64
+import json
 from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
-from typing import ClassVar
+from datetime import UTC, datetime
+from typing import Any, ClassVar
 
 from pyotp.totp import TOTP
 
-from core.broker.dhan.client import CallFailed, DhanClient
-from core.broker.dhan.wire import as_row, text
+from core.broker.dhan.client import CallFailed, DhanClient, Reply
+from core.broker.dhan.wire import Row, as_row, read_error, text
 from core.clock import INDIA
+from core.domain.login import LoginRefusal
 
 STEP_SECONDS = 30
 TOO_LATE_IN_STEP = 5
+_HOST = "Dhan's sign-in"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +31,18 @@ class AccessToken:
     expires_at: datetime
 
 
-class LoginRefusal(StrEnum):
-    TOO_SOON = "too_soon"
-    WRONG_PIN = "wrong_pin"
-    WRONG_CODE = "wrong_code"
-    OTHER = "other"
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """The account's own API key, and where its sign-in host is. `url` has no slash at its end."""
+
+    url: str
+    client_id: str
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"app_id": self.key, "app_secret": self.secret}
 
 
 class LoginRefused(Exception):
@@ -59,23 +69,99 @@ async def sign_in_with_totp(
     """One try. Raises LoginRefused, or CallFailed when no reply came (a token may then have been made and lost)."""
     query = {"dhanClientId": client_id, "pin": pin, "totp": _Code(totp_secret).at(now)}
     reply = await client.call("POST", f"{url}/app/generateAccessToken", query=query)
-    row = as_row(reply.json())
-    if row is None:
-        raise CallFailed(f"Dhan's sign-in answered {reply.status} with something unreadable", sent=True)
+    return _token(reply, now, hide=(pin, query["totp"]))
+
+
+async def create_consent(client: DhanClient, app: App) -> str:
+    """The id of a new consent, one of 25 a day. Raises LoginRefused, CallFailed."""
+    url = f"{app.url}/app/generate-consent"
+    reply = await client.call("POST", url, query={"client_id": app.client_id}, headers=app.headers)
+    row = _row(reply)
+    consent_id = text(row, "consentAppId")
+    if text(row, "status") != "success" or not consent_id:  # a refusal, too, may come with HTTP 200
+        raise _refused(row, reply, hide=(app.secret,))
+    return consent_id
+
+
+async def consume_consent(client: DhanClient, app: App, token_id: str, now: datetime) -> AccessToken:
+    """Trade what the browser brought back for a token, which works once. Raises LoginRefused, CallFailed."""
+    url, query = f"{app.url}/app/consumeApp-consent", {"tokenId": token_id}
+    reply = await client.call("GET", url, query=query, headers=app.headers)
+    if reply.status == 405:  # both methods are documented, and either may be taken away
+        reply = await client.call("POST", url, query=query, headers=app.headers)
+    return _token(reply, now, hide=(token_id, app.secret))
+
+
+async def renew(client: DhanClient, api_url: str, *, client_id: str, token: str, now: datetime) -> AccessToken:
+    """Another 24 hours for a token made on Dhan's website; the old one ends. Raises LoginRefused, CallFailed."""
+    headers = {"access-token": token, "dhanClientId": client_id}
+    reply = await client.call("GET", f"{api_url}/RenewToken", headers=headers)
+    return _token(reply, now, hide=(token,), client_id=client_id)
+
+
+async def check_token(client: DhanClient, api_url: str, *, token: str, now: datetime) -> AccessToken:
+    """A token that was made elsewhere, as Dhan knows it. Raises LoginRefused, CallFailed."""
+    reply = await client.call("GET", f"{api_url}/profile", headers={"access-token": token})
+    row = _row(reply)
+    client_id, until = text(row, "dhanClientId"), text(row, "tokenValidity")
+    if not reply.is_success or not client_id:
+        raise _refused(row, reply, hide=(token,))
+    return AccessToken(value=token, client_id=client_id, issued_at=now, expires_at=_ends(token, until))
+
+
+def claims(token: str) -> Row:
+    """What a token says of itself (nobody but Dhan can check that); empty when it is no token at all."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        return as_row(json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))) or {}
+    except ValueError:
+        return {}
+
+
+def _ends(token: str, until: str) -> datetime:
+    """By the profile's `DD/MM/YYYY HH:MM`, India's time; where that cannot be read, by the token's own claim."""
+    try:
+        return datetime.strptime(until, "%d/%m/%Y %H:%M").replace(tzinfo=INDIA)
+    except ValueError:
+        claimed: Any = claims(token).get("exp")
+        if isinstance(claimed, int):
+            return datetime.fromtimestamp(claimed, UTC)
+        raise CallFailed("Dhan did not say until when the token is good", sent=True) from None
+
+
+def _token(reply: Reply, now: datetime, *, hide: tuple[str, ...], client_id: str = "") -> AccessToken:
+    """`client_id` stands in where the reply names no account."""
+    row = _row(reply)
     value = text(row, "accessToken")
     if not value:  # refusals come with HTTP 200
-        words = text(row, "message") or text(row, "errorMessage") or f"HTTP {reply.status}"
-        raise LoginRefused(_refusal(words), words)
-    return AccessToken(
-        value=value,
-        client_id=text(row, "dhanClientId"),
-        issued_at=now,
-        expires_at=_india(text(row, "expiryTime")),
-    )
+        raise _refused(row, reply, hide=hide)
+    owner = text(row, "dhanClientId") or text(claims(value), "dhanClientId") or client_id
+    return AccessToken(value=value, client_id=owner, issued_at=now, expires_at=_india(text(row, "expiryTime")))
 
 
-def _refusal(words: str) -> LoginRefusal:
+def _row(reply: Reply) -> Row:
+    row = as_row(reply.json())
+    if row is None:
+        raise CallFailed(f"{_HOST} answered {reply.status} with something unreadable", sent=True)
+    return row
+
+
+def _refused(row: Row, reply: Reply, *, hide: tuple[str, ...]) -> LoginRefused:
+    """In Dhan's words, which reach the chat: should they repeat what was sent, that is taken out."""
+    error = read_error(reply)
+    words = text(row, "message") or (error.words if error else "") or text(row, "errorMessage")
+    code = error.code if error else text(row, "errorCode")
+    for secret in filter(None, hide):
+        words = words.replace(secret, "…")
+    return LoginRefused(_refusal(code, words), words or code or f"HTTP {reply.status}")
+
+
+def _refusal(code: str, words: str) -> LoginRefusal:
     lowered = words.lower()
+    if code == "CONSENT_LIMIT_EXCEED":
+        return LoginRefusal.CONSENT_LIMIT
     if "2 minutes" in lowered:
         return LoginRefusal.TOO_SOON
     if "invalid pin" in lowered:
@@ -88,4 +174,4 @@ def _india(stamp: str) -> datetime:
     try:
         return datetime.fromisoformat(stamp).replace(tzinfo=INDIA)
     except ValueError:
-        raise CallFailed("Dhan's sign-in gave a token without a readable expiry", sent=True) from None
+        raise CallFailed(f"{_HOST} gave a token without a readable expiry", sent=True) from None

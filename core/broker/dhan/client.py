@@ -8,11 +8,15 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from core.clock import SystemClock, monotonic
 
 TOTAL_SECONDS = 15.0
 MOST_BYTES = 8 * 1024 * 1024
@@ -57,6 +61,18 @@ class DhanClient:
     def __init__(self) -> None:
         limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=60)
         self._http = httpx.AsyncClient(timeout=_TIMEOUT, limits=limits, follow_redirects=False, trust_env=False)
+        self._wall = SystemClock()
+        self._their_time: tuple[datetime, float] | None = None
+
+    def clock_skew(self) -> timedelta | None:
+        """How far this machine's clock is ahead of Dhan's, counted on from the Date of its last reply; None: unknown.
+
+        A Date has whole seconds, and says nothing of the way back: good to about a second.
+        """
+        if self._their_time is None:
+            return None
+        date, tick = self._their_time
+        return self._wall.now() - (date + timedelta(seconds=monotonic() - tick))
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -79,11 +95,20 @@ class DhanClient:
         with _our_words(request):
             async with asyncio.timeout(TOTAL_SECONDS):
                 response = await self._http.send(request, stream=True)
+                self._note_date(response.headers.get("Date"))
                 try:
                     return Reply(response.status_code, await _read(response))
                 finally:
                     await response.aclose()
         raise AssertionError("unreachable")
+
+    def _note_date(self, header: str | None) -> None:
+        try:
+            date = parsedate_to_datetime(header or "")
+        except ValueError:
+            return
+        if date.tzinfo is not None:
+            self._their_time = date, monotonic()
 
     async def download(self, url: str, file: Path) -> None:
         """A large body, straight to `file`. Raises CallFailed."""

@@ -66,13 +66,14 @@ _SEGMENTS: Mapping[tuple[str, str], str] = {
 }
 _EQUITY, _FUTURE, _OPTION = (kind.value for kind in InstrumentKind)
 _CONTRACT = re.compile(r"^(?P<underlying>.+)-(?:\d{1,2})?[A-Za-z]{3}\d{4}-(?:FUT|[\d.]+-(?:CE|PE))$")
+_OF_INDEX = {"FUTIDX", "OPTIDX"}
 _SERIES_FIRST = {"EQ": 0, "BE": 1, "BZ": 2}
 _SCHEMA = """
 CREATE TABLE instruments (
   segment TEXT NOT NULL, security_id TEXT NOT NULL, exchange TEXT NOT NULL, kind TEXT NOT NULL, symbol TEXT NOT NULL,
   chart_symbol TEXT NOT NULL, name TEXT NOT NULL, rank INTEGER NOT NULL, lot INTEGER NOT NULL, tick TEXT NOT NULL,
   underlying TEXT, chart_underlying TEXT, expiry TEXT, strike TEXT, option_type TEXT,
-  isin TEXT NOT NULL, lower TEXT, upper TEXT, freezes_at INTEGER,
+  is_of_index INTEGER NOT NULL, isin TEXT NOT NULL, lower TEXT, upper TEXT, freezes_at INTEGER,
   has_derivatives INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 """
@@ -87,7 +88,7 @@ CREATE TABLE underlyings AS SELECT DISTINCT exchange, kind, chart_underlying, un
 UPDATE instruments SET has_derivatives = 1 WHERE kind = 'EQUITY' AND symbol IN
   (SELECT underlying FROM underlyings WHERE exchange IN ('NSE', 'BSE'));
 """
-_WIDTH = 19
+_WIDTH = 20
 _INSERT = f"INSERT INTO instruments VALUES ({', '.join('?' * _WIDTH)}, 0)"  # noqa: S608 - question marks
 
 
@@ -201,6 +202,7 @@ def _reader(places: dict[str, int]) -> Callable[[list[str]], tuple[Any, ...] | N
             None if is_share else _day(line[expiry_at][:10]),
             strike_text(line[strike_at]) if is_option else None,
             OptionType(line[option_at]).value if is_option else None,
+            line[kind_at] in _OF_INDEX,
             *extras(line),
         )
 

@@ -183,4 +183,5 @@ def _instrument(row: dict[str, Any]) -> Instrument:
         isin=row["isin"],
         freezes_at=row["freezes_at"],
         band=(Decimal(row["lower"]), Decimal(row["upper"])) if row["lower"] else None,
+        is_of_index=bool(row["is_of_index"]),
     )

@@ -125,7 +125,7 @@ def classify(error: DhanError) -> Refusal | None:
     """What kind of no it is; None for codes that prove nothing. The generic codes are told apart by their text."""
     if error.says("invalid ip"):
         return Refusal.INVALID_IP
-    if error.code in _DEAD_TOKEN_CODES or error.says("invalid token", "token invalid", "token expired"):
+    if error.code in _DEAD_TOKEN_CODES or _speaks_of_token(error):
         return Refusal.SIGNED_OUT
     if error.code == "DH-904":
         return Refusal.RATE_LIMITED
@@ -138,6 +138,13 @@ def classify(error: DhanError) -> Refusal | None:
     if error.code in _NO_ACCESS_CODES:
         return Refusal.NO_ACCESS
     return Refusal.FINAL if error.code in _FINAL_CODES else None
+
+
+def _speaks_of_token(error: DhanError) -> bool:
+    """A dead token also comes under generic codes; which text goes with them is not documented."""
+    return error.says("invalid token", "token invalid", "token expired") or (
+        error.code in ("DH-902", "DH-905", "DH-906") and error.says("token")
+    )
 
 
 def _unclear(reply: Reply) -> Unknown:

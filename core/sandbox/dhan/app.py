@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from core.clock import Clock, to_india
+from core.sandbox.dhan.addresses import Addresses
 from core.sandbox.dhan.backstage import Backstage
 from core.sandbox.dhan.controls import Controls
 from core.sandbox.dhan.errors import Refused, no_such_path, too_many
@@ -49,14 +50,15 @@ def routes(
     if postback_url:
         exchange.listeners.add(Postbacks(postback_url).hear)
     trading = Trading(clock, ledger, exchange, controls)
-    gate = Gate(login, Faults(), Limits(), trading)
+    gate = Gate(login, Faults(), Limits(), trading, Addresses(clock))
     return [
         *_trading_routes(gate, trading),
         *_portfolio_routes(gate, Portfolio(clock, exchange, login, controls)),
+        *_address_routes(gate),
         *_login_routes(gate, SignIn(login, redirect_url)),
         *_file_routes(gate, clock),
         WebSocketRoute("/dhan/order-updates", Updates(clock, exchange, login, gate.faults).serve),
-        *_backstage_routes(Backstage(trading, gate.faults, gate.limits)),
+        *_backstage_routes(Backstage(trading, gate.faults, gate.limits, login, gate.addresses)),
         *(Route(f"/{root}/{{rest:path}}", _not_found(clock), methods=_ANY) for root in ("dhan", "dhan-login")),
     ]
 
@@ -64,10 +66,11 @@ def routes(
 class Gate:
     """What every call passes: faults first, as the network would, then the rate limit, then the token."""
 
-    def __init__(self, login: Login, faults: Faults, limits: Limits, trading: Trading) -> None:
+    def __init__(self, login: Login, faults: Faults, limits: Limits, trading: Trading, addresses: Addresses) -> None:
         self.login = login
         self.faults = faults
         self.limits = limits
+        self.addresses = addresses
         self._trading = trading
 
     def api(self, call: Call, act: Act) -> Act:
@@ -91,6 +94,8 @@ class Gate:
             if call in _ORDER_CALLS and not self.limits.admit():
                 raise too_many()
             self.login.check(request.headers.get("access-token"))
+            if call in _ORDER_CALLS:
+                self.addresses.check(request)
             return act(request)
 
         return answer
@@ -117,13 +122,21 @@ def _portfolio_routes(gate: Gate, portfolio: Portfolio) -> list[Route]:
         "fundlimit": (Call.FUNDS, portfolio.funds),
         "holdings": (Call.HOLDINGS, portfolio.holdings),
         "positions": (Call.POSITIONS, portfolio.positions),
-        "ip/getIP": (Call.IP, portfolio.addresses),
         "RenewToken": (Call.LOGIN, portfolio.renew_token),
     }
     return [
         *(Route(f"/dhan/v2/{path}", gate.api(*call), methods=["GET"]) for path, call in paths.items()),
         Route("/dhan/v2/killswitch", gate.api(Call.KILL_SWITCH, portfolio.kill_switch), methods=["GET", "POST"]),
         Route("/dhan/v2/edis/inquire/{isin}", gate.api(Call.EDIS, portfolio.edis), methods=["GET"]),
+    ]
+
+
+def _address_routes(gate: Gate) -> list[Route]:
+    root, known = "/dhan/v2/ip", gate.addresses
+    return [
+        Route(f"{root}/getIP", gate.api(Call.IP, known.show), methods=["GET"]),
+        Route(f"{root}/setIP", gate.api(Call.SET_IP, known.register), methods=["POST"]),
+        Route(f"{root}/modifyIP", gate.api(Call.SET_IP, known.register), methods=["PUT"]),
     ]
 
 
@@ -163,6 +176,9 @@ def _backstage_routes(backstage: Backstage) -> list[Route]:
         Route(f"{root}/faults", backstage.script, methods=["POST"]),
         Route(f"{root}/faults", backstage.clear, methods=["DELETE"]),
         Route(f"{root}/limits", backstage.set_limits, methods=["POST"]),
+        Route(f"{root}/addresses", backstage.arrange_addresses, methods=["POST"]),
+        Route(f"{root}/token", backstage.web_token, methods=["POST"]),
+        Route(f"{root}/token", backstage.end_token, methods=["DELETE"]),
         Route(f"{root}/duplicates", backstage.set_duplicates, methods=["POST"]),
         Route(f"{root}/depository", backstage.set_depository, methods=["POST"]),
     ]

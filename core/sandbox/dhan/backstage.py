@@ -7,8 +7,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from core.sandbox.dhan.addresses import Addresses
 from core.sandbox.dhan.faults import BadScript, Faults
 from core.sandbox.dhan.limits import Limits
+from core.sandbox.dhan.login import Login
 from core.sandbox.dhan.trading import Trading
 from core.sandbox.dhan.wire import order_json, trade_json
 from core.sandbox.json_body import read_json
@@ -19,6 +21,8 @@ class Backstage:
     trading: Trading
     faults: Faults
     limits: Limits
+    login: Login
+    addresses: Addresses
 
     async def script(self, request: Request) -> Response:
         """POST one fault as an object, see `faults.py` for its fields."""
@@ -55,6 +59,20 @@ class Backstage:
         controls.has_ddpi = bool(wish.get("ddpi", True))
         controls.approved = {isin: int(count) for isin, count in wish.get("approved", {}).items()}
         return JSONResponse({"ddpi": controls.has_ddpi, "approved": controls.approved})
+
+    async def arrange_addresses(self, request: Request) -> Response:
+        """POST what is registered, and where the desk's calls shall seem to come from; see `addresses.py`."""
+        self.addresses.arrange(await read_json(request))
+        return await self.addresses.show(request)
+
+    async def web_token(self, _request: Request) -> Response:
+        """POST makes a token as the account's owner does on the broker's website; the one before it dies."""
+        return JSONResponse({"accessToken": self.login.on_the_website()})
+
+    async def end_token(self, _request: Request) -> Response:
+        """DELETE ends the live token, whatever it says of itself."""
+        self.login.end()
+        return JSONResponse({})
 
     async def orders(self, _request: Request) -> Response:
         """Every order of every day with its trades, and how many placing requests arrived since the start."""

@@ -1,4 +1,4 @@
-"""The account's calls: profile, money, holdings, positions and registered addresses (Dhan API v2)."""
+"""The account's calls: profile, money, holdings and positions (Dhan API v2)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,24 +96,8 @@ class Portfolio:
             }
         )
 
-    async def addresses(self, request: Request) -> Response:
-        """The paper account has registered whatever address asks, so orders are allowed."""
-        caller = request.client.host if request.client else "127.0.0.1"
-        return JSONResponse(
-            {
-                "modifyDatePrimary": to_india(self.clock.now()).date().isoformat(),
-                "primaryIP": caller,
-                "modifyDateSecondary": "NA",
-                "secondaryIP": "NA",
-                "detectedIP": caller,
-                "ipMatchStatus": "PRIMARY_MATCH",
-                "ordersAllowed": True,
-            }
-        )
-
-    async def renew_token(self, _request: Request) -> Response:
-        """Only tokens made on Dhan's website can be renewed; ours never are."""
-        raise bad_input("Token cannot be renewed")
+    async def renew_token(self, request: Request) -> Response:
+        return JSONResponse(self.login.renew(request.headers["access-token"]))
 
     def _advance(self) -> datetime:
         now = self.clock.now()

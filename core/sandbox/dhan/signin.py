@@ -3,19 +3,25 @@
 from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
+from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from core.sandbox.dhan.login import Login
+from core.sandbox.dhan.login import OTHER_ACCOUNT, Login
 from core.settings import PaperAccount
 
 _PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Paper Dhan: sign in</title>
-<body style="font-family: system-ui, sans-serif; max-width: 26rem; margin: 4rem auto; padding: 0 1rem">
-<h1>Paper Dhan</h1><p>{words}</p>{form}</body></html>"""
-_FORM = """<form method="post"><button style="font: inherit; padding: .6rem 1.4rem">Sign in</button></form>"""
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Paper Dhan: sign in</title><style>
+:root{{color-scheme:light dark}}*{{box-sizing:border-box}}
+body{{font:17px/1.5 system-ui,sans-serif;max-width:25rem;min-height:100svh;margin:0 auto;padding:1.5rem;display:grid;
+align-content:center}}h1{{font-size:1.5rem;margin:0 0 .5rem}}p{{margin:0 0 1.25rem}}
+button{{font:inherit;width:100%;min-height:3rem;border-radius:12px;border:1px solid #8886;margin-bottom:.75rem}}
+button:first-of-type{{background:#0f766e;color:#fff;border-color:#0f766e;font-weight:600}}
+</style></head><body><main><h1>Paper Dhan</h1><p>{words}</p>{form}</main></body></html>"""
+_FORM = f"""<form method="post"><button name="account" value="{PaperAccount.CLIENT_ID}">Sign in</button>
+<button name="account" value="{OTHER_ACCOUNT}">Sign in with another account</button></form>"""
 
 
 @dataclass
@@ -39,7 +45,8 @@ class SignIn:
         if request.method == "GET":
             words = f"This stands in for Dhan's sign-in page. Account {escape(PaperAccount.CLIENT_ID)}, paper money."
             return HTMLResponse(_PAGE.format(words=words, form=_FORM))
-        token_id = self.login.grant(request.query_params.get("consentAppId", ""))
+        chosen = parse_qs((await request.body()).decode()).get("account", [PaperAccount.CLIENT_ID])
+        token_id = self.login.grant(request.query_params.get("consentAppId", ""), chosen[0])
         if token_id is None:
             words = "This sign-in link is unknown or was used before. Ask the desk for a new one."
             return HTMLResponse(_PAGE.format(words=words, form=""), HTTPStatus.BAD_REQUEST)

@@ -1,6 +1,8 @@
 """Buttons: there only while they mean something, and small enough for Telegram."""
 
 import secrets
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,13 +11,15 @@ from hypothesis import strategies as st
 
 from bot.callback_data import CardTap, Verb, pack, unpack
 from bot.keyboards import card_buttons, confirm_cancel_working, confirm_send_again
-from core.domain.order import OrderState
-from core.reports import AlertReport
+from core.domain.order import Mode, OrderState
+from core.domain.ways import Alternative
+from core.reports import AlertReport, Offers
+from tests.builders import NOON
 from tests.unit.bot.reports import order, report
 
 NONCE = "Zm9vYmFyYmF6cXV4-_0123"
 BUTTONS = {
-    OrderState.AWAITING_APPROVAL: [Verb.APPROVE, Verb.CANCEL],
+    OrderState.AWAITING_APPROVAL: [Verb.APPROVE, Verb.CANCEL, Verb.SNOOZE],
     OrderState.QUEUED: [Verb.CANCEL],
     OrderState.NEEDS_OPERATOR: [Verb.ASK_SEND_AGAIN, Verb.DROP],
     OrderState.WORKING: [Verb.ASK_CANCEL_WORKING],
@@ -46,7 +50,7 @@ def test_a_card_without_orders_offers_nothing() -> None:
 
 def test_one_leg_that_asks_is_enough_for_a_button() -> None:
     legs = [order(OrderState.FILLED), order(OrderState.AWAITING_APPROVAL, position=2)]
-    assert verbs(report(*legs)) == [Verb.APPROVE, Verb.CANCEL]
+    assert verbs(report(*legs)) == [Verb.APPROVE, Verb.CANCEL, Verb.SNOOZE]
 
 
 def test_a_copy_that_waits_can_be_executed_from_the_first_card() -> None:
@@ -105,3 +109,30 @@ def test_no_data_breaks_the_reading(data: str) -> None:
 def test_hostile_versions_are_numbers_or_no_tap(nonce: str, version: str) -> None:
     tap = unpack(f"approve:{nonce}:{version}")
     assert tap is None or tap.version >= 0
+
+
+def offering(state: OrderState = OrderState.AWAITING_APPROVAL, **offers: Any) -> AlertReport:
+    return replace(report(order(state)), offers=Offers(**offers))
+
+
+def labels(found: AlertReport) -> list[str]:
+    keyboard = card_buttons(found, NONCE)
+    return [button.text for row in (keyboard.inline_keyboard if keyboard else ()) for button in row]
+
+
+def a_way(**changes: Any) -> Alternative:
+    at = NOON + timedelta(hours=21, minutes=15)
+    times = {"release_at": at, "window_ends_at": at + timedelta(hours=6), "reaches_exchange_at": at}
+    return Alternative(mode=Mode.QUEUE, as_amo=False, label="", **times | changes)
+
+
+@pytest.mark.parametrize("state", [OrderState.AWAITING_APPROVAL, OrderState.QUEUED])
+def test_a_sooner_way_is_offered_with_its_time(state: OrderState) -> None:
+    assert "Sooner: Thu 26 Nov 09:15" in labels(offering(state, sooner=a_way()))
+    assert "Sooner: closing auction" in labels(offering(state, sooner=a_way(into_auction=True)))
+
+
+def test_an_older_opposite_order_can_be_netted_and_an_entry_be_dropped_for_an_exit() -> None:
+    other = order(alert_id=40, position=2)
+    assert labels(offering(opposite=other))[-1:] == ["Net with 40.2"]
+    assert labels(offering(opposite=other, may_supersede=True))[-2:] == ["Net with 40.2", "Drop 40.2, keep this"]

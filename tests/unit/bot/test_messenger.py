@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from pydantic import SecretStr
 from telegram import Bot
 from telegram import error as telegram_error
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
@@ -15,13 +16,16 @@ from bot.messenger import TelegramMessenger
 from core.domain.notice import Notice
 from core.domain.order import OrderState
 from core.errors import TelegramUnavailable
+from core.login_link import LoginLinks
 from core.notifications import Card, ChatUnreachable, Message, MessageRefused
-from core.settings import Mode
+from core.settings import Mode, Settings
 from tests.integration.paper_telegram import OPERATOR, STRANGER, Sandbox, running
 from tests.unit.bot.reports import order, report
 
 CARD = Card(id=1, alert_id=41, chat_id=OPERATOR, nonce="nonce", message_id=None, failures=0)
 NEWS = Message(id=1, chat_id=OPERATOR, alert_id=None, kind=Notice.HELD, payload={"words": "Held <now>."}, failures=0)
+DESK = Settings(token_keys=SecretStr("a key"), public_url="https://desk.example.com")
+LINKS = LoginLinks(DESK)
 WAITING, FILLED = report(order(OrderState.AWAITING_APPROVAL)), report(order(OrderState.FILLED))
 
 
@@ -33,7 +37,7 @@ async def chat(tmp_path: Path) -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 def messenger(chat: Sandbox) -> TelegramMessenger:
-    messenger = TelegramMessenger(chat.bot, Mode.PAPER)
+    messenger = TelegramMessenger(chat.bot, Mode.PAPER, LINKS)
     messenger.is_connected = True
     return messenger
 
@@ -43,7 +47,11 @@ async def test_a_card_is_sent_with_its_buttons(chat: Sandbox, messenger: Telegra
     [message] = await chat.messages()
     assert message["message_id"] == message_id
     assert "BUY 10 M&M" in message["text"]
-    assert [button["callback_data"] for button in message["buttons"]] == ["approve:nonce:3", "cancel:nonce:3"]
+    assert [button["callback_data"] for button in message["buttons"]] == [
+        "approve:nonce:3",
+        "cancel:nonce:3",
+        "snooze:nonce:3",
+    ]
 
 
 async def test_a_card_that_is_there_is_edited_and_loses_its_buttons(
@@ -102,7 +110,7 @@ async def test_a_telegram_that_is_away_is_unavailable(chat: Sandbox, messenger: 
 
 async def test_before_the_bot_is_connected_nothing_is_sent(chat: Sandbox) -> None:
     with pytest.raises(TelegramUnavailable):
-        await TelegramMessenger(chat.bot, Mode.PAPER).ring(NEWS)
+        await TelegramMessenger(chat.bot, Mode.PAPER, LINKS).ring(NEWS)
     assert await chat.messages() == []
 
 
@@ -138,7 +146,7 @@ class FailingBot:
 
 
 async def ring_with(error: TelegramError) -> None:
-    messenger = TelegramMessenger(cast("Bot", FailingBot(error)), Mode.PAPER)
+    messenger = TelegramMessenger(cast("Bot", FailingBot(error)), Mode.PAPER, LINKS)
     messenger.is_connected = True
     await messenger.ring(NEWS)
 
@@ -167,3 +175,37 @@ async def test_an_error_never_shows_the_address_with_the_bots_token() -> None:
     with pytest.raises(TelegramUnavailable) as trouble:
         await ring_with(telegram_error.NetworkError("https://api.telegram.org/bot1000000001:secret/sendMessage"))
     assert "secret" not in str(trouble.value)
+
+
+def asks_to_sign_in(login: int | None) -> Message:
+    words = "Not signed in at Dhan: <it> ended."
+    return replace(NEWS, kind=Notice.SIGN_IN, payload={"words": words, "login": login})
+
+
+async def test_a_sign_in_link_is_a_button(chat: Sandbox, messenger: TelegramMessenger) -> None:
+    await messenger.ring(asks_to_sign_in(7))
+    [message] = await chat.messages()
+    assert "Not signed in at Dhan: &lt;it&gt; ended." in message["html"]
+    [button] = message["buttons"]
+    assert (button["text"], button["url"]) == ("Sign in at Dhan", LINKS.url(7))
+    assert button["url"].startswith("https://desk.example.com/auth/login/7-")
+    assert LINKS.key(7) not in message["text"]
+
+
+async def test_where_telegram_refuses_the_host_the_link_is_text_to_copy(chat: Sandbox) -> None:
+    links = LoginLinks(DESK.model_copy(update={"public_url": "http://localhost:8080"}))
+    messenger = TelegramMessenger(chat.bot, Mode.PAPER, links)
+    messenger.is_connected = True
+    await messenger.ring(asks_to_sign_in(7))
+    [message] = await chat.messages()
+    assert message["buttons"] == []
+    assert links.url(7) in message["text"]
+
+
+async def test_without_a_link_the_need_to_sign_in_rings_all_the_same(
+    chat: Sandbox, messenger: TelegramMessenger
+) -> None:
+    await messenger.ring(asks_to_sign_in(None))
+    [message] = await chat.messages()
+    assert "Sign in at Dhan" in message["text"]
+    assert message["buttons"] == []

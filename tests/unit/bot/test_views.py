@@ -101,12 +101,27 @@ def test_the_terms_are_on_a_line_of_their_own(order_type: OrderType, words: str)
 
 def test_an_order_that_waits_says_when_it_goes_and_when_the_exchange_sees_it() -> None:
     lines = views.card(report(order()), PAPER).splitlines()
-    assert "Goes out Wed 25 Nov 17:00, after-market" in lines
-    assert "Exchange Thu 26 Nov 09:45" in lines
+    assert "Goes out Wed 25 Nov 17:00" in lines
+    assert "AMO → Thu 26 Nov 09:45" in lines
 
 
-def test_a_question_says_until_when_a_tap_counts() -> None:
-    assert "Answer by Thu 26 Nov 08:00" in views.card(report(order(OrderState.AWAITING_APPROVAL)), PAPER)
+@pytest.mark.parametrize(("changes", "way"), [({}, "Exchange"), ({"into_auction": True}, "Closing auction")])
+def test_a_card_names_the_way_to_the_exchange(changes: dict[str, Any], way: str) -> None:
+    assert f"{way} → Thu 26 Nov 09:45" in views.card(report(order(as_amo=False, **changes)), PAPER).splitlines()
+
+
+def test_a_question_says_until_when_a_tap_counts_how_long_that_is_and_how_old_the_alert() -> None:
+    asked = order(OrderState.AWAITING_APPROVAL)
+    text = views.card(report(asked, fired_at=NOON - timedelta(minutes=5)), PAPER)
+    assert "Answer by Thu 26 Nov 08:00, 20 h 00 min left" in text
+    assert "The alert is 5 min old" in text
+    later = replace(report(asked), at=NOON + timedelta(hours=19, minutes=15))
+    assert "Answer by Thu 26 Nov 08:00, 45 min left" in views.card(later, PAPER)
+
+
+def test_a_snoozed_question_says_when_it_rings_again() -> None:
+    snoozed = order(OrderState.AWAITING_APPROVAL, remind_at=NOON + timedelta(minutes=30))
+    assert "Reminder Wed 25 Nov 12:30" in views.card(report(snoozed), PAPER)
 
 
 def test_an_order_of_an_unknown_day_has_no_times_to_show() -> None:

@@ -12,6 +12,7 @@ from core.db import tokens
 from core.db.engine import Database
 from core.db.tables import broker_tokens
 from core.db.tokens import StoredToken, TokenVault
+from core.domain.login import Way
 from tests.builders import NOON
 
 TOKEN = "eyJhbGciOiJIUzUxMiJ9.canary:with-a-colon.signature"
@@ -27,7 +28,7 @@ def vault(*keys: str) -> TokenVault:
 
 
 def keep(connection: Connection, store: TokenVault, value: str = TOKEN, client_id: str = "1100000001") -> None:
-    store.store(connection, value, client_id=client_id, source="totp", issued_at=NOON, expires_at=ENDS)
+    store.store(connection, value, client_id=client_id, source=Way.TOTP, issued_at=NOON, expires_at=ENDS)
 
 
 def loaded(connection: Connection, store: TokenVault, client_id: str = "1100000001") -> str | None:
@@ -39,7 +40,7 @@ def test_a_token_comes_back_as_it_was_kept(connection: Connection) -> None:
     store = vault(new_key())
     keep(connection, store)
     assert store.load(connection, "1100000001") == StoredToken(
-        value=TOKEN, source="totp", issued_at=NOON, expires_at=ENDS
+        value=TOKEN, source=Way.TOTP, issued_at=NOON, expires_at=ENDS
     )
     assert tokens.expiry(connection) == ENDS
 
@@ -56,7 +57,7 @@ def test_the_token_stands_nowhere_in_the_files(database: Database, tmp_path: Pat
 
 
 def test_the_token_is_not_shown_with_its_row() -> None:
-    assert TOKEN not in repr(StoredToken(value=TOKEN, source="totp", issued_at=NOON, expires_at=ENDS))
+    assert TOKEN not in repr(StoredToken(value=TOKEN, source=Way.TOTP, issued_at=NOON, expires_at=ENDS))
 
 
 def test_a_new_key_is_put_in_front_of_the_old_one_without_a_new_sign_in(connection: Connection) -> None:

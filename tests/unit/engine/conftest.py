@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import Connection
 
 from core import failpoints, notifications
+from core.broker.dhan.client import DhanClient
 from core.db.engine import Database
 from tests.builders import fresh_database
 from tests.integration.paper_dhan import PaperDhan, Stage, india
+from tests.unit.engine.door import Door
 from tests.unit.engine.floor import Floor, opened
 from tests.unit.engine.rows import OPERATOR
 
@@ -51,6 +53,13 @@ async def floor(database: Database, dhan: PaperDhan, tmp_path: Path) -> AsyncIte
     async with opened(database, dhan, tmp_path) as floor:
         assert await floor.sign_in()
         yield floor
+
+
+@pytest.fixture
+async def door(database: Database, dhan: PaperDhan, tmp_path: Path) -> AsyncIterator[Door]:
+    client = DhanClient()
+    yield Door(database, dhan, client, tmp_path)
+    await client.close()
 
 
 @pytest.fixture(autouse=True)

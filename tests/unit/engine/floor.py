@@ -63,13 +63,13 @@ class Floor:
 
     async def send(self) -> None:
         """Send what is due now, to its end."""
-        self._keep_lease()
+        self.keep_lease()
         async with asyncio.TaskGroup() as tasks:
             await self.dispatcher.send_due(tasks, asyncio.Event(), self.epoch)
 
     async def send_changes(self) -> None:
         """Send the changes that are due now, to their end."""
-        self._keep_lease()
+        self.keep_lease()
         async with asyncio.TaskGroup() as tasks:
             await self.changer.send_due(tasks, self.epoch)
 
@@ -84,19 +84,18 @@ class Floor:
     async def look_up(self) -> None:
         await Resolver(database=self.database, broker=self.broker, clock=self.clock).look_up_due()
 
-    def _keep_lease(self) -> None:
+    def keep_lease(self) -> None:
         at = SystemClock().now()
         with self.database.transaction() as connection:
             assert leases.acquire(connection, holder="this desk", nudge_port=1, at=at) == self.epoch
 
 
 def settings_for(dhan: PaperDhan, folder: Path, **more: Any) -> Settings:
-    return load(
-        munshi_data_dir=folder,
-        dhan_api_url=f"{dhan.http.base_url}/dhan/v2",
-        dhan_auth_url=f"{dhan.http.base_url}/dhan-login",
-        **more,
-    )
+    urls = {
+        "dhan_api_url": f"{dhan.http.base_url}/dhan/v2",
+        "dhan_auth_url": f"{dhan.http.base_url}/dhan-login",
+    }
+    return load(munshi_data_dir=folder, **{**urls, **more})
 
 
 @asynccontextmanager

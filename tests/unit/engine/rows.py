@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from core.approvals import Tap
 from core.broker.port import BrokerOrder, BrokerState
 from core.calendar import load_calendar
 from core.clock import SystemClock
-from core.db import attempts, leases, orders
+from core.db import alerts, attempts, leases, orders
 from core.db.attempts import Attempt
 from core.db.tables import outbox
 from core.domain.attempt import AttemptState
@@ -100,6 +101,13 @@ def report(order: Order, state: BrokerState, **changes: Any) -> BrokerOrder:
         is_amo=False,
     )
     return replace(healthy, **changes)
+
+
+def tap_on(connection: Connection, order: Order, at: datetime = NOON) -> Tap:
+    """The operator's tap on the order's card as it stands now."""
+    alert = alerts.get(connection, order.alert_id)
+    assert alert
+    return Tap(alert_id=alert.id, version=alert.card_version, user_id=OPERATOR, at=at)
 
 
 def rings(connection: Connection) -> list[Notice]:

@@ -1,7 +1,7 @@
 """From a stored alert to orders, by the real calendar and the stand-in's instrument list."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from core.db import alerts, orders
 from core.db.alerts import StoredAlert
 from core.domain.alert import AlertState, OrderType, Product
 from core.domain.order import Mode, Order, OrderState
-from core.engine.decide import ANSWER_WITHIN, AT_ONCE, Decider
+from core.engine.decide import AT_ONCE, Decider
+from core.engine.plan import ANSWER_WITHIN
 from core.engine.timers import expire_overdue
 from core.errors import Unavailable
 from core.notifications import due_cards
@@ -52,7 +53,7 @@ class Deciding:
         self.connection = connection
         self.decider = decider
 
-    def policies(self, **words: str) -> None:
+    def policies(self, **words: Any) -> None:
         controls.put(self.connection, "policies", words, at=NOON, actor=journal.operator(OPERATOR))
 
     def receive(self, *legs: dict[str, Any], at: datetime = NOON, **values: Any) -> StoredAlert:
@@ -127,6 +128,58 @@ def test_an_order_that_could_go_now_is_answered_soon_or_not_at_all(desk: Decidin
 def test_a_question_near_the_close_ends_with_the_session(desk: Deciding) -> None:
     desk.policies(approval="always")
     assert desk.order(SHARE, at=india("2026-11-25 15:10")).expires_at == india("2026-11-25 15:14:58")
+
+
+@pytest.mark.parametrize("policy", ["always", "never", "queued"])
+def test_above_a_soft_limit_every_policy_asks_and_above_a_hard_one_the_order_is_refused(
+    desk: Deciding, policy: str
+) -> None:
+    desk.policies(approval=policy, limits={"order_quantity": {"soft": "10", "hard": "20"}})
+    ordered = [desk.order(SHARE | {"quantity": quantity}) for quantity in ("11", "21")]
+    assert [order.state for order in ordered] == [ASK, OrderState.REFUSED]
+    assert ordered[1].reason == "The quantity of one order would be 21, above your hard limit of 20."
+
+
+def test_what_waits_already_counts_for_the_day_on_which_it_goes(desk: Deciding) -> None:
+    desk.policies(limits={"day_orders": {"soft": "2", "hard": None}})
+    for at in (AFTERNOON, AFTERNOON, NOON):
+        order = desk.order(SHARE, at=at)
+    assert (order.state, "number of orders a day" in order.reason) == (ASK, True)
+    assert desk.order(SHARE, at=india("2026-11-26 12:00")).state is GO
+
+
+def test_a_symbol_on_the_deny_list_is_refused(desk: Deciding) -> None:
+    desk.policies(limits={"denied": ["RELIANCE"]})
+    assert desk.order(SHARE).state is OrderState.REFUSED
+    assert desk.order(SHARE | {"symbol": "TCS"}).state is GO
+
+
+def test_entries_and_exits_wait_as_long_as_their_own_policy_says(desk: Deciding) -> None:
+    desk.policies(entries=1800, exits=None)
+    entry, way_out = (desk.order(SHARE | {"transactionType": side}, at=AFTERNOON) for side in "BS")
+    assert entry.expires_at == india("2026-11-25 17:30")
+    assert way_out.expires_at == india("2026-11-26 08:59")
+
+
+def test_by_policy_an_unapproved_order_rings_or_expires_when_its_window_opens(desk: Deciding) -> None:
+    opens = india("2026-11-25 17:00")
+    asked = desk.order(SHARE, at=AFTERNOON)
+    assert (asked.remind_at, asked.expires_at) == (opens, india("2026-11-26 08:59"))
+    desk.policies(unapproved="expire")
+    strict = desk.order(SHARE, at=AFTERNOON)
+    assert (strict.remind_at, strict.expires_at, strict.window_ends_at) == (None, opens, india("2026-11-26 08:59"))
+
+
+def test_the_operator_says_when_an_alert_is_stale(desk: Deciding) -> None:
+    desk.policies(stale=30)
+    assert desk.order(fired(-60)).state is ASK
+    desk.policies(stale=600)
+    assert desk.order(fired(-300)).state is GO
+
+
+def test_an_index_contract_remembers_its_last_day(desk: Deciding) -> None:
+    assert desk.order(FUTURE).index_expiry == date(2026, 12, 29)
+    assert desk.order(SHARE).index_expiry is None
 
 
 def test_by_policy_an_order_of_the_weekend_waits_for_the_open(desk: Deciding) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from core import controls, failpoints, journal
+from core import approvals, controls, failpoints, journal
 from core.clock import SystemClock
 from core.controls import Hold
 from core.db import leases
@@ -24,9 +24,11 @@ from core.failpoints import Point
 from tests.builders import until
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor
-from tests.unit.engine.rows import an_attempt, rings
+from tests.unit.engine.rows import an_attempt, rings, tap_on
 
 RATE_LIMITED = {"errorType": "Rate_Limit", "errorCode": "DH-904", "errorMessage": "Too many requests"}
+MARKET_CLOSED = "Market is Closed! Want to place an offline order?"
+ASKED = OrderState.AWAITING_APPROVAL
 BAD_INPUT = {"errorType": "Input_Exception", "errorCode": "DH-905", "errorMessage": "Bad values"}
 
 
@@ -247,7 +249,7 @@ async def test_a_refusal_stands_when_the_look_up_fails(floor: Floor) -> None:
     assert told(floor) == [Notice.REJECTED]
 
 
-async def test_a_closed_market_at_dhan_rejects_with_the_way_out(floor: Floor) -> None:
+async def test_a_closed_market_at_dhan_offers_to_go_after_market(floor: Floor) -> None:
     floor.dhan.script(
         "place",
         "status",
@@ -255,8 +257,20 @@ async def test_a_closed_market_at_dhan_rejects_with_the_way_out(floor: Floor) ->
         body={"errorCode": "DH-906", "errorMessage": "Market is Closed! Want to place an offline order?"},
     )
     order = await floor.sent()
-    assert order.state is OrderState.REJECTED
-    assert "send it again as an after-market order" in order.reason
+    assert (order.state, order.as_amo, order.release_at) == (ASKED, True, india("2026-11-25 17:00"))
+    assert "Approve it to go after-market instead, and to reach the exchange Thu 26 Nov 09:45." in order.reason
+
+
+async def test_what_goes_after_market_in_place_of_a_refused_order_is_a_try_of_its_own(floor: Floor) -> None:
+    floor.dhan.script("place", "status", status=400, body={"errorCode": "DH-906", "errorMessage": MARKET_CLOSED})
+    order = await floor.sent()
+    with floor.database.transaction() as connection:
+        approvals.approve(connection, tap_on(connection, order, at=floor.clock.now()))
+    floor.clock.instant = india("2026-11-25 17:00")
+    await floor.send()
+    sent = floor.now(order)
+    assert (sent.state, [row["afterMarketOrder"] for row in floor.dhan.book()]) == (OrderState.WORKING, [True])
+    assert [attempt.number for attempt in floor.attempts(order)] == [1, 2]
 
 
 async def test_a_dead_sign_in_costs_no_order_and_it_goes_out_once_after_a_new_one(floor: Floor) -> None:
@@ -275,7 +289,7 @@ async def test_a_dead_sign_in_costs_no_order_and_it_goes_out_once_after_a_new_on
 
 
 async def test_without_a_sign_in_nothing_is_claimed(floor: Floor) -> None:
-    await floor.session.die("Invalid Token")
+    await floor.session.die("Invalid Token", floor.session.serial)
     with floor.database.transaction() as connection:
         controls.lift_hold(connection, Hold.SIGNED_OUT, at=floor.clock.now(), actor=journal.DESK)
     order = await floor.sent()

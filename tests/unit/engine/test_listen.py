@@ -70,7 +70,7 @@ async def test_being_thrown_out_at_once_with_a_dead_token_is_a_dead_sign_in(floo
 
 
 async def test_while_signed_out_nothing_is_connected(floor: Floor) -> None:
-    await floor.session.die("Invalid Token")
+    await floor.session.die("Invalid Token", floor.session.serial)
     line = Line()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):

@@ -69,7 +69,7 @@ def test_an_unclear_answer_is_a_doubt_that_is_looked_up_a_second_later(connectio
     assert "ReadTimeout" in order.reason
 
 
-@pytest.mark.parametrize("refusal", [Refusal.FINAL, Refusal.MARKET_CLOSED, Refusal.MARKET_OFFLINE, Refusal.IN_TRANSIT])
+@pytest.mark.parametrize("refusal", [Refusal.FINAL, Refusal.IN_TRANSIT])
 def test_a_final_no_rejects_the_order_in_dhans_words(connection: Connection, refusal: Refusal) -> None:
     claim, order = after(connection, refused(refusal, "DH-906", "Quantity exceeds freeze"))
     assert order.state is OrderState.REJECTED

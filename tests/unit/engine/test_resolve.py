@@ -115,7 +115,7 @@ async def test_a_failed_look_up_does_not_undo_the_good_ones(floor: Floor) -> Non
 
 async def test_a_dead_sign_in_proves_nothing(floor: Floor) -> None:
     order = await doubtful(floor)
-    await floor.session.die("Invalid Token")
+    await floor.session.die("Invalid Token", floor.session.serial)
     attempt = await look_up(floor, order, times=3, age=600)
     assert attempt.absences == 0
 

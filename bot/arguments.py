@@ -1,0 +1,95 @@
+"""What people type behind a command, as values; what cannot be read is a refusal with the usage in it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+
+from core.domain.instrument import Market
+from core.domain.sessions import INDIA, Span
+from core.errors import Refusal
+
+CALENDAR_USAGE = (
+    "/calendar close 2026-12-03 election\n"
+    "/calendar close today until 14:00 trading halt\n"
+    "/calendar open 2026-11-08 18:15-19:15 Muhurat\n"
+    "/calendar open 2027-01-04 commodity the new list\n"
+    "/calendar undo 3\n"
+    "/calendar fetch"
+)
+MOST_DAYS_AHEAD = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayChange:
+    """The words of `/calendar open` or `close`: `until` None means until the day ends."""
+
+    day: date
+    market: Market
+    sessions: tuple[Span, ...]
+    until: time | None
+    reason: str
+
+
+def read_day_change(words: list[str], today: date) -> DayChange:
+    """DAY [MARKET] [HH:MM-HH:MM,…] [until HH:MM] REASON. Raises Refusal with the usage."""
+    rest = list(words)
+    day = _day(rest.pop(0) if rest else "", today)
+    market = Market(rest.pop(0).lower()) if rest and rest[0].lower() in set(Market) else Market.EQUITY
+    sessions = _spans(rest.pop(0)) if rest and rest[0][:1].isdecimal() and "-" in rest[0] else ()
+    until = None
+    if rest and rest[0].lower() == "until":
+        until = _time(rest[1] if len(rest) > 1 else "")
+        rest = rest[2:]
+    if not rest:
+        raise _usage("Say why, in a few words.")
+    return DayChange(day=day, market=market, sessions=sessions, until=until, reason=" ".join(rest)[:120])
+
+
+def _day(word: str, today: date) -> date:
+    named = {"today": today, "tomorrow": today + timedelta(days=1)}
+    try:
+        day = named.get(word.lower()) or date.fromisoformat(word)
+    except ValueError:
+        raise _usage(f"'{word}' is no day.") from None
+    if not today <= day <= today + timedelta(days=MOST_DAYS_AHEAD):
+        raise _usage(f"{day} is past, or too far away.")
+    return day
+
+
+def _spans(word: str) -> tuple[Span, ...]:
+    spans = tuple(Span(_time(opens), _time(closes)) for opens, _, closes in (w.partition("-") for w in word.split(",")))
+    edges = [edge for span in spans for edge in (span.opens, span.closes)]
+    if edges != sorted(set(edges)):
+        raise _usage("Sessions open before they close, one after the other.")
+    return spans
+
+
+def _time(word: str) -> time:
+    try:
+        return datetime.strptime(word, "%H:%M").replace(tzinfo=INDIA).time()
+    except ValueError:
+        raise _usage(f"'{word}' is no time of day.") from None
+
+
+def _usage(fault: str) -> Refusal:
+    return Refusal(f"{fault} For example:\n{CALENDAR_USAGE}")
+
+
+def read_length(word: str) -> timedelta:
+    """Such as 90s, 30m or 4h. Raises Refusal."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = word[:-1], word[-1:].lower()
+    if unit not in units or not number.isdecimal() or not 0 < int(number) * units[unit] <= 86_400:
+        raise Refusal(f"'{word}' is no length of time: write 90s, 30m or 4h, at most a day.")
+    return timedelta(seconds=int(number) * units[unit])
+
+
+def read_amount(word: str) -> Decimal:
+    """A positive number; commas are allowed. Raises Refusal."""
+    try:
+        amount = Decimal(word.replace(",", "").removeprefix("₹"))
+    except InvalidOperation:
+        amount = Decimal(0)
+    if not amount.is_finite() or amount <= 0 or amount > Decimal(10) ** 12:
+        raise Refusal(f"'{word}' is no amount: write a number like 50000.")
+    return amount

@@ -1,0 +1,196 @@
+"""The market's side of the chat: its calendar, what would become of an alert, and the operator's rules."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
+
+from bot import market_views, rules
+from bot.access import Context, Gate
+from bot.arguments import CALENDAR_USAGE, read_day_change
+from bot.callback_data import CardTap, Verb, pack, unpack
+from bot.commands import may
+from core import holiday_feed, journal, market_days, policies, whatif
+from core.bootstrap import Parts
+from core.broker.dhan.client import CallFailed
+from core.clock import INDIA, to_india
+from core.db import overrides
+from core.db.overrides import Change
+from core.errors import Refusal, Unavailable
+from core.policies import Policies
+from core.settings import Role, Settings
+
+_LOOK_ONLY = "You may look at it; changing it needs the role admin."
+
+
+class MarketCommands:
+    """One method per command, named after it."""
+
+    def __init__(self, *, settings: Settings, parts: Parts, gate: Gate) -> None:
+        self._feed_url = settings.holiday_feed_url
+        self._parts = parts
+        self._database = parts.database
+        self._gate = gate
+
+    async def calendar(self, message: Message, arguments: list[str], role: Role) -> None:
+        if not arguments:
+            await _say(message, await self._database.read(self._calendar_text))
+            return
+        _check_role(role)
+        match arguments[0].lower():
+            case "open" | "close" as verb:
+                await self._ask_for(message, [self._read_change(arguments[1:], is_open=verb == "open")])
+            case "undo" if len(arguments) == 2 and arguments[1].isdecimal():
+                await self._undo(message, int(arguments[1][:9]))
+            case "fetch":
+                await self._fetch(message)
+            case _:
+                raise Refusal(f"That is nothing the calendar can do. For example:\n{CALENDAR_USAGE}")
+
+    def _calendar_text(self, connection: Connection) -> str:
+        calendar = market_days.in_force(connection, self._parts.calendar)
+        return market_views.calendar(calendar, overrides.in_force(connection), self._parts.clock.now())
+
+    def _read_change(self, words: list[str], *, is_open: bool) -> Change:
+        now = to_india(self._parts.clock.now())
+        asked = read_day_change(words, now.date())
+        if asked.sessions and not is_open:
+            raise Refusal("A closed day has no hours: leave them out, or end the closing with: until 14:00")
+        ends = holiday_feed.end_of(asked.day)
+        if asked.until is not None:
+            ends = datetime.combine(asked.day, asked.until, INDIA)
+        if ends <= now:
+            raise Refusal("That would be over already.")
+        return Change(
+            market=asked.market,
+            day=asked.day,
+            is_open=is_open,
+            sessions=asked.sessions,
+            reason=asked.reason,
+            expires_at=ends,
+        )
+
+    async def _ask_for(self, message: Message, changes: list[Change]) -> None:
+        now, author = self._parts.clock.now(), _author(message)
+        batch = await self._database.write(lambda c: market_days.ask(c, changes, by=author, at=now))
+        text = market_views.proposal(changes)
+        await message.reply_html(text, reply_markup=_confirm("Yes, change the calendar", Verb.CALENDAR, batch))
+
+    async def _undo(self, message: Message, number: int) -> None:
+        now, author, bundled = self._parts.clock.now(), _author(message), self._parts.calendar
+        told = await self._database.write(lambda c: market_days.withdraw(c, number, bundled, by=author, at=now))
+        self._parts.desk.nudge()
+        await _say(message, market_views.changed(told))
+
+    async def _fetch(self, message: Message) -> None:
+        if self._feed_url is None:
+            raise Refusal("No list is configured: set HOLIDAY_FEED_URL and restart the desk.")
+        try:
+            reply = await self._parts.client.call("GET", self._feed_url)
+        except CallFailed as failure:
+            raise Refusal(f"The list could not be fetched: {failure}.") from failure
+        if not reply.is_success:
+            raise Refusal(f"The list could not be fetched: its address answered {reply.status}.")
+        today = to_india(self._parts.clock.now()).date()
+        known = await self._database.read(lambda c: market_days.in_force(c, self._parts.calendar))
+        found = holiday_feed.differences(known, holiday_feed.read_feed(reply.text), today)
+        if not found:
+            await _say(message, "The list says the same as the calendar.")
+            return
+        await self._ask_for(message, [replace(change, reason=f"{change.reason}, by the list") for change in found])
+
+    async def whatif(self, message: Message, arguments: list[str], _role: Role) -> None:
+        """`/whatif [TIME] ALERT`, the alert as TradingView sends it."""
+        words = (message.text or "").split(maxsplit=1)[1:]
+        body = words[0] if words else ""
+        at = self._parts.clock.now()
+        if arguments and not body.startswith("{"):
+            at = whatif.read_moment(arguments[0])
+            body = body.removeprefix(arguments[0]).strip()
+        if not body:
+            raise Refusal('Which alert? For example:\n/whatif 2026-12-01T16:00 {"alertType": …}')
+        resolve, calendar = self._parts.instruments.resolve, self._parts.calendar
+        told = await self._database.read(
+            lambda c: whatif.foresee(c, body.encode(), at, resolve=resolve, calendar=calendar)
+        )
+        await _say(message, market_views.lines("What if", told))
+
+    async def policy(self, message: Message, arguments: list[str], role: Role) -> None:
+        now = await self._database.read(Policies.read)
+        if not arguments:
+            await _say(message, market_views.lines("Policies", [*rules.policy_words(now), "", rules.POLICY_USAGE]))
+            return
+        _check_role(role)
+        await self._change(message, now, rules.change_policy(now, arguments))
+
+    async def limits(self, message: Message, arguments: list[str], role: Role) -> None:
+        now = await self._database.read(Policies.read)
+        if not arguments:
+            words = [*rules.limit_words(now.limits), "", rules.LIMITS_USAGE]
+            await _say(message, market_views.lines("Limits", words))
+            return
+        _check_role(role)
+        await self._change(message, now, replace(now, limits=rules.change_limits(now.limits, arguments)))
+
+    async def _change(self, message: Message, before: Policies, after: Policies) -> None:
+        """Tightening takes effect at once, loosening after a tap."""
+        at, author, words = self._parts.clock.now(), _author(message), (message.text or "").removeprefix("/")
+        if after == before:
+            await _say(message, "It is so already.")
+        elif rules.loosens(before, after):
+            batch = await self._database.write(lambda c: policies.propose(c, after, at=at, actor=author, words=words))
+            button = _confirm("Yes, loosen it", Verb.POLICY, batch)
+            await message.reply_text(f"This lets more go without you: {words}", reply_markup=button)
+        else:
+            await self._database.write(lambda c: policies.save(c, after, at=at, actor=author, words=words))
+            self._parts.desk.nudge()
+            await _say(message, market_views.lines("Set", [words]))
+
+    async def confirm(self, update: Update, _context: Context) -> None:
+        """The tap below a change of the calendar or the rules."""
+        query = update.callback_query
+        tap = unpack(query.data) if query else None
+        if query is None or tap is None:
+            return
+        if not may(self._gate.role(update), Role.ADMIN):
+            await query.answer(_LOOK_ONLY, show_alert=True)
+            return
+        at, by = self._parts.clock.now(), journal.operator(query.from_user.id)
+        try:
+            told = await self._database.write(lambda c: self._apply(c, tap, by=by, at=at))
+        except Refusal as refusal:
+            await query.answer(str(refusal)[:200], show_alert=True)
+            return
+        self._parts.desk.nudge()
+        await query.answer("Done")
+        await query.edit_message_text(market_views.changed(told), parse_mode="HTML")
+
+    def _apply(self, connection: Connection, tap: CardTap, *, by: str, at: datetime) -> list[str]:
+        if tap.verb is Verb.CALENDAR:
+            return market_days.confirm(connection, tap.nonce, self._parts.calendar, by=by, at=at)
+        return [policies.accept(connection, tap.nonce, at=at, actor=by)]
+
+
+def _check_role(role: Role) -> None:
+    if not may(role, Role.ADMIN):
+        raise Refusal(_LOOK_ONLY)
+
+
+def _confirm(words: str, verb: Verb, batch: str) -> InlineKeyboardMarkup:
+    data = pack(CardTap(verb, batch, 0))
+    return InlineKeyboardMarkup([[InlineKeyboardButton(words, callback_data=data)]])
+
+
+def _author(message: Message) -> str:
+    if message.from_user is None:
+        raise PermissionError("a command passed the gate without an author")
+    return journal.operator(message.from_user.id)
+
+
+async def _say(message: Message, html: str) -> None:
+    await message.reply_html(html, disable_web_page_preview=True)
+
+
+REFUSALS = (Refusal, Unavailable)
+"""What a command of these says no with; the text goes to the chat."""

@@ -1,0 +1,94 @@
+"""The commands around the sign-in at Dhan and the address that orders come from."""
+
+from html import escape
+from typing import cast
+
+from sqlalchemy import Connection
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
+from telegram.constants import ParseMode
+
+from bot import sign_in_views as views
+from bot.access import Context, Gate
+from bot.callback_data import Verb
+from bot.commands import may
+from bot.messenger import send_link
+from core import controls, journal
+from core.bootstrap import Parts
+from core.controls import Hold
+from core.db import logins, tokens
+from core.domain.login import STOP_AT_CONSENTS, LoginState, Way
+from core.errors import BrokerUnavailable, Refusal, SignInNeeded
+from core.login_link import LoginLinks
+from core.settings import Role, Settings
+
+_Trouble = (Refusal, BrokerUnavailable, SignInNeeded)
+
+
+class SignInCommands:
+    """One method per command, named after it."""
+
+    def __init__(self, settings: Settings, parts: Parts, gate: Gate) -> None:
+        self._has_links = settings.api_key_and_secret is not None
+        self._links = LoginLinks(settings)
+        self._database = parts.database
+        self._session = parts.session
+        self._addresses = parts.addresses
+        self._clock = parts.clock
+        self._gate = gate
+
+    async def login(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        """A link where links can be made; else one more try with PIN and TOTP. A token is never taken in the chat."""
+        if not self._has_links:
+            await self._session.keep(asked=True)
+            await self.token(message, [], Role.VIEWER)
+            return
+        now = self._clock.now()
+        made = await self._database.read(lambda c: logins.consents(c, now))
+        if len(made) >= STOP_AT_CONSENTS:
+            await message.reply_html(views.no_more_links(made))
+            return
+        by = journal.operator(message.chat.id)
+        login_id = await self._database.write(lambda c: logins.start(c, Way.LINK, LoginState.OFFERED, by=by, at=now))
+        living = await self._database.read(tokens.age)
+        text = views.login_offer(living, len(made), now)
+        await send_link(message.get_bot(), message.chat.id, text, self._links.url(login_id))
+
+    async def token(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        def look(connection: Connection) -> tuple[tokens.TokenAge | None, str | None]:
+            return tokens.age(connection), controls.holds(connection).get(Hold.SIGNED_OUT)
+
+        living, hold = await self._database.read(look)
+        await message.reply_html(views.token(living, hold, self._clock.now()))
+
+    async def ip(self, message: Message, arguments: list[str], role: Role) -> None:
+        """`/ip` shows, `/ip set` registers what Dhan sees, `/ip set 203.0.113.24` that one; both after a yes."""
+        try:
+            if arguments[:1] == ["set"]:
+                await self._ask_to_register(message, "".join(arguments[1:2]), role)
+            else:
+                await message.reply_html(views.addresses(await self._addresses.check()))
+        except _Trouble as trouble:
+            await message.reply_text(str(trouble))
+
+    async def confirm_address(self, update: Update, _context: Context) -> None:
+        """The tap below the question."""
+        query = update.callback_query
+        if query is None or not may(self._gate.role(update), Role.ADMIN):
+            return
+        await query.answer()
+        by = journal.operator(query.from_user.id)
+        try:
+            found = await self._addresses.register((query.data or "").partition(":")[2], by)
+            text = f"Registered. A token made before it may be refused: if so, send /login.\n\n{views.addresses(found)}"
+        except _Trouble as trouble:
+            text = escape(str(trouble))
+        await cast("Message", query.message).edit_text(text, ParseMode.HTML)
+
+    async def _ask_to_register(self, message: Message, wanted: str, role: Role) -> None:
+        if not may(role, Role.ADMIN):
+            raise Refusal("/ip set needs the role admin.")
+        proposal = await self._addresses.propose(wanted, journal.operator(message.chat.id))
+        button = InlineKeyboardButton(
+            f"Yes, register {proposal.address}", callback_data=f"{Verb.SET_IP}:{proposal.nonce}"
+        )
+        await message.reply_html(views.address_question(proposal), reply_markup=InlineKeyboardMarkup([[button]]))

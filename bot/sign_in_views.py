@@ -1,0 +1,81 @@
+"""What the operator reads about the sign-in and the address."""
+
+from datetime import datetime, timedelta
+from html import escape
+
+from bot.views import day_time
+from core.addresses import Proposal
+from core.clock import to_india
+from core.db.tokens import TokenAge
+from core.domain.address import LOCKED_DAYS, Addresses, Registered
+from core.domain.login import CONSENTS_A_DAY, STOP_AT_CONSENTS, TAP_LIVES, WARN_AT_CONSENTS, Way
+from core.domain.sessions import spoken_day
+
+_WAYS = {
+    Way.TOTP: "PIN and one-time code",
+    Way.LINK: "a link in the chat",
+    Way.WEB: "a token from web.dhan.co",
+    Way.RENEWAL: "a renewed token from web.dhan.co",
+}
+
+
+def login_offer(living: TokenAge | None, consents: int, now: datetime) -> str:
+    """Above the link. One tap makes one of the day's consents, so the last ones are counted aloud."""
+    lines = ["<b>Sign in at Dhan</b>"]
+    if living is not None and living.expires_at > now:
+        lines.append(f"Signed in until {day_time(living.expires_at)}; a new sign-in ends that one.")
+    lines.append(f"Open the link and finish within {TAP_LIVES.seconds // 60} minutes, in the browser that it opens.")
+    if consents >= WARN_AT_CONSENTS:
+        lines.append(f"🟠 {consents} of Dhan's {CONSENTS_A_DAY} sign-in links of a day are used.")
+    return "\n".join(lines)
+
+
+def no_more_links(made: list[datetime]) -> str:
+    free = to_india(made[0] + timedelta(hours=24))
+    return (
+        f"{len(made)} of Dhan's {CONSENTS_A_DAY} sign-in links of a day are used, and the desk stops at "
+        f"{STOP_AT_CONSENTS}. The next one is free at {free:%H:%M}. Until then: <code>munshi token</code> on the "
+        "desk's machine, with a token from web.dhan.co."
+    )
+
+
+def token(living: TokenAge | None, hold: str | None, now: datetime) -> str:
+    """Source, age and hours left; never the token."""
+    if living is None or living.expires_at <= now:
+        return f"🔴 {escape(hold or 'Not signed in at Dhan. Send /login.')}"
+    return "\n".join(
+        (
+            f"🟢 <b>Signed in at Dhan</b> by {_WAYS[living.source]}",
+            f"{_hours(now - living.issued_at)} old, made {day_time(living.issued_at)}",
+            f"{_hours(living.expires_at - now)} left, until {day_time(living.expires_at)}",
+        )
+    )
+
+
+def addresses(found: Addresses) -> str:
+    trouble = found.trouble()
+    standing = (
+        f"🔴 {escape(trouble)}" if trouble else "🟢 Dhan takes orders from here" if found.allowed else "🔵 Registered"
+    )
+    here = f"\nThis machine {escape(found.detected)}" if found.detected else ""
+    return f"{standing}\n\nPrimary {_slot(found.primary)}\nSecondary {_slot(found.secondary)}{here}"
+
+
+def address_question(proposal: Proposal) -> str:
+    """Names the lock, since seven days without orders cost more than a second look."""
+    instead = f" in place of {escape(proposal.replaces)}" if proposal.replaces else ""
+    return (
+        f"Register <b>{escape(proposal.address)}</b> as the {proposal.slot.lower()} address at Dhan{instead}?\n\n"
+        f"🟠 Dhan then fixes it for <b>{LOCKED_DAYS} days</b>: if this machine's address changes before, orders are "
+        "refused until it is back. Nobody else may use the same address."
+    )
+
+
+def _slot(registered: Registered) -> str:
+    fixed = f", fixed until {spoken_day(registered.free_from)}" if registered.address and registered.free_from else ""
+    return f"{escape(registered.address) or '–'}{fixed}"
+
+
+def _hours(span: timedelta) -> str:
+    minutes = max(0, int(span.total_seconds() // 60))
+    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,56 @@
+"""One sign-in at the broker: by which way it goes, where it stands, and why it failed."""
+
+from datetime import timedelta
+from enum import StrEnum
+
+LINK_LIVES = timedelta(hours=12)
+"""How long a link in the chat may be opened."""
+TAP_LIVES = timedelta(minutes=10)
+"""How long after opening it the operator may take at Dhan's page."""
+CONSENTS_A_DAY = 25
+"""Dhan makes so many consents in a day (Dhan API v2, Authentication); observed to come back after 24 hours."""
+WARN_AT_CONSENTS = 20
+STOP_AT_CONSENTS = 24
+
+
+class Way(StrEnum):
+    """LINK: consent in the browser. WEB: a token made on web.dhan.co and handed in. RENEWAL: of such a token."""
+
+    TOTP = "totp"
+    LINK = "link"
+    WEB = "web"
+    RENEWAL = "renewal"
+
+    @property
+    def is_renewable(self) -> bool:
+        """Dhan renews only tokens made on its website (Dhan API v2, Authentication, Renew Token)."""
+        return self in (Way.WEB, Way.RENEWAL)
+
+
+class LoginState(StrEnum):
+    """OFFERED: the link stands in the chat, and nothing was asked of Dhan. REQUESTED: the desk is to act."""
+
+    OFFERED = "offered"
+    REQUESTED = "requested"
+    PENDING = "pending_login"
+    RECEIVED = "token_received"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (LoginState.COMPLETED, LoginState.FAILED, LoginState.EXPIRED)
+
+
+class LoginRefusal(StrEnum):
+    """Why a sign-in failed, as far as it changes what happens next."""
+
+    TOO_SOON = "too_soon"
+    WRONG_PIN = "wrong_pin"
+    WRONG_CODE = "wrong_code"
+    WRONG_ACCOUNT = "wrong_account"
+    CONSENT_LIMIT = "consent_limit"
+    NO_REPLY = "no_reply"
+    INTERRUPTED = "interrupted"
+    OTHER = "other"

@@ -1,0 +1,67 @@
+"""Watching this machine's clock: after a jump or a sleep nothing is sent until Dhan's own clock agrees with it.
+
+The desk's windows hang on the clock. A clock that leaps, back or forth, must not send an order by leaping; a machine
+that slept finds out what happened meanwhile first. Dhan's clock is the Date of its replies.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from core import controls, journal, notifications
+from core.clock import Clock, monotonic
+from core.controls import Hold
+from core.domain.notice import Notice
+
+JUMP = timedelta(seconds=2)
+MOST_SKEW = timedelta(seconds=30)
+
+
+class ClockWatch:
+    """`skew` says how far our clock is ahead of Dhan's; None before Dhan replied.
+
+    `doubt` says in a sentence what is wrong with our clock, and is empty as long as nothing is known to be.
+    """
+
+    def __init__(
+        self, wall: Clock, skew: Callable[[], timedelta | None], ticks: Callable[[], float] = monotonic
+    ) -> None:
+        self._wall = wall
+        self._skew = skew
+        self._ticks = ticks
+        self._seen = wall.now(), ticks()
+        self._was_compared = False
+        self.doubt = ""
+
+    def is_sure(self) -> bool:
+        """Look at the clocks; False before Dhan's clock was compared, and from a jump on until it is again."""
+        before, now = self._seen, (self._wall.now(), self._ticks())
+        self._seen = now
+        jump = (now[0] - before[0]) - timedelta(seconds=now[1] - before[1])
+        if abs(jump) > JUMP:
+            kind = "jumped ahead, or the machine slept" if jump > timedelta(0) else "jumped back"
+            self.doubt = f"This machine's clock {kind} ({_length(jump)}): it is compared with Dhan's first."
+            self._was_compared = False
+        return self._was_compared
+
+    def compare(self) -> None:
+        """After Dhan replied: trust our clock as far as the two agree."""
+        skew = self._skew()
+        if skew is None:
+            return
+        self._was_compared = abs(skew) <= MOST_SKEW
+        off = f"{_length(skew)} {'ahead of' if skew > timedelta(0) else 'behind'}"
+        wrong = f"This machine's clock is {off} Dhan's: set it right. Nothing is sent until they agree."
+        self.doubt = "" if self._was_compared else wrong
+
+
+def hold(connection: Connection, words: str, now: datetime) -> None:
+    """Send nothing for now, and ring."""
+    if controls.set_hold(connection, Hold.CLOCK, words, at=now, actor=journal.DESK):
+        notifications.ring(connection, Notice.CLOCK, at=now, words=words)
+
+
+def _length(span: timedelta) -> str:
+    seconds = int(abs(span).total_seconds())
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"

@@ -1,0 +1,139 @@
+"""What becomes of one leg at one moment: its instrument, its way by the market's clock, and who has to say yes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from core import allowance
+from core.clock import to_india
+from core.domain.alert import Leg, Product
+from core.domain.approval import why_ask
+from core.domain.instrument import Instrument
+from core.domain.limits import Wish, is_exit
+from core.domain.order import Mode, OrderState
+from core.domain.routing import Decision, route
+from core.domain.sessions import Calendar
+from core.errors import Refusal
+from core.policies import Policies, Unapproved
+from core.tickets import Ticket, write_tickets
+
+Resolve = Callable[[Leg, date], Instrument]
+"""Names a leg's instrument as of a day, or raises Refusal."""
+
+ANSWER_WITHIN = timedelta(minutes=15)
+UNKNOWN_HOURS_ASKED_FOR = timedelta(hours=24)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One leg as it will be stored: `state` QUEUED, AWAITING_APPROVAL or REFUSED, and `reason` says why."""
+
+    leg: Leg
+    instrument: Instrument
+    decision: Decision
+    state: OrderState
+    reason: str
+    tickets: tuple[Ticket, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def quantity(self) -> int:
+        """Units of all its orders."""
+        return sum(ticket.quantity for ticket in self.tickets)
+
+    @property
+    def product(self) -> Product:
+        return self.tickets[0].product
+
+
+def plan_leg(
+    connection: Connection,
+    leg: Leg,
+    *,
+    resolve: Resolve,
+    calendar: Calendar,
+    policies: Policies,
+    late: str,
+    now: datetime,
+) -> Plan:
+    """`late` says how old the alert is, when that is too old. Raises Refusal when there is no such order."""
+    try:
+        instrument = resolve(leg, to_india(now).date())
+        written = write_tickets(leg, instrument, policies.equity_product)
+    except Refusal as refusal:
+        raise Refusal(f"{leg.side} {leg.quantity} {leg.symbol}: {refusal}") from refusal
+    ticket = written.tickets[0]
+    decision = route(
+        segment_class=instrument.segment_class,
+        order_type=ticket.order_type,
+        amo_time=leg.amo_time,
+        now=now,
+        calendar=calendar,
+        policy=policies.release,
+        index_expiry=instrument.index_expiry,
+    )
+    quantity = sum(each.quantity for each in written.tickets)
+    wish = Wish(
+        symbol=instrument.symbol,
+        quantity=quantity,
+        value=allowance.value(instrument.exchange, quantity, ticket.price),
+        is_exit=is_exit(leg.side, ticket.product),
+    )
+    broken = allowance.check(connection, policies.limits, wish, decision.release_at or now, allowance.PLANNED)
+    ask = why_ask(policies.approval, decision, late=late, above=broken.words if broken else "")
+    state = OrderState.QUEUED if ask is None else OrderState.AWAITING_APPROVAL
+    if broken is not None and broken.is_hard:
+        state = OrderState.REFUSED
+    return Plan(
+        leg=leg,
+        instrument=instrument,
+        decision=decision,
+        state=state,
+        reason=ask or decision.reason,
+        tickets=written.tickets,
+        remarks=written.remarks,
+    )
+
+
+def times(plan: Plan, policies: Policies, now: datetime) -> dict[str, Any]:
+    """The row's times. An order that could go now and is asked about gets an answer soon or not at all."""
+    decision, asked = plan.decision, plan.state is OrderState.AWAITING_APPROVAL
+    patience = policies.patience(is_exit=is_exit(plan.leg.side, plan.product))
+    ends = decision.window_ends_at
+    if ends is not None and patience is not None and decision.release_at is not None:
+        ends = min(ends, decision.release_at + patience)
+    answer_by = ends or now + UNKNOWN_HOURS_ASKED_FOR
+    if asked and decision.mode is Mode.IMMEDIATE:
+        answer_by = min(answer_by, now + ANSWER_WITHIN)
+    waits = asked and decision.mode is Mode.QUEUE
+    if waits and decision.release_at is not None and policies.unapproved is Unapproved.EXPIRE:
+        answer_by = min(answer_by, decision.release_at)
+    return {
+        "mode": decision.mode,
+        "as_amo": decision.as_amo,
+        "release_at": decision.release_at,
+        "reaches_exchange_at": decision.reaches_exchange_at,
+        "window_ends_at": ends,
+        "expires_at": answer_by,
+        "remind_at": decision.release_at if waits and policies.unapproved is Unapproved.ASK else None,
+    }
+
+
+def too_late(fired_at: datetime, now: datetime, stale: timedelta) -> str:
+    """How old an alert is that fired then, in a sentence; empty while it is fresh."""
+    age = now - fired_at
+    if abs(age) <= stale:
+        return ""
+    return (
+        f"The alert is {_spoken(age)} old: the market may have moved."
+        if age > timedelta(0)
+        else ("The alert's time lies in the future: its clock or ours is wrong.")
+    )
+
+
+def _spoken(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"

@@ -1,0 +1,108 @@
+"""Will orders get through when the market opens? Looked at when the desk starts, and before each window.
+
+A sign-in may die earlier than it says, and an address may change overnight: both are found by asking, not by trying
+with an order.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from core import notifications, reminders
+from core.addresses import AddressBook
+from core.broker.port import Broker
+from core.clock import Clock, monotonic, to_india
+from core.db import tokens
+from core.db.engine import Database
+from core.domain.instrument import SegmentClass
+from core.domain.notice import Notice
+from core.domain.preflight import checks, is_reminding_time, needed_through
+from core.domain.sessions import Calendar
+from core.errors import BrokerUnavailable
+from core.settings import Settings
+
+log = structlog.get_logger()
+
+ASK_AGAIN = 30.0
+WARN_BEFORE = timedelta(hours=2)
+_JUST_RANG = timedelta(minutes=30)
+_SIGNED_OUT = "The market opens soon, and the desk is not signed in at Dhan: orders would wait."
+
+
+class Readiness:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        broker: Broker,
+        addresses: AddressBook,
+        calendar: Calendar,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._broker = broker
+        self._addresses = addresses
+        self._calendar = calendar
+        self._settings = settings
+        self._clock = clock
+        self._checked_at: datetime | None = None
+        self._looked_at: datetime | None = None
+        self._not_before = 0.0
+
+    @property
+    def needed_through(self) -> datetime | None:
+        """Until when a sign-in should last, if it is time to see to it."""
+        return needed_through(self._calendar, self._clock.now())
+
+    async def check_when_due(self) -> None:
+        """Ask Dhan about our token and our address. Raises SignInNeeded; when Dhan cannot say, it stays due."""
+        now = self._clock.now()
+        if not self._is_due(now) or monotonic() < self._not_before:
+            return
+        try:
+            await self._broker.check_session()
+            addresses = await self._addresses.check()
+        except BrokerUnavailable as trouble:
+            log.warning("readiness_not_known", why=str(trouble))
+            self._not_before = monotonic() + ASK_AGAIN
+        else:
+            self._checked_at = now
+            log.info("readiness_checked", orders_allowed=addresses.allowed)
+
+    async def remind_when_due(self) -> None:
+        """Tell of a sign-in that ends soon, and in the morning of one that will not last; looks once a minute."""
+        now = self._clock.now()
+        last = self._looked_at = self._looked_at or now
+        if abs(now - last) >= timedelta(minutes=1):
+            self._looked_at = now
+            if await self._database.read(lambda connection: self._reminder(connection, now)):
+                await self._database.write(lambda connection: self._remind(connection, now))
+
+    def _is_due(self, now: datetime) -> bool:
+        last = self._checked_at
+        if last is None or now < last:
+            return True
+        return any(last < moment <= now for moment in checks(self._calendar, to_india(now).date()))
+
+    def _remind(self, connection: Connection, now: datetime) -> None:
+        if reminder := self._reminder(connection, now):
+            reminders.warn(connection, self._settings, *reminder, at=now)
+
+    def _reminder(self, connection: Connection, now: datetime) -> tuple[str, str] | None:
+        """What to say, and what about: each is said once."""
+        living, today = tokens.age(connection), to_india(now).date()
+        is_morning = is_reminding_time(self._calendar, now)
+        if living is None or living.expires_at <= now:
+            rang = notifications.rang_lately(connection, Notice.SIGN_IN, now, within=_JUST_RANG)
+            return (_SIGNED_OUT, f"{today}") if is_morning and not rang else None
+        if self._settings.pin_and_totp:
+            return None  # the desk sees to it by itself
+        ends, through = living.expires_at, self.needed_through
+        if is_morning and through and ends <= through:
+            return f"The sign-in at Dhan ends at {to_india(ends):%H:%M} today: sign in again first.", f"{today}"
+        is_holiday = self._calendar.is_trading_day(SegmentClass.CASH, today) is False
+        if ends - now <= WARN_BEFORE and not is_holiday:
+            return f"The sign-in at Dhan ends at {to_india(ends):%H:%M}: sign in again, or orders wait.", f"{ends}"
+        return None

@@ -1,0 +1,123 @@
+"""The desk's side of sign-ins that a person begins: it makes consents for opened links, and trades what came back.
+
+Web and the command line only leave rows; the desk alone talks to Dhan.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from core.broker.dhan.auth import AccessToken, App, LoginRefused, check_token, consume_consent, create_consent
+from core.broker.dhan.client import CallFailed, DhanClient
+from core.clock import Clock, to_india
+from core.db import logins
+from core.db.engine import Database
+from core.db.logins import Login
+from core.domain.login import CONSENTS_A_DAY, STOP_AT_CONSENTS, TAP_LIVES, LoginRefusal, Way
+from core.ladder import Try
+from core.logins import Session
+from core.seal import Seal
+from core.settings import Settings
+
+log = structlog.get_logger()
+
+_LOST = "The desk was interrupted while it asked Dhan. Send /login for a new link."
+_NO_KEY = "Sign-in links need DHAN_API_KEY and DHAN_API_SECRET."
+_DHANS_LIMIT = (
+    f"Dhan makes {CONSENTS_A_DAY} sign-in links in a day, and they are used up. They come back 24 hours after each was "
+    "made; until then use a token from web.dhan.co with `munshi token`, or PIN and TOTP."
+)
+
+
+class Mailbox:
+    def __init__(
+        self, *, database: Database, client: DhanClient, session: Session, settings: Settings, clock: Clock
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._session = session
+        self._settings = settings
+        self._clock = clock
+        self._seal = Seal(settings.token_keys)
+
+    async def attend(self) -> bool:
+        """Do what lies there; True when the desk has another token now."""
+        now = self._clock.now()
+        waiting = await self._database.read(lambda c: logins.to_do(c, now))
+        return any([await self._attend_to(login) for login in waiting])
+
+    async def _attend_to(self, login: Login) -> bool:
+        if login.sealed is None:
+            await self._make_consent(login)
+            return False
+        secret = self._seal.open(login.sealed)
+        if secret is None:
+            await self._fail(login, LoginRefusal.OTHER, "TOKEN_KEYS changed in between. Send /login for a new link.")
+            return False
+        if self._is_too_old(login):
+            await self._fail(login, LoginRefusal.NO_REPLY, "Dhan could not be reached. Send /login for a new link.")
+            return False
+        return await self._session.take(Try(login_id=login.id, way=login.way, fetch=self._fetch(login, secret)))
+
+    def _is_too_old(self, login: Login) -> bool:
+        """Dhan does not say how long a token id lives."""
+        return login.opened_at is not None and self._clock.now() - login.opened_at > 2 * TAP_LIVES
+
+    def _fetch(self, login: Login, secret: str) -> Callable[[], Awaitable[AccessToken]]:
+        async def fetch() -> AccessToken:
+            now = self._clock.now()
+            if login.way is Way.WEB:
+                return await check_token(self._client, self._settings.dhan_api, token=secret, now=now)
+            return await consume_consent(self._client, self._app(), secret, now)
+
+        return fetch
+
+    async def _make_consent(self, login: Login) -> None:
+        refusal = await self._database.write(lambda c: self._why_no_consent(c, login))
+        if refusal:
+            await self._fail(login, *refusal)
+            return
+        try:
+            consent_id = await create_consent(self._client, self._app())
+        except LoginRefused as refused:
+            words = _DHANS_LIMIT if refused.refusal is LoginRefusal.CONSENT_LIMIT else f"Dhan refused: {refused}."
+            await self._fail(login, refused.refusal, words)
+        except CallFailed as failure:
+            if failure.sent:
+                await self._fail(login, LoginRefusal.NO_REPLY, f"{failure}. Send /login for a new link.")
+            else:
+                await self._database.write(lambda c: logins.forget_asking(c, login))
+        else:
+            await self._database.write(lambda c: logins.pend(c, login, consent_id))
+            log.info("consent_made", login=login.id)
+
+    def _why_no_consent(self, connection: Connection, login: Login) -> tuple[LoginRefusal, str] | None:
+        """None when Dhan may be asked, which is then written down."""
+        now = self._clock.now()
+        if self._settings.api_key_and_secret is None:
+            return LoginRefusal.OTHER, _NO_KEY
+        made = logins.consents(connection, now)
+        if len(made) >= STOP_AT_CONSENTS:
+            free = to_india(made[0] + timedelta(hours=24))
+            used = f"{len(made)} of Dhan's {CONSENTS_A_DAY} sign-in links of a day are used"
+            return LoginRefusal.CONSENT_LIMIT, f"{used}; the next one is free at {free:%H:%M}."
+        return None if logins.asking(connection, login, now) else (LoginRefusal.INTERRUPTED, _LOST)
+
+    async def _fail(self, login: Login, refusal: LoginRefusal, words: str) -> None:
+        now = self._clock.now()
+        await self._database.write(lambda c: logins.fail(c, login.id, refusal, words, now))
+        log.warning("sign_in_link_failed", login=login.id, refusal=refusal)
+
+    def _app(self) -> App:
+        secrets = self._settings.api_key_and_secret
+        if secrets is None:
+            raise LoginRefused(LoginRefusal.OTHER, _NO_KEY)
+        key, secret = secrets
+        return App(
+            url=self._settings.dhan_auth,
+            client_id=self._settings.client_id,
+            key=key.get_secret_value(),
+            secret=secret.get_secret_value(),
+        )

@@ -1,0 +1,52 @@
+"""Asking the operator to sign in: once per need, and with a link where links can be made."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from core import controls, journal, notifications
+from core.db import logins
+from core.domain.login import LoginState, Way
+from core.domain.notice import Notice
+from core.settings import Settings
+
+_PROMPT = "sign_in.prompt"
+_WARNED = "sign_in.warned"
+
+
+def prompt(connection: Connection, settings: Settings, words: str, at: datetime) -> None:
+    """Ring unless it was done already; again only when the link that went with it was tried and failed."""
+    stands = controls.fetch(connection, _PROMPT)
+    if stands and stands["open"] and not _has_failed(connection, stands["login"]):
+        return
+    login_id = _ring(connection, settings, words, at)
+    controls.put(connection, _PROMPT, {"open": True, "login": login_id}, at=at, actor=journal.DESK)
+
+
+def settle(connection: Connection, at: datetime) -> None:
+    """Signed in: links that lie around in the chat do nothing any more, and the next need rings again."""
+    logins.close_links(connection, at)
+    stands = controls.fetch(connection, _PROMPT)
+    if stands and stands["open"]:
+        controls.put(connection, _PROMPT, {"open": False, "login": None}, at=at, actor=journal.DESK)
+
+
+def warn(connection: Connection, settings: Settings, words: str, about: str, at: datetime) -> None:
+    """Ring once about this: a token's end, or a morning."""
+    if (controls.fetch(connection, _WARNED) or {}).get("about") == about:
+        return
+    _ring(connection, settings, words, at)
+    controls.put(connection, _WARNED, {"about": about}, at=at, actor=journal.DESK)
+
+
+def _has_failed(connection: Connection, login_id: int | None) -> bool:
+    login = logins.get(connection, login_id) if login_id else None
+    return login is not None and login.state is LoginState.FAILED
+
+
+def _ring(connection: Connection, settings: Settings, words: str, at: datetime) -> int | None:
+    login_id = None
+    if settings.api_key_and_secret:
+        login_id = logins.start(connection, Way.LINK, LoginState.OFFERED, by=journal.DESK, at=at)
+    notifications.ring(connection, Notice.SIGN_IN, at=at, words=words, login=login_id)
+    return login_id

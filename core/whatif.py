@@ -1,0 +1,68 @@
+"""What would become of an alert if it came at some moment: the very decision, and nothing stored or sent."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from core import market_days
+from core.alerts.parse import parse_alert, read_alert_text
+from core.domain.order import Mode, OrderState
+from core.domain.routing import Decision
+from core.domain.sessions import INDIA, Calendar, spoken
+from core.engine.plan import Plan, Resolve, plan_leg
+from core.errors import AlertRefused, Refusal
+from core.policies import Policies
+
+
+def foresee(connection: Connection, body: bytes, at: datetime, *, resolve: Resolve, calendar: Calendar) -> list[str]:
+    """Sentences: what each leg would do, why, who would be asked, and what else could be done with it."""
+    try:
+        alert = parse_alert(read_alert_text(body))
+    except AlertRefused as refusal:
+        return ["It would be refused.", *refusal.mistakes]
+    calendar, policies = market_days.in_force(connection, calendar), Policies.read(connection)
+    told = [f"If it came {spoken(at)}:"]
+    for leg in alert.legs:
+        try:
+            plan = plan_leg(connection, leg, resolve=resolve, calendar=calendar, policies=policies, late="", now=at)
+        except Refusal as refusal:
+            return ["It would be refused.", str(refusal)]
+        told += _legs_words(plan)
+    return [*told, *alert.remarks]
+
+
+def read_moment(text: str) -> datetime:
+    """Such as 2026-12-01T16:00, in India unless it names another zone. Raises Refusal."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal(f"'{text}' is no time; write it like 2026-12-01T16:00.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=INDIA)
+
+
+def _legs_words(plan: Plan) -> Iterator[str]:
+    decision = plan.decision
+    yield f"{plan.leg.side} {plan.quantity} {plan.instrument.symbol} on {plan.instrument.exchange}: {_mode(decision)}"
+    yield decision.reason
+    if plan.state is OrderState.REFUSED:
+        yield f"It would be refused: {plan.reason}"
+    elif plan.state is OrderState.AWAITING_APPROVAL:
+        yield "You would be asked first." if plan.reason == decision.reason else f"You would be asked: {plan.reason}"
+    else:
+        yield "It would go without a tap."
+    yield from (f"Or: {way.label}." for way in decision.alternatives)
+
+
+def _mode(decision: Decision) -> str:
+    if decision.mode is None:
+        return "held."
+    if decision.mode is Mode.IMMEDIATE:
+        return "immediate."
+    kind = "as an after-market order" if decision.as_amo else "as a regular order"
+    leaves = "now" if decision.mode is Mode.AMO else _spoken(decision.release_at)
+    return f"{decision.mode}, leaves {leaves} {kind}, reaches the exchange {_spoken(decision.reaches_exchange_at)}."
+
+
+def _spoken(at: datetime | None) -> str:
+    return "at no known time" if at is None else spoken(at)

@@ -1,0 +1,123 @@
+"""A desk that signs in by a link: real processes, a browser's way through Dhan's page, and a terminal."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+
+import httpx
+import pytest
+
+from core.sandbox.dhan.login import OTHER_ACCOUNT
+from core.settings import PaperAccount
+from tests.world import World
+from tests.world.processes import ROOT
+
+BY_LINK = {"DHAN_API_KEY": PaperAccount.API_KEY, "DHAN_API_SECRET": PaperAccount.API_SECRET}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
+    with World.closed(tmp_path_factory.mktemp("by-link"), env=BY_LINK) as world:
+        world.sandbox.start()
+        world.outside_is_there()
+        world.web.start()
+        world.desk.start()
+        world.until(lambda: world._web_says("/ready"), "the web process answers")
+        yield world
+
+
+def the_link(world: World) -> str:
+    def newest() -> str | None:
+        urls = [button["url"] for message in world.phone.messages() for button in message["buttons"] if "url" in button]
+        return urls[-1] if urls else None
+
+    return world.until(newest, "the desk sends a link")
+
+
+class Browser:
+    """One phone's: opens links, presses Dhan's button, comes back. Remembers what passed through its address bar."""
+
+    def __init__(self) -> None:
+        self.secrets: list[str] = []
+
+    def signs_in(self, link: str, account: str = PaperAccount.CLIENT_ID) -> httpx.Response:
+        with httpx.Client(trust_env=False) as http:
+            at_dhan = http.get(link).headers["location"]
+            back = http.post(at_dhan, data={"account": account}).headers["location"]
+            self.secrets.append(httpx.URL(back).params["tokenId"])
+            return http.get(back)
+
+
+def munshi_token(world: World, token: str) -> subprocess.CompletedProcess[str]:
+    environment = (
+        os.environ | BY_LINK | {"PYTHONPATH": str(ROOT), "MUNSHI_DATA_DIR": str(world.settings.munshi_data_dir)}
+    )
+    environment["SANDBOX_PORT"] = str(world.settings.sandbox_port)
+    command = [sys.executable, "-m", "core", "token"]
+    return subprocess.run(
+        command, input=token, env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def dhan(world: World, method: str, path: str, **body: object) -> httpx.Response:
+    """Behind the broker's back."""
+    return httpx.request(method, f"{world.settings.sandbox_url}/dhan/sandbox{path}", json=body, trust_env=False)
+
+
+def asks(world: World) -> list[str]:
+    """Messages that ring for a sign-in; the answer to /login does not."""
+    return [m["text"] for m in world.phone.messages() if "Not signed in at Dhan" in m["text"] and m["buttons"]]
+
+
+def is_signed_out(world: World) -> bool:
+    return "signed_out" in world.health()["holds"]
+
+
+def test_orders_wait_for_the_sign_in_and_go_out_once(world: World) -> None:
+    """From the first start to the canary: one story, since each chapter needs the one before."""
+    world.until(lambda: is_signed_out(world), "the desk is signed out")
+    first = world.fire(prefer_no_wait=True)
+    browser, link = Browser(), the_link(world)
+    assert not world.ledger()
+
+    wrong = browser.signs_in(link, OTHER_ACCOUNT)
+    assert (wrong.status_code, "Wrong account" in wrong.text) == (403, True)
+    assert httpx.get(link, trust_env=False).status_code == 410
+    assert is_signed_out(world)
+
+    assert "Sign in at Dhan" in world.phone.ask("/login")
+    page = browser.signs_in(the_link(world))
+    assert (page.status_code, "Signed in" in page.text) == (200, True)
+    world.phone.card_shows(first["alert_id"], "Filled", seconds=10)
+    world.until(lambda: world.phone.rings(first["alert_id"]), "the fill rings")
+    assert "by a link in the chat" in world.phone.ask("/token")
+
+    asked_before = len(asks(world))
+    dhan(world, "DELETE", "/token")
+    second, third = world.fire(prefer_no_wait=True), world.fire(prefer_no_wait=True)
+    world.until(lambda: len(asks(world)) > asked_before, "the desk asks for a sign-in", 10)
+    token = dhan(world, "POST", "/token").json()["accessToken"]
+    done = munshi_token(world, token)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Signed in at Dhan with this token.\n", "")
+    for answer in (second, third):
+        world.phone.card_shows(answer["alert_id"], "Filled", seconds=10)
+        world.until(lambda alert=answer["alert_id"]: world.phone.rings(alert), "the fill rings")
+    assert len(asks(world)) == asked_before + 1
+    assert len(world.ledger()) == 3
+    assert "a token from web.dhan.co" in world.phone.ask("/token")
+
+    # the canary: the stand-in's own ledger may know them, and nothing else
+    files = [file for file in world.settings.munshi_data_dir.iterdir() if not file.name.startswith("sandbox-dhan.db")]
+    told = b"".join(file.read_bytes() for file in files) + json.dumps(world.phone.messages()).encode()
+    assert b"token from web.dhan.co" in told
+    for secret in (token, *browser.secrets, PaperAccount.API_SECRET, PaperAccount.TOTP_SECRET):
+        assert secret.encode() not in told
+
+
+def test_a_pasted_token_that_is_none_is_refused_without_asking_dhan(world: World) -> None:
+    done = munshi_token(world, "not a token\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("munshi token: this is no token")
+    assert "not a token" not in done.stderr

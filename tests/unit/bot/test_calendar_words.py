@@ -1,0 +1,96 @@
+"""What people type behind /calendar, and what the calendar says."""
+
+from datetime import date, time
+from typing import Any
+
+import pytest
+
+from bot import market_views
+from bot.arguments import DayChange, read_day_change
+from core.calendar import load_calendar
+from core.db.overrides import Change, Override
+from core.domain.instrument import Market
+from core.domain.sessions import Span
+from core.errors import Refusal
+from core.holiday_feed import end_of
+from tests.builders import NOON
+
+CALENDAR = load_calendar()
+TODAY = date(2026, 11, 25)
+
+
+def read(words: str) -> DayChange:
+    return read_day_change(words.split(), TODAY)
+
+
+def a_change(**facts: Any) -> DayChange:
+    usual = {"day": date(2026, 12, 3), "market": Market.EQUITY, "sessions": (), "until": None, "reason": "election"}
+    return DayChange(**usual | facts)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("2026-12-03 election", a_change()),
+        ("2026-12-03 Commodity election", a_change(market=Market.COMMODITY)),
+        ("today until 14:00 trading halt", a_change(day=TODAY, until=time(14), reason="trading halt")),
+        ("tomorrow election", a_change(day=date(2026, 11, 26))),
+        ("2026-12-03 18:15-19:15 election", a_change(sessions=(Span(time(18, 15), time(19, 15)),))),
+        (
+            "2026-12-03 09:15-10:00,11:30-12:30 drill",
+            a_change(sessions=(Span(time(9, 15), time(10)), Span(time(11, 30), time(12, 30))), reason="drill"),
+        ),
+    ],
+)
+def test_a_day_its_market_its_hours_and_why(words: str, meant: DayChange) -> None:
+    assert read(words) == meant
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        ("", "is no day"),
+        ("soon election", "'soon' is no day"),
+        ("2026-11-24 election", "is past"),
+        ("2028-01-01 election", "too far away"),
+        ("2026-12-03", "Say why"),
+        ("2026-12-03 equity", "Say why"),
+        ("2026-12-03 until 14:00", "Say why"),
+        ("2026-12-03 until 25:00 halt", "'25:00' is no time of day"),
+        ("2026-12-03 19:15-18:15 election", "open before they close"),
+        ("2026-12-03 09:15-13:00,12:00-14:00 election", "one after the other"),
+        ("2026-12-03 9-10 election", "'9' is no time of day"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_fault_and_the_usage(words: str, fault: str) -> None:
+    with pytest.raises(Refusal, match=fault) as refused:
+        read(words)
+    assert "/calendar close 2026-12-03 election" in str(refused.value)
+
+
+def test_the_calendar_tells_today_what_changes_and_what_is_closed() -> None:
+    lines = market_views.calendar(CALENDAR, [], NOON).splitlines()
+    assert lines[0] == "<b>Wed 25 Nov 2026</b>"
+    assert (
+        "Shares with derivatives: 09:15–15:15, pre-open 09:00–09:15, closing auction 15:15–15:35, "
+        "post-close 15:50–16:00, AMO from 17:00 until 08:59"
+    ) in lines
+    assert "Mon 7 Dec 2026, Shares with derivatives: 09:15–15:30" in lines
+    assert "Fri 25 Dec: Holiday (Christmas)" in lines
+    assert "The calendar ends on Thu 31 Dec 2026." in lines
+
+
+def test_a_change_by_hand_says_who_why_and_until_when() -> None:
+    change = Change(
+        market=Market.EQUITY, day=date(2026, 12, 3), is_open=False, reason="<b>", expires_at=end_of(date(2026, 12, 3))
+    )
+    kept = Override(id=3, batch="x", change=change, set_by="operator 42", set_at=NOON)
+    text = market_views.calendar(CALENDAR, [kept], NOON)
+    assert "3. Thu 3 Dec 2026, equity: closed (&lt;b&gt;). By operator 42, until Fri 4 Dec 00:00." in text
+
+
+def test_a_long_proposal_is_shown_in_part_and_says_so() -> None:
+    change = Change(
+        market=Market.EQUITY, day=date(2026, 12, 3), is_open=False, reason="x", expires_at=end_of(date(2026, 12, 3))
+    )
+    assert "… and 345 more days." in market_views.proposal([change] * 365)

@@ -1,0 +1,59 @@
+"""Taps decide only what their card shows, and only in time."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection
+
+from core import approvals
+from core.approvals import Tap
+from core.db import alerts
+from core.domain.alert import AlertState
+from core.domain.order import Order, OrderState
+from core.errors import Refusal, StaleTap
+from tests.builders import NOON, an_alert, an_order
+from tests.unit.engine.rows import OPERATOR, again, in_doubt
+
+SHOWN = {
+    approvals.approve: OrderState.AWAITING_APPROVAL,
+    approvals.cancel: OrderState.QUEUED,
+    approvals.send_again: OrderState.NEEDS_OPERATOR,
+    approvals.drop: OrderState.NEEDS_OPERATOR,
+}
+
+
+def tap(connection: Connection, order: Order, *, older: int = 0, at: datetime = NOON) -> Tap:
+    alert = alerts.get(connection, order.alert_id)
+    assert alert
+    return Tap(alert_id=alert.id, version=alert.card_version - older, user_id=OPERATOR, at=at)
+
+
+@pytest.mark.parametrize(("action", "state"), SHOWN.items(), ids=lambda part: getattr(part, "__name__", ""))
+def test_a_tap_on_an_older_card_changes_nothing(
+    connection: Connection, action: Callable[[Connection, Tap], str], state: OrderState
+) -> None:
+    order = in_doubt(connection, state)
+    with pytest.raises(StaleTap):
+        action(connection, tap(connection, order, older=1))
+    assert again(connection, order) == order
+    action(connection, tap(connection, order))
+    assert again(connection, order).state is not state
+
+
+def test_a_copy_is_executed_by_a_tap_on_the_newest_card_only(connection: Connection) -> None:
+    order = an_order(connection)
+    copy = an_alert(connection, state=AlertState.REPEAT, repeat_of=order.alert_id)
+    with pytest.raises(StaleTap):
+        approvals.execute_repeat(connection, tap(connection, order, older=1))
+    assert alerts.waiting_repeats(connection, order.alert_id) == [copy.id]
+    approvals.execute_repeat(connection, tap(connection, order))
+    assert alerts.waiting_repeats(connection, order.alert_id) == []
+
+
+def test_an_approval_counts_until_just_before_the_window_ends(connection: Connection) -> None:
+    order = an_order(connection, state=OrderState.AWAITING_APPROVAL, expires_at=NOON)
+    with pytest.raises(Refusal, match="Too late"):
+        approvals.approve(connection, tap(connection, order))
+    approvals.approve(connection, tap(connection, order, at=NOON - timedelta(microseconds=1)))
+    assert again(connection, order).state is OrderState.QUEUED

@@ -1,0 +1,112 @@
+"""This machine's clock: a jump or a sleep holds everything until Dhan's clock agrees."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection
+
+from core import controls
+from core.controls import Hold
+from core.domain.notice import Notice
+from core.engine.clock_watch import ClockWatch, hold
+from tests.builders import NOON, FrozenClock
+from tests.unit.engine.rows import rings
+
+
+class Machine:
+    """A wall clock, a counter that nobody can set, and Dhan's clock."""
+
+    def __init__(self) -> None:
+        self.wall = FrozenClock()
+        self.ticks = 0.0
+        self.dhan = NOON
+        self.watch = ClockWatch(self.wall, self.skew, lambda: self.ticks)
+
+    def skew(self) -> timedelta:
+        return self.wall.now() - self.dhan
+
+    def pass_time(self, seconds: float) -> None:
+        self.wall.advance(seconds)
+        self.ticks += seconds
+        self.dhan += timedelta(seconds=seconds)
+
+    def sleep(self, seconds: float) -> None:
+        """The lid is closed: the counter stands still."""
+        self.wall.advance(seconds)
+        self.dhan += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def machine() -> Machine:
+    machine = Machine()
+    machine.watch.compare()
+    assert machine.watch.is_sure()
+    return machine
+
+
+def test_before_dhan_replied_the_clock_is_not_sure_and_nothing_is_known_to_be_wrong() -> None:
+    watch = Machine().watch
+    assert (watch.is_sure(), watch.doubt) == (False, "")
+
+
+def test_without_a_word_from_dhan_nothing_is_proven() -> None:
+    watch = ClockWatch(FrozenClock(), lambda: None)
+    watch.compare()
+    assert not watch.is_sure()
+
+
+def test_time_that_passes_raises_no_doubt(machine: Machine) -> None:
+    for _ in range(100):
+        machine.pass_time(60)
+        assert machine.watch.is_sure()
+
+
+@pytest.mark.fault("CK-02", "SC-05")
+@pytest.mark.parametrize("jump", [3600.0, -3600.0, 86400.0, -86400.0, 2.5, -2.5])
+def test_a_jump_of_the_clock_holds_everything_until_it_is_right_again(machine: Machine, jump: float) -> None:
+    machine.wall.advance(jump)
+    assert not machine.watch.is_sure()
+    assert "clock jumped" in machine.watch.doubt
+    machine.wall.advance(-jump)
+    machine.watch.is_sure()
+    machine.watch.compare()
+    assert (machine.watch.is_sure(), machine.watch.doubt) == (True, "")
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_a_clock_that_stays_wrong_stays_held(machine: Machine, jump: float) -> None:
+    machine.wall.advance(jump)
+    machine.watch.is_sure()
+    machine.watch.compare()
+    assert not machine.watch.is_sure()
+    assert f"60 min {'ahead of' if jump > 0 else 'behind'} Dhan's" in machine.watch.doubt
+
+
+@pytest.mark.fault("SC-04")
+def test_after_a_sleep_dhan_is_heard_before_anything_is_sent(machine: Machine) -> None:
+    machine.sleep(3 * 3600)
+    assert not machine.watch.is_sure()
+    assert "180 min" in machine.watch.doubt
+    machine.watch.compare()
+    assert machine.watch.is_sure()
+
+
+def test_a_jump_after_the_comparison_is_noticed_at_the_next_look(machine: Machine) -> None:
+    machine.watch.compare()
+    machine.wall.advance(10)
+    assert not machine.watch.is_sure()
+
+
+@pytest.mark.fault("CK-03")
+@pytest.mark.parametrize(("skew", "sure"), [(29, True), (-29, True), (31, False), (-31, False)])
+def test_half_a_minute_off_is_too_much(machine: Machine, skew: float, sure: bool) -> None:
+    machine.dhan += timedelta(seconds=skew)
+    machine.watch.compare()
+    assert machine.watch.is_sure() is sure
+
+
+def test_a_doubt_rings_once_and_holds(connection: Connection) -> None:
+    for _ in range(2):
+        hold(connection, "This machine's clock jumped.", NOON)
+    assert rings(connection) == [Notice.CLOCK]
+    assert list(controls.holds(connection)) == [Hold.CLOCK]
