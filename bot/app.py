@@ -19,12 +19,16 @@ from telegram.ext import (
 from bot.access import Context, Gate
 from bot.callback_data import Verb
 from bot.commands import COMMANDS, may
+from bot.handlers.account import AccountCommands
 from bot.handlers.cards import CardTaps
 from bot.handlers.desk import DeskCommands
 from bot.handlers.market import MarketCommands
+from bot.handlers.orders import OrderCommands
+from bot.handlers.questions import Answers
 from bot.handlers.sign_in import SignInCommands
 from bot.messenger import TelegramMessenger
 from core.bootstrap import Parts
+from core.domain.question import Question
 from core.settings import Settings
 
 log = structlog.get_logger()
@@ -70,17 +74,36 @@ class Console:
         taps = CardTaps(database=parts.database, desk=parts.desk, clock=parts.clock, calendar=parts.calendar, gate=gate)
         sign_in = SignInCommands(settings, parts, gate)
         market = MarketCommands(settings=settings, parts=parts, gate=gate)
+        orders = OrderCommands(
+            database=parts.database, desk=parts.desk, clock=parts.clock, find=parts.instruments.named
+        )
+        account = AccountCommands(
+            account=parts.account,
+            database=parts.database,
+            desk=parts.desk,
+            clock=parts.clock,
+            calendar=parts.calendar,
+            find=parts.instruments.named,
+        )
         commands = DeskCommands(
             settings=settings,
             database=parts.database,
             desk=parts.desk,
             clock=parts.clock,
             gate=gate,
-            others=(market, sign_in),
+            broker=parts.broker,
+            others=(market, sign_in, orders, account),
         )
+        doings = {
+            Question.MODIFY: orders.change,
+            Question.FLATTEN: account.exit_positions,
+            Question.KILL_SWITCH: account.switch,
+        }
+        answers = Answers(database=parts.database, clock=parts.clock, gate=gate, doings=doings)
         application.add_handler(TypeHandler(Update, gate.check), group=_BEFORE_ALL)
         application.add_handler(MessageHandler(filters.COMMAND, commands.handle))
         application.add_handler(CallbackQueryHandler(commands.confirm_live, pattern=f"^{Verb.GO_LIVE}$"))
+        application.add_handler(CallbackQueryHandler(answers.handle, pattern=f"^{Verb.YES}:"))
         application.add_handler(CallbackQueryHandler(sign_in.confirm_address, pattern=f"^{Verb.SET_IP}:"))
         application.add_handler(CallbackQueryHandler(market.confirm, pattern=f"^({Verb.CALENDAR}|{Verb.POLICY}):"))
         application.add_handler(CallbackQueryHandler(taps.handle))

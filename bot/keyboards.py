@@ -27,6 +27,8 @@ def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None
                 _button("Drop it", Verb.DROP, nonce, version, _RED),
             ]
         )
+    if states & {OrderState.WORKING, OrderState.PART_FILLED}:
+        rows.append([_button("Cancel at Dhan…", Verb.ASK_CANCEL_WORKING, nonce, version)])
     if report.repeats:
         rows.append([_button(f"Execute the copy too ({len(report.repeats)})", Verb.REPEAT, nonce, version)])
     return InlineKeyboardMarkup(rows) if rows else None
@@ -53,6 +55,16 @@ def confirm_send_again(nonce: str, version: int) -> InlineKeyboardMarkup:
     """The second step where a mistake would double an order."""
     yes = _button("Yes, send it again", Verb.SEND_AGAIN, nonce, version, _RED)
     return InlineKeyboardMarkup([[yes, _button("Back", Verb.BACK, nonce, version)]])
+
+
+def confirm_cancel_working(nonce: str, version: int) -> InlineKeyboardMarkup:
+    yes = _button("Yes, cancel it", Verb.CANCEL_WORKING, nonce, version, _RED)
+    return InlineKeyboardMarkup([[yes, _button("Back", Verb.BACK, nonce, version)]])
+
+
+def confirm(question: str, words: str) -> InlineKeyboardMarkup:
+    """The second step of a command: the button carries the question's name, the facts stay in its row."""
+    return InlineKeyboardMarkup([[_button(words, Verb.YES, question, 0, _RED)]])
 
 
 def _cancel(nonce: str, version: int) -> InlineKeyboardButton:

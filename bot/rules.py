@@ -10,6 +10,7 @@ from core.domain.limits import Bound, Limit, Limits
 from core.domain.routing import ReleasePolicy
 from core.errors import Refusal
 from core.policies import Policies, Unapproved
+from core.tickets import EquityProduct
 
 POLICY_USAGE = (
     "/policy approval queued|always|never\n"
@@ -17,7 +18,8 @@ POLICY_USAGE = (
     "/policy unapproved ask|expire\n"
     "/policy stale 2m\n"
     "/policy entries 30m|window\n"
-    "/policy exits 4h|window"
+    "/policy exits 4h|window\n"
+    "/policy equity_product cnc|as_sent"
 )
 LIMITS_USAGE = (
     "/limits order_value soft 50000\n"
@@ -35,6 +37,7 @@ def policy_words(policies: Policies) -> list[str]:
         f"stale: an alert older than {_length(policies.stale)} asks",
         f"entries: {_patience(policies.entries)}",
         f"exits: {_patience(policies.exits)}",
+        f"equity_product: {policies.equity_product} ({_EQUITY[policies.equity_product]})",
     ]
 
 
@@ -50,6 +53,10 @@ _RELEASE = {
 _UNAPPROVED = {
     Unapproved.ASK: "asked once more when its window opens",
     Unapproved.EXPIRE: "expires when its window opens",
+}
+_EQUITY = {
+    EquityProduct.CNC: "shares are taken for delivery, whatever the alert says",
+    EquityProduct.AS_SENT: "shares go intraday or for delivery, as the alert says",
 }
 
 
@@ -81,6 +88,8 @@ def change_policy(policies: Policies, words: list[str]) -> Policies:
                 return replace(policies, entries=_window_or_length(word))
             case ["exits", word]:
                 return replace(policies, exits=_window_or_length(word))
+            case ["equity_product", word]:
+                return replace(policies, equity_product=EquityProduct(word))
             case _:
                 raise Refusal(f"That is no policy. For example:\n{POLICY_USAGE}")
     except ValueError:
@@ -98,6 +107,7 @@ def loosens(before: Policies, after: Policies) -> bool:
         after.stale > before.stale
         or _is_longer(after.entries, before.entries)
         or _is_longer(after.exits, before.exits)
+        or (before.equity_product, after.equity_product) == (EquityProduct.CNC, EquityProduct.AS_SENT)
         or _limits_loosen(before.limits, after.limits)
     )
 

@@ -1,6 +1,6 @@
 """What the operator reads. Read models in, Telegram HTML out; every text from outside is escaped here and only here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from html import escape
@@ -59,7 +59,7 @@ def _leg(report: AlertReport, order: Order) -> list[str]:
     number = f"{order.position}. " if len(report.orders) > 1 else ""
     lines = [
         f"{number}<b>{order.side} {order.quantity} {escape(order.symbol)}</b>",
-        _terms(order),
+        terms(order),
         "",
         _standing(report, order),
     ]
@@ -67,7 +67,8 @@ def _leg(report: AlertReport, order: Order) -> list[str]:
     return [*lines, *_when(report, order), *([f"<i>{_words(why)}</i>"] if why else [])]
 
 
-def _terms(order: Order) -> str:
+def terms(order: Order) -> str:
+    """Type, prices, product and exchange of an order."""
     match order.order_type:
         case OrderType.MARKET:
             price = "Market"
@@ -147,7 +148,10 @@ _RINGS = {
     Notice.NEEDS_OPERATOR: "🟠 Needs you",
     Notice.FOUND: "🔵 Found at Dhan",
     Notice.CONFLICT: "🔴 Something is wrong at Dhan",
+    Notice.NOT_CHANGED: "🟠 It stays as it was",
     Notice.HELD: "🟠 Orders are held",
+    Notice.MORNING: "After-market orders this morning",
+    Notice.INSTRUMENTS: "🟠 The instrument list is old",
     Notice.BLIND: "🟠 Dhan cannot be read",
     Notice.SIGN_IN: "🟠 Sign in at Dhan",
     Notice.DESK_STARTED: "The desk is back",
@@ -164,12 +168,27 @@ def ring(message: Message, mode: DeskMode) -> str:
     if message.kind is Notice.DESK_STARTED:
         return _started(facts, mode)
     title = f"<b>{mode.upper()}</b> · {_RINGS[message.kind]}"
+    if message.kind is Notice.MORNING:
+        return fit("\n".join([title, *_morning(facts)]))
     if "order" not in facts:
         return fit(f"{title}\n{_words(str(facts['words']))}")
     what = f"<b>{facts['side']} {facts['quantity']} {escape(str(facts['symbol']))}</b> · {facts['order']}"
     if message.kind is Notice.FILLED and facts["average"]:
         return fit(f"{title} {facts['filled']} at {rupees(Decimal(facts['average']))}\n{what}")
     return fit(f"{title}\n{what}\n{_words(str(facts['words']))}")
+
+
+def _morning(facts: Mapping[str, Any]) -> list[str]:
+    """How many ended how, then each order, with the reason where it did not fill."""
+    rows = facts.get("orders", [])
+    marks = [_MARKS[OrderState(row["state"])] for row in rows]
+    lines = [" · ".join(f"{mark} {marks.count(mark)}" for mark in dict.fromkeys(marks)), ""] if marks else []
+    for row, mark in zip(rows, marks, strict=True):
+        fill = f" {row['filled']} at {rupees(Decimal(row['average']))}" if row["average"] else ""
+        why = [f"<i>{_words(row['words'])}</i>"] if OrderState(row["state"]) not in _SELF_EXPLAINED else []
+        what = f"<b>{row['side']} {row['quantity']} {escape(row['symbol'])}</b> · {row['order']}"
+        lines += [what, f"{mark}{fill}", *why]
+    return [*lines, f"… and {facts['more']} more: /orders"] if facts.get("more") else lines
 
 
 def _started(facts: Any, mode: DeskMode) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from core import allowance, journal
+from core import allowance, changes, journal
 from core.db import alerts, attempts, orders
 from core.domain.attempt import AttemptState
 from core.domain.order import Order, OrderState
@@ -53,6 +53,17 @@ def cancel(connection: Connection, tap: Tap) -> str:
     for order in waiting:
         orders.move(connection, order, OrderState.DECLINED, at=tap.at, actor=tap.actor, reason="Cancelled by you.")
     return "Cancelled"
+
+
+def cancel_working(connection: Connection, tap: Tap) -> str:
+    """Ask Dhan to cancel every leg that it has. Raises StaleTap, Refusal."""
+    check_version(connection, tap)
+    working = [order for order in orders.of_alert(connection, tap.alert_id) if order.state in changes.WORKING]
+    if not working:
+        raise Refusal(what_happened(connection, tap.alert_id))
+    for order in working:
+        changes.cancel(connection, order, actor=tap.actor, at=tap.at)
+    return "Asking Dhan to cancel it"
 
 
 def send_again(connection: Connection, tap: Tap) -> str:

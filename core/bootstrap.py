@@ -8,16 +8,21 @@ from sqlalchemy import Connection
 
 from core import controls, journal, notifications, offers
 from core.addresses import AddressBook
+from core.broker.account import Account
+from core.broker.dhan.account import DhanAccount
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import DhanClient
 from core.broker.dhan.instruments import InstrumentList
+from core.broker.dhan.updates import OrderUpdates
+from core.broker.port import Broker
 from core.calendar import load_calendar
 from core.clock import INDIA, Clock, PaperClock, SystemClock
 from core.controls import Hold
-from core.db import attempts
+from core.db import attempts, changes
 from core.db.engine import Database
 from core.db.schema import check_schema
 from core.domain.sessions import Calendar
+from core.engine.changer import Changer
 from core.engine.clock_watch import ClockWatch
 from core.engine.decide import Decider
 from core.engine.desk import Desk
@@ -82,6 +87,8 @@ class Parts:
     addresses: AddressBook
     calendar: Calendar
     instruments: InstrumentList
+    broker: Broker
+    account: Account
 
     async def close(self) -> None:
         await self.client.close()
@@ -95,13 +102,16 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
     client = DhanClient()
     session = Session(database, client, settings, clock)
     broker = Dhan(client, url=settings.dhan_api, client_id=settings.client_id, token=session.token)
+    account = DhanAccount(broker)
     listed = InstrumentList(settings.instruments_file)
     calendar = load_calendar()
     addresses = AddressBook(database, broker, clock)
     watch = ClockWatch(SystemClock(), client.clock_skew)
     with database.transaction() as connection:
         _apply_settings(connection, settings, clock.now())
-        past = attempts.ages(connection, SystemClock().now())
+        wall = SystemClock().now()
+        past = attempts.ages(connection, wall) + changes.ages(connection, wall)
+    limiter = Limiter(windows, past)
     desk = Desk(
         database=database,
         clock=clock,
@@ -128,12 +138,15 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
         dispatcher=Dispatcher(
             database=database,
             broker=broker,
+            account=account,
             session=session,
             calendar=calendar,
             clock=clock,
-            limiter=Limiter(windows, past),
+            limiter=limiter,
             clock_is_sure=watch.is_sure,
         ),
+        changer=Changer(database=database, broker=broker, session=session, clock=clock, limiter=limiter),
+        updates=OrderUpdates(settings.dhan_order_updates, client_id=settings.client_id, token=session.token),
         relay=Relay(
             database=database,
             messenger=messenger,
@@ -142,7 +155,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
         ),
         watch=watch,
     )
-    return Parts(desk, database, clock, client, session, addresses, calendar, listed)
+    return Parts(desk, database, clock, client, session, addresses, calendar, listed, broker, account)
 
 
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:

@@ -1,21 +1,27 @@
-"""Keeping the instrument list fresh: once a day, in the background, the last good one staying in use."""
+"""Keeping the instrument list fresh: once a day, in the background, the last good one staying in use.
+
+Dhan makes the file early in the morning, at no published hour, so a day's list is fetched from 08:00 in India on.
+"""
 
 import asyncio
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection
 
-from core import controls, journal
+from core import controls, journal, notifications
 from core.broker.dhan.client import CallFailed, DhanClient
 from core.broker.dhan.instruments import BadInstrumentFile, InstrumentList
-from core.clock import Clock, to_india
+from core.clock import Clock, monotonic, to_india
 from core.db.engine import Database
+from core.domain.notice import Notice
 
 log = structlog.get_logger()
 
-_KEY = "instruments"
+NEW_FROM = timedelta(hours=8)
+AT_LEISURE, SOON_AT_MOST = 600.0, 60.0
+_KEY, _TOLD = "instruments", "instruments_trouble"
 
 
 class InstrumentKeeper:
@@ -28,26 +34,48 @@ class InstrumentKeeper:
         self._url = url
         self._scratch = scratch
         self._clock = clock
+        self._not_before = 0.0
+        self._failures = 0
 
     @property
     def is_there(self) -> bool:
         return self._listed.is_there
 
     async def refresh_when_old(self) -> None:
-        """Fetch today's list unless it is here. A failure is logged and tried again at the next call."""
-        today = to_india(self._clock.now()).date()
-        if self._listed.is_there and await self._database.read(lambda c: _day_of_list(c) == today.isoformat()):
+        """Fetch the day's list unless it is here. A failure leaves the old one in use, and is told once a day."""
+        day = (to_india(self._clock.now()) - NEW_FROM).date()
+        if monotonic() < self._not_before:
+            return
+        stored = await self._database.read(_day_of_list) if self._listed.is_there else None
+        if stored == day.isoformat():
             return
         try:
             await self._client.download(self._url, self._scratch)
             loaded = await asyncio.to_thread(self._listed.load, self._scratch)
         except (CallFailed, BadInstrumentFile) as trouble:
-            log.warning("instruments_not_refreshed", why=str(trouble))
+            await self._failed(day, stored, str(trouble))
             return
         finally:
             self._scratch.unlink(missing_ok=True)
-        await self._database.write(lambda c: self._note(c, today, loaded.rows))
+        self._failures = 0
+        await self._database.write(lambda c: self._note(c, day, loaded.rows))
         log.info("instruments_refreshed", rows=loaded.rows, skipped=loaded.skipped)
+
+    async def _failed(self, day: date, stored: str | None, why: str) -> None:
+        """Try again, soon when there is no list at all, else at leisure: the file is large."""
+        self._failures += 1
+        self._not_before = monotonic() + (AT_LEISURE if stored else min(2.0**self._failures, SOON_AT_MOST))
+        log.warning("instruments_not_refreshed", why=why)
+        stays = f"The one of {stored} stays in use" if stored else "There is none yet, so alerts wait"
+        words = f"Dhan's instrument list of {day} cannot be used: {why}. {stays}; it is tried again by itself."
+        await self._database.write(lambda c: self._tell_once(c, day, words))
+
+    def _tell_once(self, connection: Connection, day: date, words: str) -> None:
+        told = controls.fetch(connection, _TOLD)
+        if told is not None and told["day"] == day.isoformat():
+            return
+        controls.put(connection, _TOLD, {"day": day.isoformat()}, at=self._clock.now(), actor=journal.DESK)
+        notifications.ring(connection, Notice.INSTRUMENTS, at=self._clock.now(), words=words)
 
     def _note(self, connection: Connection, day: date, rows: int) -> None:
         fact = {"day": day.isoformat(), "rows": rows}

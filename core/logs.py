@@ -7,7 +7,7 @@ import structlog
 
 from core.settings import Settings
 
-_TALKATIVE = ("httpx", "httpcore", "telegram", "apscheduler", "uvicorn.access", "alembic")
+_TALKATIVE = ("httpx", "httpcore", "telegram", "apscheduler", "uvicorn.access", "alembic", "websockets")
 
 
 def set_up_logging(settings: Settings, process: str) -> None:

@@ -19,6 +19,7 @@ from core.domain.identity import STALE_AFTER
 from core.domain.limits import Bound, Limit, Limits
 from core.domain.routing import ReleasePolicy
 from core.errors import Refusal
+from core.tickets import EquityProduct
 
 ASKED_FOR = timedelta(hours=1)
 _KEY = "policies"
@@ -42,6 +43,7 @@ class Policies:
     stale: timedelta = STALE_AFTER
     entries: timedelta | None = None
     exits: timedelta | None = None
+    equity_product: EquityProduct = EquityProduct.CNC
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
@@ -57,6 +59,7 @@ class Policies:
             stale=_seconds(stored.get("stale")) or STALE_AFTER,
             entries=_seconds(stored.get("entries")),
             exits=_seconds(stored.get("exits")),
+            equity_product=EquityProduct(stored.get("equity_product", EquityProduct.CNC)),
             limits=_limits(stored.get("limits", {})),
         )
 
@@ -98,6 +101,7 @@ def _stored(policies: Policies) -> dict[str, Any]:
         "stale": policies.stale.total_seconds(),
         "entries": policies.entries and policies.entries.total_seconds(),
         "exits": policies.exits and policies.exits.total_seconds(),
+        "equity_product": policies.equity_product,
         "limits": {**bounds, "allowed": sorted(limits.allowed), "denied": sorted(limits.denied)},
     }
 

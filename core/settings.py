@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     dhan_api_url: str | None = None
     dhan_auth_url: str | None = None
     dhan_instruments_url: str | None = None
+    dhan_order_updates_url: str | None = None
+    postback_key: SecretStr = SecretStr("")
     token_keys: SecretStr = SecretStr("")
 
     holiday_feed_url: str | None = None
@@ -123,9 +125,14 @@ class Settings(BaseSettings):
 
     @property
     def dhan_instruments(self) -> str:
-        real = "https://images.dhan.co/api-data/api-scrip-master.csv"
-        stand_in = f"{self.sandbox_url}/dhan/api-data/api-scrip-master.csv"
+        real = "https://images.dhan.co/api-data/api-scrip-master-detailed.csv"
+        stand_in = f"{self.sandbox_url}/dhan/api-data/api-scrip-master-detailed.csv"
         return self.dhan_instruments_url or (stand_in if self.paper else real)
+
+    @property
+    def dhan_order_updates(self) -> str:
+        stand_in = f"ws://127.0.0.1:{self.sandbox_port}/dhan/order-updates"
+        return self.dhan_order_updates_url or (stand_in if self.paper else "wss://api-order-update.dhan.co")
 
     @property
     def client_id(self) -> str:
@@ -202,6 +209,7 @@ def _mode_faults(settings: Settings) -> list[str]:
         "DHAN_API_URL": settings.dhan_api,
         "DHAN_AUTH_URL": settings.dhan_auth,
         "DHAN_INSTRUMENTS_URL": settings.dhan_instruments,
+        "DHAN_ORDER_UPDATES_URL": settings.dhan_order_updates,
     }
     faults = [f"{name}: {words}" for name, url in urls.items() if (words := _wrong_with(url, paper=settings.paper))]
     if settings.paper:
@@ -226,9 +234,9 @@ def _wrong_with(url: str, *, paper: bool) -> str:
         return "this is no address; leave it unset"
     if paper and host not in _PAPER_HOSTS:
         return f"paper mode talks only to this machine or to Dhan's sandbox, not to {host}"
-    if parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK):
+    if parts.scheme in ("https", "wss") or (parts.scheme in ("http", "ws") and host in _LOOPBACK):
         return ""
-    return "an address outside this machine must begin with https://"
+    return "an address outside this machine must begin with https:// or wss://"
 
 
 def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
@@ -269,6 +277,7 @@ def _secret_faults(settings: Settings) -> list[str]:
     for name, secret in {
         "WEBHOOK_SECRET": settings.webhook_secret,
         "ADMIN_TOKEN": settings.admin_token,
+        "POSTBACK_KEY": settings.postback_key,
     }.items():
         text = secret.get_secret_value()
         if text and (text.lower() in _PLACEHOLDERS or len(text) < 16):
@@ -293,6 +302,7 @@ def _parse_operators(text: str) -> dict[int, Role]:
 _GENERATED = {
     "webhook_secret": lambda: secrets.token_urlsafe(24),
     "admin_token": lambda: secrets.token_urlsafe(32),
+    "postback_key": lambda: secrets.token_urlsafe(24),
     "token_keys": lambda: Fernet.generate_key().decode(),
 }
 

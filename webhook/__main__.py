@@ -26,6 +26,7 @@ def main() -> int:
         log_config=None,
         access_log=False,
         proxy_headers=False,
+        ws="none",
         backlog=2048,
     )
     return 0

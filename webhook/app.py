@@ -21,6 +21,7 @@ from webhook.openapi import describe
 from webhook.outcomes import Outcomes
 from webhook.routes.alerts import AlertDoor
 from webhook.routes.login import login_routes
+from webhook.routes.postback import postback_routes
 from webhook.routes.status import status_routes
 from webhook.routes.trace import trace_routes
 
@@ -78,6 +79,7 @@ def build_app(settings: Settings) -> FastAPI:
     app = Web(door, title="Munshi", version=__version__, lifespan=lifespan)
     app.include_router(status_routes(settings, database, clock, nudger))
     app.include_router(trace_routes(settings, database, clock))
+    app.include_router(postback_routes(settings, database, clock, nudger))
     app.include_router(login_routes(settings, database, clock, nudger))
     describe(app)
     return app

@@ -28,6 +28,7 @@ _ACTIONS: dict[Verb, Action] = {
     Verb.SEND_AGAIN: approvals.send_again,
     Verb.DROP: approvals.drop,
     Verb.REPEAT: approvals.execute_repeat,
+    Verb.CANCEL_WORKING: approvals.cancel_working,
     Verb.SNOOZE: offers.snooze,
     Verb.NET: offers.net,
     Verb.SUPERSEDE: offers.supersede,
@@ -56,6 +57,9 @@ class CardTaps:
         elif tap.verb is Verb.ASK_SEND_AGAIN:
             await _answer(query, "Only if you are sure that Dhan does not have it.")
             await query.edit_message_reply_markup(keyboards.confirm_send_again(tap.nonce, tap.version))
+        elif tap.verb is Verb.ASK_CANCEL_WORKING:
+            await _answer(query, "Dhan is asked to cancel what is not filled.")
+            await query.edit_message_reply_markup(keyboards.confirm_cancel_working(tap.nonce, tap.version))
         elif tap.verb is Verb.BACK:
             await _answer(query, "Nothing was sent.")
             await self._redraw(card)

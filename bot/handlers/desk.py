@@ -7,25 +7,27 @@ from sqlalchemy import Connection
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
 from telegram.constants import ParseMode
 
-from bot import views
+from bot import order_views, views
 from bot.access import Context, Gate
 from bot.callback_data import Verb
 from bot.commands import BY_NAME, may
 from bot.handlers.market import REFUSALS
 from core import controls, journal, reports
+from core.broker.port import Broker
 from core.clock import Clock, SystemClock
 from core.controls import Hold
 from core.db import orders
 from core.db.engine import Database
 from core.domain.order import OrderState
 from core.engine.desk import Desk
+from core.errors import BrokerUnavailable, SignInNeeded
 from core.settings import Role, Settings
 
 MOST_LISTED = 15
 
 
 class DeskCommands:
-    """One method per command, named after it; those of the market have a class of their own."""
+    """One method per command, named after it; `others` have the methods of the commands that are not here."""
 
     def __init__(
         self,
@@ -35,6 +37,7 @@ class DeskCommands:
         desk: Desk,
         clock: Clock,
         gate: Gate,
+        broker: Broker,
         others: tuple[object, ...] = (),
     ) -> None:
         self._mode = settings.munshi_mode
@@ -42,6 +45,7 @@ class DeskCommands:
         self._desk = desk
         self._clock = clock
         self._gate = gate
+        self._broker = broker
         self._owners = (self, *others)
 
     async def handle(self, update: Update, _context: Context) -> None:
@@ -81,7 +85,17 @@ class DeskCommands:
 
     async def orders(self, message: Message, _arguments: list[str], _role: Role) -> None:
         latest = await self._database.read(lambda c: orders.recent(c, MOST_LISTED))
-        await _say(message, views.order_list(latest))
+        await _say(message, views.fit(f"{views.order_list(latest)}\n\n{await self._placed_elsewhere()}".strip()))
+
+    async def _placed_elsewhere(self) -> str:
+        """Orders of Dhan's book that are not ours: shown as such, and never touched."""
+        try:
+            book = await self._broker.book()
+        except (BrokerUnavailable, SignInNeeded) as trouble:
+            return order_views.plain(f"Orders placed elsewhere are not known: {trouble}")
+        names = {row.order_id: row.correlation_id for row in book}
+        ours = await self._database.read(lambda c: orders.ours_among(c, names))
+        return order_views.elsewhere([row for row in book if row.order_id not in ours])
 
     async def order(self, message: Message, arguments: list[str], _role: Role) -> None:
         number = arguments[0].partition(".")[0] if arguments else ""

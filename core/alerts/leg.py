@@ -177,8 +177,6 @@ def _read_prices(fields: Fields, order_type: OrderType | None) -> tuple[Decimal 
 
 def _read_product(fields: Fields, kind: InstrumentKind | None) -> Product | None:
     product = fields.choose("productType", words.PRODUCTS, "I, C or M")
-    if product is Product.CARRY_FORWARD and kind is InstrumentKind.EQUITY:
-        fields.refuse("productType", "I or C for shares: carrying them on margin would be margin trading funding")
     if product is Product.DELIVERY and kind in (InstrumentKind.FUTURE, InstrumentKind.OPTION):
         fields.refuse("productType", "I or M for futures and options: only shares can be delivered")
     return product

@@ -84,16 +84,16 @@ PRODUCTS = {
 # TradingView marks exchanges of delayed feeds with _DL or _DLY.
 DELAYED_EXCHANGES = {f"{exchange}{mark}": exchange for exchange in Exchange for mark in ("_DL", "_DLY")}
 EXCHANGES = {
-    **dict.fromkeys(("NSE", "NSE_EQ", "NFO", "NSE_FNO"), Exchange.NSE),
-    **dict.fromkeys(("BSE", "BSE_EQ", "BFO", "BSE_FNO"), Exchange.BSE),
+    **dict.fromkeys(("NSE", "NSE_EQ", "NFO", "NSE_FNO", "CDS", "NSE_CURRENCY"), Exchange.NSE),
+    **dict.fromkeys(("BSE", "BSE_EQ", "BFO", "BSE_FNO", "BCD", "BSE_CURRENCY"), Exchange.BSE),
     **dict.fromkeys(("MCX", "MCX_COMM"), Exchange.MCX),
     **DELAYED_EXCHANGES,
 }
 
 INSTRUMENTS = {
     **dict.fromkeys(("EQ", "EQUITY"), InstrumentKind.EQUITY),
-    **dict.fromkeys(("FUT", "FUTURE", "FUTURES", "FUTIDX", "FUTSTK", "FUTCOM"), InstrumentKind.FUTURE),
-    **dict.fromkeys(("OPT", "OPTION", "OPTIONS", "OPTIDX", "OPTSTK", "OPTFUT"), InstrumentKind.OPTION),
+    **dict.fromkeys(("FUT", "FUTURE", "FUTURES", "FUTIDX", "FUTSTK", "FUTCOM", "FUTCUR"), InstrumentKind.FUTURE),
+    **dict.fromkeys(("OPT", "OPTION", "OPTIONS", "OPTIDX", "OPTSTK", "OPTFUT", "OPTCUR"), InstrumentKind.OPTION),
 }
 
 OPTION_TYPES = {

@@ -32,6 +32,17 @@ class OrderRequest:
     amo_time: AmoTime | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ChangeRequest:
+    """What an order shall be from now on: `quantity` is the new total in units, prices in rupees."""
+
+    order_id: str
+    order_type: OrderType
+    quantity: int
+    price: Decimal | None
+    trigger_price: Decimal | None
+
+
 class Refusal(StrEnum):
     """Why the broker said no, as far as it changes what happens next."""
 
@@ -42,6 +53,7 @@ class Refusal(StrEnum):
     NO_ACCESS = "no_access"
     MARKET_CLOSED = "market_closed"
     MARKET_OFFLINE = "market_offline"
+    IN_TRANSIT = "in_transit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +65,12 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """A well-formed no. `words` are the broker's own."""
+    """A well-formed no. `words` are the broker's own, `advice` says in ours what it means and what to do."""
 
     refusal: Refusal
     code: str
     words: str
+    advice: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +105,10 @@ class BrokerState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerOrder:
-    """An order as the broker reports it. Type and price may differ from what was sent: market orders are protected."""
+    """An order as the broker reports it. Type and price may differ from what was sent: market orders are protected.
+
+    `words` are the broker's own about it, `advice` ours about a rejection.
+    """
 
     order_id: str
     correlation_id: str
@@ -106,8 +122,11 @@ class BrokerOrder:
     filled_quantity: int
     average_price: Decimal | None
     price: Decimal | None
+    trigger_price: Decimal | None = None
+    symbol: str = ""
     is_amo: bool
     words: str = field(default="")
+    advice: str = field(default="")
 
     def is_what_was_asked(self, order: Order) -> bool:
         """Whether this is that order. Type and price may differ: Dhan turns market orders into protected limits."""
@@ -133,6 +152,14 @@ class Broker(Protocol):
 
     async def place(self, request: OrderRequest) -> Outcome:
         """Send exactly one POST. Never raises for what the network or the broker does."""
+        ...
+
+    async def modify(self, request: ChangeRequest) -> Outcome:
+        """Ask once for other terms. Accepted means received: the book says whether it happened. Never raises."""
+        ...
+
+    async def cancel(self, order_id: str) -> Outcome:
+        """Ask once for the order's end. Accepted means received: a fill may have won the race. Never raises."""
         ...
 
     async def find(self, correlation_id: str) -> BrokerOrder | None:

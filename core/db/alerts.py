@@ -1,10 +1,11 @@
 """Alerts in the database."""
 
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from core import journal
 from core.db.tables import alerts, sources
@@ -91,6 +92,31 @@ def execute_repeat(connection: Connection, repeat_id: int) -> bool:
         .values(state=AlertState.RECEIVED)
     )
     return turned.rowcount == 1
+
+
+def add_own(connection: Connection, *, body: str, reason: str, actor: str, at: datetime) -> int:
+    """Store what the operator asked for in the chat as a decided alert, so that it has a card and a story."""
+    values = {
+        "uid": secrets.token_hex(16),
+        "source_id": source_id(connection),
+        "state": AlertState.DECIDED,
+        "digest": secrets.token_hex(16),
+        "body": body,
+        "reason": reason,
+        "received_at": at,
+        "answered_at": at,
+        "decided_at": at,
+        "folded": 0,
+        "card_version": 1,
+    }
+    alert_id: int = connection.execute(insert(alerts).returning(alerts.c.id), values).scalar_one()
+    journal.append(
+        connection,
+        journal.Event(
+            at=at, alert_id=alert_id, actor=actor, kind="alert", after=AlertState.DECIDED.value, reason=reason
+        ),
+    )
+    return alert_id
 
 
 def count_undecided(connection: Connection) -> int:

@@ -5,10 +5,10 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
 from core import journal
-from core.db.tables import orders
+from core.db.tables import attempts, orders
 from core.domain.order import Order, OrderState, check_move
 
 _BEFORE_THE_BROKER = (
@@ -18,6 +18,7 @@ _BEFORE_THE_BROKER = (
     OrderState.UNKNOWN,
     OrderState.NEEDS_OPERATOR,
 )
+_RECENT = 10_000
 _COLUMNS = [orders.c[field.name] for field in fields(Order)]
 _FIELDS = frozenset(field.name for field in fields(Order))
 
@@ -56,6 +57,7 @@ def _due() -> Select[Any]:
 
 
 _DUE = _due()
+_DUE_EXITS = _DUE.where(orders.c.closes.is_(True))
 
 
 def _read(connection: Connection, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[Order]:
@@ -117,9 +119,9 @@ def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Orde
     return _read(connection, query)
 
 
-def due(connection: Connection, now: datetime, limit: int) -> list[Order]:
-    """Queued orders whose time and turn have come, in the order in which they should go out."""
-    return _read(connection, _DUE, {"now": now, "most": limit})
+def due(connection: Connection, now: datetime, limit: int, *, closing: bool = False) -> list[Order]:
+    """Queued orders whose time and turn have come, in the order in which they should go out; or only the exits."""
+    return _read(connection, _DUE_EXITS if closing else _DUE, {"now": now, "most": limit})
 
 
 def releasing(connection: Connection, states: Iterable[OrderState], since: datetime, until: datetime) -> list[Order]:
@@ -179,6 +181,26 @@ def postpone(connection: Connection, order: Order, retry_at: datetime) -> None:
 def recent(connection: Connection, limit: int) -> list[Order]:
     """The newest orders first."""
     return _read(connection, select(*_COLUMNS).order_by(orders.c.id.desc()).limit(limit))
+
+
+def ours_among(connection: Connection, book: Mapping[str, str]) -> set[str]:
+    """Of a book, the broker's order ids with their correlation ids, those that are ours by either."""
+    by_id = select(orders.c.broker_order_id).where(orders.c.broker_order_id.in_(list(book)))
+    by_name = select(attempts.c.correlation_id).where(attempts.c.correlation_id.in_(list(book.values())))
+    names = set(connection.execute(by_name).scalars())
+    return set(connection.execute(by_id).scalars()) | {key for key, name in book.items() if name in names}
+
+
+def after_market_between(connection: Connection, after: datetime, until: datetime) -> list[Order]:
+    """After-market orders that reach the exchange in that span, of the latest few thousand orders."""
+    newest = select(func.max(orders.c.id)).scalar_subquery()
+    query = select(*_COLUMNS).where(
+        orders.c.id > newest - _RECENT,
+        orders.c.as_amo.is_(True),
+        orders.c.reaches_exchange_at > after,
+        orders.c.reaches_exchange_at <= until,
+    )
+    return _read(connection, query.order_by(orders.c.id))
 
 
 def move(

@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
 
 from core.db.types import Day, Document, Flag, Instant, Money, Word
 from core.domain.alert import AlertState, AmoTime, Exchange, OrderType, Product, Side
 from core.domain.attempt import AttemptState
+from core.domain.change import ChangeKind, ChangeState, Verdict
 from core.domain.instrument import Market, Segment
 from core.domain.login import LoginRefusal, LoginState, Way
 from core.domain.notice import Notice
 from core.domain.order import Mode, OrderState
+from core.domain.question import Question
 from core.domain.source import IdenticalAlerts
 
 metadata = MetaData(
@@ -97,6 +99,7 @@ orders = _table(
     Column("remind_at", Instant),
     Column("retry_at", Instant),
     Column("approved_at", Instant),
+    Column("closes", Flag, nullable=False, server_default=text("false")),
     Column("reason", Text, nullable=False),
     Column("broker_order_id", Text),
     Column("confirmed", Flag, nullable=False),
@@ -107,6 +110,8 @@ orders = _table(
     UniqueConstraint("alert_id", "position"),
 )
 Index("ix_orders_state", orders.c.state, orders.c.release_at, orders.c.id)
+Index("ix_orders_broker_order_id", orders.c.broker_order_id)
+Index("ix_orders_closes", orders.c.state, sqlite_where=orders.c.closes.is_(True))
 
 order_moves = _table(
     "order_moves",
@@ -135,6 +140,45 @@ attempts = _table(
     Index("ix_attempts_claimed_at", "claimed_at"),
 )
 Index("ix_attempts_state", attempts.c.state, attempts.c.next_lookup_at)
+
+changes = _table(
+    "changes",
+    _id(),
+    _ref("order_id", "orders.id"),
+    Column("kind", Word(ChangeKind), nullable=False),
+    Column("state", Word(ChangeState), nullable=False),
+    Column("verdict", Word(Verdict)),
+    Column("quantity", _Integer),
+    Column("price", Money),
+    Column("trigger_price", Money),
+    Column("wanted_by", Text, nullable=False),
+    Column("due_at", Instant),
+    Column("sent_at", Instant),
+    Column("answered_at", Instant),
+    Column("posts", Integer, nullable=False),
+    Column("words", Text, nullable=False),
+    Index("ix_changes_order_id", "order_id"),
+)
+Index("ix_changes_state", changes.c.state, changes.c.due_at)
+
+questions = _table(
+    "questions",
+    _id(),
+    Column("nonce", Text, nullable=False, unique=True),
+    Column("kind", Word(Question), nullable=False),
+    Column("payload", Document, nullable=False),
+    Column("user_id", _Integer, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("answered_at", Instant),
+)
+
+hints = _table(
+    "hints",
+    _id(),
+    Column("broker_order_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+)
 
 events = _table(
     "events",

@@ -63,7 +63,10 @@ def segment_class(segment: Segment, *, has_derivatives: bool) -> SegmentClass:
 
 @dataclass(frozen=True, kw_only=True)
 class Instrument:
-    """`security_id` is unique only within its segment. `lot` is in units, `tick` in rupees."""
+    """`security_id` is unique only within its segment. `lot` is in units, `tick` in rupees.
+
+    `freezes_at`: the exchange freezes an order of that many units. `band` is the lowest and highest price of the day.
+    """
 
     security_id: str
     segment: Segment
@@ -78,6 +81,9 @@ class Instrument:
     expiry: date | None = None
     strike: Decimal | None = None
     option_type: OptionType | None = None
+    isin: str = ""
+    freezes_at: int | None = None
+    band: tuple[Decimal, Decimal] | None = None
     is_of_index: bool = False
 
     @property
@@ -93,3 +99,9 @@ class Instrument:
     def units_per_alert_quantity(self) -> int:
         """Shares count as they are, derivatives come in lots; on MCX the broker itself counts lots (lot unit 1)."""
         return 1 if self.kind is InstrumentKind.EQUITY else self.lot
+
+    @property
+    def most_units(self) -> int | None:
+        """The most units that one order may have, in whole lots; None when the list does not say."""
+        step = self.units_per_alert_quantity
+        return None if self.freezes_at is None else max((self.freezes_at - 1) // step * step, step)

@@ -94,6 +94,7 @@ class Order:
     """One order as stored. Quantities in units, money in rupees, times aware in UTC.
 
     `confirmed`: it stood in the broker's book past the broker's own checks, which come after its acknowledgement.
+    `closes`: it takes a position back at the operator's word, so entry rules do not hold it up.
     `release_at` is when it may go out, `reaches_exchange_at` when the exchange sees it, `expires_at` when waiting ends:
     for the answer, and once approved for the window. `into_auction`: the operator sent it into the closing auction.
     `index_expiry` is the last day of an index contract.
@@ -128,6 +129,7 @@ class Order:
     window_ends_at: datetime | None = None
     remind_at: datetime | None = None
     approved_at: datetime | None = None
+    closes: bool = False
     reason: str
     broker_order_id: str | None
     confirmed: bool

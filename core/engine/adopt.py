@@ -1,6 +1,5 @@
 """Believing the broker: what stands in its book under our name is what happened."""
 
-from decimal import Decimal
 from typing import assert_never
 
 from sqlalchemy import Connection
@@ -9,6 +8,7 @@ from core import controls, journal, notifications
 from core.broker.port import BrokerOrder, BrokerState
 from core.controls import Hold
 from core.db import attempts, orders
+from core.domain.alert import OrderType
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import MOVES, Order, OrderState
@@ -60,9 +60,11 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
         words = f"Dhan filled {filled} of an order for {order.quantity}: look at order {report.order_id} in Dhan's app."
         _alarm(connection, order, f"overfill.{order.id}", words, moment)
     target = _target(report, filled)
+    if order.state is OrderState.CANCELLING and target in (OrderState.WORKING, OrderState.PART_FILLED):
+        target = OrderState.CANCELLING  # until the cancellation itself is settled
     if target is None or (target, filled, confirmed) == (order.state, order.filled_quantity, order.confirmed):
         return order
-    words = _words(report, target, filled)
+    words = _words(order, report, target, filled)
     facts = {
         "filled_quantity": filled,
         "average_price": report.average_price or order.average_price,
@@ -99,25 +101,34 @@ def _target(report: BrokerOrder, filled: int) -> OrderState | None:
             assert_never(report.state)
 
 
-def _words(report: BrokerOrder, target: OrderState, filled: int) -> str:
+def _words(order: Order, report: BrokerOrder, target: OrderState, filled: int) -> str:
     at = f" at ₹{report.average_price:,.2f}" if report.average_price else ""
     match target:
         case OrderState.FILLED:
             return f"Filled: {filled}{at}."
-        case OrderState.PART_FILLED:
+        case OrderState.PART_FILLED | OrderState.CANCELLING:
             return f"{filled} of {report.quantity} filled{at}."
         case OrderState.REJECTED:
-            return f"Rejected after it was placed. Dhan said: {report.words.rstrip('.') or 'nothing more'}."
+            ours = f"{report.advice} " if report.advice else ""
+            return f"Rejected after it was placed. {ours}Dhan said: {report.words.rstrip('.') or 'nothing more'}."
         case OrderState.CANCELLED:
             return f"Cancelled at the exchange with {filled} of {report.quantity} filled."
         case OrderState.LAPSED:
             return f"Its validity ran out with {filled} of {report.quantity} filled."
         case _:
-            return f"Dhan says {report.status}{_resting(report)}."
+            return _resting(order, report)
 
 
-def _resting(report: BrokerOrder) -> str:
-    return f", resting at ₹{report.price:,.2f}" if report.price and report.price != Decimal(0) else ""
+def _resting(order: Order, report: BrokerOrder) -> str:
+    """Since March 2026 Dhan sends every market order as a limit inside a protecting range: it may rest unfilled."""
+    if not report.price or report.state is BrokerState.RECEIVED:
+        return f"Dhan says {report.status}."
+    if order.order_type is OrderType.MARKET:
+        return (
+            f"Not filled: Dhan protects market orders and keeps this one as a limit at ₹{report.price:,.2f}. "
+            "It fills when the market comes back to it; give it another price, or cancel it."
+        )
+    return f"Dhan says {report.status}, resting at ₹{report.price:,.2f}."
 
 
 def _conflict(connection: Connection, order: Order, found: BrokerOrder, moment: Moment) -> None:

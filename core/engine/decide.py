@@ -52,10 +52,11 @@ class Decider:
         except Refusal as refusal:
             alerts.decided(connection, stored, AlertState.REFUSED, at=now, reason=str(refusal))
             return
-        for place, plan in enumerate(plans, start=1):
-            draft = {"alert_id": stored.id, "position": place, **_what(plan), **times(plan, policies, now)}
-            orders.add(connection, draft, at=now, actor=journal.DESK)
-        alerts.decided(connection, stored, AlertState.DECIDED, at=now, reason=" ".join(alert.remarks))
+        rows = [_what(plan) | vars(ticket) | times(plan, policies, now) for plan in plans for ticket in plan.tickets]
+        for place, row in enumerate(rows, start=1):
+            orders.add(connection, {"alert_id": stored.id, "position": place, **row}, at=now, actor=journal.DESK)
+        remarks = [*alert.remarks, *(remark for plan in plans for remark in plan.remarks)]
+        alerts.decided(connection, stored, AlertState.DECIDED, at=now, reason=" ".join(remarks))
 
 
 def _readable(stored: StoredAlert) -> Alert:
@@ -70,13 +71,8 @@ def _what(plan: Plan) -> dict[str, Any]:
         "state": plan.state,
         "reason": plan.reason,
         "side": leg.side,
-        "order_type": leg.order_type,
-        "product": plan.product,
         "exchange": instrument.exchange,
         "symbol": instrument.symbol,
-        "quantity": plan.quantity,
-        "price": leg.price,
-        "trigger_price": leg.trigger_price,
         "segment": instrument.segment,
         "security_id": instrument.security_id,
         "tick": instrument.tick,

@@ -17,15 +17,17 @@ from core import controls, journal, notifications
 from core.broker.port import Broker
 from core.clock import Clock, SystemClock, monotonic
 from core.controls import Hold
-from core.db import alerts, leases, orders
+from core.db import alerts, hints, leases, orders
 from core.db.engine import Database
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order
-from core.engine import clock_watch, timers
+from core.engine import changer, clock_watch, timers
+from core.engine.changer import Changer
 from core.engine.claim import LeaseLost
 from core.engine.clock_watch import ClockWatch
 from core.engine.decide import AT_ONCE, Decider
 from core.engine.dispatch import Dispatcher
+from core.engine.listen import Listener, Updates
 from core.engine.readiness import Readiness
 from core.engine.reconcile import Reconciler
 from core.engine.record import Moment
@@ -43,6 +45,7 @@ POLL = 0.25
 MAIL_EVERY = 1.0
 RENEW_EVERY = 1.0
 WATCH_EVERY = 0.4
+BETWEEN_BOOKS = 0.1
 LAST_SENDS = 5.0
 REDRAW_EVERY = 60.0
 REDRAWN_AT_ONCE = 10
@@ -75,6 +78,8 @@ class Desk:
         instruments: InstrumentKeeper,
         decider: Decider,
         dispatcher: Dispatcher,
+        changer: Changer,
+        updates: Updates,
         relay: Relay,
         watch: ClockWatch,
     ) -> None:
@@ -87,8 +92,12 @@ class Desk:
         self._instruments = instruments
         self._decider = decider
         self._dispatcher = dispatcher
+        self._changer = changer
         self._resolver = Resolver(database=database, broker=broker, clock=clock)
         self._reconciler = Reconciler(database=database, broker=broker, clock=clock)
+        self._look = asyncio.Event()
+        self._hints_seen = 0
+        self._listener = Listener(updates=updates, broker=broker, session=session, heard=self._look.set)
         self._sight = Sight(database, clock)
         self._relay = relay
         self._clock_watch = watch
@@ -126,6 +135,7 @@ class Desk:
                     tasks.create_task(self._keep_lease()),
                     tasks.create_task(self._work(tasks)),
                     tasks.create_task(self._watch_broker()),
+                    tasks.create_task(self._listener.run()),
                     tasks.create_task(self._read_mail()),
                     tasks.create_task(self._keep_instruments()),
                     tasks.create_task(self._deliver()),
@@ -157,6 +167,7 @@ class Desk:
     def _recover(self, connection: Connection) -> None:
         moment = Moment(now=self._clock.now(), wall=self._wall.now())
         unsure = doubt_unfinished(connection, moment)
+        changer.doubt_unfinished(connection, moment)
         words = "The desk has just started and compares its rows with Dhan's book first."
         controls.set_hold(connection, Hold.STARTING, words, at=moment.now, actor=journal.DESK)
         if self._epoch > 1 and (unsure or not notifications.rang_lately(connection, Notice.DESK_STARTED, moment.now)):
@@ -181,6 +192,7 @@ class Desk:
             if is_sure and monotonic() - swept > 1:
                 swept = monotonic()
                 await self._run_timers()
+            await self._changer.send_due(tasks, self._epoch)
             await self._dispatcher.send_due(tasks, self._wake, self._epoch)
             if nudged:
                 self._tell.set()
@@ -230,7 +242,7 @@ class Desk:
         The first book, and a list of instruments, let orders go out.
         """
         read_at: float | None = None
-        is_open = False
+        is_open = heard = False
         while True:
             is_signed_in = await self._session.keep(self._readiness.needed_through)
             await self._readiness.remind_when_due()
@@ -238,7 +250,7 @@ class Desk:
                 serial = self._session.serial
                 try:
                     await self._readiness.check_when_due()
-                    if await self._book_is_due(read_at):
+                    if heard or await self._book_is_due(read_at):
                         await self._reconciler.follow_book()
                         read_at = monotonic()
                         self._sight.regained()
@@ -254,7 +266,8 @@ class Desk:
                 except BrokerUnavailable as trouble:
                     log.warning("broker_unavailable", why=str(trouble))
                     await self._sight.lost(str(trouble), self._wall.now())
-            await asyncio.sleep(WATCH_EVERY)
+            await asyncio.sleep(BETWEEN_BOOKS)
+            heard = await _wait(self._look, WATCH_EVERY - BETWEEN_BOOKS)
 
     async def _read_mail(self) -> None:
         """See to sign-ins that a person began on the web page or the command line."""
@@ -269,7 +282,10 @@ class Desk:
         if not self._clock_watch.is_sure() and monotonic() - read_at >= BOOK_WHEN_RESTING:
             return True
         now = self._clock.now()
-        watched = await self._database.read(lambda c: orders.in_states(c, AT_BROKER))
+        hinted, watched = await self._database.read(lambda c: (hints.latest(c), orders.in_states(c, AT_BROKER)))
+        if hinted > self._hints_seen:
+            self._hints_seen = hinted
+            return True
         wait = min((_patience(order, now) for order in watched), default=BOOK_WHEN_IDLE)
         return monotonic() - read_at >= wait
 

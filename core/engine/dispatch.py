@@ -7,13 +7,14 @@ import structlog
 from sqlalchemy import Connection
 
 from core import controls
+from core.broker.account import Account
 from core.broker.port import Broker, BrokerOrder, Refusal, Refused
 from core.clock import Clock, SystemClock, monotonic
 from core.db import leases, orders
 from core.db.engine import Database
 from core.domain.order import Order
 from core.domain.sessions import Calendar
-from core.engine import record
+from core.engine import cover, record
 from core.engine.adopt import adopt
 from core.engine.claim import Claim, LeaseLost, claim
 from core.engine.limiter import Limiter
@@ -25,6 +26,7 @@ from core.logins import Session
 log = structlog.get_logger()
 
 AT_ONCE = 8
+REST = 1.0
 
 
 class Dispatcher:
@@ -35,6 +37,7 @@ class Dispatcher:
         *,
         database: Database,
         broker: Broker,
+        account: Account,
         session: Session,
         calendar: Calendar,
         clock: Clock,
@@ -43,6 +46,7 @@ class Dispatcher:
     ) -> None:
         self._database = database
         self._broker = broker
+        self._account = account
         self._session = session
         self._calendar = calendar
         self._clock = clock
@@ -53,12 +57,15 @@ class Dispatcher:
         self._closed = False
 
     async def send_due(self, tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int) -> None:
-        """Start what is due, as far as there is room."""
-        room = AT_ONCE - len(self._under_way)
-        if self._closed or room <= 0:
+        """Start what is due, as far as there is room; exits do not wait for room."""
+        if self._closed:
             return
-        due = await self._database.read(self._due)
-        for order in [order for order in due if order.id not in self._under_way][:room]:
+        room = AT_ONCE - len(self._under_way)
+        due = await self._database.read(lambda c: self._due(c, only_exits=room <= 0))
+        fresh = [order for order in due if order.id not in self._under_way]
+        exits = [order for order in fresh if order.closes]
+        others = [order for order in fresh if not order.closes]
+        for order in exits + others[: max(room, 0)]:
             self._under_way[order.id] = tasks.create_task(self._send(order, epoch, wake))
 
     async def finish(self, within: float) -> None:
@@ -70,10 +77,13 @@ class Dispatcher:
         for task in self._under_way.values():
             task.cancel()
 
-    def _due(self, connection: Connection) -> list[Order]:
+    def _due(self, connection: Connection, *, only_exits: bool) -> list[Order]:
         if controls.holds(connection):
             return []
-        return orders.due(connection, self._clock.now(), 2 * AT_ONCE)
+        now = self._clock.now()
+        exits = orders.due(connection, now, AT_ONCE, closing=True)
+        others = [] if only_exits else orders.due(connection, now, 2 * AT_ONCE)
+        return list({order.id: order for order in exits + others}.values())
 
     async def _send(self, order: Order, epoch: int, wake: asyncio.Event) -> None:
         try:
@@ -83,8 +93,10 @@ class Dispatcher:
             self._under_way.pop(order.id, None)
 
     async def _send_one(self, order: Order, epoch: int) -> bool:
-        """True when the order was claimed, whatever became of it."""
-        taken = await self._limiter.wait_for_room()
+        """True when the order was claimed or asked about, whatever became of it."""
+        if cover.needs_cover(order) and await self._is_uncovered(order):
+            return True
+        taken = await self._limiter.wait_for_room(urgent=order.closes)
         moment = self._moment()
         claimed = await self._database.write(lambda connection: self._claim(connection, order, epoch, moment))
         if claimed is None:
@@ -101,7 +113,9 @@ class Dispatcher:
         if isinstance(outcome, Refused):
             if outcome.refusal is Refusal.SIGNED_OUT:
                 await self._session.die(outcome.words, serial)
-            elif await self._is_there_in_spite_of_it(claimed):
+            elif outcome.refusal is Refusal.RATE_LIMITED:
+                self._limiter.rest(REST)
+            if outcome.refusal is not Refusal.SIGNED_OUT and await self._is_there_in_spite_of_it(claimed):
                 return True
         await self._database.write(lambda connection: record.record(connection, claimed, outcome, self._moment()))
         reach(Point.OUTCOME_RECORDED)
@@ -112,6 +126,16 @@ class Dispatcher:
         if not (self._session.is_signed_in and self._clock_is_sure()):
             return None
         return claim(connection, order, epoch=epoch, now=moment.now, wall=moment.wall, calendar=self._calendar)
+
+    async def _is_uncovered(self, order: Order) -> bool:
+        """Whether the sale would be refused, so that the operator is asked instead; once, and only when it is known."""
+        if await self._database.read(lambda connection: cover.was_asked(connection, order)):
+            return False
+        words = await cover.why_uncovered(self._account, order)
+        if words is None:
+            return False
+        await self._database.write(lambda connection: cover.ask_about(connection, order, words, self._moment()))
+        return True
 
     async def _is_ours(self, claimed: Claim, epoch: int) -> bool:
         """A claim that took longer than a lease lasts may be another desk's by now, which looks it up and asks."""

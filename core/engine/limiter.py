@@ -12,15 +12,19 @@ from dataclasses import dataclass
 from core.clock import monotonic
 
 _LONGER = 1.005
+_YIELDS = 0.002
 
 
 @dataclass(frozen=True)
 class Window:
+    """So many calls in so many seconds; the last `reserve` of them are for cancellations and exits."""
+
     calls: int
     seconds: float
+    reserve: int = 0
 
 
-ORDER_CALLS = (Window(10, 1), Window(250, 60), Window(1_000, 3_600), Window(7_000, 86_400))
+ORDER_CALLS = (Window(10, 1), Window(250, 60, 10), Window(1_000, 3_600, 50), Window(7_000, 86_400, 200))
 
 
 class Limiter:
@@ -33,26 +37,40 @@ class Limiter:
             sorted(now - age for age in past), maxlen=max((window.calls for window in self._windows), default=0)
         )
         self._turn = asyncio.Lock()
+        self._urgent = asyncio.Lock()
+        self._rests_until = 0.0
 
-    async def wait_for_room(self) -> float:
-        """Return when one more call fits, and count it; what it returns can be given back. First come, first served."""
-        async with self._turn:
-            while (delay := self._delay()) > 0:  # noqa: ASYNC110 - only time makes room
+    async def wait_for_room(self, *, urgent: bool = False) -> float:
+        """Return when one more call fits, and count it; what it returns can be given back.
+
+        First come, first served; but urgent calls pass the others, and may use what is kept in reserve for them.
+        """
+        queue = self._urgent if urgent else self._turn
+        async with queue:
+            while (delay := self._delay(urgent)) > 0:  # noqa: ASYNC110 - only time makes room
                 await asyncio.sleep(delay)
             taken = monotonic()
             self._calls.append(taken)
             return taken
+
+    def rest(self, seconds: float) -> None:
+        """The broker asked for fewer calls, without saying when the next may come: nothing goes for so long."""
+        self._rests_until = monotonic() + seconds
 
     def give_back(self, taken: float) -> None:
         """The call that was let through then was not made after all."""
         if taken in self._calls:
             self._calls.remove(taken)
 
-    def _delay(self) -> float:
+    def _delay(self, urgent: bool) -> float:
         now = monotonic()
-        return max((self._wait(window, now) for window in self._windows), default=0)
+        waits = [self._rests_until - now, *(self._wait(window, now, urgent) for window in self._windows)]
+        if not urgent and self._urgent.locked():
+            waits.append(_YIELDS)
+        return max(waits)
 
-    def _wait(self, window: Window, now: float) -> float:
-        if len(self._calls) < window.calls:
+    def _wait(self, window: Window, now: float, urgent: bool) -> float:
+        allowed = window.calls if urgent else window.calls - window.reserve
+        if len(self._calls) < allowed:
             return 0
-        return self._calls[-window.calls] + window.seconds * _LONGER - now
+        return self._calls[-allowed] + window.seconds * _LONGER - now

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from core import allowance
 from core.clock import to_india
-from core.domain.alert import InstrumentKind, Leg, OrderType, Product
+from core.domain.alert import Leg, Product
 from core.domain.approval import why_ask
 from core.domain.instrument import Instrument
 from core.domain.limits import Wish, is_exit
@@ -18,15 +18,13 @@ from core.domain.routing import Decision, route
 from core.domain.sessions import Calendar
 from core.errors import Refusal
 from core.policies import Policies, Unapproved
+from core.tickets import Ticket, write_tickets
 
 Resolve = Callable[[Leg, date], Instrument]
 """Names a leg's instrument as of a day, or raises Refusal."""
 
 ANSWER_WITHIN = timedelta(minutes=15)
 UNKNOWN_HOURS_ASKED_FOR = timedelta(hours=24)
-_UNSAFE_STOP = (
-    "Stop-market orders are not safe at Dhan: the trigger has been seen to be dropped. Send a stop with a limit price."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +36,17 @@ class Plan:
     decision: Decision
     state: OrderState
     reason: str
-    quantity: int
-    product: Product
+    tickets: tuple[Ticket, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def quantity(self) -> int:
+        """Units of all its orders."""
+        return sum(ticket.quantity for ticket in self.tickets)
+
+    @property
+    def product(self) -> Product:
+        return self.tickets[0].product
 
 
 def plan_leg(
@@ -55,26 +62,25 @@ def plan_leg(
     """`late` says how old the alert is, when that is too old. Raises Refusal when there is no such order."""
     try:
         instrument = resolve(leg, to_india(now).date())
-        _check(leg, instrument)
+        written = write_tickets(leg, instrument, policies.equity_product)
     except Refusal as refusal:
         raise Refusal(f"{leg.side} {leg.quantity} {leg.symbol}: {refusal}") from refusal
+    ticket = written.tickets[0]
     decision = route(
         segment_class=instrument.segment_class,
-        order_type=leg.order_type,
+        order_type=ticket.order_type,
         amo_time=leg.amo_time,
         now=now,
         calendar=calendar,
         policy=policies.release,
         index_expiry=instrument.index_expiry,
     )
-    # Shares are always taken for delivery, whatever the alert says: the operator's rule.
-    product = Product.DELIVERY if leg.kind is InstrumentKind.EQUITY else leg.product
-    quantity = leg.quantity * instrument.units_per_alert_quantity
+    quantity = sum(each.quantity for each in written.tickets)
     wish = Wish(
         symbol=instrument.symbol,
         quantity=quantity,
-        value=allowance.value(instrument.exchange, quantity, leg.price),
-        is_exit=is_exit(leg.side, product),
+        value=allowance.value(instrument.exchange, quantity, ticket.price),
+        is_exit=is_exit(leg.side, ticket.product),
     )
     broken = allowance.check(connection, policies.limits, wish, decision.release_at or now, allowance.PLANNED)
     ask = why_ask(policies.approval, decision, late=late, above=broken.words if broken else "")
@@ -87,8 +93,8 @@ def plan_leg(
         decision=decision,
         state=state,
         reason=ask or decision.reason,
-        quantity=quantity,
-        product=product,
+        tickets=written.tickets,
+        remarks=written.remarks,
     )
 
 
@@ -131,14 +137,3 @@ def too_late(fired_at: datetime, now: datetime, stale: timedelta) -> str:
 def _spoken(age: timedelta) -> str:
     minutes = int(age.total_seconds() // 60)
     return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
-
-
-def _check(leg: Leg, instrument: Instrument) -> None:
-    if leg.order_type is OrderType.STOP_MARKET:
-        raise Refusal(_UNSAFE_STOP)
-    for name, price in {"price": leg.price, "trigger price": leg.trigger_price}.items():
-        if price is not None and price % instrument.tick:
-            raise Refusal(
-                f"The {name} {price} of {instrument.symbol} is off its tick of {instrument.tick}: "
-                f"{price - price % instrument.tick} or {price - price % instrument.tick + instrument.tick} would do."
-            )

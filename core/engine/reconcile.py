@@ -8,12 +8,14 @@ from sqlalchemy import Connection
 from core import journal, notifications
 from core.broker.port import Broker, BrokerOrder, BrokerState, PastFill
 from core.clock import Clock, SystemClock, to_india
-from core.db import attempts, orders
+from core.db import attempts, changes, orders
 from core.db.engine import Database
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState
 from core.engine.adopt import adopt, alarm_ghost, alarm_twins, follow
+from core.engine.morning import report_morning
 from core.engine.record import Moment
+from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
 from core.errors import BrokerUnavailable
 from core.failpoints import Point, reach
 
@@ -32,13 +34,19 @@ class Reconciler:
 
     async def follow_book(self) -> None:
         """Read the book once and bring our orders in step. Raises BrokerUnavailable, SignInNeeded."""
+        read_at = self._wall.now()
         book = await self._broker.book()
         reach(Point.BOOK_READ)
         moment = Moment(now=self._clock.now(), wall=self._wall.now())
-        await self._database.write(lambda connection: follow_all(connection, book, moment))
+        await self._database.write(lambda connection: self._apply(connection, book, moment, read_at))
         left = await self._database.read(lambda connection: left_behind(connection, moment.now))
         if left:
             await self._close_past_days(left)
+
+    @staticmethod
+    def _apply(connection: Connection, book: list[BrokerOrder], moment: Moment, read_at: datetime) -> None:
+        follow_all(connection, book, moment, read_at)
+        report_morning(connection, moment.now)
 
     async def _close_past_days(self, left: list[Order]) -> None:
         """Orders whose day ended while nobody looked: the trade history says what they had traded.
@@ -55,8 +63,14 @@ class Reconciler:
         await self._database.write(lambda connection: close_past_days(connection, left, fills, moment))
 
 
-def follow_all(connection: Connection, book: list[BrokerOrder], moment: Moment) -> None:
-    """Apply the book to our orders: to those at the broker, and to every one that the book has under a name of ours."""
+def follow_all(
+    connection: Connection, book: list[BrokerOrder], moment: Moment, read_at: datetime | None = None
+) -> None:
+    """Apply the book to our orders: to those at the broker, and to every one that the book has under a name of ours.
+
+    `read_at` is the machine's time at which the book was asked for; what happened later it need not show.
+    """
+    touched = changes.touched_since(connection, moment.wall - SHOWS_WITHIN)
     by_id = {row.order_id: row for row in book}
     named = _by_our_names(connection, book)
     at_broker = orders.in_states(connection, AT_BROKER)
@@ -64,10 +78,12 @@ def follow_all(connection: Connection, book: list[BrokerOrder], moment: Moment) 
     for order in [*at_broker, *orders.some(connection, named.keys() - known)]:
         rows = named.get(order.id, [])
         if order.state in AT_BROKER:
-            _follow_own_row(connection, order, by_id, moment)
+            _follow_own_row(connection, order, by_id, moment, is_touched=order.id in touched)
         elif order.state in IN_DOUBT:
             adopt(connection, order, next(filter(_stands, rows), rows[0]), moment)
         _look_for_more(connection, orders.get(connection, order.id), rows, moment)
+    if touched:
+        settle_changes(connection, by_id, read_at=read_at or moment.wall, moment=moment)
 
 
 def _by_our_names(connection: Connection, book: list[BrokerOrder]) -> dict[int, list[BrokerOrder]]:
@@ -80,10 +96,16 @@ def _by_our_names(connection: Connection, book: list[BrokerOrder]) -> dict[int, 
     return rows
 
 
-def _follow_own_row(connection: Connection, order: Order, by_id: dict[str, BrokerOrder], moment: Moment) -> None:
+def _follow_own_row(
+    connection: Connection, order: Order, by_id: dict[str, BrokerOrder], moment: Moment, *, is_touched: bool
+) -> None:
+    """Bring it to where the book says it is; its terms, too, unless a change of our own is under way."""
     report = by_id.get(order.broker_order_id or "")
-    if report is not None:
-        follow(connection, order, report, moment)
+    if report is None:
+        return
+    followed = follow(connection, order, report, moment)
+    if not is_touched and followed.state in AT_BROKER:
+        adopt_terms(connection, followed, report, moment)
 
 
 def _look_for_more(connection: Connection, order: Order, rows: list[BrokerOrder], moment: Moment) -> None:

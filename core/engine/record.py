@@ -83,7 +83,7 @@ def _refused(connection: Connection, claim: Claim, refused: Refused, moment: Mom
         case Refusal.MARKET_OFFLINE:
             settle(connection, claim, AttemptState.NOT_SENT, moment, code=refused.code, words=refused.words)
             try_while_open(connection, claim, moment.now, words=words)
-        case Refusal.FINAL | Refusal.MARKET_CLOSED:
+        case Refusal.FINAL | Refusal.MARKET_CLOSED | Refusal.IN_TRANSIT:
             settle(connection, claim, AttemptState.REFUSED, moment, code=refused.code, words=refused.words)
             is_closed = refused.refusal is Refusal.MARKET_CLOSED
             if not (is_closed and offer_after_market(connection, claim, moment.now, words=words)):

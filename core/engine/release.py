@@ -16,7 +16,9 @@ _A_SHORT_STOP = timedelta(minutes=5)
 
 
 def why_ask_again(connection: Connection, order: Order, now: datetime) -> str | None:
-    """Why a tap is needed before this order may leave, in a sentence; None when nothing has changed."""
+    """Why a tap is needed before this order may leave, in a sentence; None when nothing has changed, and for exits."""
+    if order.closes:
+        return None
     policies = Policies.read(connection)
     late = _late(order, policies, now)
     if late is not None:

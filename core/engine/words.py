@@ -7,7 +7,8 @@ from core.broker.port import Refusal, Refused
 
 def explain(refused: Refused) -> str:
     said = f"Dhan said: {refused.words.rstrip('.') or 'nothing more'} ({refused.code or 'no code'})."
-    return f"{_next_step(refused.refusal)} {said}"
+    ours = refused.advice if refused.refusal is Refusal.FINAL else ""
+    return f"{ours or _next_step(refused.refusal)} {said}"
 
 
 def _next_step(refusal: Refusal) -> str:
@@ -26,5 +27,7 @@ def _next_step(refusal: Refusal) -> str:
             return "Dhan takes no regular order now."
         case Refusal.MARKET_OFFLINE:
             return "Dhan takes no orders for this market at the moment."
+        case Refusal.IN_TRANSIT:
+            return "The order is still on its way to the exchange."
         case _:
             assert_never(refusal)

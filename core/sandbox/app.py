@@ -18,13 +18,14 @@ from core.settings import Settings
 def build(settings: Settings, clock: PaperClock, chat: Chat) -> Starlette:
     """Serve it with `dhan.HangUpProtocol`, without which connections cannot be broken on purpose."""
     callback = f"{settings.web_url}/auth/callback"
+    postback = f"{settings.web_url}/dhan/postback/{settings.postback_key.get_secret_value()}"
     tradingview = TradingView(f"{settings.web_url}/webhook")
     return Starlette(
         routes=[
             *telegram_routes(chat),
             *Page(chat, clock).routes(),
             *Panel(settings, clock, load_calendar(), tradingview).routes(),
-            *dhan.routes(settings.munshi_data_dir, clock, redirect_url=callback),
+            *dhan.routes(settings.munshi_data_dir, clock, redirect_url=callback, postback_url=postback),
         ],
         # A page elsewhere that rebinds its name to this machine must not reach the chat.
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])],

@@ -36,7 +36,7 @@ SAMPLES: Mapping[str, Sample] = {
     ),
     "sell": Sample(
         title="Sell 1 TCS",
-        detail="limit 3,100, intraday",  # for delivery one would have to own it
+        detail="limit 3,100, of a share that the account may not hold",
         legs=(write_leg(side="S", symbol="TCS", order_type="LMT", price="3100", product="I"),),
     ),
     "two-legs": Sample(

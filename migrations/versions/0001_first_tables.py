@@ -212,6 +212,7 @@ def upgrade() -> None:
         sa.Column("remind_at", types.Instant(), nullable=True),
         sa.Column("retry_at", types.Instant(), nullable=True),
         sa.Column("approved_at", types.Instant(), nullable=True),
+        sa.Column("closes", types.Flag(), server_default=sa.text("false"), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("broker_order_id", sa.Text(), nullable=True),
         sa.Column("confirmed", types.Flag(), nullable=False),
@@ -226,6 +227,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("orders", schema=None) as batch_op:
         batch_op.create_index("ix_orders_state", ["state", "release_at", "id"], unique=False)
+        batch_op.create_index("ix_orders_broker_order_id", ["broker_order_id"], unique=False)
+        batch_op.create_index("ix_orders_closes", ["state"], unique=False, sqlite_where=sa.text("closes IS 1"))
 
     op.create_table(
         "outbox",
@@ -276,6 +279,52 @@ def upgrade() -> None:
         batch_op.create_index("ix_attempts_state", ["state", "next_lookup_at"], unique=False)
 
     op.create_table(
+        "changes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("order_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=True),
+        sa.Column("quantity", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("price", types.Money(), nullable=True),
+        sa.Column("trigger_price", types.Money(), nullable=True),
+        sa.Column("wanted_by", sa.Text(), nullable=False),
+        sa.Column("due_at", types.Instant(), nullable=True),
+        sa.Column("sent_at", types.Instant(), nullable=True),
+        sa.Column("answered_at", types.Instant(), nullable=True),
+        sa.Column("posts", sa.Integer(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_changes_order_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_changes")),
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("changes", schema=None) as batch_op:
+        batch_op.create_index("ix_changes_order_id", ["order_id"], unique=False)
+        batch_op.create_index("ix_changes_state", ["state", "due_at"], unique=False)
+
+    op.create_table(
+        "questions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("nonce", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("asked_at", types.Instant(), nullable=False),
+        sa.Column("answered_at", types.Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_questions")),
+        sa.UniqueConstraint("nonce", name=op.f("uq_questions_nonce")),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "hints",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("broker_order_id", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("received_at", types.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hints")),
+        sqlite_strict=True,
+    )
+    op.create_table(
         "events",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at", types.Instant(), nullable=False),
@@ -318,44 +367,12 @@ def _fill() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.drop_index("ix_events_alert_id")
+    """Newest first; their indexes go with them."""
+    for table in _NEWEST_FIRST:
+        op.drop_table(table)
 
-    op.drop_table("events")
-    with op.batch_alter_table("attempts", schema=None) as batch_op:
-        batch_op.drop_index("ix_attempts_state")
-        batch_op.drop_index("ix_attempts_claimed_at")
 
-    op.drop_table("attempts")
-    with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.drop_index("ix_outbox_due", sqlite_where=sa.text("due_at IS NOT NULL"))
-
-    op.drop_table("outbox")
-    with op.batch_alter_table("orders", schema=None) as batch_op:
-        batch_op.drop_index("ix_orders_state")
-
-    op.drop_table("orders")
-    with op.batch_alter_table("cards", schema=None) as batch_op:
-        batch_op.drop_index("ix_cards_due", sqlite_where=sa.text("due_at IS NOT NULL"))
-
-    op.drop_table("cards")
-    with op.batch_alter_table("alerts", schema=None) as batch_op:
-        batch_op.drop_index("ix_alerts_state")
-        batch_op.drop_index("ix_alerts_repeat_of", sqlite_where=sa.text("repeat_of IS NOT NULL"))
-        batch_op.drop_index("ix_alerts_digest")
-
-    op.drop_table("alerts")
-    op.drop_table("sources")
-    op.drop_table("settings")
-    op.drop_table("order_moves")
-    op.drop_table("operators")
-    with op.batch_alter_table("logins", schema=None) as batch_op:
-        batch_op.drop_index("ix_logins_state")
-
-    op.drop_table("logins")
-    op.drop_table("leases")
-    with op.batch_alter_table("calendar_overrides", schema=None) as batch_op:
-        batch_op.drop_index("ix_calendar_overrides_confirmed_at")
-
-    op.drop_table("calendar_overrides")
-    op.drop_table("broker_tokens")
+_NEWEST_FIRST = (
+    *("hints", "questions", "changes", "events", "attempts", "outbox", "orders", "cards", "alerts", "sources"),
+    *("settings", "order_moves", "operators", "logins", "leases", "calendar_overrides", "broker_tokens"),
+)

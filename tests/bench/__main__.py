@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 
-from tests.bench import acks, footprint, orders
+from tests.bench import acks, drain, footprint, instruments, orders
 from tests.bench.ground import Ground, prepared
 from tests.bench.processes import Process, free_port, running
 from tests.bench.slow_disk import NoCompiler
@@ -26,7 +26,9 @@ MEASUREMENTS: dict[str, Callable[[Ground], Generator[Measured]]] = {
     "console": orders.with_console,
     "orders-64": orders.all_at_once,
     "drain": orders.drain,
+    "drain-500": drain.drain_fast,
     "desk": acks.while_the_desk_works,
+    "instruments": instruments.instruments,
     "footprint": footprint.footprint,
 }
 

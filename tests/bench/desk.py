@@ -1,7 +1,7 @@
 """The desk as `python -m bot` runs it, but unpaced: the broker it talks to has no limits.
 
 `python -m tests.bench.desk` has a chat that takes everything at once; with `console` it has the real one. With `paced`
-it keeps the broker's limits.
+it keeps the broker's limits, with `a-second=500` that one.
 """
 
 import asyncio
@@ -12,14 +12,15 @@ from bot.__main__ import stop_at_signal
 from bot.app import Console, build_application
 from bot.messenger import TelegramMessenger
 from core.bootstrap import build_desk
-from core.engine.limiter import ORDER_CALLS
+from core.engine.limiter import ORDER_CALLS, Window
 from core.login_link import LoginLinks
 from core.logs import set_up_logging
 from core.notifications import Card, Message
 from core.reports import AlertReport
 from core.settings import Settings, load
 
-WINDOWS = ORDER_CALLS if "paced" in sys.argv else ()
+_PACES = [Window(int(word.partition("=")[2]), 1) for word in sys.argv if word.startswith("a-second=")]
+WINDOWS = ORDER_CALLS if "paced" in sys.argv else tuple(_PACES)
 
 
 class SilentChat:

@@ -59,7 +59,10 @@ class Broker:
         self._http.headers["access-token"] = reply.json()["accessToken"]
 
     async def lift_limits(self) -> None:
-        (await self._http.post("/dhan/sandbox/limits", json={})).raise_for_status()
+        await self.set_limits({})
+
+    async def set_limits(self, allowed: dict[str, int]) -> None:
+        (await self._http.post("/dhan/sandbox/limits", json=allowed)).raise_for_status()
 
     async def refusals(self) -> int:
         """Placements that did not become orders."""
@@ -75,9 +78,9 @@ class Broker:
         reply.raise_for_status()
         return taken
 
-    async def placements(self, at_least: int) -> list[float]:
+    async def placements(self, at_least: int, patience: float = PATIENCE) -> list[float]:
         """When each was read, once so many were."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             while len(times := (await self._http.get("/bench/placements")).json()) < at_least:
                 await asyncio.sleep(0.02)
         return times

@@ -33,7 +33,8 @@ class Munshi:
             "WEBHOOK_SECRET": SECRET,
             "DHAN_API_URL": f"{broker}/dhan/v2",
             "DHAN_AUTH_URL": f"{broker}/dhan-login",
-            "DHAN_INSTRUMENTS_URL": f"{broker}/dhan/api-data/api-scrip-master.csv",
+            "DHAN_INSTRUMENTS_URL": f"{broker}/dhan/api-data/api-scrip-master-detailed.csv",
+            "DHAN_ORDER_UPDATES_URL": f"ws://127.0.0.1:{self.broker_port}/dhan/order-updates",
         }
 
     @property

@@ -13,6 +13,7 @@ from core.broker.port import (
     Broker,
     BrokerOrder,
     BrokerState,
+    ChangeRequest,
     NotSent,
     OrderRequest,
     PastFill,
@@ -54,6 +55,12 @@ async def placed(broker: Broker, wish: OrderRequest) -> str:
     outcome = await broker.place(wish)
     assert isinstance(outcome, Accepted), outcome
     return outcome.order_id
+
+
+def other_terms(order_id: str) -> ChangeRequest:
+    return ChangeRequest(
+        order_id=order_id, order_type=OrderType.LIMIT, quantity=15, price=Decimal("1010.50"), trigger_price=None
+    )
 
 
 async def found(broker: Broker, wish: OrderRequest) -> BrokerOrder:
@@ -128,6 +135,56 @@ async def test_a_late_rejection_comes_with_the_brokers_reason(broker: Broker, dh
     dhan.clock.pass_time(seconds=1)
     order = await found(broker, WISH)
     assert (order.state, order.words) == (BrokerState.REJECTED, "RMS:1:Price outside Circuit Limits")
+
+
+async def test_an_open_order_is_cancelled_and_the_book_shows_it(broker: Broker, dhan: PaperDhan) -> None:
+    order_id = await placed(broker, RESTING)
+    dhan.clock.pass_time(seconds=1)
+    assert await broker.cancel(order_id) == Accepted(order_id=order_id)
+    assert (await found(broker, RESTING)).state is BrokerState.CANCELLED
+
+
+async def test_an_order_on_its_way_cannot_be_cancelled_yet(broker: Broker) -> None:
+    outcome = await broker.cancel(await placed(broker, RESTING))
+    assert isinstance(outcome, Refused)
+    assert outcome.refusal is Refusal.IN_TRANSIT
+
+
+async def test_an_open_order_gets_other_terms_and_the_book_shows_them(broker: Broker, dhan: PaperDhan) -> None:
+    order_id = await placed(broker, RESTING)
+    dhan.clock.pass_time(seconds=1)
+    assert await broker.modify(other_terms(order_id)) == Accepted(order_id=order_id)
+    dhan.clock.pass_time(seconds=1)
+    order = await found(broker, RESTING)
+    assert (order.price, order.quantity, order.state) == (Decimal("1010.5"), 15, BrokerState.WORKING)
+
+
+async def test_what_has_ended_is_neither_changed_nor_cancelled(broker: Broker, dhan: PaperDhan) -> None:
+    order_id = await placed(broker, WISH)
+    dhan.clock.pass_time(seconds=1)
+    for outcome in (await broker.modify(other_terms(order_id)), await broker.cancel(order_id)):
+        assert isinstance(outcome, Refused)
+        assert outcome.refusal is Refusal.FINAL
+    assert (await found(broker, WISH)).state is BrokerState.FILLED
+
+
+async def test_the_twenty_sixth_change_of_an_order_is_refused(broker: Broker, dhan: PaperDhan) -> None:
+    dhan.http.post("/dhan/sandbox/limits", json={})
+    order_id = await placed(broker, RESTING)
+    dhan.clock.pass_time(seconds=1)
+    outcomes = [await broker.modify(other_terms(order_id)) for _ in range(26)]
+    assert [type(outcome) for outcome in outcomes] == [Accepted] * 25 + [Refused]
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "half_reply", "bad_json", "no_id"])
+async def test_after_a_broken_answer_to_a_change_nobody_knows(broker: Broker, dhan: PaperDhan, kind: str) -> None:
+    order_id = await placed(broker, RESTING)
+    dhan.clock.pass_time(seconds=1)
+    dhan.script("modify", kind)
+    assert isinstance(await broker.modify(other_terms(order_id)), Unknown)
+    dhan.clock.pass_time(seconds=1)
+    dhan.script("cancel", kind)
+    assert isinstance(await broker.cancel(order_id), Unknown)
 
 
 async def test_a_cancelled_order_keeps_its_name(broker: Broker, dhan: PaperDhan) -> None:

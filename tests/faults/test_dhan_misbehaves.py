@@ -33,7 +33,7 @@ def test_an_order_that_dhan_took_without_a_clear_yes_is_found_and_not_sent_again
     alert = world.fire()["alert_id"]
     world.phone.card_shows(alert, "Filled 1 at ₹")
     assert (len(world.ledger()), world.placements()) == (1, 1)
-    assert "In doubt" in world.phone.standings(alert)
+    world.until(lambda: any("In doubt" in ring for ring in world.phone.rings(alert)), "the doubt rings")
     assert "Rejected" not in world.phone.standings(alert)
 
 

@@ -17,6 +17,7 @@ from core.db.engine import Database
 from core.db.migration import migrate
 from core.db.orders import of_alert
 from core.db.tables import attempts, cards, leases, outbox
+from core.db.tokens import TokenVault
 from core.sandbox.tradingview import content_type
 from core.settings import load
 from tests.ports import find_port
@@ -149,6 +150,16 @@ class World:
     def placements(self) -> int:
         """How often an order was posted to Dhan in this test, whatever became of it."""
         return self._dhan()["placements"] - self._posted_before
+
+    def at_dhan(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """What the trader does in Dhan's own app: the same account, and the desk's own token."""
+        database = Database(self.settings.database)
+        with database.snapshot() as connection:
+            token = TokenVault(self.settings.token_keys).load(connection, self.settings.client_id)
+        database.close()
+        assert token
+        headers = {"access-token": token.value}
+        return self._sandbox_http.request(method, f"/dhan/v2{path}", headers=headers, **more)
 
     def fault(self, call: str, kind: str, **more: Any) -> None:
         """What Dhan's next such calls shall suffer."""

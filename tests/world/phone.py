@@ -114,6 +114,12 @@ class Phone:
         card, data = until(found, f"the card of alert {alert} has a button {button}")
         return self.answer_to(self.touch(card.message_id, data))
 
+    def confirm(self, button: str) -> str:
+        """Tap the button below the newest message that has one so named; what the desk answers."""
+        message = next(m for m in reversed(self.messages()) if any(b["text"] == button for b in m["buttons"]))
+        data = next(b["callback_data"] for b in message["buttons"] if b["text"] == button)
+        return self.answer_to(self.touch(message["message_id"], data))
+
     def touch(self, message: int, data: str, **who: int) -> str:
         """Send a tap without waiting for anything; the query's id."""
         return self.act(kind="tap", message_id=message, data=data, **who)["query_id"]

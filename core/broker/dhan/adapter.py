@@ -6,9 +6,10 @@ from typing import Any, cast
 
 from core.broker.dhan.addresses import read_addresses
 from core.broker.dhan.client import CallFailed, DhanClient, Reply
-from core.broker.dhan.mapping import classify, order_body, read_order, read_placement, sum_fills
+from core.broker.dhan.mapping import change_body, classify, order_body, read_order, read_placement, sum_fills
+from core.broker.dhan.meanings import meaning_of
 from core.broker.dhan.wire import Row, as_row, read_error, text
-from core.broker.port import BrokerOrder, NotSent, OrderRequest, Outcome, PastFill, Unknown
+from core.broker.port import BrokerOrder, ChangeRequest, NotSent, OrderRequest, Outcome, PastFill, Unknown
 from core.broker.port import Refusal as Kind
 from core.domain.address import Addresses, Slot
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded
@@ -26,69 +27,84 @@ class Dhan:
         self._token = token
 
     async def place(self, request: OrderRequest) -> Outcome:
+        return await self._order_call("POST", "/orders", order_body(self._client_id, request))
+
+    async def modify(self, request: ChangeRequest) -> Outcome:
+        return await self._order_call("PUT", f"/orders/{request.order_id}", change_body(self._client_id, request))
+
+    async def cancel(self, order_id: str) -> Outcome:
+        return await self._order_call("DELETE", f"/orders/{order_id}", None)
+
+    async def _order_call(self, method: str, path: str, body: Row | None) -> Outcome:
         try:
             headers = self._headers()
         except SignInNeeded as error:
             return NotSent(words=str(error))
-        body = order_body(self._client_id, request)
         try:
-            reply = await self._client.call("POST", f"{self._url}/orders", headers=headers, body=body)
+            reply = await self._client.call(method, self._url + path, headers=headers, body=body)
         except CallFailed as failure:
             return Unknown(words=str(failure)) if failure.sent else NotSent(words=str(failure))
         return read_placement(reply)
 
     async def find(self, correlation_id: str) -> BrokerOrder | None:
-        reply = await self._read(f"/orders/external/{correlation_id}")
+        reply = await self.read(f"/orders/external/{correlation_id}")
         body = reply.json()
         if (reply.is_success and body == []) or _says_no_such_order(reply):
             return None
         if not reply.is_success:
-            raise _no_evidence(reply)
+            raise no_evidence(reply)
         return _order(as_row(body))
 
     async def book(self) -> list[BrokerOrder]:
-        reply = await self._read("/orders")
+        reply = await self.read("/orders")
         rows = reply.json()
         if not reply.is_success or not isinstance(rows, list):
-            raise _no_evidence(reply)
+            raise no_evidence(reply)
         return [_order(row) for row in cast("list[Any]", rows)]
 
     async def past_fills(self, since: date, until: date) -> dict[str, PastFill]:
         rows: list[Row] = []
         for page in range(MOST_PAGES):
-            reply = await self._read(f"/trades/{since.isoformat()}/{until.isoformat()}/{page}")
+            reply = await self.read(f"/trades/{since.isoformat()}/{until.isoformat()}/{page}")
             body = reply.json()
             if not reply.is_success or not isinstance(body, list):
-                raise _no_evidence(reply)
+                raise no_evidence(reply)
             if not body:
                 return sum_fills(rows)
             rows += cast("list[Row]", body)
         raise BrokerUnavailable("Dhan's trade history does not end")
 
     async def check_session(self) -> None:
-        reply = await self._read("/profile")
+        reply = await self.read("/profile")
         if not reply.is_success:
-            raise _no_evidence(reply)
+            raise no_evidence(reply)
 
     async def addresses(self) -> Addresses:
-        reply = await self._read("/ip/getIP")
+        reply = await self.read("/ip/getIP")
         row = as_row(reply.json())
         if not reply.is_success or row is None or read_error(reply):
-            raise _no_evidence(reply)
+            raise no_evidence(reply)
         return read_addresses(row)
 
     async def register_address(self, address: str, slot: Slot, *, is_change: bool) -> None:
         method, path = ("PUT", "/ip/modifyIP") if is_change else ("POST", "/ip/setIP")
         wish = {"dhanClientId": self._client_id, "ip": address, "ipFlag": slot.value}
-        reply = await self._read(path, method, wish)
+        reply = await self._call(method, path, wish)
         row, error = as_row(reply.json()), read_error(reply)
         if error is not None:
             raise Refusal(f"Dhan did not register it: {error.words or error.code}")
         if not reply.is_success or row is None or text(row, "status") != "SUCCESS":
-            raise _no_evidence(reply)
+            raise no_evidence(reply)
 
-    async def _read(self, path: str, method: str = "GET", body: Row | None = None) -> Reply:
+    async def read(self, path: str) -> Reply:
         """A reply that is not about our session. Raises SignInNeeded, BrokerUnavailable."""
+        return await self._call("GET", path)
+
+    async def write(self, path: str) -> Reply:
+        """The reply to a POST without a body that is no order. Raises SignInNeeded, BrokerUnavailable."""
+        return await self._call("POST", path)
+
+    async def _call(self, method: str, path: str, body: Row | None = None) -> Reply:
         try:
             reply = await self._client.call(method, self._url + path, headers=self._headers(), body=body)
         except CallFailed as failure:
@@ -115,7 +131,10 @@ def _order(row: Any) -> BrokerOrder:
     return order
 
 
-def _no_evidence(reply: Reply) -> BrokerUnavailable:
+def no_evidence(reply: Reply) -> BrokerUnavailable:
+    """The error to raise for an answer that proves nothing."""
     error = read_error(reply)
-    said = f"{error.code} {error.words}".strip() if error else ""
-    return BrokerUnavailable(f"Dhan answered {reply.status} {said}".strip())
+    if error is None:
+        return BrokerUnavailable(f"Dhan answered {reply.status}, which says nothing")
+    said = f"{error.code} {error.words}".strip()
+    return BrokerUnavailable(f"{meaning_of(error.code, error.words)} Dhan answered {reply.status}: {said}")

@@ -20,6 +20,7 @@ from core.clock import SystemClock, monotonic
 
 TOTAL_SECONDS = 15.0
 MOST_BYTES = 8 * 1024 * 1024
+MOST_FILE_BYTES = 256 * 1024 * 1024
 _TIMEOUT = httpx.Timeout(connect=3.0, write=3.0, read=10.0, pool=3.0)
 _BEFORE_THE_FIRST_BYTE = (
     httpx.ConnectError,
@@ -117,8 +118,12 @@ class DhanClient:
             try:
                 if response.status_code != 200:
                     raise CallFailed(f"GET {request.url.path} answered {response.status_code}", sent=True)
+                size = 0
                 with file.open("wb") as target:
                     async for piece in response.aiter_bytes():
+                        size += len(piece)
+                        if size > MOST_FILE_BYTES:
+                            raise CallFailed(f"GET {request.url.path} has no end", sent=True)
                         target.write(piece)
             finally:
                 await response.aclose()

@@ -1,81 +1,25 @@
-"""Dhan's instrument file: downloaded, checked, kept in a SQLite file of its own, and swapped in whole.
+"""Dhan's instrument list: look-ups in the SQLite file in use, and swapping in a new one whole.
 
-Source: Dhan API v2 docs, Instrument List (compact file). Columns are read by name. A file that fails a check leaves the
-last good one in place.
+A file that fails a check leaves the last good one in place.
 """
 
-import csv
 import difflib
 import re
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from core.broker.dhan.instrument_file import BadInstrumentFile, Loaded, build, chart_symbol, strike_text
 from core.db.driver import sqlite_driver
 from core.domain.alert import Exchange, InstrumentKind, Leg, OptionType
 from core.domain.instrument import Instrument, Segment
 from core.errors import Refusal, Unavailable
 
-_SEGMENTS: Mapping[tuple[str, str], Segment] = {
-    ("NSE", "E"): Segment.NSE_EQ,
-    ("NSE", "D"): Segment.NSE_FNO,
-    ("NSE", "C"): Segment.NSE_CURRENCY,
-    ("BSE", "E"): Segment.BSE_EQ,
-    ("BSE", "D"): Segment.BSE_FNO,
-    ("BSE", "C"): Segment.BSE_CURRENCY,
-    ("MCX", "M"): Segment.MCX_COMM,
-}
-_COLUMNS = (
-    "SEM_EXM_EXCH_ID",
-    "SEM_SEGMENT",
-    "SEM_SMST_SECURITY_ID",
-    "SEM_INSTRUMENT_NAME",
-    "SEM_TRADING_SYMBOL",
-    "SEM_LOT_UNITS",
-    "SEM_CUSTOM_SYMBOL",
-    "SEM_EXPIRY_DATE",
-    "SEM_STRIKE_PRICE",
-    "SEM_OPTION_TYPE",
-    "SEM_TICK_SIZE",
-    "SEM_SERIES",
-)
-_CONTRACT = re.compile(r"^(?P<underlying>.+)-(?:\d{1,2})?[A-Za-z]{3}\d{4}-(?:FUT|[\d.]+-(?:CE|PE))$")
-_SERIES_FIRST = {"EQ": 0, "BE": 1, "BZ": 2}
-_SCHEMA = """
-CREATE TABLE instruments (
-  segment TEXT NOT NULL, security_id TEXT NOT NULL, exchange TEXT NOT NULL, kind TEXT NOT NULL, symbol TEXT NOT NULL,
-  chart_symbol TEXT NOT NULL, name TEXT NOT NULL, rank INTEGER NOT NULL, lot INTEGER NOT NULL, tick TEXT NOT NULL,
-  underlying TEXT, chart_underlying TEXT,
-  expiry TEXT, strike TEXT, option_type TEXT, is_of_index INTEGER NOT NULL,
-  has_derivatives INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (segment, security_id)
-) STRICT, WITHOUT ROWID;
-"""
-_AFTER_LOADING = """
-CREATE INDEX by_symbol ON instruments (exchange, kind, chart_symbol, rank);
-CREATE INDEX by_underlying ON instruments (exchange, kind, chart_underlying, expiry);
-UPDATE instruments SET has_derivatives = 1 WHERE kind = 'EQUITY' AND symbol IN
-  (SELECT DISTINCT underlying FROM instruments WHERE kind <> 'EQUITY' AND exchange IN ('NSE', 'BSE'));
-"""
-_INSERT = "INSERT INTO instruments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-LEAST_ROWS = 20
-MOST_UNITS_IN_A_LOT = 10_000_000
-_OF_INDEX = {"FUTIDX", "OPTIDX"}
-
-
-class BadInstrumentFile(Unavailable):
-    """The downloaded file fails a check; the one in use stays."""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    rows: int
-    skipped: int
+__all__ = ["BadInstrumentFile", "InstrumentList", "Loaded"]
+_MOST_HINTS = 3
+_CONTRACTS = "exchange = ? AND kind = ? AND kind <> 'EQUITY' AND chart_underlying = ?"
 
 
 class InstrumentList:
@@ -94,10 +38,7 @@ class InstrumentList:
         """Build a new list from the CSV and swap it in. Raises BadInstrumentFile, leaving the old one in use."""
         fresh = self._file.with_suffix(".new")
         fresh.unlink(missing_ok=True)
-        try:
-            loaded = _build(source, fresh)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise BadInstrumentFile(f"Dhan's instrument file is no readable text: {error}") from error
+        loaded = build(source, fresh)
         with self._lock:
             self._close()
             fresh.replace(self._file)
@@ -116,38 +57,46 @@ class InstrumentList:
         """The one instrument that the leg names. Raises Refusal, with the nearest names, when it is not exactly one."""
         match leg.kind:
             case InstrumentKind.EQUITY:
-                rows = self._select("chart_symbol = ? ORDER BY rank", leg, _chart_symbol(leg.symbol))
-                rows = [row for row in rows if row["rank"] == rows[0]["rank"]]
+                rows = self._shares(leg)
             case InstrumentKind.FUTURE:
-                rows = self._future(leg, today)
+                rows = self._futures(leg, today)
             case InstrumentKind.OPTION:
-                rows = self._option(leg, today)
+                rows = self._options(leg, today)
         exact = [row for row in rows if row["symbol"] == leg.symbol]
         rows = exact if len(exact) == 1 else rows
         if len(rows) != 1:
-            raise Refusal(self._not_found(leg) if not rows else _ambiguous(leg, rows))
+            raise Refusal(self._why_none(leg, today) if not rows else _ambiguous(leg, rows))
         return _instrument(rows[0])
 
-    def _future(self, leg: Leg, today: date) -> list[dict[str, Any]]:
-        continuous = re.fullmatch(r"(.+?)([12])!", leg.symbol)
-        if continuous is None:
-            return self._select("symbol = ?", leg, leg.symbol)
-        underlying, nth = continuous.groups()
-        coming = "chart_underlying = ? AND expiry >= ? ORDER BY expiry"
-        expiries = self._select(coming, leg, _chart_symbol(underlying), today.isoformat())
-        return expiries[int(nth) - 1 : int(nth)]
+    def named(self, segment: Segment, security_id: str) -> Instrument:
+        """The instrument of that id. Raises Refusal when the list has none."""
+        rows = self._select("segment = ? AND security_id = ?", segment.value, security_id)
+        if not rows:
+            raise Refusal(f"Dhan's list has no instrument {security_id} in {segment} any more.")
+        return _instrument(rows[0])
 
-    def _option(self, leg: Leg, today: date) -> list[dict[str, Any]]:
+    def _shares(self, leg: Leg) -> list[dict[str, Any]]:
+        condition = "exchange = ? AND kind = 'EQUITY' AND chart_symbol = ? ORDER BY rank"
+        rows = self._select(condition, leg.exchange.value, chart_symbol(leg.symbol))
+        return [row for row in rows if row["rank"] == rows[0]["rank"]]
+
+    def _futures(self, leg: Leg, today: date) -> list[dict[str, Any]]:
+        continuous = re.fullmatch(r"(.+?)([1-9])!", leg.symbol)
+        if continuous is None:
+            return self._select("exchange = ? AND kind = 'FUTURE' AND symbol = ?", leg.exchange.value, leg.symbol)
+        underlying, nth = continuous.groups()
+        coming = f"{_CONTRACTS} AND expiry >= ? ORDER BY expiry LIMIT 1 OFFSET {int(nth) - 1}"
+        return self._select(coming, *_contract(leg, underlying), today.isoformat())
+
+    def _options(self, leg: Leg, today: date) -> list[dict[str, Any]]:
         if leg.option is None or leg.option.expiry < today:
             return []
-        expiry = leg.option.expiry.isoformat()
-        rows = self._select("chart_underlying = ? AND expiry = ?", leg, _chart_symbol(leg.symbol), expiry)
-        wanted = leg.option.option_type, leg.option.strike
-        return [row for row in rows if (row["option_type"], Decimal(row["strike"])) == wanted]
+        wanted = leg.option.expiry.isoformat(), strike_text(str(leg.option.strike)), leg.option.option_type.value
+        condition = f"{_CONTRACTS} AND expiry = ? AND strike = ? AND option_type = ?"
+        return self._select(condition, *_contract(leg, leg.symbol), *wanted)
 
-    def _select(self, condition: str, leg: Leg, *values: str) -> list[dict[str, Any]]:
-        query = f"SELECT * FROM instruments WHERE exchange = ? AND kind = ? AND {condition}"  # noqa: S608 - our own text
-        return self._query(query, leg.exchange.value, leg.kind.value, *values)
+    def _select(self, condition: str, *values: str) -> list[dict[str, Any]]:
+        return self._query(f"SELECT * FROM instruments WHERE {condition}", *values)  # noqa: S608 - our own text
 
     def _query(self, query: str, *values: str) -> list[dict[str, Any]]:
         with self._lock:
@@ -159,109 +108,61 @@ class InstrumentList:
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
-    def _not_found(self, leg: Leg) -> str:
-        if leg.kind is not InstrumentKind.EQUITY:
-            return f"No {leg.kind.value.lower()} of {leg.symbol} on {leg.exchange} matches: see its expiry and strike."
-        rows = self._query(
-            "SELECT DISTINCT symbol FROM instruments WHERE exchange = ? AND kind = ?", leg.exchange, leg.kind
+    def _why_none(self, leg: Leg, today: date) -> str:
+        if leg.kind is InstrumentKind.EQUITY:
+            return self._no_such_share(leg)
+        underlying = re.sub(r"[1-9]!$", "", leg.symbol)
+        known = f"SELECT DISTINCT expiry FROM instruments WHERE {_CONTRACTS} AND expiry >= ? ORDER BY expiry LIMIT 4"  # noqa: S608
+        expiries = [row["expiry"] for row in self._query(known, *_contract(leg, underlying), today.isoformat())]
+        if not expiries:
+            return self._no_such_underlying(leg, underlying)
+        what = f"No {leg.kind.value.lower()} of {leg.symbol} on {leg.exchange} matches"
+        if leg.option is None or leg.option.expiry.isoformat() not in expiries:
+            return f"{what}: the next expiries are {', '.join(expiries)}."
+        return f"{what}: the nearest strikes of that day are {self._nearest_strikes(leg)}."
+
+    def _no_such_share(self, leg: Leg) -> str:
+        """The names are compared within their first letter, so that a flood of wrong ones costs little."""
+        first = chart_symbol(leg.symbol)[:1]
+        names = self._query(
+            "SELECT DISTINCT symbol FROM instruments "
+            "WHERE exchange = ? AND kind = 'EQUITY' AND chart_symbol >= ? AND chart_symbol < ?",
+            leg.exchange.value,
+            first,
+            chr(ord(first) + 1),
         )
-        near = difflib.get_close_matches(leg.symbol, [row["symbol"] for row in rows], n=3)
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        hint = _did_you_mean(leg.symbol, [row["symbol"] for row in names])
         return f"{leg.symbol} is not traded on {leg.exchange} as far as Dhan's list goes.{hint}"
+
+    def _no_such_underlying(self, leg: Leg, underlying: str) -> str:
+        query = "SELECT underlying FROM underlyings WHERE exchange = ? AND kind = ? AND underlying IS NOT NULL"
+        names = [row["underlying"] for row in self._query(query, leg.exchange.value, leg.kind.value)]
+        hint = _did_you_mean(underlying, names)
+        return f"No {leg.kind.value.lower()}s of {underlying} on {leg.exchange} are in Dhan's list.{hint}"
+
+    def _nearest_strikes(self, leg: Leg) -> str:
+        if leg.option is None:
+            return "not known"
+        wanted = leg.option.strike
+        condition = f"{_CONTRACTS} AND expiry = ? AND option_type = ?"
+        values = leg.option.expiry.isoformat(), leg.option.option_type.value
+        rows = self._select(condition, *_contract(leg, leg.symbol), *values)
+        strikes = sorted((Decimal(row["strike"]) for row in rows), key=lambda strike: abs(strike - wanted))
+        return ", ".join(f"{strike:f}" for strike in sorted(strikes[:_MOST_HINTS]))
+
+
+def _contract(leg: Leg, underlying: str) -> tuple[str, str, str]:
+    return leg.exchange.value, leg.kind.value, chart_symbol(underlying)
+
+
+def _did_you_mean(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=_MOST_HINTS)
+    return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
 def _ambiguous(leg: Leg, rows: list[dict[str, Any]]) -> str:
     names = ", ".join(sorted(row["symbol"] for row in rows)[:4])
     return f"{leg.symbol} on {leg.exchange} could mean {names}: use the exact symbol."
-
-
-def _chart_symbol(symbol: str) -> str:
-    """TradingView writes `&` and `-` of a ticker as `_`; both spellings are compared in that form."""
-    return symbol.replace("&", "_").replace("-", "_")
-
-
-def _build(source: Path, target: Path) -> Loaded:
-    with closing(sqlite_driver().connect(target)) as connection, source.open(newline="", encoding="utf-8-sig") as text:
-        connection.execute("PRAGMA synchronous=OFF")  # a half-written file is thrown away
-        connection.executescript(_SCHEMA)
-        reader = csv.DictReader(text)
-        missing = set(_COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise BadInstrumentFile(f"Dhan's instrument file lacks the columns {', '.join(sorted(missing))}")
-        counted = _Counted(reader)
-        try:
-            connection.executemany(_INSERT, counted)
-        except sqlite_driver().IntegrityError as error:
-            raise BadInstrumentFile(f"Dhan's instrument file names an instrument twice: {error}") from error
-        if counted.rows < LEAST_ROWS:
-            raise BadInstrumentFile(f"Dhan's instrument file has only {counted.rows} usable rows")
-        connection.executescript(_AFTER_LOADING)
-        connection.commit()
-        return Loaded(counted.rows, counted.skipped)
-
-
-class _Counted:
-    """The file's rows as our columns; other markets, test symbols and unreadable rows are counted as skipped."""
-
-    def __init__(self, rows: Iterator[dict[str, Any]]) -> None:
-        self._source = rows
-        self.rows = 0
-        self.skipped = 0
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        for row in self._source:
-            values = _values(row)
-            if values is None:
-                self.skipped += 1
-            else:
-                self.rows += 1
-                yield values
-
-
-def _values(row: dict[str, str]) -> tuple[Any, ...] | None:
-    segment = _SEGMENTS.get((row["SEM_EXM_EXCH_ID"], row["SEM_SEGMENT"]))
-    kind = _kind(row["SEM_INSTRUMENT_NAME"])
-    symbol = row["SEM_TRADING_SYMBOL"]
-    if segment is None or kind is None or not symbol or "NSETEST" in symbol:
-        return None
-    try:
-        lot, tick = int(float(row["SEM_LOT_UNITS"])), Decimal(row["SEM_TICK_SIZE"]) / 100
-        expiry = None if kind is InstrumentKind.EQUITY else date.fromisoformat(row["SEM_EXPIRY_DATE"][:10]).isoformat()
-        strike = Decimal(row["SEM_STRIKE_PRICE"]) if kind is InstrumentKind.OPTION else None
-        side = OptionType(row["SEM_OPTION_TYPE"]).value if kind is InstrumentKind.OPTION else None
-    except (ValueError, TypeError, ArithmeticError):
-        return None
-    if not 1 <= lot <= MOST_UNITS_IN_A_LOT or tick <= 0:
-        return None
-    contract = _CONTRACT.match(symbol) if kind is not InstrumentKind.EQUITY else None
-    underlying = contract["underlying"] if contract else None
-    return (
-        segment.value,
-        row["SEM_SMST_SECURITY_ID"],
-        row["SEM_EXM_EXCH_ID"],
-        kind.value,
-        symbol,
-        _chart_symbol(symbol),
-        row["SEM_CUSTOM_SYMBOL"] or symbol,
-        _SERIES_FIRST.get(row["SEM_SERIES"], 3),
-        lot,
-        str(tick.normalize()),
-        underlying,
-        _chart_symbol(underlying) if underlying else None,
-        expiry,
-        None if strike is None else str(strike),
-        side,
-        row["SEM_INSTRUMENT_NAME"] in _OF_INDEX,
-        0,
-    )
-
-
-def _kind(name: str) -> InstrumentKind | None:
-    if name == "EQUITY":
-        return InstrumentKind.EQUITY
-    if name.startswith("FUT"):
-        return InstrumentKind.FUTURE
-    return InstrumentKind.OPTION if name.startswith("OPT") else None
 
 
 def _instrument(row: dict[str, Any]) -> Instrument:
@@ -279,5 +180,8 @@ def _instrument(row: dict[str, Any]) -> Instrument:
         expiry=date.fromisoformat(row["expiry"]) if row["expiry"] else None,
         strike=Decimal(row["strike"]) if row["strike"] else None,
         option_type=OptionType(row["option_type"]) if row["option_type"] else None,
+        isin=row["isin"],
+        freezes_at=row["freezes_at"],
+        band=(Decimal(row["lower"]), Decimal(row["upper"])) if row["lower"] else None,
         is_of_index=bool(row["is_of_index"]),
     )

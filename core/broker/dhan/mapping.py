@@ -6,11 +6,13 @@ from types import MappingProxyType
 from typing import Any, assert_never
 
 from core.broker.dhan.client import Reply
+from core.broker.dhan.meanings import meaning_of
 from core.broker.dhan.wire import DhanError, Row, as_row, read_error, text
 from core.broker.port import (
     Accepted,
     BrokerOrder,
     BrokerState,
+    ChangeRequest,
     OrderRequest,
     Outcome,
     PastFill,
@@ -32,7 +34,7 @@ _STATES: Mapping[str, BrokerState] = MappingProxyType(
         "EXPIRED": BrokerState.LAPSED,
     }
 )
-_PRODUCTS: Mapping[str, Product] = MappingProxyType(
+PRODUCTS: Mapping[str, Product] = MappingProxyType(
     {"CNC": Product.DELIVERY, "INTRADAY": Product.INTRADAY, "MARGIN": Product.CARRY_FORWARD}
 )
 _DEAD_TOKEN_CODES = frozenset({"DH-901", "807", "808", "809"})
@@ -62,6 +64,21 @@ def order_body(client_id: str, request: OrderRequest) -> dict[str, Any]:
     return body if request.amo_time is None else {**body, "amoTime": request.amo_time.value}
 
 
+def change_body(client_id: str, request: ChangeRequest) -> dict[str, Any]:
+    """The body of `PUT /orders/{id}`. `quantity` is the order's new total, not what is left of it."""
+    return {
+        "dhanClientId": client_id,
+        "orderId": request.order_id,
+        "orderType": _order_type(request.order_type),
+        "legName": "NA",
+        "quantity": request.quantity,
+        "price": request.price or Decimal(0),
+        "disclosedQuantity": 0,
+        "triggerPrice": request.trigger_price or Decimal(0),
+        "validity": "DAY",
+    }
+
+
 def _order_type(order_type: OrderType) -> str:
     match order_type:
         case OrderType.MARKET:
@@ -89,7 +106,7 @@ def _product(product: Product) -> str:
 
 
 def read_placement(reply: Reply) -> Outcome:
-    """What the answer to `POST /orders` proves. Whatever is not a clear yes or a well-formed no is unknown."""
+    """What the answer to an order call proves. Whatever is not a clear yes or a well-formed no is unknown."""
     if reply.is_success:
         row = as_row(reply.json())
         order_id = text(row, "orderId") if row else ""
@@ -98,7 +115,10 @@ def read_placement(reply: Reply) -> Outcome:
     if error is None or not 400 <= reply.status < 500:
         return _unclear(reply)
     refusal = classify(error)
-    return _unclear(reply) if refusal is None else Refused(refusal=refusal, code=error.code, words=error.words)
+    if refusal is None:
+        return _unclear(reply)
+    advice = str(meaning_of(error.code, error.words))
+    return Refused(refusal=refusal, code=error.code, words=error.words, advice=advice)
 
 
 def classify(error: DhanError) -> Refusal | None:
@@ -113,6 +133,8 @@ def classify(error: DhanError) -> Refusal | None:
         return Refusal.MARKET_CLOSED
     if error.says("markets are offline"):
         return Refusal.MARKET_OFFLINE
+    if error.says("order is in transit"):
+        return Refusal.IN_TRANSIT
     if error.code in _NO_ACCESS_CODES:
         return Refusal.NO_ACCESS
     return Refusal.FINAL if error.code in _FINAL_CODES else None
@@ -137,25 +159,30 @@ def read_order(row: Row) -> BrokerOrder | None:
     try:
         quantity, filled = _units(row["quantity"]), _units(row.get("filledQty") or row.get("filled_qty") or 0)
         average, price = _rupees(row.get("averageTradedPrice")), _rupees(row.get("price"))
+        trigger_price = _rupees(row.get("triggerPrice"))
     except _UNREADABLE:
         return None
     if not status or not text(row, "orderId"):
         return None
+    state, words = _STATES.get(status, BrokerState.OTHER), text(row, "omsErrorDescription")
     return BrokerOrder(
         order_id=text(row, "orderId"),
         correlation_id=text(row, "correlationId"),
-        state=_STATES.get(status, BrokerState.OTHER),
+        state=state,
         status=status,
         side=Side.__members__.get(text(row, "transactionType").upper()),
         segment=text(row, "exchangeSegment"),
         security_id=text(row, "securityId"),
-        product=_PRODUCTS.get(text(row, "productType").upper()),
+        product=PRODUCTS.get(text(row, "productType").upper()),
         quantity=quantity,
         filled_quantity=filled,
         average_price=average,
         price=price,
+        trigger_price=trigger_price,
+        symbol=text(row, "tradingSymbol"),
         is_amo=bool(row.get("afterMarketOrder")),
-        words=text(row, "omsErrorDescription"),
+        words=words,
+        advice=str(meaning_of("", words)) if state is BrokerState.REJECTED else "",
     )
 
 

@@ -1,27 +1,31 @@
 """The stand-in's paths, put together: the API, the login host, the instrument file, and the way backstage."""
 
 from collections.abc import Awaitable, Callable
+from datetime import date
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from core.clock import Clock, to_india
 from core.sandbox.dhan.addresses import Addresses
 from core.sandbox.dhan.backstage import Backstage
+from core.sandbox.dhan.controls import Controls
 from core.sandbox.dhan.errors import Refused, no_such_path, too_many
 from core.sandbox.dhan.exchange import Exchange
 from core.sandbox.dhan.faults import Act, Call, Faults, suffer
-from core.sandbox.dhan.instruments import instrument_file
+from core.sandbox.dhan.instruments import detailed_file, instrument_file
 from core.sandbox.dhan.ledger import Ledger
 from core.sandbox.dhan.limits import Limits
 from core.sandbox.dhan.login import Login
 from core.sandbox.dhan.portfolio import Portfolio
+from core.sandbox.dhan.postback import Postbacks
 from core.sandbox.dhan.signin import SignIn
 from core.sandbox.dhan.store import Store
 from core.sandbox.dhan.trading import Trading
+from core.sandbox.dhan.updates import Updates
 
 LEDGER_FILE = "sandbox-dhan.db"
 CALLBACK = "http://127.0.0.1:8080/auth/callback"
@@ -34,20 +38,26 @@ def build(data_dir: Path, clock: Clock, *, redirect_url: str = CALLBACK) -> Star
     return Starlette(routes=routes(data_dir, clock, redirect_url=redirect_url))
 
 
-def routes(data_dir: Path, clock: Clock, *, redirect_url: str = CALLBACK) -> list[BaseRoute]:
+def routes(
+    data_dir: Path, clock: Clock, *, redirect_url: str = CALLBACK, postback_url: str | None = None
+) -> list[BaseRoute]:
     """Absolute paths, for the root of a bigger application. Opens the ledger in `data_dir`, which must exist."""
     store = Store(data_dir / LEDGER_FILE)
     ledger = Ledger(store)
     login = Login(store, clock)
-    exchange = Exchange(store, ledger)
-    trading = Trading(clock, ledger, exchange)
+    controls = Controls()
+    exchange = Exchange(store, ledger, controls)
+    if postback_url:
+        exchange.listeners.add(Postbacks(postback_url).hear)
+    trading = Trading(clock, ledger, exchange, controls)
     gate = Gate(login, Faults(), Limits(), trading, Addresses(clock))
     return [
         *_trading_routes(gate, trading),
-        *_portfolio_routes(gate, Portfolio(clock, exchange, login)),
+        *_portfolio_routes(gate, Portfolio(clock, exchange, login, controls)),
         *_address_routes(gate),
         *_login_routes(gate, SignIn(login, redirect_url)),
         *_file_routes(gate, clock),
+        WebSocketRoute("/dhan/order-updates", Updates(clock, exchange, login, gate.faults).serve),
         *_backstage_routes(Backstage(trading, gate.faults, gate.limits, login, gate.addresses)),
         *(Route(f"/{root}/{{rest:path}}", _not_found(clock), methods=_ANY) for root in ("dhan", "dhan-login")),
     ]
@@ -114,7 +124,11 @@ def _portfolio_routes(gate: Gate, portfolio: Portfolio) -> list[Route]:
         "positions": (Call.POSITIONS, portfolio.positions),
         "RenewToken": (Call.LOGIN, portfolio.renew_token),
     }
-    return [Route(f"/dhan/v2/{path}", gate.api(*call), methods=["GET"]) for path, call in paths.items()]
+    return [
+        *(Route(f"/dhan/v2/{path}", gate.api(*call), methods=["GET"]) for path, call in paths.items()),
+        Route("/dhan/v2/killswitch", gate.api(Call.KILL_SWITCH, portfolio.kill_switch), methods=["GET", "POST"]),
+        Route("/dhan/v2/edis/inquire/{isin}", gate.api(Call.EDIS, portfolio.edis), methods=["GET"]),
+    ]
 
 
 def _address_routes(gate: Gate) -> list[Route]:
@@ -141,11 +155,17 @@ def _login_routes(gate: Gate, sign_in: SignIn) -> list[Route]:
 
 
 def _file_routes(gate: Gate, clock: Clock) -> list[Route]:
-    async def compact_file(_request: Request) -> Response:
-        return Response(instrument_file(to_india(clock.now()).date()), media_type="text/csv")
+    def serving(make: Callable[[date], bytes]) -> Act:
+        async def answer(_request: Request) -> Response:
+            return Response(make(to_india(clock.now()).date()), media_type="text/csv")
 
-    path = "/dhan/api-data/api-scrip-master.csv"
-    return [Route(path, gate.open(Call.INSTRUMENTS, compact_file), methods=["GET"])]
+        return gate.open(Call.INSTRUMENTS, answer)
+
+    root = "/dhan/api-data/api-scrip-master"
+    return [
+        Route(f"{root}.csv", serving(instrument_file), methods=["GET"]),
+        Route(f"{root}-detailed.csv", serving(detailed_file), methods=["GET"]),
+    ]
 
 
 def _backstage_routes(backstage: Backstage) -> list[Route]:
@@ -160,6 +180,7 @@ def _backstage_routes(backstage: Backstage) -> list[Route]:
         Route(f"{root}/token", backstage.web_token, methods=["POST"]),
         Route(f"{root}/token", backstage.end_token, methods=["DELETE"]),
         Route(f"{root}/duplicates", backstage.set_duplicates, methods=["POST"]),
+        Route(f"{root}/depository", backstage.set_depository, methods=["POST"]),
     ]
 
 

@@ -52,6 +52,14 @@ class Backstage:
         self.trading.refuse_duplicates = bool((await read_json(request))["refuse"])
         return JSONResponse({"refuse": self.trading.refuse_duplicates})
 
+    async def set_depository(self, request: Request) -> Response:
+        """POST {"ddpi": false, "approved": {"INE…": 10}}: whether, and how many, shares may leave the depository."""
+        wish = await read_json(request)
+        controls = self.trading.controls
+        controls.has_ddpi = bool(wish.get("ddpi", True))
+        controls.approved = {isin: int(count) for isin, count in wish.get("approved", {}).items()}
+        return JSONResponse({"ddpi": controls.has_ddpi, "approved": controls.approved})
+
     async def arrange_addresses(self, request: Request) -> Response:
         """POST what is registered, and where the desk's calls shall seem to come from; see `addresses.py`."""
         self.addresses.arrange(await read_json(request))

@@ -6,24 +6,31 @@ goes back, what has happened stays.
 """
 
 import heapq
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from core.clock import to_india
 from core.sandbox.dhan.account import Account
+from core.sandbox.dhan.controls import Controls
 from core.sandbox.dhan.ledger import Ledger
 from core.sandbox.dhan.matching import Step, arrive, first_step, match, reject, security_of
 from core.sandbox.dhan.order import Order, Product, Side, Status, Trade
 from core.sandbox.dhan.store import Store
 
+Hear = Callable[[Order], None]
+
 
 class Exchange:
     """Holds the open orders in memory, in step with the ledger; `take` and `advance` alone change them."""
 
-    def __init__(self, store: Store, ledger: Ledger) -> None:
+    def __init__(self, store: Store, ledger: Ledger, controls: Controls) -> None:
+        self._controls = controls
+        self.listeners = set[Hear]()
         self._store = store
         self._ledger = ledger
+        self._news: list[Order] = []
         self._reload()
 
     def take(self, orders: list[Order]) -> None:
@@ -36,6 +43,8 @@ class Exchange:
                     self._ledger.add(order)
         for order in orders:
             self._keep(Step(order, first_step(order)))
+        self._news += orders
+        self._announce()
 
     def advance(self, now: datetime) -> None:
         """Let everything happen that is due at `now`."""
@@ -48,11 +57,24 @@ class Exchange:
                     if self._due.get(order_id) == at:
                         self._move(self._open[order_id], at)
         except BaseException:
+            self._news.clear()
             self._reload()
             raise
+        self._announce()
+
+    def _announce(self) -> None:
+        """Tell the listeners what has changed, now that it is on the disk."""
+        news, self._news = self._news, []
+        for order in news:
+            for hear in list(self.listeners):
+                hear(order)
 
     def open_order(self, order_id: str) -> Order | None:
         return self._open.get(order_id)
+
+    @property
+    def has_open_orders(self) -> bool:
+        return bool(self._open)
 
     def spendable(self, now: datetime) -> Decimal:
         """Rupees left for new orders."""
@@ -95,6 +117,7 @@ class Exchange:
             self._trade(step, at)
         if step.order != order:
             self._ledger.save(step.order)
+            self._news.append(step.order)
         self._keep(step)
 
     def _check(self, order: Order, at: datetime) -> Step:
@@ -119,7 +142,13 @@ class Exchange:
             others = [other for other in self._open.values() if other.order_id != order.order_id]
             if self.account.sellable(order, others) < order.remaining:
                 return f"RMS:{order.order_id}:You cannot sell more than the quantity you currently hold."
+            if not self._may_leave_the_depository(order):
+                return f"RMS:{order.order_id}:Please Validate Qty from CDSL."
         return None
+
+    def _may_leave_the_depository(self, order: Order) -> bool:
+        approved = self._controls.approved.get(security_of(order).isin, 0)
+        return self._controls.has_ddpi or approved >= order.quantity
 
     def _trade(self, step: Step, at: datetime) -> None:
         trade = Trade(

@@ -33,11 +33,14 @@ class Call(StrEnum):
     HOLDINGS = "holdings"
     POSITIONS = "positions"
     IP = "ip"
+    KILL_SWITCH = "kill_switch"
+    EDIS = "edis"
     SET_IP = "set_ip"
     LOGIN = "login"
     CONSENT = "consent"
     CONSUME = "consume"
     INSTRUMENTS = "instruments"
+    UPDATES = "updates"  # whatever the kind, the socket is hung up on instead of the next update
 
 
 class Kind(StrEnum):

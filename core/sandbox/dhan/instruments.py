@@ -19,6 +19,14 @@ HEADER = (
     "SEM_LOT_UNITS,SEM_CUSTOM_SYMBOL,SEM_EXPIRY_DATE,SEM_STRIKE_PRICE,SEM_OPTION_TYPE,SEM_TICK_SIZE,SEM_EXPIRY_FLAG,"
     "SEM_EXCH_INSTRUMENT_TYPE,SEM_SERIES,SM_SYMBOL_NAME"
 )
+DETAILED_HEADER = (
+    "EXCH_ID,SEGMENT,SECURITY_ID,ISIN,INSTRUMENT,UNDERLYING_SECURITY_ID,UNDERLYING_SYMBOL,SYMBOL_NAME,DISPLAY_NAME,"
+    "INSTRUMENT_TYPE,SERIES,LOT_SIZE,SM_EXPIRY_DATE,STRIKE_PRICE,OPTION_TYPE,TICK_SIZE,EXPIRY_FLAG,BRACKET_FLAG,"
+    "COVER_FLAG,ASM_GSM_FLAG,ASM_GSM_CATEGORY,BUY_SELL_INDICATOR,BUY_CO_MIN_MARGIN_PER,BUY_CO_SL_RANGE_MAX_PERC,"
+    "BUY_CO_SL_RANGE_MIN_PERC,BUY_BO_MIN_MARGIN_PER,BUY_BO_PROFIT_RANGE_MAX_PERC,BUY_BO_PROFIT_RANGE_MIN_PERC,"
+    "MTF_LEVERAGE,SM_UPPER_LIMIT,SM_LOWER_LIMIT,SM_FREEZE_QTY,"
+)
+_UNUSED = ["N", "N", "N", "NA", "A", "0", "0", "0", "0", "0", "0", "0"]
 _PAISE = Decimal(100)
 
 
@@ -36,6 +44,16 @@ def instrument_file(day: date) -> bytes:
     text.write(HEADER + "\n")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows(_line(security) for security in [*_index_rows(), *listed_on(day).values(), _TEST_ROW])
+    return text.getvalue().encode()
+
+
+@lru_cache(maxsize=4)
+def detailed_file(day: date) -> bytes:
+    """The detailed file of that morning: also ISINs, price bands and the quantities at which orders freeze."""
+    text = io.StringIO()
+    text.write(DETAILED_HEADER + "\n")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows(_detailed(security) for security in [*_index_rows(), *listed_on(day).values(), _TEST_ROW])
     return text.getvalue().encode()
 
 
@@ -125,4 +143,35 @@ def _line(security: Security) -> list[str]:
         security.exchange_type,
         security.series,
         security.company,
+    ]
+
+
+def _detailed(security: Security) -> list[str]:
+    is_share = security.segment == "E"
+    band = security.band
+    expiry = security.expiry.isoformat() if security.expiry else ""
+    strike = f"{security.strike:.5f}" if security.strike is not None else "-0.01000" if security.expiry else ""
+    return [
+        security.exchange,
+        security.segment,
+        security.id,
+        security.isin,
+        security.kind,
+        security.id,
+        security.underlying,
+        security.company if is_share else security.symbol,
+        security.display,
+        security.exchange_type,
+        security.series or "NA",
+        f"{security.lot if security.segment == 'D' else 1}.0",
+        expiry,
+        strike,
+        security.option_type or ("XX" if security.expiry else ""),
+        f"{security.tick * _PAISE:.4f}",
+        security.expiry_flag,
+        *_UNUSED,
+        f"{band[1]:.4f}" if band else "0",
+        f"{band[0]:.4f}" if band else "0",
+        str(security.freezes_at),
+        "",
     ]

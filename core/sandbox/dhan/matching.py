@@ -48,6 +48,12 @@ def arrive(order: Order, at: datetime) -> Step:
     security = security_of(order)
     if order.price % security.tick or order.trigger_price % security.tick:
         return Step(reject(order, at, "16283", "EXCH:16283:The order price is not multiple of tick size."))
+    if order.quantity >= security.freezes_at:
+        return Step(reject(order, at, "16197", "EXCH:16197:Quantity is above the freeze limit."))
+    if security.band and not security.has_derivatives and order.price:
+        low, high = security.band
+        if not low <= order.price <= high:
+            return Step(reject(order, at, "16284", "EXCH:16284:The price is beyond the day's price range."))
     if security.segment == "D" and order.quantity % security.lot:
         return Step(reject(order, at, "16328", "EXCH:16328:Quantity is not a multiple of the regular lot."))
     if order.order_type is OrderType.MARKET:

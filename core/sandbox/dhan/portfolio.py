@@ -9,7 +9,8 @@ from starlette.responses import JSONResponse, Response
 
 from core.clock import Clock, to_india
 from core.sandbox.dhan.account import OPENING_BALANCE
-from core.sandbox.dhan.errors import no_holdings
+from core.sandbox.dhan.controls import Controls
+from core.sandbox.dhan.errors import BAD_INPUT, bad_input, no_holdings, order_error
 from core.sandbox.dhan.exchange import Exchange
 from core.sandbox.dhan.login import Login
 from core.sandbox.dhan.wire import holding_json, position_json
@@ -21,6 +22,7 @@ class Portfolio:
     clock: Clock
     exchange: Exchange
     login: Login
+    desk: Controls
 
     async def profile(self, request: Request) -> Response:
         ends = self.login.check(request.headers.get("access-token"))
@@ -29,7 +31,7 @@ class Portfolio:
                 "dhanClientId": PaperAccount.CLIENT_ID,
                 "tokenValidity": f"{to_india(ends):%d/%m/%Y %H:%M}",
                 "activeSegment": "E, D, C, M, ",
-                "ddpi": "Active",
+                "ddpi": "Active" if self.desk.has_ddpi else "Deactive",
                 "mtf": "Deactive",
                 "dataPlan": "Deactive",
                 "dataValidity": "NA",
@@ -62,6 +64,37 @@ class Portfolio:
         now = self._advance()
         positions = self.exchange.account.positions(to_india(now).date())
         return JSONResponse([position_json(position, now) for position in positions])
+
+    async def kill_switch(self, request: Request) -> Response:
+        """GET tells, POST sets. It goes on only when nothing is open (Dhan API v2, Trader's Control)."""
+        if request.method == "POST":
+            wanted = request.query_params.get("killSwitchStatus")
+            if wanted not in ("ACTIVATE", "DEACTIVATE"):
+                raise bad_input(BAD_INPUT)
+            today = to_india(self._advance()).date()
+            is_busy = self.exchange.has_open_orders or any(p.net for p in self.exchange.account.positions(today))
+            if wanted == "ACTIVATE" and is_busy:
+                raise order_error("Kill switch can not be activated with open positions or pending orders")
+            self.desk.is_stopped = wanted == "ACTIVATE"
+            words = f"Kill Switch has been successfully {wanted.lower()}d"
+            return JSONResponse({"dhanClientId": PaperAccount.CLIENT_ID, "killSwitchStatus": words})
+        status = "ACTIVATE" if self.desk.is_stopped else "DEACTIVATE"
+        return JSONResponse({"dhanClientId": PaperAccount.CLIENT_ID, "killSwitchStatus": status})
+
+    async def edis(self, request: Request) -> Response:
+        """How many shares of an ISIN the owner consented to sell."""
+        isin = request.path_params["isin"]
+        approved = self.desk.approved.get(isin, 0)
+        return JSONResponse(
+            {
+                "clientId": PaperAccount.CLIENT_ID,
+                "isin": isin,
+                "totalQty": approved,
+                "aprvdQty": approved,
+                "status": "SUCCESS",
+                "remarks": "eDIS transaction done successfully" if approved else "NA",
+            }
+        )
 
     async def renew_token(self, request: Request) -> Response:
         return JSONResponse(self.login.renew(request.headers["access-token"]))

@@ -42,6 +42,23 @@ class Security:
         return f"{self.exchange}_{'EQ' if self.segment == 'E' else 'FNO'}"
 
     @property
+    def isin(self) -> str:
+        """A made-up code of the right shape; derivatives have none."""
+        return f"INE{int(self.id) % 10**6:06d}A01" if self.segment == "E" else "NA"
+
+    @property
+    def band(self) -> tuple[Decimal, Decimal] | None:
+        """The day's price band of a share; derivatives have none here. Fixed only for shares without derivatives."""
+        if self.segment != "E":
+            return None
+        return to_tick(self.price * Decimal("0.8"), self.tick), to_tick(self.price * Decimal("1.2"), self.tick)
+
+    @property
+    def freezes_at(self) -> int:
+        """Units at which the exchange freezes an order: one more than a whole number of lots."""
+        return self.lot * 27 + 1 if self.segment == "D" else 500_001
+
+    @property
     def market(self) -> Market:
         if self.segment == "D":
             return Market.DERIVATIVES

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from core.clock import Clock, to_india
+from core.sandbox.dhan.controls import Controls
 from core.sandbox.dhan.errors import BAD_INPUT, CLOSED, IN_TRANSIT, NO_AMO_NOW, NOT_FOUND, bad_input, order_error
 from core.sandbox.dhan.exchange import Exchange
 from core.sandbox.dhan.faults import Fault, Kind
@@ -30,11 +31,14 @@ class Trading:
     clock: Clock
     ledger: Ledger
     exchange: Exchange
+    controls: Controls
     refuse_duplicates: bool = False
     placements: int = 0
 
     async def place(self, request: Request) -> Response:
         ticket = read_ticket(read_object(await request.body()), PaperAccount.CLIENT_ID)
+        if self.controls.is_stopped:
+            raise order_error("Trading is blocked for the day by the kill switch")
         now = self.clock.now()
         _check_hours(ticket, now)
         if self.refuse_duplicates and self.ledger.by_correlation(ticket.correlation_id, to_india(now).date()):

@@ -112,7 +112,7 @@ def holding_json(holding: Position, today: date) -> dict[str, Any]:
         "exchange": "ALL",
         "tradingSymbol": security.symbol,
         "securityId": holding.security_id,
-        "isin": "NA",
+        "isin": security.isin,
         "totalQty": holding.net,
         "dpQty": holding.net,
         "t1Qty": 0,

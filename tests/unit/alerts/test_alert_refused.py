@@ -186,8 +186,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a future with an expiry": (message(FUTURE | {"expiry_date": "2026-12-29"}), "expiry_date is '2026-12-29'"),
     # products
     "no product": (leg(productType=Gone), "productType is missing; it must be I, C or M"),
-    "shares on margin": (leg(productType="M"), "margin trading funding"),
-    "shares NRML": (leg(productType="NRML"), "margin trading funding"),
     "an option for delivery": (option(productType="C"), "only shares can be delivered"),
     # time
     "epoch seconds": (message(SHARE, timenow=1764043260), "timenow is 1764043260; it must be a time such as"),

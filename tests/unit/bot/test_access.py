@@ -9,8 +9,10 @@ from telegram.ext import ApplicationHandlerStop
 
 from bot.access import Context, Gate
 from bot.commands import BY_NAME, COMMANDS, Purpose, may
+from bot.handlers.account import AccountCommands
 from bot.handlers.desk import DeskCommands
 from bot.handlers.market import MarketCommands
+from bot.handlers.orders import OrderCommands
 from bot.handlers.sign_in import SignInCommands
 from core.settings import Role
 
@@ -116,11 +118,12 @@ def test_a_role_may_do_what_lesser_roles_may() -> None:
     assert allowed == {(role, least) for place, role in enumerate(ladder) for least in ladder[: place + 1]}
 
 
+HANDLERS = (DeskCommands, MarketCommands, SignInCommands, OrderCommands, AccountCommands)
+
+
 def test_every_command_has_a_handler_and_telegram_takes_its_name() -> None:
     for command in COMMANDS:
-        assert any(
-            callable(getattr(owner, command.name, None)) for owner in (DeskCommands, MarketCommands, SignInCommands)
-        )
+        assert sum(callable(getattr(handler, command.name, None)) for handler in HANDLERS) == 1
         assert command.name.isidentifier()
         assert command.name == command.name.lower()
         assert len(command.name) <= 32

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.callback_data import CardTap, Verb, pack, unpack
-from bot.keyboards import card_buttons, confirm_send_again
+from bot.keyboards import card_buttons, confirm_cancel_working, confirm_send_again
 from core.domain.order import Mode, OrderState
 from core.domain.ways import Alternative
 from core.reports import AlertReport, Offers
@@ -22,6 +22,8 @@ BUTTONS = {
     OrderState.AWAITING_APPROVAL: [Verb.APPROVE, Verb.CANCEL, Verb.SNOOZE],
     OrderState.QUEUED: [Verb.CANCEL],
     OrderState.NEEDS_OPERATOR: [Verb.ASK_SEND_AGAIN, Verb.DROP],
+    OrderState.WORKING: [Verb.ASK_CANCEL_WORKING],
+    OrderState.PART_FILLED: [Verb.ASK_CANCEL_WORKING],
 }
 
 
@@ -57,6 +59,11 @@ def test_a_copy_that_waits_can_be_executed_from_the_first_card() -> None:
 
 def test_a_button_carries_the_version_that_the_card_shows() -> None:
     assert {(tap.nonce, tap.version) for tap in taps(report(order(), card_version=17))} == {(NONCE, 17)}
+
+
+def test_cancelling_at_dhan_takes_a_second_step_that_can_be_taken_back() -> None:
+    [row] = confirm_cancel_working(NONCE, 3).inline_keyboard
+    assert [button.callback_data for button in row] == [f"undo:{NONCE}:3", f"back:{NONCE}:3"]
 
 
 def test_sending_again_takes_a_second_step_that_can_be_taken_back() -> None:

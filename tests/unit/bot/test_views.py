@@ -167,7 +167,7 @@ def test_copies_that_wait_are_told(count: int, words: str) -> None:
 def test_every_message_has_words_and_names_its_order(kind: Notice) -> None:
     text = read_as_telegram_does(views.ring(message(kind), PAPER))
     assert text.startswith("PAPER · ")
-    if kind not in (Notice.DESK_STARTED, Notice.HELD, Notice.BLIND):
+    if kind not in (Notice.DESK_STARTED, Notice.HELD, Notice.MORNING, Notice.BLIND):
         assert "BUY 10 M&M · 41.1" in text
 
 
@@ -268,3 +268,22 @@ def test_the_queue_shows_the_way_of_each_order() -> None:
 def test_help_and_welcome_are_good_messages(role: Role) -> None:
     read_as_telegram_does(views.help_text(role))
     read_as_telegram_does(views.welcome(PAPER))
+
+
+def test_the_morning_report_counts_and_names_what_became_of_each_order() -> None:
+    rows = [
+        {"order": "41.1", "side": "BUY", "quantity": 10, "symbol": "M&M", "state": "filled", "filled": 10},
+        {"order": "42.1", "side": "SELL", "quantity": 5, "symbol": "TCS", "state": "rejected", "filled": 0},
+    ]
+    facts = [rows[0] | {"average": "1412.50", "words": ""}, rows[1] | {"average": None, "words": "No <money>."}]
+    told = views.ring(replace(message(Notice.MORNING), payload={"orders": facts, "more": 2}), PAPER)
+    assert told.splitlines()[1:] == [
+        "🟢 Filled 1 · 🔴 Rejected 1",
+        "",
+        "<b>BUY 10 M&amp;M</b> · 41.1",
+        "🟢 Filled 10 at ₹1,412.50",
+        "<b>SELL 5 TCS</b> · 42.1",
+        "🔴 Rejected",
+        "<i>No &lt;money&gt;.</i>",
+        "… and 2 more: /orders",
+    ]

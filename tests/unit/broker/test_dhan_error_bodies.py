@@ -69,7 +69,9 @@ def test_what_is_no_error_body_of_dhan_states_no_error(body: Any) -> None:
     ],
 )
 def test_a_well_formed_no_is_a_refusal_of_its_kind(code: str, words: str, status: int, refusal: Refusal) -> None:
-    assert dhan_says(code, words, status) == Refused(refusal=refusal, code=code, words=words)
+    outcome = dhan_says(code, words, status)
+    assert isinstance(outcome, Refused)
+    assert (outcome.refusal, outcome.code, outcome.words) == (refusal, code, words)
 
 
 @pytest.mark.parametrize("code", ["807", "808", "809"])
@@ -123,6 +125,7 @@ def test_evidence_of_an_unreadable_answer_is_kept_short() -> None:
 def test_every_kind_of_refusal_is_reached_by_some_answer() -> None:
     answers = [("DH-901", ""), ("DH-902", ""), ("DH-904", ""), ("DH-905", "Invalid IP"), ("DH-907", "")]
     answers += [("DH-906", "Market is Closed!"), ("DH-906", "Markets are Offline or Blocked")]
+    answers += [("DH-906", "Order is in Transit state")]
     assert {classify(DhanError(*answer)) for answer in answers} == set(Refusal)
 
 

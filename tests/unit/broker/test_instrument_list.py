@@ -12,7 +12,7 @@ from core.broker.dhan.instruments import BadInstrumentFile, InstrumentList, Load
 from core.domain.alert import Exchange, InstrumentKind, Leg, OptionContract, OptionType, OrderType, Product, Side
 from core.domain.instrument import Instrument, Segment, SegmentClass
 from core.errors import Refusal, Unavailable
-from core.sandbox.dhan.instruments import HEADER, instrument_file
+from core.sandbox.dhan.instruments import DETAILED_HEADER, HEADER, detailed_file, instrument_file
 
 TODAY = date(2026, 11, 25)
 FUTURE, OPTION = InstrumentKind.FUTURE, InstrumentKind.OPTION
@@ -254,7 +254,7 @@ def test_an_option_is_one_strike_one_side_one_day(shelf: Shelf) -> None:
 def test_an_option_of_a_past_day_or_an_unlisted_strike_is_refused(shelf: Shelf) -> None:
     shelf.load(option("NIFTY", "2026-11-24", "26000", "CE", "1"), option("NIFTY", "2026-12-01", "26000", "CE", "2"))
     for strike, expiry in (("26000", "2026-11-24"), ("25975", "2026-12-01"), ("26000", "2026-12-02")):
-        with pytest.raises(Refusal, match="see its expiry and strike"):
+        with pytest.raises(Refusal, match="No option of NIFTY on NSE matches"):
             shelf.call("NIFTY", strike, expiry)
 
 
@@ -283,6 +283,89 @@ def test_the_stand_ins_file_is_read_whole(shelf: Shelf) -> None:
     assert loaded.rows + loaded.skipped == content.count(b"\n") - 1
     assert loaded.skipped == 6  # five indices and a test symbol
     assert shelf.find("RELIANCE").security_id == "2885"
+
+
+def detailed(**changes: str) -> str:
+    """A row of the detailed file: a NIFTY option, changed as named."""
+    row = dict.fromkeys(DETAILED_HEADER.split(","), "NA") | {
+        "EXCH_ID": "NSE",
+        "SEGMENT": "D",
+        "SECURITY_ID": "35084",
+        "INSTRUMENT": "OPTIDX",
+        "UNDERLYING_SYMBOL": "NIFTY",
+        "SYMBOL_NAME": "NIFTY-Dec2026-26000-CE",
+        "DISPLAY_NAME": "NIFTY 01 DEC 26000 CALL",
+        "LOT_SIZE": "65.0",
+        "SM_EXPIRY_DATE": "2026-12-01",
+        "STRIKE_PRICE": "26000.00000",
+        "OPTION_TYPE": "CE",
+        "TICK_SIZE": "5.0000",
+        "SM_UPPER_LIMIT": "420.1000",
+        "SM_LOWER_LIMIT": "0.0500",
+        "SM_FREEZE_QTY": "1756",
+        "": "",
+    }
+    return ",".join((row | changes).values())
+
+
+SHARE_DETAILS = {
+    "SEGMENT": "E",
+    "SECURITY_ID": "2885",
+    "ISIN": "INE002A01018",
+    "INSTRUMENT": "EQUITY",
+    "UNDERLYING_SYMBOL": "RELIANCE",
+    "SYMBOL_NAME": "RELIANCE INDUSTRIES LTD",
+    "SERIES": "EQ",
+    "LOT_SIZE": "1.0",
+    "TICK_SIZE": "10.0000",
+}
+MORE = [detailed(SECURITY_ID=str(number), UNDERLYING_SYMBOL=f"F{number}") for number in range(20)]
+
+
+def test_the_detailed_file_says_band_freeze_quantity_and_isin(shelf: Shelf) -> None:
+    shelf.load(detailed(), detailed(**SHARE_DETAILS), header=DETAILED_HEADER, fillers=MORE)
+    option = shelf.call("NIFTY", "26000", "2026-12-01")
+    assert (option.security_id, option.freezes_at, option.most_units) == ("35084", 1756, 1755)
+    assert option.band == (Decimal("0.05"), Decimal("420.1"))
+    share = shelf.find("RELIANCE")
+    assert (share.symbol, share.isin, share.tick) == ("RELIANCE", "INE002A01018", Decimal("0.1"))
+
+
+def test_an_instrument_is_known_by_its_id_too(shelf: Shelf) -> None:
+    shelf.load(share("RELIANCE", "2885"))
+    assert shelf.listed.named(Segment.NSE_EQ, "2885").symbol == "RELIANCE"
+    with pytest.raises(Refusal):
+        shelf.listed.named(Segment.BSE_EQ, "2885")
+
+
+def test_a_wrong_day_or_strike_is_refused_with_those_that_exist(shelf: Shelf) -> None:
+    strikes = [option("NIFTY", "2026-12-01", str(25000 + 50 * n), "CE", str(n)) for n in range(9)]
+    shelf.load(*strikes, option("NIFTY", "2026-12-08", "26000", "CE", "90"))
+    with pytest.raises(Refusal, match=r"the next expiries are 2026-12-01, 2026-12-08\.$"):
+        shelf.call("NIFTY", "25000", "2026-12-02")
+    with pytest.raises(Refusal, match=r"the nearest strikes of that day are 25050, 25100, 25150\.$"):
+        shelf.call("NIFTY", "25110", "2026-12-01")
+
+
+def test_an_unknown_underlying_is_refused_with_the_nearest_names(shelf: Shelf) -> None:
+    shelf.load(future("BANKNIFTY", "2026-12-29", "60"))
+    with pytest.raises(Refusal, match=r"No futures of BNKNIFTY .* Did you mean BANKNIFTY"):
+        shelf.find("BNKNIFTY1!", FUTURE)
+
+
+def test_weekly_options_that_share_a_symbol_are_told_apart_by_their_day(shelf: Shelf) -> None:
+    symbol = {"SYMBOL_NAME": "NIFTY-Dec2026-26000-CE"}
+    week = detailed(SECURITY_ID="35085", SM_EXPIRY_DATE="2026-12-08", **symbol)
+    shelf.load(detailed(), week, header=DETAILED_HEADER, fillers=MORE)
+    assert shelf.call("NIFTY", "26000", "2026-12-08").security_id == "35085"
+
+
+def test_the_stand_ins_detailed_file_names_the_same_instruments(shelf: Shelf) -> None:
+    compact = shelf.load_bytes(instrument_file(TODAY))
+    assert shelf.load_bytes(detailed_file(TODAY)) == compact
+    found = shelf.find("RELIANCE")
+    assert (found.security_id, found.segment_class) == ("2885", SegmentClass.CASH_WITH_DERIVATIVES)
+    assert found.band is not None
 
 
 def test_a_file_of_real_size_loads_to_the_last_row(shelf: Shelf) -> None:

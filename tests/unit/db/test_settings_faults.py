@@ -58,7 +58,7 @@ def test_live_mode_needs_its_account_bot_and_operators_and_names_all_that_is_mis
 @pytest.mark.parametrize("name", ["DHAN_API_URL", "DHAN_AUTH_URL", "DHAN_INSTRUMENTS_URL"])
 def test_live_mode_sends_no_secret_in_clear_text(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     [fault] = faults(monkeypatch, **LIVE, **{name: "http://api.dhan.co/v2"})
-    assert fault == f"{name}: an address outside this machine must begin with https://"
+    assert fault == f"{name}: an address outside this machine must begin with https:// or wss://"
 
 
 def test_live_mode_with_all_it_needs_speaks_to_the_real_dhan(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.broker.dhan.account import DhanAccount
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import DhanClient
 from core.clock import SystemClock
@@ -14,6 +15,7 @@ from core.db import attempts, leases, orders
 from core.db.attempts import Attempt
 from core.db.engine import Database
 from core.domain.order import Order
+from core.engine.changer import Changer
 from core.engine.dispatch import Dispatcher
 from core.engine.limiter import Limiter, Window
 from core.engine.reconcile import Reconciler
@@ -33,6 +35,7 @@ class Floor:
     session: Session
     broker: Dhan
     dispatcher: Dispatcher
+    changer: Changer
     epoch: int
 
     @property
@@ -63,6 +66,7 @@ class Floor:
         usual = {
             "database": self.database,
             "broker": self.broker,
+            "account": DhanAccount(self.broker),
             "session": self.session,
             "calendar": CALENDAR,
             "clock": self.clock,
@@ -75,6 +79,12 @@ class Floor:
         self.keep_lease()
         async with asyncio.TaskGroup() as tasks:
             await self.dispatcher.send_due(tasks, asyncio.Event(), self.epoch)
+
+    async def send_changes(self) -> None:
+        """Send the changes that are due now, to their end."""
+        self.keep_lease()
+        async with asyncio.TaskGroup() as tasks:
+            await self.changer.send_due(tasks, self.epoch)
 
     async def sent(self, **values: Any) -> Order:
         order = self.order(**values)
@@ -107,17 +117,20 @@ async def opened(database: Database, dhan: PaperDhan, folder: Path) -> AsyncGene
     settings = settings_for(dhan, folder)
     session = Session(database, client, settings, dhan.clock)
     broker = Dhan(client, url=settings.dhan_api, client_id=settings.client_id, token=session.token)
+    limiter = Limiter([Window(1_000, 1)])
     dispatcher = Dispatcher(
         database=database,
         broker=broker,
+        account=DhanAccount(broker),
         session=session,
         calendar=CALENDAR,
         clock=dhan.clock,
-        limiter=Limiter([Window(1_000, 1)]),
+        limiter=limiter,
     )
+    changer = Changer(database=database, broker=broker, session=session, clock=dhan.clock, limiter=limiter)
     with database.transaction() as connection:
         at = SystemClock().now()
         epoch = leases.acquire(connection, holder="this desk", nudge_port=1, at=at)
     assert epoch is not None
-    yield Floor(database, dhan, client, session, broker, dispatcher, epoch)
+    yield Floor(database, dhan, client, session, broker, dispatcher, changer, epoch)
     await client.close()

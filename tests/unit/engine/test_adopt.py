@@ -13,7 +13,7 @@ from core import controls, journal
 from core.broker.port import BrokerState
 from core.controls import Hold
 from core.db import attempts
-from core.domain.alert import Product, Side
+from core.domain.alert import OrderType, Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import MOVES, OrderState
@@ -138,7 +138,26 @@ def test_a_finished_order_is_never_followed_elsewhere(connection: Connection) ->
 def test_a_market_order_that_rests_as_a_protected_limit_says_at_what_price(connection: Connection) -> None:
     order = at_broker(connection)
     resting = follow(connection, order, report(order, BrokerState.WORKING, price=Decimal("1419.60")), MOMENT)
+    assert resting.reason.startswith(
+        "Not filled: Dhan protects market orders and keeps this one as a limit at ₹1,419.60."
+    )
+
+
+def test_a_limit_order_that_rests_is_not_called_a_market_order(connection: Connection) -> None:
+    order = at_broker(connection, order_type=OrderType.LIMIT, price=Decimal("1419.60"))
+    resting = follow(connection, order, report(order, BrokerState.WORKING, price=Decimal("1419.60")), MOMENT)
     assert resting.reason == "Dhan says WORKING, resting at ₹1,419.60."
+
+
+def test_a_late_rejection_is_told_in_dhans_words_and_in_ours(connection: Connection) -> None:
+    order = at_broker(connection)
+    words = {"words": "RMS:1:You have insufficient funds.", "advice": "There is not enough money. Add funds."}
+    rejected = follow(connection, order, report(order, BrokerState.REJECTED, **words), MOMENT)
+    assert rejected.reason == (
+        "Rejected after it was placed. There is not enough money. Add funds. "
+        "Dhan said: RMS:1:You have insufficient funds."
+    )
+    assert rings(connection) == [Notice.REJECTED]
 
 
 def test_more_filled_than_ordered_is_an_alarm(connection: Connection) -> None:

@@ -13,14 +13,14 @@ from core import controls, journal
 from core.broker.dhan.instruments import InstrumentList
 from core.db import alerts, orders
 from core.db.alerts import StoredAlert
-from core.domain.alert import AlertState, Product
+from core.domain.alert import AlertState, OrderType, Product
 from core.domain.order import Mode, Order, OrderState
 from core.engine.decide import AT_ONCE, Decider
 from core.engine.plan import ANSWER_WITHIN
 from core.engine.timers import expire_overdue
 from core.errors import Unavailable
 from core.notifications import due_cards
-from core.sandbox.dhan.instruments import instrument_file
+from core.sandbox.dhan.instruments import detailed_file
 from tests.builders import an_alert, an_order
 from tests.integration.paper_dhan import india
 from tests.unit.alerts.alert_samples import FUTURE, SHARE, body
@@ -36,7 +36,7 @@ LIMIT = SHARE | {"orderType": "LMT", "price": "1412.50"}
 @pytest.fixture(scope="module")
 def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstrumentList]:
     folder = tmp_path_factory.mktemp("list")
-    (folder / "list.csv").write_bytes(instrument_file(NOON.date()))
+    (folder / "list.csv").write_bytes(detailed_file(NOON.date()))
     listed = InstrumentList(folder / "instruments.db")
     listed.load(folder / "list.csv")
     yield listed
@@ -188,7 +188,7 @@ def test_by_policy_an_order_of_the_weekend_waits_for_the_open(desk: Deciding) ->
     assert (order.release_at, order.as_amo) == (india("2026-11-30 09:15"), False)
 
 
-@pytest.mark.parametrize("product", ["I", "C"])
+@pytest.mark.parametrize("product", ["I", "C", "M"])
 def test_shares_are_always_taken_for_delivery(desk: Deciding, product: str) -> None:
     assert desk.order(SHARE | {"productType": product}).product is Product.DELIVERY
 
@@ -209,12 +209,27 @@ def test_shares_with_and_without_derivatives_close_at_their_own_times(desk: Deci
     assert desk.order(SHARE | {"symbol": "IRCON"}, at=late).mode is Mode.IMMEDIATE
 
 
-def test_a_price_off_its_tick_is_refused_with_prices_that_would_do(desk: Deciding) -> None:
-    alert, placed = desk.decide(LIMIT | {"price": "1412.55"})
+def test_a_price_off_its_tick_is_rounded_and_the_card_says_so(desk: Deciding) -> None:
+    alert, [order] = desk.decide(LIMIT | {"price": "1412.55"})
+    assert order.price == Decimal("1412.5")
+    assert "The limit 1412.55 is off the tick of 0.1: 1412.5 is used." in alert.reason
+
+
+def test_what_no_exchange_would_take_is_refused_with_the_leg(desk: Deciding) -> None:
+    alert, placed = desk.decide(SHARE | {"symbol": "IRCON", "orderType": "LMT", "price": "99999"})
     assert (alert.state, placed) == (AlertState.REFUSED, [])
-    assert alert.reason == (
-        "BUY 10 RELIANCE: The price 1412.55 of RELIANCE is off its tick of 0.1: 1412.50 or 1412.60 would do."
-    )
+    assert alert.reason.startswith("BUY 10 IRCON: 99999 lies outside the day's range of IRCON")
+
+
+def test_above_the_freeze_quantity_a_leg_becomes_several_orders(desk: Deciding) -> None:
+    alert, placed = desk.decide(FUTURE | {"quantity": "60"}, SHARE | {"sort_order": "2"})
+    assert [(order.position, order.quantity) for order in placed] == [(1, 1755), (2, 1755), (3, 390), (4, 10)]
+    assert "go as 3 orders" in alert.reason
+
+
+def test_by_setting_shares_go_as_they_were_sent(desk: Deciding) -> None:
+    desk.policies(equity_product="as_sent")
+    assert desk.order(SHARE | {"productType": "I"}).product is Product.INTRADAY
 
 
 def test_a_price_on_its_tick_is_kept_exactly(desk: Deciding) -> None:
@@ -240,10 +255,11 @@ def test_legs_become_orders_in_their_sort_order(desk: Deciding) -> None:
     assert [(order.position, order.symbol) for order in placed] == [(1, "RELIANCE"), (2, "TCS")]
 
 
-def test_a_stop_without_a_limit_price_is_refused_with_the_way_out(desk: Deciding) -> None:
-    alert, _ = desk.decide(SHARE | {"orderType": "SL-M", "triggerPrice": "1410.0"})
-    assert alert.state is AlertState.REFUSED
-    assert "Send a stop with a limit price" in alert.reason
+def test_a_stop_without_a_limit_price_gets_a_protecting_one(desk: Deciding) -> None:
+    alert, [order] = desk.decide(SHARE | {"orderType": "SL-M", "triggerPrice": "1500.0"})
+    assert (order.order_type, order.trigger_price) == (OrderType.STOP_LIMIT, Decimal(1500))
+    assert order.price == Decimal("1507.5")
+    assert "Sent as a stop with the limit 1507.5" in alert.reason
 
 
 def fired(seconds: float) -> dict[str, Any]:

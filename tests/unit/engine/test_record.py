@@ -69,8 +69,9 @@ def test_an_unclear_answer_is_a_doubt_that_is_looked_up_a_second_later(connectio
     assert "ReadTimeout" in order.reason
 
 
-def test_a_final_no_rejects_the_order_in_dhans_words(connection: Connection) -> None:
-    claim, order = after(connection, refused(Refusal.FINAL, "DH-906", "Quantity exceeds freeze"))
+@pytest.mark.parametrize("refusal", [Refusal.FINAL, Refusal.IN_TRANSIT])
+def test_a_final_no_rejects_the_order_in_dhans_words(connection: Connection, refusal: Refusal) -> None:
+    claim, order = after(connection, refused(refusal, "DH-906", "Quantity exceeds freeze"))
     assert order.state is OrderState.REJECTED
     attempt = attempts.get(connection, claim.attempt_id)
     assert (attempt.state, attempt.code, attempt.words) == (AttemptState.REFUSED, "DH-906", "Quantity exceeds freeze")

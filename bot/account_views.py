@@ -1,0 +1,87 @@
+"""The account as the operator reads it. Every text from outside is escaped here."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from html import escape
+
+from bot.views import fit, rupees
+from core.broker.account import Fill, Funds, Holding, Position
+from core.exits import Plan
+
+
+def funds(found: Funds) -> str:
+    return "\n".join(
+        [
+            "<b>Funds</b>",
+            "",
+            f"Available {rupees(found.available)}",
+            f"Used {rupees(found.used)}",
+            f"At the start of the day {rupees(found.opening)}",
+            f"Collateral {rupees(found.collateral)}",
+            f"From sold deliveries {rupees(found.receivable)}",
+            f"Can be withdrawn {rupees(found.withdrawable)}",
+        ]
+    )
+
+
+def positions(found: Sequence[Position]) -> str:
+    if not found:
+        return "No positions today."
+    lines = ["<b>Positions</b>", ""]
+    for position in sorted(found, key=lambda p: p.net == 0):
+        what = f"<b>{position.net:+d} {escape(position.symbol)}</b>" if position.net else escape(position.symbol)
+        detail = f"at {rupees(position.average)} · " if position.net else "closed · "
+        lines += [what, f"{detail}{escape(position.product_name.lower())} · {gain(_result(position))}"]
+    return fit("\n".join(lines))
+
+
+def holdings(found: Sequence[Holding]) -> str:
+    if not found:
+        return "No holdings."
+    lines = ["<b>Holdings</b>", ""]
+    for holding in found:
+        locked = f", {holding.sellable} can be sold" if holding.sellable != holding.total else ""
+        lines.append(f"<b>{holding.total} {escape(holding.symbol)}</b> at {rupees(holding.average)}{locked}")
+    return fit("\n".join(lines))
+
+
+def pnl(found: Sequence[Position]) -> str:
+    realised = sum((position.realised for position in found), Decimal(0))
+    unrealised = sum((position.unrealised for position in found), Decimal(0))
+    lines = [
+        f"<b>Today {gain(realised + unrealised)}</b>",
+        "",
+        f"Realised {gain(realised)}",
+        f"Unrealised {gain(unrealised)}",
+    ]
+    lines += [f"{escape(position.symbol)} {gain(_result(position))}" for position in found]
+    return fit("\n".join([*lines, "", "As Dhan counts it, before charges."]))
+
+
+def trades(found: Sequence[Fill]) -> str:
+    if not found:
+        return "No trades today."
+    lines = ["<b>Trades of today</b>", ""]
+    for fill in found:
+        side = fill.side or "?"
+        lines.append(f"{escape(fill.at[-8:])} {side} {fill.quantity} {escape(fill.symbol)} at {rupees(fill.price)}")
+    return fit("\n".join(lines))
+
+
+def flatten(plan: Plan) -> str:
+    """Names and sizes of what a yes would exit, and what it cannot."""
+    lines = ["<b>Exit at the market</b>", ""] if plan.exits else []
+    for exit_ in plan.exits:
+        product = exit_.product.replace("_", " ").lower()
+        lines.append(f"<b>{exit_.side} {exit_.quantity} {escape(exit_.instrument.symbol)}</b> · {product}")
+    if plan.left:
+        lines += ["", "Not from here, close it in Dhan's app:", *(escape(words) for words in plan.left)]
+    return fit("\n".join(lines)) or "No open positions."
+
+
+def gain(amount: Decimal) -> str:
+    return f"{'+' if amount > 0 else '−' if amount < 0 else ''}₹{abs(amount):,.2f}"
+
+
+def _result(position: Position) -> Decimal:
+    return position.realised + position.unrealised

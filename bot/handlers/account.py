@@ -1,0 +1,125 @@
+"""The account: looking at it, exiting positions, and Dhan's own kill switch."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from html import escape
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from telegram import InlineKeyboardMarkup, Message
+
+from bot import account_views, keyboards
+from core import journal, questions
+from core.broker.account import Account
+from core.clock import Clock
+from core.db.engine import Database
+from core.domain.question import Question
+from core.domain.sessions import Calendar
+from core.engine.desk import Desk
+from core.errors import BrokerUnavailable, Refusal, SignInNeeded
+from core.exits import Find, Plan, plan_exits, write_exits
+from core.settings import Role
+
+T = TypeVar("T")
+_KILLED = "Dhan's kill switch is on: Dhan takes no orders of this account today."
+_NOT_KILLED = "Dhan's kill switch is off. On, it blocks all trading of the account for the day, at Dhan itself."
+
+
+class AccountCommands:
+    """One method per command, named after it."""
+
+    def __init__(
+        self, *, account: Account, database: Database, desk: Desk, clock: Clock, calendar: Calendar, find: Find
+    ) -> None:
+        self._account = account
+        self._database = database
+        self._desk = desk
+        self._clock = clock
+        self._calendar = calendar
+        self._find = find
+
+    async def funds(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        await self._show(message, lambda: _shown(self._account.funds(), account_views.funds))
+
+    async def positions(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        await self._show(message, lambda: _shown(self._account.positions(), account_views.positions))
+
+    async def holdings(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        await self._show(message, lambda: _shown(self._account.holdings(), account_views.holdings))
+
+    async def pnl(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        await self._show(message, lambda: _shown(self._account.positions(), account_views.pnl))
+
+    async def trades(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        await self._show(message, lambda: _shown(self._account.fills(), account_views.trades))
+
+    async def flatten(self, message: Message, arguments: list[str], _role: Role) -> None:
+        """List what would be exited, and ask."""
+        symbol = " ".join(arguments).upper() or None
+
+        async def ask() -> tuple[str, InlineKeyboardMarkup | None]:
+            plan = plan_exits(await self._account.positions(), self._find, symbol)
+            shown = account_views.flatten(plan)
+            if not plan.exits:
+                return shown, None
+            payload = {"symbol": symbol, "exits": [exit_.facts for exit_ in plan.exits]}
+            many = len(plan.exits)
+            words = f"Yes, exit all {many}" if many > 1 else "Yes, exit it"
+            return shown, keyboards.confirm(await self._ask(message, Question.FLATTEN, payload), words)
+
+        await self._show(message, ask)
+
+    async def exit_positions(self, payload: Mapping[str, Any], user_id: int) -> str:
+        """The tap below /flatten. Raises Refusal when the positions are no longer those that were confirmed."""
+        try:
+            plan = plan_exits(await self._account.positions(), self._find, payload["symbol"])
+        except SignInNeeded as trouble:
+            raise Refusal(str(trouble)) from trouble
+        if [exit_.facts for exit_ in plan.exits] != payload["exits"]:
+            raise Refusal("The positions have changed since you asked: look again.")
+        alerts = await self._database.write(lambda connection: self._write(connection, plan, user_id))
+        self._desk.nudge()
+        return f"Exiting, as {', '.join(str(number) for number in alerts)}"
+
+    async def killswitch(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        """Say how Dhan's own switch stands, and offer the other way."""
+
+        async def ask() -> tuple[str, InlineKeyboardMarkup | None]:
+            is_on = await self._account.is_stopped()
+            question = await self._ask(message, Question.KILL_SWITCH, {"on": not is_on})
+            words = "Turn it off" if is_on else "Stop all trading today"
+            return _KILLED if is_on else _NOT_KILLED, keyboards.confirm(question, words)
+
+        await self._show(message, ask)
+
+    async def switch(self, payload: Mapping[str, Any], _user_id: int) -> str:
+        """The tap below /killswitch. Raises Refusal in Dhan's words, BrokerUnavailable when nobody knows."""
+        try:
+            return await self._account.stop(bool(payload["on"])) or "Dhan took it"
+        except SignInNeeded as trouble:
+            raise Refusal(str(trouble)) from trouble
+
+    def _write(self, connection: Connection, plan: Plan, user_id: int) -> list[int]:
+        actor, now = journal.operator(user_id), self._clock.now()
+        return write_exits(connection, plan.exits, actor=actor, now=now, calendar=self._calendar)
+
+    async def _ask(self, message: Message, kind: Question, payload: Mapping[str, Any]) -> str:
+        if message.from_user is None:
+            raise PermissionError("a command passed the gate without an author")
+        user, at = message.from_user.id, self._clock.now()
+        return await self._database.write(
+            lambda connection: questions.ask(connection, kind, payload, user_id=user, at=at)
+        )
+
+    async def _show(
+        self, message: Message, look: Callable[[], Awaitable[tuple[str, InlineKeyboardMarkup | None]]]
+    ) -> None:
+        """What the account says, or why it says nothing."""
+        try:
+            text, buttons = await look()
+        except (BrokerUnavailable, SignInNeeded, Refusal) as trouble:
+            text, buttons = escape(str(trouble)), None
+        await message.reply_html(text, reply_markup=buttons, disable_web_page_preview=True)
+
+
+async def _shown(found: Awaitable[T], view: Callable[[T], str]) -> tuple[str, None]:
+    return view(await found), None

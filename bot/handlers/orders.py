@@ -1,0 +1,173 @@
+"""/cancel and /modify: which order, what of it, and for a change the second step before it is sent."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from sqlalchemy import Connection
+from telegram import Message
+
+from bot import keyboards, order_views
+from core import changes, journal, questions
+from core.clock import Clock
+from core.db import orders
+from core.db.engine import Database
+from core.domain.change import Terms
+from core.domain.instrument import Instrument, Segment
+from core.domain.order import Order
+from core.domain.question import Question
+from core.engine.desk import Desk
+from core.errors import Refusal
+from core.settings import Role
+
+WHICH = "Which one? For example: /cancel 41.1"
+HOW = "Which one, and how? For example: /modify 41.1 price=1410 quantity=10 trigger=1400"
+_NAMES = {"price": "price", "quantity": "quantity", "qty": "quantity", "trigger": "trigger_price"}
+
+
+class OrderCommands:
+    """One method per command, named after it. `find` names an instrument by its segment and id."""
+
+    def __init__(
+        self, *, database: Database, desk: Desk, clock: Clock, find: Callable[[Segment, str], Instrument]
+    ) -> None:
+        self._database = database
+        self._desk = desk
+        self._clock = clock
+        self._find = find
+
+    async def cancel(self, message: Message, arguments: list[str], _role: Role) -> None:
+        """Cancel a leg, or every leg of an alert that can be; stopping things asks once only."""
+        actor, at = journal.operator(_author(message)), self._clock.now()
+
+        def act(connection: Connection) -> str:
+            chosen = named_orders(connection, arguments[:1], WHICH)
+            open_ones = [order for order in chosen if order.state in changes.CANCELLABLE]
+            done = [
+                order_views.about(order, changes.cancel(connection, order, actor=actor, at=at))
+                for order in open_ones or chosen[:1]
+            ]
+            return "\n\n".join(done)
+
+        if not arguments:
+            listed = await self._database.read(lambda c: orders.in_states(c, changes.CANCELLABLE))
+            await _say(message, order_views.choices(listed, WHICH))
+            return
+        try:
+            answer = await self._database.write(act)
+        except Refusal as refusal:
+            answer = order_views.plain(str(refusal))
+        self._desk.nudge()
+        await _say(message, answer)
+
+    async def modify(self, message: Message, arguments: list[str], _role: Role) -> None:
+        """Show the order before and after, and ask."""
+        user, at = _author(message), self._clock.now()
+
+        def ask(connection: Connection) -> tuple[Order, Terms, str]:
+            chosen = named_orders(connection, arguments[:1], HOW)
+            if len(chosen) != 1:
+                raise Refusal(f"That alert has {len(chosen)} orders: say which, like {chosen[0].label}.")
+            order, wish = chosen[0], read_terms(arguments[1:])
+            instrument = self._find(order.segment, order.security_id)
+            terms = changes.check_terms(connection, order, wish, instrument)
+            payload = {"order_id": order.id, "version": order.version, **_plain(terms)}
+            return order, terms, questions.ask(connection, Question.MODIFY, payload, user_id=user, at=at)
+
+        try:
+            order, terms, question = await self._database.write(ask)
+        except Refusal as refusal:
+            await _say(message, order_views.plain(str(refusal)))
+            return
+        await message.reply_html(
+            order_views.change(order, terms), reply_markup=keyboards.confirm(question, "Yes, change it")
+        )
+
+    async def change(self, payload: Mapping[str, Any], user_id: int) -> str:
+        """The tap below /modify. Raises Refusal."""
+        actor, at = journal.operator(user_id), self._clock.now()
+
+        def act(connection: Connection) -> str:
+            order = orders.get(connection, payload["order_id"])
+            if order.version != payload["version"]:
+                raise Refusal("The order has moved on since you asked: look at its card, and ask again.")
+            terms = _terms(payload)
+            changes.check_terms(connection, order, terms, self._find(order.segment, order.security_id))
+            return changes.modify(connection, order, terms, actor=actor, at=at)
+
+        done = await self._database.write(act)
+        self._desk.nudge()
+        return done
+
+
+def named_orders(connection: Connection, names: list[str], example: str) -> list[Order]:
+    """The orders that a label names: 41.2 is one leg, 41 is all legs of the alert. Raises Refusal."""
+    alert, dot, leg = (names[0] if names else "").partition(".")
+    if not (_is_number(alert) and (_is_number(leg) or not dot)):
+        raise Refusal(example)
+    found = orders.of_alert(connection, int(alert))
+    found = [order for order in found if not dot or order.position == int(leg)]
+    if not found:
+        raise Refusal(f"There is no order {names[0]}.")
+    return found
+
+
+def read_terms(words: list[str]) -> Terms:
+    """`price=1410 quantity=10 trigger=1400`, each at most once. Raises Refusal."""
+    named: dict[str, Decimal] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        field = _NAMES.get(name.lower())
+        if field is None or field in named:
+            raise Refusal(HOW)
+        named[field] = _number(value)
+    quantity = named.get("quantity")
+    if quantity is not None and quantity != int(quantity):
+        raise Refusal("The quantity is a whole number.")
+    return Terms(
+        quantity=None if quantity is None else int(quantity),
+        price=named.get("price"),
+        trigger_price=named.get("trigger_price"),
+    )
+
+
+def _number(text: str) -> Decimal:
+    try:
+        number = Decimal(text.replace(",", ""))
+    except InvalidOperation:
+        raise Refusal(HOW) from None
+    if not number.is_finite() or not 0 < number < 10**9:
+        raise Refusal(HOW)
+    return number
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 12
+
+
+def _plain(terms: Terms) -> dict[str, Any]:
+    price, trigger = terms.price, terms.trigger_price
+    return {
+        "quantity": terms.quantity,
+        "price": None if price is None else str(price),
+        "trigger_price": None if trigger is None else str(trigger),
+    }
+
+
+def _terms(payload: Mapping[str, Any]) -> Terms:
+    price, trigger = payload["price"], payload["trigger_price"]
+    return Terms(
+        quantity=payload["quantity"],
+        price=None if price is None else Decimal(price),
+        trigger_price=None if trigger is None else Decimal(trigger),
+    )
+
+
+def _author(message: Message) -> int:
+    if message.from_user is None:
+        raise PermissionError("a command passed the gate without an author")
+    return message.from_user.id
+
+
+async def _say(message: Message, html: str) -> None:
+    await message.reply_html(html, disable_web_page_preview=True)

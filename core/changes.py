@@ -1,0 +1,110 @@
+"""Cancelling and changing orders at the operator's word: what may be asked for, written down for the desk to send.
+
+Nothing here is sent. An order that has not left yet is simply declined; one that Dhan has is asked back from Dhan.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from core.db import changes, orders
+from core.domain.alert import OrderType, Side
+from core.domain.change import MOST_MODIFICATIONS, ChangeKind, Terms
+from core.domain.instrument import Instrument
+from core.domain.order import Order, OrderState
+from core.errors import Refusal
+
+_WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
+WORKING = (OrderState.WORKING, OrderState.PART_FILLED)
+CANCELLABLE = (*_WAITING, *WORKING)
+
+
+def cancel(connection: Connection, order: Order, *, actor: str, at: datetime) -> str:
+    """End this order. Raises Refusal with what stands in the way."""
+    if order.state in _WAITING:
+        done = orders.move(connection, order, OrderState.DECLINED, at=at, actor=actor, reason="Cancelled by you.")
+        return _sure(done, "Cancelled before it was sent")
+    if order.state is OrderState.CANCELLING:
+        raise Refusal("It is being cancelled already; Dhan's book will say how that went.")
+    if order.state not in WORKING or order.broker_order_id is None:
+        raise Refusal(_why_not(order))
+    if (running := changes.open_of(connection, order.id)) is not None:
+        changes.update_from(connection, running, state=changes.ChangeState.FAILED, words="Overtaken by a cancellation.")
+    words = "Asked Dhan to cancel what is not filled; its book will say how that went."
+    moved = orders.move(connection, order, OrderState.CANCELLING, at=at, actor=actor, reason=words)
+    changes.add(connection, order.id, ChangeKind.CANCEL, Terms(), wanted_by=actor)
+    return _sure(moved, "Asking Dhan to cancel it")
+
+
+def check_terms(connection: Connection, order: Order, terms: Terms, instrument: Instrument) -> Terms:
+    """The terms if Dhan and the exchange can take them. Raises Refusal with the first thing that is wrong."""
+    if order.state in _WAITING:
+        raise Refusal("It has not been sent yet: cancel it, and send the alert again as you want it.")
+    if order.state not in WORKING or order.broker_order_id is None:
+        raise Refusal(_why_not(order))
+    if changes.open_of(connection, order.id) is not None:
+        raise Refusal("A change to it is under way: wait until Dhan's book shows it.")
+    if changes.count_modifications(connection, order.id) >= MOST_MODIFICATIONS:
+        raise Refusal(f"Dhan takes {MOST_MODIFICATIONS} changes of one order, and they are used up: cancel it instead.")
+    if terms.is_empty or terms == _terms_of(order, terms):
+        raise Refusal("That changes nothing: name another price, quantity or trigger.")
+    _check_quantity(order, terms, instrument)
+    _check_prices(order, terms, instrument)
+    return terms
+
+
+def modify(connection: Connection, order: Order, terms: Terms, *, actor: str, at: datetime) -> str:
+    """Write the change down for the desk to send; the terms were checked. Raises Refusal when the order moved on."""
+    noted = orders.note(connection, order, at=at, actor=actor, reason=f"Asking Dhan to change it: {terms}.")
+    changes.add(connection, order.id, ChangeKind.MODIFY, terms, wanted_by=actor)
+    return _sure(noted, f"Asking Dhan to change it: {terms}")
+
+
+def _sure(moved: Order | None, answer: str) -> str:
+    if moved is None:
+        raise Refusal("It has changed meanwhile: look at its card again.")
+    return answer
+
+
+def _why_not(order: Order) -> str:
+    match order.state:
+        case OrderState.SUBMITTING | OrderState.UNKNOWN | OrderState.NEEDS_OPERATOR:
+            return "Nobody knows yet whether Dhan has it: its card says what happens next."
+        case OrderState.CANCELLING:
+            return "It is being cancelled."
+        case _:
+            return f"Nothing is open of it any more: {order.state.replace('_', ' ')}."
+
+
+def _terms_of(order: Order, like: Terms) -> Terms:
+    """The order's own values where `like` names some."""
+    return Terms(
+        quantity=None if like.quantity is None else order.quantity,
+        price=None if like.price is None else order.price,
+        trigger_price=None if like.trigger_price is None else order.trigger_price,
+    )
+
+
+def _check_quantity(order: Order, terms: Terms, instrument: Instrument) -> None:
+    if terms.quantity is None:
+        return
+    if terms.quantity <= order.filled_quantity:
+        raise Refusal(f"{order.filled_quantity} are filled already: the new total must be more, or cancel the rest.")
+    if terms.quantity % instrument.units_per_alert_quantity:
+        raise Refusal(f"{instrument.symbol} comes in lots of {instrument.lot}: {terms.quantity} is no multiple of it.")
+    if instrument.most_units is not None and terms.quantity > instrument.most_units:
+        raise Refusal(f"One order of {instrument.symbol} may have at most {instrument.most_units} units.")
+
+
+def _check_prices(order: Order, terms: Terms, instrument: Instrument) -> None:
+    for name, price in {"limit": terms.price, "trigger": terms.trigger_price}.items():
+        if price is not None and (price <= 0 or price % instrument.tick):
+            raise Refusal(f"The {name} {price} is off the tick of {instrument.tick.normalize():f}.")
+    if order.order_type is OrderType.MARKET and terms.price is None:
+        raise Refusal("Dhan keeps a market order as a limit: give its limit price, too (price=…).")
+    stop = order.order_type in (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
+    if terms.trigger_price is not None and not stop:
+        raise Refusal("It is no stop order: it has no trigger.")
+    price, trigger = terms.price or order.price, terms.trigger_price or order.trigger_price
+    if stop and price is not None and trigger is not None and (price <= trigger) is (order.side is Side.BUY):
+        raise Refusal("The limit must lie beyond the trigger: above it for a buy, below it for a sell.")

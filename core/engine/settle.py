@@ -1,0 +1,116 @@
+"""What became of a change, by the order book: done, overtaken, not taken. The answer to its call proves nothing."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from core import journal, notifications
+from core.broker.port import BrokerOrder
+from core.db import changes, orders
+from core.db.changes import Change
+from core.domain.alert import OrderType
+from core.domain.change import ChangeKind, ChangeState, Terms, Verdict
+from core.domain.notice import Notice
+from core.domain.order import Order, OrderState
+from core.engine.record import Moment
+
+SHOWS_WITHIN = timedelta(seconds=10)
+MOST_CANCELS = 4
+
+
+def settle_changes(connection: Connection, by_id: dict[str, BrokerOrder], *, read_at: datetime, moment: Moment) -> None:
+    """Decide answered changes by a book that was asked for after their answers came, at `read_at` (machine time)."""
+    for change in changes.in_states(connection, [ChangeState.ANSWERED]):
+        order = orders.get(connection, change.order_id)
+        report = by_id.get(order.broker_order_id or "")
+        if report is None or change.answered_at is None or change.answered_at > read_at:
+            continue
+        if not order.state.is_at_broker:
+            _overtaken(connection, change, order)
+        elif change.kind is ChangeKind.CANCEL:
+            _settle_cancel(connection, change, order, moment)
+        else:
+            _settle_terms(connection, change, order, report, moment)
+
+
+def _overtaken(connection: Connection, change: Change, order: Order) -> None:
+    """The order has ended: as a cancellation wanted, or before the change could matter. Its card says which."""
+    wanted = change.kind is ChangeKind.CANCEL and order.state is OrderState.CANCELLED
+    state = ChangeState.DONE if wanted else ChangeState.FAILED
+    changes.update_from(connection, change, state=state, words=f"The order ended: {order.state}.")
+
+
+def _settle_cancel(connection: Connection, change: Change, order: Order, moment: Moment) -> None:
+    if change.verdict is Verdict.REFUSED:
+        fail(connection, change, order, change.words, moment)
+    elif change.verdict is Verdict.UNKNOWN and change.posts < MOST_CANCELS:
+        # Dhan still has it open, and asking twice for the same end does no harm.
+        changes.update_from(connection, change, state=ChangeState.WANTED, due_at=moment.wall)
+    elif _is_late(change, moment):
+        fail(connection, change, order, f"Dhan still shows it open. {change.words}", moment)
+
+
+def _settle_terms(connection: Connection, change: Change, order: Order, report: BrokerOrder, moment: Moment) -> None:
+    if shows(report, change.terms):
+        changes.update_from(connection, change, state=ChangeState.DONE)
+        facts = _facts(order, change.terms)
+        words = f"Changed at Dhan: {change.terms}."
+        orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words, **facts)
+    elif change.verdict is Verdict.REFUSED or _is_late(change, moment):
+        fail(connection, change, order, f"Dhan still shows the old terms. {change.words}", moment)
+
+
+def _is_late(change: Change, moment: Moment) -> bool:
+    return change.answered_at is not None and moment.wall - change.answered_at > SHOWS_WITHIN
+
+
+def shows(report: BrokerOrder, terms: Terms) -> bool:
+    """Whether the book shows these terms."""
+    return (
+        terms.quantity in (None, report.quantity)
+        and terms.price in (None, report.price)
+        and terms.trigger_price in (None, report.trigger_price)
+    )
+
+
+def _facts(order: Order, terms: Terms) -> dict[str, Any]:
+    named = {"quantity": terms.quantity, "price": terms.price, "trigger_price": terms.trigger_price}
+    facts: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    return facts | ({"order_type": OrderType.LIMIT} if order.order_type is OrderType.MARKET and terms.price else {})
+
+
+def fail(connection: Connection, change: Change, order: Order, words: str, moment: Moment) -> None:
+    """The change did not happen: the order stays as it is, and that rings."""
+    changes.update_from(connection, change, state=ChangeState.FAILED, words=words)
+    kept = give_back(connection, order, words, moment)
+    if kept is not None:
+        what = "Not cancelled" if change.kind is ChangeKind.CANCEL else "Not changed"
+        notifications.ring_order(connection, Notice.NOT_CHANGED, kept, at=moment.now, words=f"{what}. {words}")
+
+
+def give_back(connection: Connection, order: Order, words: str, moment: Moment) -> Order | None:
+    """The order as it was before the change was asked for."""
+    at, actor = moment.now, journal.DHAN
+    if order.state is OrderState.CANCELLING:
+        back = OrderState.PART_FILLED if order.filled_quantity else OrderState.WORKING
+        return orders.move(connection, order, back, at=at, actor=actor, reason=f"Not cancelled. {words}")
+    return orders.note(connection, order, at=at, actor=actor, reason=f"Not changed. {words}")
+
+
+def adopt_terms(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> Order:
+    """Somebody changed the order in Dhan's app: our row follows, and says so."""
+    seen = Terms(
+        quantity=report.quantity if report.quantity != order.quantity else None,
+        price=report.price if order.price is not None and report.price != order.price else None,
+        trigger_price=(
+            report.trigger_price
+            if order.trigger_price is not None and report.trigger_price not in (None, order.trigger_price)
+            else None
+        ),
+    )
+    if seen.is_empty or (seen.quantity or order.quantity) < report.filled_quantity:
+        return order
+    words = f"Changed outside this desk: {seen}."
+    facts = _facts(order, seen)
+    return orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words, **facts) or order

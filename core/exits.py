@@ -1,0 +1,162 @@
+"""Taking positions back at the operator's word: what can be exited, and the orders that do it.
+
+Exits are orders like all others (written down, sent once, followed), but no rule for entries holds them up: they were
+approved by name and size. The stop switch still stops them, since it stops everything that is sent.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from core import market_days, notifications
+from core.broker.account import Position
+from core.db import alerts, orders
+from core.domain.alert import AmoTime, OrderType, Product, Side
+from core.domain.instrument import Instrument, Segment
+from core.domain.order import OrderState
+from core.domain.routing import Decision, ReleasePolicy, route
+from core.domain.sessions import Calendar
+from core.errors import Refusal
+from core.tickets import Ticket, slice_order
+
+Find = Callable[[Segment, str], Instrument]
+_OPEN = [state for state in OrderState if not state.is_final]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exit:
+    """One position to be closed whole, at the market, in its own product."""
+
+    instrument: Instrument
+    product: Product
+    net: int
+
+    @property
+    def side(self) -> Side:
+        return Side.SELL if self.net > 0 else Side.BUY
+
+    @property
+    def quantity(self) -> int:
+        return abs(self.net)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the operator confirms, as plain values."""
+        return {
+            "segment": self.instrument.segment,
+            "security_id": self.instrument.security_id,
+            "product": self.product,
+            "net": self.net,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What can be exited here, and why the rest must be closed in the broker's app."""
+
+    exits: tuple[Exit, ...]
+    left: tuple[str, ...]
+
+
+def plan_exits(positions: Iterable[Position], find: Find, symbol: str | None = None) -> Plan:
+    """Exits for all open positions, or for those of one symbol."""
+    exits: list[Exit] = []
+    left: list[str] = []
+    for position in positions:
+        if not position.net or symbol not in (None, position.symbol.upper()):
+            continue
+        try:
+            exits.append(_exit(position, find))
+        except (Refusal, ValueError) as reason:
+            left.append(f"{position.symbol}, {position.net}, {position.product_name}: {reason}")
+    return Plan(exits=tuple(exits), left=tuple(left))
+
+
+def _exit(position: Position, find: Find) -> Exit:
+    if position.product is None:
+        raise Refusal("this product is not traded from here")
+    instrument = find(Segment(position.segment), position.security_id)
+    return Exit(instrument=instrument, product=position.product, net=position.net)
+
+
+def write_exits(
+    connection: Connection, exits: Iterable[Exit], *, actor: str, now: datetime, calendar: Calendar
+) -> list[int]:
+    """One alert with its card for each exit; returns their numbers. Raises Refusal, and then none was written."""
+    today = market_days.in_force(connection, calendar)
+    return [_write_exit(connection, exit_, actor, now, today) for exit_ in exits]
+
+
+def _write_exit(connection: Connection, exit_: Exit, actor: str, now: datetime, calendar: Calendar) -> int:
+    instrument = exit_.instrument
+    _check_no_other(connection, exit_)
+    decision = route(
+        segment_class=instrument.segment_class,
+        order_type=OrderType.MARKET,
+        amo_time=AmoTime.OPEN,
+        now=now,
+        calendar=calendar,
+        policy=ReleasePolicy.OPEN,
+        index_expiry=instrument.index_expiry,
+    )
+    if decision.release_at is None:
+        raise Refusal(f"{instrument.symbol}: {decision.reason} Close it in Dhan's app.")
+    words = f"Exit of {exit_.net} {instrument.symbol}, asked for by {actor}."
+    alert_id = alerts.add_own(connection, body=json.dumps({"exit": exit_.facts}), reason=words, actor=actor, at=now)
+    notifications.open_cards(connection, alert_id, now)
+    whole = Ticket(
+        order_type=OrderType.MARKET, product=exit_.product, quantity=exit_.quantity, price=None, trigger_price=None
+    )
+    for place, ticket in enumerate(slice_order(whole, instrument), start=1):
+        row = {"alert_id": alert_id, "position": place, **_what(exit_), **vars(ticket), **_when(decision, now)}
+        orders.add(connection, row, at=now, actor=actor)
+    return alert_id
+
+
+def _check_no_other(connection: Connection, exit_: Exit) -> None:
+    """An exit twice would turn the position round."""
+    for order in orders.in_states(connection, _OPEN):
+        same = (order.segment, order.security_id, order.side) == (
+            exit_.instrument.segment,
+            exit_.instrument.security_id,
+            exit_.side,
+        )
+        if same:
+            raise Refusal(
+                f"{order.label} {order.side} {order.quantity} {order.symbol} is open already: "
+                "with it, an exit could turn the position round. Cancel it first, or wait for it."
+            )
+
+
+def _what(exit_: Exit) -> dict[str, Any]:
+    instrument = exit_.instrument
+    return {
+        "side": exit_.side,
+        "exchange": instrument.exchange,
+        "symbol": instrument.symbol,
+        "segment": instrument.segment,
+        "security_id": instrument.security_id,
+        "tick": instrument.tick,
+        "has_derivatives": instrument.has_derivatives,
+        "index_expiry": instrument.index_expiry,
+        "amo_time": AmoTime.OPEN,
+    }
+
+
+def _when(decision: Decision, now: datetime) -> dict[str, Any]:
+    return {
+        "state": OrderState.QUEUED,
+        "closes": True,
+        "approved_at": now,
+        "reason": decision.reason,
+        "mode": decision.mode,
+        "as_amo": decision.as_amo,
+        "release_at": decision.release_at,
+        "reaches_exchange_at": decision.reaches_exchange_at,
+        "window_ends_at": decision.window_ends_at,
+        "expires_at": decision.window_ends_at,
+    }

@@ -1,0 +1,40 @@
+"""Second steps: a command stores what it would do, and the tap below it does exactly that, once and soon.
+
+The button carries only the question's secret name; the facts stay here.
+"""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from core.db.tables import questions
+from core.domain.question import Question
+from core.errors import Refusal
+
+ANSWER_WITHIN = timedelta(minutes=2)
+
+
+def ask(connection: Connection, kind: Question, payload: Mapping[str, Any], *, user_id: int, at: datetime) -> str:
+    """Store what would be done; returns the name that the button carries."""
+    nonce = secrets.token_urlsafe(16)
+    values = {"nonce": nonce, "kind": kind, "payload": payload, "user_id": user_id, "asked_at": at}
+    connection.execute(insert(questions).values(values))
+    return nonce
+
+
+def answer(connection: Connection, nonce: str, *, user_id: int, at: datetime) -> tuple[Question, Mapping[str, Any]]:
+    """Take the yes, once. Raises Refusal when the question is not this person's, too old, or answered."""
+    row = connection.execute(select(questions).where(questions.c.nonce == nonce)).mappings().first()
+    if row is None or row["user_id"] != user_id:
+        raise Refusal("This question is not yours to answer.")
+    if row["answered_at"] is not None:
+        raise Refusal("This was answered already.")
+    if not timedelta(0) <= at - row["asked_at"] <= ANSWER_WITHIN:
+        raise Refusal("That was too long ago: ask again, since things may have changed.")
+    taken = update(questions).where(questions.c.id == row["id"], questions.c.answered_at.is_(None))
+    if connection.execute(taken.values(answered_at=at)).rowcount == 0:
+        raise Refusal("This was answered already.")
+    return row["kind"], row["payload"]

@@ -1,0 +1,127 @@
+"""From a leg and its instrument to what is sent: product, prices on the grid, units, and one order or several.
+
+Whatever is changed on the way is said in a remark; what no exchange would take is refused here, before it is sent.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from core.domain.alert import InstrumentKind, Leg, OrderType, Product, Side
+from core.domain.instrument import Instrument, Segment
+from core.domain.protection import on_tick, protected_limit, trigger_on_tick
+from core.errors import Refusal
+
+MOST_SLICES = 25
+_CASH = (Segment.NSE_EQ, Segment.BSE_EQ)
+
+
+class EquityProduct(StrEnum):
+    """CNC: shares are taken for delivery whatever the alert says. AS_SENT: as the alert says."""
+
+    CNC = "cnc"
+    AS_SENT = "as_sent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticket:
+    """One order as it will be sent: units and rupees."""
+
+    order_type: OrderType
+    product: Product
+    quantity: int
+    price: Decimal | None
+    trigger_price: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """The tickets of one leg, in the order in which they go out, and what the operator is told about them."""
+
+    tickets: tuple[Ticket, ...]
+    remarks: tuple[str, ...]
+
+
+def write_tickets(leg: Leg, instrument: Instrument, equity_product: EquityProduct) -> Written:
+    """Raises Refusal with the first thing that no exchange would take."""
+    remarks: list[str] = []
+    leg, protected = _priced(leg, instrument)
+    remarks += protected
+    product = _product(leg, equity_product)
+    if product is not leg.product:
+        remarks.append(f"{instrument.symbol} is taken for delivery: the setting equity_product is {equity_product}.")
+    remarks += _outside_band(leg, instrument)
+    whole = Ticket(
+        order_type=leg.order_type,
+        product=product,
+        quantity=leg.quantity * instrument.units_per_alert_quantity,
+        price=leg.price,
+        trigger_price=leg.trigger_price,
+    )
+    tickets = tuple(slice_order(whole, instrument))
+    if len(tickets) > 1:
+        most = instrument.most_units
+        remarks.append(f"{whole.quantity} {instrument.symbol} go as {len(tickets)} orders of at most {most} units.")
+    return Written(tickets=tickets, remarks=tuple(remarks))
+
+
+def _product(leg: Leg, equity_product: EquityProduct) -> Product:
+    if leg.kind is not InstrumentKind.EQUITY:
+        return leg.product
+    if equity_product is EquityProduct.CNC:
+        return Product.DELIVERY
+    if leg.product is Product.CARRY_FORWARD:
+        raise Refusal("Shares go intraday (I) or for delivery (C): carrying them on margin would be margin funding.")
+    return leg.product
+
+
+def _priced(leg: Leg, instrument: Instrument) -> tuple[Leg, list[str]]:
+    """The leg with prices that the exchange takes."""
+    tick, remarks = instrument.tick, list[str]()
+    price = None if leg.price is None else on_tick(leg.price, tick, leg.side)
+    trigger = None if leg.trigger_price is None else trigger_on_tick(leg.trigger_price, tick)
+    for name, asked, taken in (("limit", leg.price, price), ("trigger", leg.trigger_price, trigger)):
+        if asked != taken and taken is not None:
+            remarks.append(f"The {name} {asked} is off the tick of {_said(tick)}: {_said(taken)} is used.")
+    if leg.order_type is OrderType.STOP_MARKET and trigger is not None:
+        price = protected_limit(trigger, tick, leg.side, leg.kind)
+        remarks.append(
+            f"Sent as a stop with the limit {_said(price)}: a stop without one has been seen to lose its trigger."
+        )
+        leg = replace(leg, order_type=OrderType.STOP_LIMIT)
+    if trigger is not None and price is not None and (price <= trigger) is (leg.side is Side.BUY):
+        beyond = "above" if leg.side is Side.BUY else "below"
+        raise Refusal(
+            f"The limit {_said(price)} of this stop must lie at least one tick {beyond} its trigger {_said(trigger)}."
+        )
+    return replace(leg, price=price, trigger_price=trigger), remarks
+
+
+def _outside_band(leg: Leg, instrument: Instrument) -> list[str]:
+    """Shares without derivatives have a fixed band for the day; elsewhere the exchange moves it with the market."""
+    if instrument.band is None or leg.price is None or instrument.band[0] <= leg.price <= instrument.band[1]:
+        return []
+    low, high = instrument.band
+    words = f"{_said(leg.price)} lies outside the day's range of {instrument.symbol}, {_said(low)} to {_said(high)}"
+    if instrument.segment in _CASH and not instrument.has_derivatives:
+        raise Refusal(f"{words}: no exchange would take it.")
+    return [f"{words}: the exchange may refuse it."]
+
+
+def _said(price: Decimal) -> str:
+    """Without zeros that say nothing."""
+    return f"{price.normalize():f}"
+
+
+def slice_order(whole: Ticket, instrument: Instrument) -> Iterator[Ticket]:
+    """Below the freeze quantity one order, above it several that the exchange takes. Raises Refusal for dozens."""
+    most = instrument.most_units or whole.quantity
+    count = -(-whole.quantity // most)
+    if count > MOST_SLICES:
+        raise Refusal(
+            f"{whole.quantity} {instrument.symbol} would take {count} orders, since one may have at most {most}: "
+            "is the quantity in lots?"
+        )
+    for place in range(count):
+        yield replace(whole, quantity=min(most, whole.quantity - place * most))

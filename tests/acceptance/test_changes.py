@@ -1,0 +1,27 @@
+"""Cancelling and changing from the chat what Dhan has."""
+
+import pytest
+
+from tests.world import World
+
+FAR = {"orderType": "LMT", "price": "1000"}
+
+
+@pytest.mark.fault("OP-11", "BR-26")
+def test_a_resting_order_is_changed_after_a_second_tap_and_cancelled_after_another(world: World) -> None:
+    alert = world.fire(world.leg(**FAR))["alert_id"]
+    world.phone.card_shows(alert, "Placed at Dhan", "₹1,000.00")
+    world.until(lambda: world.ledger()[0]["orderStatus"] == "PENDING", "it is at the exchange")
+    question = world.phone.ask(f"/modify {alert}.1 price=1010 quantity=2")
+    assert "Then: quantity 2, limit ₹1,010.00" in question
+    assert world.phone.confirm("Yes, change it") == "Asking Dhan to change it: quantity 2, limit ₹1,010.00"
+    world.phone.card_shows(alert, "BUY 2 RELIANCE", "Limit ₹1,010.00", "Changed at Dhan")
+    assert (world.ledger()[0]["quantity"], world.ledger()[0]["price"]) == (2, 1010.0)
+
+    assert world.phone.tap(alert, "Cancel at Dhan") == "Dhan is asked to cancel what is not filled."
+    assert world.phone.tap(alert, "Yes, cancel it") == "Asking Dhan to cancel it"
+    world.phone.card_shows(alert, "Cancelled at the exchange")
+    assert world.ledger()[0]["orderStatus"] == "CANCELLED"
+    world.until(lambda: world.phone.rings(alert), "the end rings")
+    assert "Nothing is open of it any more: cancelled" in world.phone.ask(f"/cancel {alert}.1")
+    assert (len(world.ledger()), world.placements()) == (1, 1)

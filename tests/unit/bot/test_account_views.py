@@ -1,0 +1,91 @@
+"""The account in the chat: sizes, money and signs, and nothing from outside unescaped."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from bot import account_views
+from core.broker.account import Fill, Funds, Holding, Position
+from core.domain.alert import Exchange, InstrumentKind, Product, Side
+from core.domain.instrument import Instrument, Segment
+from core.exits import Exit, Plan
+
+POSITION = Position(
+    symbol="M&M",
+    segment="NSE_EQ",
+    security_id="2031",
+    product=Product.INTRADAY,
+    product_name="INTRADAY",
+    net=-10,
+    average=Decimal("3100.5"),
+    realised=Decimal(250),
+    unrealised=Decimal("-1312.5"),
+)
+SHARE = Instrument(
+    security_id="2031",
+    segment=Segment.NSE_EQ,
+    exchange=Exchange.NSE,
+    kind=InstrumentKind.EQUITY,
+    symbol="M&M",
+    name="Mahindra",
+    lot=1,
+    tick=Decimal("0.05"),
+)
+
+
+def test_funds_are_in_rupees() -> None:
+    money = Funds(
+        available=Decimal("84210.5"),
+        opening=Decimal(90000),
+        used=Decimal("5789.5"),
+        collateral=Decimal(0),
+        receivable=Decimal(0),
+        withdrawable=Decimal(80100),
+    )
+    assert "Available ₹84,210.50\nUsed ₹5,789.50" in account_views.funds(money)
+
+
+def test_a_position_shows_its_sign_its_product_and_its_result() -> None:
+    assert account_views.positions([POSITION]).splitlines()[2:] == [
+        "<b>-10 M&amp;M</b>",
+        "at ₹3,100.50 · intraday · −₹1,062.50",
+    ]
+    assert account_views.positions([]) == "No positions today."
+
+
+def test_closed_positions_come_last() -> None:
+    shown = account_views.positions([replace(POSITION, symbol="DONE", net=0), POSITION])
+    assert shown.index("M&amp;M") < shown.index("DONE")
+    assert "closed" in shown
+
+
+def test_profit_and_loss_add_up() -> None:
+    shown = account_views.pnl([POSITION, replace(POSITION, symbol="TCS", realised=Decimal(2000))])
+    assert shown.startswith("<b>Today −₹375.00</b>\n\nRealised +₹2,250.00\nUnrealised −₹2,625.00")
+    assert account_views.pnl([]).startswith("<b>Today ₹0.00</b>")
+
+
+def test_holdings_say_what_can_be_sold() -> None:
+    held = Holding(symbol="M&M", security_id="2031", isin="INE1", total=10, sellable=4, average=Decimal(3000))
+    assert "<b>10 M&amp;M</b> at ₹3,000.00, 4 can be sold" in account_views.holdings([held])
+    assert account_views.holdings([]) == "No holdings."
+
+
+def test_trades_are_told_with_their_time() -> None:
+    fill = Fill(
+        order_id="1", symbol="<b>", side=Side.BUY, quantity=10, price=Decimal("1412.5"), at="2026-11-25 10:30:01"
+    )
+    assert "10:30:01 BUY 10 &lt;b&gt; at ₹1,412.50" in account_views.trades([fill])
+    assert account_views.trades([]) == "No trades today."
+
+
+def test_flatten_names_each_exit_and_what_it_cannot_do() -> None:
+    exit_ = Exit(instrument=SHARE, product=Product.INTRADAY, net=-10)
+    assert account_views.flatten(Plan(exits=(exit_,), left=("X, 1, MTF: not <here>",))).splitlines() == [
+        "<b>Exit at the market</b>",
+        "",
+        "<b>BUY 10 M&amp;M</b> · intraday",
+        "",
+        "Not from here, close it in Dhan's app:",
+        "X, 1, MTF: not &lt;here&gt;",
+    ]
+    assert account_views.flatten(Plan(exits=(), left=())) == "No open positions."

@@ -1,0 +1,73 @@
+"""/cancel and /modify as they are typed, and what they show."""
+
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import Connection
+
+from bot import order_views
+from bot.handlers.orders import named_orders, read_terms
+from core.domain.change import Terms
+from core.domain.order import OrderState
+from core.errors import Refusal
+from tests.builders import an_order
+from tests.unit.bot.reports import order
+
+
+@pytest.mark.parametrize(
+    ("words", "terms"),
+    [
+        (["price=1410"], Terms(price=Decimal(1410))),
+        (["price=1,410.50"], Terms(price=Decimal("1410.50"))),
+        (["QTY=20"], Terms(quantity=20)),
+        (
+            ["price=1410", "quantity=20", "trigger=1400"],
+            Terms(price=Decimal(1410), quantity=20, trigger_price=Decimal(1400)),
+        ),
+        ([], Terms()),
+    ],
+)
+def test_terms_are_read_as_they_are_typed(words: list[str], terms: Terms) -> None:
+    assert read_terms(words) == terms
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["1410", "price", "price=", "price=abc", "price=NaN", "price=-1", "price=0", "size=3", "qty=1.5", "price=1e12"],
+)
+def test_what_cannot_be_read_says_how_to_write_it(word: str) -> None:
+    with pytest.raises(Refusal):
+        read_terms([word])
+
+
+def test_a_price_named_twice_is_not_guessed_at() -> None:
+    with pytest.raises(Refusal):
+        read_terms(["price=1410", "price=1420"])
+
+
+def test_a_label_names_one_leg_and_a_number_all_legs(connection: Connection) -> None:
+    first = an_order(connection)
+    second = an_order(connection, alert_id=first.alert_id)
+    assert [o.id for o in named_orders(connection, [str(first.alert_id)], "")] == [first.id, second.id]
+    assert [o.id for o in named_orders(connection, [second.label], "")] == [second.id]
+
+
+@pytest.mark.parametrize("name", ["", "41.", ".1", "x", "41.1.1", "99", "41.9", "٤١", "9" * 40])
+def test_a_label_of_nothing_is_refused(connection: Connection, name: str) -> None:
+    an_order(connection)
+    with pytest.raises(Refusal):
+        named_orders(connection, [name] if name else [], "Which one?")
+
+
+def test_before_and_after_stand_below_each_other() -> None:
+    shown = order_views.change(order(OrderState.WORKING), Terms(price=Decimal(1400), quantity=20))
+    assert shown.splitlines() == [
+        "<b>BUY 10 M&amp;M</b> · 41.1",
+        "Now: Limit ₹1,412.50 · delivery · NSE",
+        "Then: quantity 20, limit ₹1,400.00",
+    ]
+
+
+def test_what_could_be_cancelled_is_listed_with_its_label() -> None:
+    assert "41.1" in order_views.choices([order(OrderState.WORKING)], "Which one?")
+    assert order_views.choices([], "Which one?") == "Nothing is open."

@@ -1,0 +1,92 @@
+"""The day's instrument list: fetched when it is due, and told about when it cannot be used."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from core import instruments, notifications
+from core.broker.dhan.client import DhanClient
+from core.broker.dhan.instruments import InstrumentList
+from core.db.engine import Database
+from core.db.tables import outbox
+from core.instruments import InstrumentKeeper
+from tests.builders import fresh_database
+from tests.integration.paper_dhan import PaperDhan, india
+
+BAD = {"kind": "status", "status": 200, "body": "<html>Maintenance</html>"}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = fresh_database(tmp_path)
+    with database.transaction() as connection:
+        notifications.enrol(connection, [(42, "admin")])
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def keeper(database: Database, dhan: PaperDhan, client: DhanClient, tmp_path: Path) -> InstrumentKeeper:
+    return InstrumentKeeper(
+        database=database,
+        client=client,
+        listed=InstrumentList(tmp_path / "instruments.db"),
+        url=f"{dhan.http.base_url}/dhan/api-data/api-scrip-master-detailed.csv",
+        scratch=tmp_path / "instruments.csv",
+        clock=dhan.clock,
+    )
+
+
+def told(database: Database) -> list[str]:
+    with database.snapshot() as connection:
+        return [payload["words"] for payload in connection.execute(select(outbox.c.payload)).scalars()]
+
+
+def fetched(dhan: PaperDhan) -> bool:
+    """Whether the list was asked for since the last look: the fault that waited for it is gone."""
+    gone = dhan.http.get("/dhan/sandbox/faults").json() == []
+    dhan.http.delete("/dhan/sandbox/faults")
+    return gone
+
+
+async def test_the_list_is_fetched_once_a_day_from_eight_in_the_morning(
+    keeper: InstrumentKeeper, dhan: PaperDhan
+) -> None:
+    await keeper.refresh_when_old()
+    assert keeper.is_there
+    for at, due in (("2026-11-25 15:00", False), ("2026-11-26 07:59", False), ("2026-11-26 08:00", True)):
+        dhan.clock.instant = india(at)
+        dhan.script("instruments", "delay", seconds=0)
+        await keeper.refresh_when_old()
+        assert fetched(dhan) is due, at
+
+
+async def test_a_bad_list_keeps_the_old_one_and_is_told_once(
+    keeper: InstrumentKeeper, dhan: PaperDhan, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instruments, "AT_LEISURE", 0.0)
+    await keeper.refresh_when_old()
+    dhan.clock.instant = india("2026-11-26 09:00")
+    dhan.script("instruments", times=2, **BAD)
+    for _ in range(2):
+        await keeper.refresh_when_old()
+    [words] = told(database)
+    assert "lacks the columns" in words
+    assert "The one of 2026-11-25 stays in use" in words
+    assert keeper.is_there
+    await keeper.refresh_when_old()
+    dhan.script("instruments", "delay", seconds=0)
+    await keeper.refresh_when_old()
+    assert not fetched(dhan), "the good one is kept for the day"
+
+
+async def test_without_any_list_it_is_tried_again_soon_and_not_at_once(
+    keeper: InstrumentKeeper, dhan: PaperDhan, database: Database
+) -> None:
+    dhan.script("instruments", "drop_before")
+    await keeper.refresh_when_old()
+    await keeper.refresh_when_old()
+    assert not keeper.is_there
+    assert "alerts wait" in told(database)[0]

@@ -1,0 +1,355 @@
+"""Cancelling and changing what Dhan has: asked for once, believed only when the book shows it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from core import changes, controls, journal
+from core.clock import SystemClock
+from core.controls import Hold
+from core.db import changes as change_rows
+from core.db.tables import changes as change_table
+from core.domain.alert import Exchange, InstrumentKind, OrderType
+from core.domain.change import ChangeKind, ChangeState, Terms
+from core.domain.instrument import Instrument, Segment
+from core.domain.notice import Notice
+from core.domain.order import Order, OrderState
+from core.engine import changer
+from core.engine.record import Moment
+from core.errors import Refusal
+from tests.unit.engine.floor import Floor
+from tests.unit.engine.rows import rings
+
+RELIANCE = Instrument(
+    security_id="2885",
+    segment=Segment.NSE_EQ,
+    exchange=Exchange.NSE,
+    kind=InstrumentKind.EQUITY,
+    symbol="RELIANCE",
+    name="Reliance",
+    lot=1,
+    tick=Decimal("0.10"),
+)
+FAR = Decimal("1000.0")
+WORKING, CANCELLING, CANCELLED = OrderState.WORKING, OrderState.CANCELLING, OrderState.CANCELLED
+IN_TRANSIT = {"errorType": "Order_Error", "errorCode": "DH-906", "errorMessage": "Order is in Transit state"}
+REFUSED = {"errorType": "Input_Exception", "errorCode": "DH-905", "errorMessage": "Bad values"}
+
+
+async def resting(floor: Floor, **values: Any) -> Order:
+    """A limit far below the market, at the exchange."""
+    order = await floor.sent(**({"order_type": OrderType.LIMIT, "price": FAR} | values))
+    floor.clock.pass_time(seconds=1)
+    await floor.follow_book()
+    return floor.now(order)
+
+
+def ask_cancel(floor: Floor, order: Order) -> str:
+    with floor.database.transaction() as connection:
+        return changes.cancel(connection, order, actor="operator 42", at=floor.clock.now())
+
+
+def ask_change(floor: Floor, order: Order, instrument: Instrument = RELIANCE, **terms: Any) -> str:
+    with floor.database.transaction() as connection:
+        wish = changes.check_terms(connection, order, Terms(**terms), instrument)
+        at = floor.clock.now()
+        return changes.modify(connection, order, wish, actor="operator 42", at=at)
+
+
+def states(floor: Floor) -> list[ChangeState]:
+    with floor.database.snapshot() as connection:
+        return list(connection.execute(select(change_table.c.state).order_by(change_table.c.id)).scalars())
+
+
+def told(floor: Floor) -> list[Notice]:
+    with floor.database.snapshot() as connection:
+        return rings(connection)
+
+
+def hurry(floor: Floor, seconds: float = 20) -> None:
+    """As if the last call had been so long ago, and the next were due."""
+    with floor.database.transaction() as connection:
+        for change in change_rows.in_states(connection, change_rows.OPEN):
+            values: dict[str, Any] = {"due_at": None}
+            if change.answered_at:
+                values["answered_at"] = change.answered_at - timedelta(seconds=seconds)
+            connection.execute(update(change_table).where(change_table.c.id == change.id).values(values))
+
+
+async def settled(floor: Floor, order: Order) -> Order:
+    """After the desk sent what was wanted and read the book."""
+    await floor.send_changes()
+    floor.clock.pass_time(seconds=1)
+    await floor.follow_book()
+    return floor.now(order)
+
+
+async def test_a_working_order_is_cancelled_and_the_book_says_so(floor: Floor) -> None:
+    order = await resting(floor)
+    assert ask_cancel(floor, order) == "Asking Dhan to cancel it"
+    assert floor.now(order).state is CANCELLING
+    ended = await settled(floor, order)
+    assert (ended.state, states(floor)) == (CANCELLED, [ChangeState.DONE])
+    assert told(floor) == [Notice.CANCELLED]
+    assert floor.dhan.book()[0]["orderStatus"] == "CANCELLED"
+
+
+async def test_an_order_that_was_not_sent_is_declined_without_a_call(floor: Floor) -> None:
+    order = floor.order()
+    assert ask_cancel(floor, order) == "Cancelled before it was sent"
+    assert (floor.now(order).state, states(floor)) == (OrderState.DECLINED, [])
+
+
+async def test_a_cancellation_goes_out_under_every_hold(floor: Floor) -> None:
+    order = await resting(floor)
+    with floor.database.transaction() as connection:
+        controls.set_hold(connection, Hold.PAUSED, "Paused.", at=floor.clock.now(), actor=journal.DESK)
+    ask_cancel(floor, order)
+    assert (await settled(floor, order)).state is CANCELLED
+
+
+async def test_while_it_is_cancelled_the_book_of_before_changes_nothing(floor: Floor) -> None:
+    order = await resting(floor)
+    ask_cancel(floor, order)
+    await floor.follow_book()
+    assert floor.now(order).state is CANCELLING
+
+
+async def test_an_order_in_transit_is_asked_back_again_until_it_can_be(floor: Floor) -> None:
+    order = await resting(floor)
+    floor.dhan.script("cancel", "status", status=400, body=IN_TRANSIT, times=2)
+    ask_cancel(floor, order)
+    for _ in range(3):
+        assert (await settled(floor, order)).state is not WORKING
+        hurry(floor)
+    assert floor.now(order).state is CANCELLED
+
+
+async def test_an_order_that_never_leaves_transit_is_told_to_be_open_still(floor: Floor) -> None:
+    order = await resting(floor)
+    floor.dhan.script("cancel", "status", status=400, body=IN_TRANSIT, times=99)
+    ask_cancel(floor, order)
+    for _ in range(changer.MOST_POSTS):
+        await floor.send_changes()
+        hurry(floor)
+    assert (floor.now(order).state, states(floor)) == (WORKING, [ChangeState.FAILED])
+    assert told(floor) == [Notice.NOT_CHANGED]
+
+
+@pytest.mark.fault("BR-27")
+@pytest.mark.parametrize("fault", ["drop_after", "half_reply", "bad_json"])
+async def test_a_cancellation_without_a_clear_answer_is_read_from_the_book(floor: Floor, fault: str) -> None:
+    order = await resting(floor)
+    floor.dhan.script("cancel", fault)
+    ask_cancel(floor, order)
+    assert (await settled(floor, order)).state is CANCELLED
+
+
+@pytest.mark.fault("BR-27")
+async def test_a_cancellation_that_never_arrived_is_asked_for_again(floor: Floor) -> None:
+    order = await resting(floor)
+    floor.dhan.script("cancel", "drop_before")
+    ask_cancel(floor, order)
+    assert (await settled(floor, order)).state is CANCELLING
+    assert (await settled(floor, order)).state is CANCELLED
+
+
+async def test_a_cancellation_that_dhan_took_and_did_not_do_is_told_in_the_end(floor: Floor) -> None:
+    order = await resting(floor)
+    floor.dhan.script("cancel", "status", status=202, body={"orderId": order.broker_order_id})
+    ask_cancel(floor, order)
+    assert (await settled(floor, order)).state is CANCELLING
+    hurry(floor)
+    await floor.follow_book()
+    assert floor.now(order).state is WORKING
+    assert told(floor) == [Notice.NOT_CHANGED]
+
+
+@pytest.mark.fault("BR-26")
+async def test_a_fill_that_won_the_race_is_the_truth(floor: Floor) -> None:
+    order = await floor.sent()
+    ask_cancel(floor, order)
+    floor.clock.pass_time(seconds=1)
+    floor.dhan.book()
+    ended = await settled(floor, order)
+    assert (ended.state, ended.filled_quantity) == (OrderState.FILLED, 10)
+    assert (states(floor), told(floor)) == ([ChangeState.FAILED], [Notice.FILLED])
+
+
+async def test_what_was_filled_before_the_cancellation_stays_filled(floor: Floor) -> None:
+    order = await floor.sent(security_id="4986", symbol="IRCON", tick=Decimal("0.01"), quantity=5000)
+    floor.clock.pass_time(seconds=0.4)
+    await floor.follow_book()
+    part = floor.now(order)
+    assert part.state is OrderState.PART_FILLED
+    ask_cancel(floor, part)
+    await floor.send_changes()
+    await floor.follow_book()
+    ended = floor.now(order)
+    assert (ended.state, ended.filled_quantity) == (CANCELLED, 2000)
+
+
+@pytest.mark.parametrize("state", [OrderState.UNKNOWN, OrderState.SUBMITTING, OrderState.FILLED, CANCELLING])
+async def test_what_cannot_be_cancelled_says_why(floor: Floor, state: OrderState) -> None:
+    order = floor.order(state=state)
+    with pytest.raises(Refusal):
+        ask_cancel(floor, order)
+    assert (floor.now(order).state, states(floor)) == (state, [])
+
+
+async def test_the_price_of_a_resting_order_is_changed_and_the_card_follows_the_book(floor: Floor) -> None:
+    order = await resting(floor)
+    assert ask_change(floor, order, price=Decimal("1010.0")) == "Asking Dhan to change it: limit ₹1,010.00"
+    changed = await settled(floor, order)
+    assert (changed.state, changed.price, changed.quantity) == (WORKING, Decimal("1010.0"), 10)
+    assert changed.reason == "Changed at Dhan: limit ₹1,010.00."
+    assert floor.dhan.book()[0]["price"] == 1010.0
+    assert states(floor) == [ChangeState.DONE]
+
+
+async def test_quantity_means_the_new_total(floor: Floor) -> None:
+    order = await resting(floor)
+    ask_change(floor, order, quantity=25)
+    assert (await settled(floor, order)).quantity == 25
+    assert floor.dhan.book()[0]["quantity"] == 25
+
+
+async def test_the_trigger_of_a_stop_is_changed(floor: Floor) -> None:
+    stop = {"order_type": OrderType.STOP_LIMIT, "price": Decimal("2010.0"), "trigger_price": Decimal("2000.0")}
+    order = await resting(floor, **stop)
+    ask_change(floor, order, trigger_price=Decimal("2005.0"))
+    assert (await settled(floor, order)).trigger_price == Decimal("2005.0")
+    assert floor.dhan.book()[0]["triggerPrice"] == 2005.0
+
+
+@pytest.mark.parametrize("fault", ["drop_after", "bad_json", "no_id"])
+async def test_a_change_without_a_clear_answer_is_read_from_the_book(floor: Floor, fault: str) -> None:
+    order = await resting(floor)
+    floor.dhan.script("modify", fault)
+    ask_change(floor, order, price=Decimal("1010.0"))
+    assert (await settled(floor, order)).price == Decimal("1010.0")
+
+
+async def test_a_change_that_never_arrived_is_told_and_not_repeated(floor: Floor) -> None:
+    order = await resting(floor)
+    floor.dhan.script("modify", "drop_before")
+    ask_change(floor, order, price=Decimal("1010.0"))
+    assert (await settled(floor, order)).price == FAR
+    hurry(floor)
+    await floor.follow_book()
+    assert (states(floor), told(floor)) == ([ChangeState.FAILED], [Notice.NOT_CHANGED])
+    assert floor.now(order).price == FAR
+
+
+async def test_a_change_that_dhan_refuses_is_told_in_both_our_words(floor: Floor) -> None:
+    order = await resting(floor)
+    floor.dhan.script("modify", "status", status=400, body=REFUSED)
+    ask_change(floor, order, price=Decimal("1010.0"))
+    kept = await settled(floor, order)
+    assert (kept.state, kept.price) == (WORKING, FAR)
+    assert "Look at the symbol, prices and quantity." in kept.reason
+    assert "Bad values (DH-905)" in kept.reason
+
+
+async def test_under_a_hold_no_terms_are_changed(floor: Floor) -> None:
+    order = await resting(floor)
+    ask_change(floor, order, price=Decimal("1010.0"))
+    with floor.database.transaction() as connection:
+        controls.set_hold(connection, Hold.PAUSED, "Paused by you.", at=floor.clock.now(), actor=journal.DESK)
+    assert (await settled(floor, order)).price == FAR
+    assert (states(floor), told(floor)) == ([ChangeState.FAILED], [Notice.NOT_CHANGED])
+
+
+NIFTY = replace(RELIANCE, kind=InstrumentKind.FUTURE, symbol="NIFTY-Dec2026-FUT", lot=65, freezes_at=1756)
+
+
+@pytest.mark.parametrize(("quantity", "words"), [(100, "lots of 65"), (1820, "at most 1755")])
+async def test_a_contract_keeps_to_whole_lots_below_the_freeze_quantity(
+    floor: Floor, quantity: int, words: str
+) -> None:
+    order = await resting(floor)
+    with pytest.raises(Refusal, match=words):
+        ask_change(floor, order, NIFTY, quantity=quantity)
+
+
+@pytest.mark.parametrize(
+    ("terms", "words"),
+    [
+        ({}, "That changes nothing"),
+        ({"price": FAR}, "That changes nothing"),
+        ({"price": Decimal("1000.05")}, "off the tick of 0.1"),
+        ({"price": Decimal(0)}, "off the tick"),
+        ({"trigger_price": FAR}, "no stop order"),
+        ({"quantity": 0}, "filled already"),
+    ],
+)
+async def test_a_change_that_makes_no_sense_is_refused_in_words(
+    floor: Floor, terms: dict[str, Any], words: str
+) -> None:
+    order = await resting(floor)
+    with pytest.raises(Refusal, match=words):
+        ask_change(floor, order, **terms)
+    assert states(floor) == []
+
+
+async def test_a_market_order_that_rests_needs_a_price_to_be_changed(floor: Floor) -> None:
+    order = await floor.sent()
+    with pytest.raises(Refusal, match="give its limit price"):
+        ask_change(floor, order, quantity=20)
+
+
+async def test_one_change_at_a_time_and_twenty_five_in_all(floor: Floor) -> None:
+    order = await resting(floor)
+    ask_change(floor, order, price=Decimal("1010.0"))
+    with pytest.raises(Refusal, match="under way"):
+        ask_change(floor, floor.now(order), price=Decimal("1020.0"))
+    await settled(floor, order)
+    with floor.database.transaction() as connection:
+        connection.execute(update(change_table).values(posts=25))
+    with pytest.raises(Refusal, match="25 changes"):
+        ask_change(floor, floor.now(order), price=Decimal("1020.0"))
+
+
+async def test_a_cancellation_overtakes_a_change(floor: Floor) -> None:
+    order = await resting(floor)
+    ask_change(floor, order, price=Decimal("1010.0"))
+    ask_cancel(floor, floor.now(order))
+    assert (await settled(floor, order)).state is CANCELLED
+    assert states(floor) == [ChangeState.FAILED, ChangeState.DONE]
+
+
+async def test_at_start_a_change_that_was_being_sent_is_for_the_book_to_decide(floor: Floor) -> None:
+    order = await resting(floor)
+    with floor.database.transaction() as connection:
+        wall = SystemClock().now()
+        change_rows.add(connection, order.id, ChangeKind.MODIFY, Terms(price=FAR + 10), wanted_by="x")
+        connection.execute(update(change_table).values(state=ChangeState.SENT, sent_at=wall, posts=1))
+        changer.doubt_unfinished(connection, Moment(now=floor.clock.now(), wall=wall))
+    assert states(floor) == [ChangeState.ANSWERED]
+    hurry(floor)
+    await floor.follow_book()
+    assert states(floor) == [ChangeState.FAILED]
+
+
+@pytest.mark.fault("BR-30")
+async def test_what_is_changed_in_dhans_app_is_followed_and_said(floor: Floor) -> None:
+    order = await resting(floor)
+    body = {"orderType": "LIMIT", "validity": "DAY", "quantity": 15, "price": 1020.5, "triggerPrice": 0}
+    floor.dhan.http.put(f"/dhan/v2/orders/{order.broker_order_id}", json=body)
+    floor.clock.pass_time(seconds=1)
+    await floor.follow_book()
+    changed = floor.now(order)
+    assert (changed.quantity, changed.price) == (15, Decimal("1020.5"))
+    assert changed.reason == "Changed outside this desk: quantity 15, limit ₹1,020.50."
+
+
+@pytest.mark.fault("BR-30")
+async def test_what_is_cancelled_in_dhans_app_is_followed_and_said(floor: Floor) -> None:
+    order = await resting(floor)
+    floor.dhan.http.delete(f"/dhan/v2/orders/{order.broker_order_id}")
+    await floor.follow_book()
+    assert (floor.now(order).state, told(floor)) == (CANCELLED, [Notice.CANCELLED])

@@ -1,0 +1,92 @@
+"""Before shares are sold: are they there, and may they leave the depository? What nobody knows holds nothing up."""
+
+from typing import Any
+
+import pytest
+
+from core.db import orders
+from core.domain.alert import Product, Side
+from core.domain.order import Order, OrderState
+from tests.integration.paper_dhan import india
+from tests.unit.engine.floor import Floor
+
+SALE: dict[str, Any] = {"side": Side.SELL, "product": Product.DELIVERY}
+ASKED, SENT = OrderState.AWAITING_APPROVAL, OrderState.WORKING
+
+
+async def holding(floor: Floor) -> None:
+    """Ten shares, bought yesterday."""
+    floor.dhan.placed(productType="CNC")
+    floor.clock.pass_time(seconds=1)
+    floor.dhan.book()
+    floor.clock.instant = india("2026-11-26 12:00")
+    floor.clock.pass_time(minutes=5)
+    assert await floor.sign_in()
+
+
+def approve(floor: Floor, order: Order) -> None:
+    with floor.database.transaction() as connection:
+        now = floor.clock.now()
+        orders.move(connection, order, OrderState.QUEUED, at=now, actor="operator 42", reason="", approved_at=now)
+
+
+async def test_more_than_the_account_holds_is_not_sent_and_says_so(floor: Floor) -> None:
+    await holding(floor)
+    order = await floor.sent(**SALE, quantity=11)
+    assert order.state is ASKED
+    assert order.reason.startswith("The account has only 10 of RELIANCE to sell, so Dhan would refuse 11.")
+    assert floor.dhan.ledger()["placements"] == 1, "the purchase of yesterday"
+
+
+async def test_what_the_account_holds_is_sold_without_a_word(floor: Floor) -> None:
+    await holding(floor)
+    assert (await floor.sent(**SALE, quantity=10)).state is SENT
+
+
+async def test_what_was_bought_today_can_be_sold_today(floor: Floor) -> None:
+    floor.dhan.placed(productType="CNC")
+    floor.clock.pass_time(seconds=1)
+    floor.dhan.book()
+    assert (await floor.sent(**SALE, quantity=10)).state is SENT
+
+
+async def test_the_operator_may_send_it_all_the_same(floor: Floor) -> None:
+    order = await floor.sent(**SALE)
+    assert order.state is ASKED
+    assert "no RELIANCE to sell" in order.reason
+    approve(floor, order)
+    await floor.send()
+    assert floor.now(order).state is SENT
+
+
+async def test_without_ddpi_a_sale_from_the_depository_says_how_to_consent(floor: Floor) -> None:
+    await holding(floor)
+    floor.dhan.http.post("/dhan/sandbox/depository", json={"ddpi": False})
+    order = await floor.sent(**SALE)
+    assert order.state is ASKED
+    assert "with your T-PIN" in order.reason
+
+
+async def test_shares_whose_sale_was_consented_to_are_sold(floor: Floor) -> None:
+    await holding(floor)
+    isin = floor.dhan.http.get("/dhan/v2/holdings").json()[0]["isin"]
+    floor.dhan.http.post("/dhan/sandbox/depository", json={"ddpi": False, "approved": {isin: 10}})
+    assert (await floor.sent(**SALE)).state is SENT
+
+
+@pytest.mark.fault("BR-37")
+@pytest.mark.parametrize("call", ["holdings", "positions", "profile"])
+async def test_what_cannot_be_known_holds_nothing_up(floor: Floor, call: str) -> None:
+    floor.dhan.script(call, "status", status=503)
+    assert (await floor.sent(**SALE)).state is SENT
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"side": Side.BUY}, {"product": Product.INTRADAY}, {"closes": True}],
+    ids=["a purchase", "a short sale of the day", "an exit"],
+)
+async def test_other_orders_are_not_looked_into(floor: Floor, changes: dict[str, Any]) -> None:
+    floor.dhan.script("holdings", "status", status=503)
+    assert (await floor.sent(**(SALE | changes))).state is SENT
+    assert len(floor.dhan.http.get("/dhan/sandbox/faults").json()) == 1, "nobody asked for the holdings"
