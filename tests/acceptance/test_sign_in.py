@@ -94,7 +94,7 @@ def test_orders_wait_for_the_sign_in_and_go_out_once(world: World) -> None:
     assert "Sign in at Dhan" in world.phone.ask("/login")
     page = browser.signs_in(the_link(world))
     assert (page.status_code, "Signed in" in page.text) == (200, True)
-    world.phone.card_shows(first["alert_id"], "Filled", seconds=10)
+    world.phone.card_shows(first["alert_id"], "Filled")
     world.until(lambda: world.phone.rings(first["alert_id"]), "the fill rings")
     assert "by a link in the chat" in world.phone.ask("/token")
 
@@ -106,7 +106,7 @@ def test_orders_wait_for_the_sign_in_and_go_out_once(world: World) -> None:
     done = munshi_token(world, token)
     assert (done.returncode, done.stdout, done.stderr) == (0, "Signed in at Dhan with this token.\n", "")
     for answer in (second, third):
-        world.phone.card_shows(answer["alert_id"], "Filled", seconds=10)
+        world.phone.card_shows(answer["alert_id"], "Filled")
         world.until(lambda alert=answer["alert_id"]: world.phone.rings(alert), "the fill rings")
     assert len(asks(world)) == asked_before + 1
     assert len(world.ledger()) == 3
