@@ -23,5 +23,5 @@ def test_a_resting_order_is_changed_after_a_second_tap_and_cancelled_after_anoth
     world.phone.card_shows(alert, "Cancelled at the exchange")
     assert world.ledger()[0]["orderStatus"] == "CANCELLED"
     world.until(lambda: world.phone.rings(alert), "the end rings")
-    assert "Nothing is open of it any more: cancelled" in world.phone.ask(f"/cancel {alert}.1")
+    world.phone.ask(f"/cancel {alert}.1", "Nothing is open of it any more: cancelled")
     assert (len(world.ledger()), world.placements()) == (1, 1)

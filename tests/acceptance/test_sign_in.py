@@ -91,12 +91,12 @@ def test_orders_wait_for_the_sign_in_and_go_out_once(world: World) -> None:
     assert httpx.get(link, trust_env=False).status_code == 410
     assert is_signed_out(world)
 
-    assert "Sign in at Dhan" in world.phone.ask("/login")
+    world.phone.ask("/login", "Sign in at Dhan")
     page = browser.signs_in(the_link(world))
     assert (page.status_code, "Signed in" in page.text) == (200, True)
     world.phone.card_shows(first["alert_id"], "Filled")
     world.until(lambda: world.phone.rings(first["alert_id"]), "the fill rings")
-    assert "by a link in the chat" in world.phone.ask("/token")
+    world.phone.ask("/token", "by a link in the chat")
 
     asked_before = len(asks(world))
     dhan(world, "DELETE", "/token")
@@ -110,7 +110,7 @@ def test_orders_wait_for_the_sign_in_and_go_out_once(world: World) -> None:
         world.until(lambda alert=answer["alert_id"]: world.phone.rings(alert), "the fill rings")
     assert len(asks(world)) == asked_before + 1
     assert len(world.ledger()) == 3
-    assert "a token from web.dhan.co" in world.phone.ask("/token")
+    world.phone.ask("/token", "a token from web.dhan.co")
 
     # the canary: the stand-in's own ledger may know them, and nothing else
     files = [file for file in world.settings.munshi_data_dir.iterdir() if not file.name.startswith("sandbox-dhan.db")]
@@ -124,7 +124,7 @@ def test_an_address_is_registered_by_a_tap_after_a_question_that_names_the_seven
     Browser().signs_in(the_link(world))
     world.is_ready()
     dhan(world, "POST", "/addresses", primary="NA", detected="203.0.113.24")
-    assert "No address is registered at Dhan" in world.phone.ask("/ip")
+    world.phone.ask("/ip", "No address is registered at Dhan")
     world.until(lambda: told(world, "No address is registered") == 2, "the answer stands there, and the hold rang")
     assert world.health()["holds"]["invalid_ip"]
     question = world.phone.ask("/ip set")
