@@ -53,11 +53,7 @@ def plan_leg(
     now: datetime,
 ) -> Plan:
     """`late` says how old the alert is, when that is too old. Raises Refusal when there is no such order."""
-    try:
-        instrument = resolve(leg, to_india(now).date())
-        _check(leg, instrument)
-    except Refusal as refusal:
-        raise Refusal(f"{leg.side} {leg.quantity} {leg.symbol}: {refusal}") from refusal
+    instrument = _find(leg, resolve, now)
     decision = route(
         segment_class=instrument.segment_class,
         order_type=leg.order_type,
@@ -67,28 +63,42 @@ def plan_leg(
         policy=policies.release,
         index_expiry=instrument.index_expiry,
     )
-    # Shares are always taken for delivery, whatever the alert says: the operator's rule.
-    product = Product.DELIVERY if leg.kind is InstrumentKind.EQUITY else leg.product
-    quantity = leg.quantity * instrument.units_per_alert_quantity
-    wish = Wish(
-        symbol=instrument.symbol,
-        quantity=quantity,
-        value=allowance.value(instrument.exchange, quantity, leg.price),
-        is_exit=is_exit(leg.side, product),
-    )
+    wish = _wish(leg, instrument)
     broken = allowance.check(connection, policies.limits, wish, decision.release_at or now, allowance.PLANNED)
     ask = why_ask(policies.approval, decision, late=late, above=broken.words if broken else "")
     state = OrderState.QUEUED if ask is None else OrderState.AWAITING_APPROVAL
-    if broken is not None and broken.is_hard:
-        state = OrderState.REFUSED
     return Plan(
         leg=leg,
         instrument=instrument,
         decision=decision,
-        state=state,
+        state=OrderState.REFUSED if broken is not None and broken.is_hard else state,
         reason=ask or decision.reason,
+        quantity=wish.quantity,
+        product=_product(leg),
+    )
+
+
+def _find(leg: Leg, resolve: Resolve, now: datetime) -> Instrument:
+    try:
+        instrument = resolve(leg, to_india(now).date())
+        _check(leg, instrument)
+    except Refusal as refusal:
+        raise Refusal(f"{leg.side} {leg.quantity} {leg.symbol}: {refusal}") from refusal
+    return instrument
+
+
+def _product(leg: Leg) -> Product:
+    """Shares are always taken for delivery, whatever the alert says: the operator's rule."""
+    return Product.DELIVERY if leg.kind is InstrumentKind.EQUITY else leg.product
+
+
+def _wish(leg: Leg, instrument: Instrument) -> Wish:
+    quantity = leg.quantity * instrument.units_per_alert_quantity
+    return Wish(
+        symbol=instrument.symbol,
         quantity=quantity,
-        product=product,
+        value=allowance.value(instrument.exchange, quantity, leg.price),
+        is_exit=is_exit(leg.side, _product(leg)),
     )
 
 
