@@ -85,13 +85,11 @@ def plan_leg(
     broken = allowance.check(connection, policies.limits, wish, decision.release_at or now, allowance.PLANNED)
     ask = why_ask(policies.approval, decision, late=late, above=broken.words if broken else "")
     state = OrderState.QUEUED if ask is None else OrderState.AWAITING_APPROVAL
-    if broken is not None and broken.is_hard:
-        state = OrderState.REFUSED
     return Plan(
         leg=leg,
         instrument=instrument,
         decision=decision,
-        state=state,
+        state=OrderState.REFUSED if broken is not None and broken.is_hard else state,
         reason=ask or decision.reason,
         tickets=written.tickets,
         remarks=written.remarks,

@@ -1,15 +1,19 @@
 """This machine's clock: a jump or a sleep holds everything until Dhan's clock agrees."""
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection
 
 from core import controls
+from core.bootstrap import build_desk
 from core.controls import Hold
 from core.domain.notice import Notice
 from core.engine.clock_watch import ClockWatch, hold
-from tests.builders import NOON, FrozenClock
+from core.settings import load
+from tests.builders import NOON, FrozenClock, database_file
 from tests.unit.engine.rows import rings
 
 
@@ -110,3 +114,21 @@ def test_a_doubt_rings_once_and_holds(connection: Connection) -> None:
         hold(connection, "This machine's clock jumped.", NOON)
     assert rings(connection) == [Notice.CLOCK]
     assert list(controls.holds(connection)) == [Hold.CLOCK]
+
+
+async def test_the_desk_holds_orders_and_expiries_while_the_clock_is_in_doubt_and_lets_go_after(
+    tmp_path: Path,
+) -> None:
+    database_file(tmp_path)
+    parts = build_desk(load(munshi_data_dir=tmp_path), cast("Any", None))
+    desk, watch = parts.desk, parts.desk._clock_watch
+
+    def held() -> bool:
+        with parts.database.snapshot() as connection:
+            return Hold.CLOCK in controls.holds(connection)
+
+    watch.doubt = "This machine's clock jumped."
+    assert (await desk._mind_the_clock(), held()) == (False, True)
+    watch.doubt = ""
+    assert (await desk._mind_the_clock(), held()) == (True, False)
+    await parts.close()
