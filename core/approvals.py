@@ -118,7 +118,7 @@ def check_version(connection: Connection, tap: Tap) -> None:
 
 def _check_time(order: Order, at: datetime) -> None:
     if order.release_at is None:
-        raise Refusal("The calendar does not know this market's hours for that day, so the order cannot be timed.")
+        raise Refusal("The calendar does not know this market's hours for that day: tell them with /calendar open.")
     if order.expires_at is not None and order.expires_at <= at:
         raise Refusal("Too late: its time window has passed.")
 

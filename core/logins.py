@@ -138,7 +138,7 @@ class Session:
         except LoginRefused as refused:
             return await self._failed(attempt, refused.refusal, f"signing in failed: {refused}")
         except CallFailed as failure:
-            if failure.sent:
+            if failure.sent and attempt.way is not Way.WEB:  # asking whose a token is may be repeated
                 return await self._failed(attempt, LoginRefusal.NO_REPLY, f"signing in failed: {failure}")
             return await self._not_made(attempt, f"Dhan cannot be reached ({failure}). It is tried again.")
         if token.client_id != self._settings.client_id:
@@ -164,7 +164,9 @@ class Session:
         """A try of ours that never left this machine does not count; what a person handed in is still to be used."""
         if attempt.way in _BY_ITSELF:
             await self._database.write(lambda c: logins.forget(c, attempt.login_id))
-        return self.is_signed_in or await self._hold(words, self._clock.now())
+        if not self.is_signed_in:
+            await self._hold(words, self._clock.now())
+        return False
 
     async def _failed(self, attempt: Try, refusal: LoginRefusal, words: str) -> bool:
         now = self._clock.now()

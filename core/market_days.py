@@ -5,7 +5,7 @@ A change is asked for, confirmed by a tap, and then re-plans what waits; so does
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from core import controls, journal, notifications
 from core.clock import to_india
-from core.db import overrides
+from core.db import alerts, overrides
 from core.db.overrides import Change, Override
 from core.domain.instrument import SegmentClass
 from core.domain.notice import Notice
@@ -25,15 +25,8 @@ WARN_BEFORE_THE_END = (5, 15, 45)
 """Days before the last day that the calendar knows."""
 
 
-@dataclass
-class _Latest:
-    """The calendar as last put together, since it is asked for before every order."""
-
-    key: tuple[object, ...] = ()
-    calendar: Calendar | None = None
-
-
-_latest = _Latest()
+_latest: dict[int, tuple[tuple[object, ...], Calendar]] = {}
+"""The calendar as last put together, by the bundled one below it: it is asked for before every order."""
 
 
 def in_force(connection: Connection, bundled: Calendar) -> Calendar:
@@ -41,11 +34,12 @@ def in_force(connection: Connection, bundled: Calendar) -> Calendar:
     state = overrides.state(connection)
     if state.count == 0:
         return bundled
-    key = (id(bundled), connection.engine.url, state)
-    if _latest.calendar is None or _latest.key != key:
+    key = (connection.engine.url, state)
+    known = _latest.get(id(bundled))
+    if known is None or known[0] != key:
         fresh = changed(bundled, [override.change for override in overrides.in_force(connection)])
-        _latest.key, _latest.calendar = key, fresh
-    return _latest.calendar
+        known = _latest[id(bundled)] = key, fresh
+    return known[1]
 
 
 def changed(calendar: Calendar, changes: Iterable[Change]) -> Calendar:
@@ -121,10 +115,15 @@ def in_words(change: Change) -> str:
 
 
 def end_is_near(connection: Connection, calendar: Calendar, now: datetime) -> bool:
-    """Whether the operator has not been warned yet, of a calendar that ends so soon."""
+    """Whether the operator has not been warned yet, of a calendar that ends so soon.
+
+    Nobody is warned before the first alert: a newcomer shall be greeted otherwise.
+    """
     stage = _stage(calendar, now)
-    told = controls.fetch(connection, _warned_key(calendar)) if stage is not None else None
-    return stage is not None and (told is None or told["days"] > stage)
+    if stage is None:
+        return False
+    told = controls.fetch(connection, _warned_key(calendar))
+    return told["days"] > stage if told is not None else bool(alerts.recent(connection, 1))
 
 
 def warn_of_the_end(connection: Connection, calendar: Calendar, now: datetime) -> None:

@@ -247,6 +247,9 @@ def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
         except ValueError:
             yield "TOKEN_KEYS", "each key is 32 random bytes in url-safe base64; leave it unset and one is made for you"
             break
+    for one, other in (("dhan_api_key", "dhan_api_secret"), ("dhan_pin", "dhan_totp_secret")):
+        if bool(getattr(settings, one)) is not bool(getattr(settings, other)):
+            yield f"{one.upper()} and {other.upper()}", "one is of no use without the other; set both or none"
     secret = settings.dhan_totp_secret.get_secret_value() if settings.dhan_totp_secret else ""
     if secret and not _makes_codes(secret):
         yield "DHAN_TOTP_SECRET", "16 or more of the letters A to Z and the digits 2 to 7, as Dhan shows it, no spaces"

@@ -1,31 +1,25 @@
-"""Ports for servers under test: below the range that outgoing connections use, and never the same for two workers."""
+"""Ports for servers under test: below those of outgoing connections, and hardly ever the same for two runs."""
 
-import os
 import socket
-from itertools import count
+from random import SystemRandom
 
-_FIRST, _A_WORKER, _WORKERS = 20_000, 500, 20
-
-
-def _worker() -> int:
-    """Test workers count from gw0; runs beside one another differ by their process."""
-    name = os.environ.get("PYTEST_XDIST_WORKER", "")
-    run = int(os.environ.get("PYTEST_XDIST_TESTRUNUID", "0")[:8] or "0", 16) if name else os.getpid()
-    return (run * 7 + int(name.removeprefix("gw") or 0)) % _WORKERS
-
-
-_numbers = count()
+_FIRST, _LAST = 20_000, 32_000
+_dice = SystemRandom()
+_given: set[int] = set()
 
 
 def find_port() -> int:
     """A port of 127.0.0.1 that is free now, another one at each call."""
-    for _ in range(_A_WORKER):
-        port = _FIRST + _worker() * _A_WORKER + next(_numbers) % _A_WORKER
+    for _ in range(1_000):
+        port = _dice.randint(_FIRST, _LAST)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+        _given.add(port)
+        return port
     raise AssertionError("no port is free for the tests")

@@ -1,11 +1,13 @@
 """The commands around the sign-in at Dhan and the address that orders come from."""
 
+import contextlib
 from html import escape
 from typing import cast
 
 from sqlalchemy import Connection
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
 from telegram.constants import ParseMode
+from telegram.error import BadRequest
 
 from bot import sign_in_views as views
 from bot.access import Context, Gate
@@ -74,8 +76,9 @@ class SignInCommands:
         """The tap below the question."""
         query = update.callback_query
         if query is None or not may(self._gate.role(update), Role.ADMIN):
-            return
-        await query.answer()
+            return  # the button stands in one admin's own chat
+        with contextlib.suppress(BadRequest):  # too late to be answered; the question's own age decides
+            await query.answer()
         by = journal.operator(query.from_user.id)
         try:
             found = await self._addresses.register((query.data or "").partition(":")[2], by)

@@ -65,9 +65,9 @@ def confirm(connection: Connection, batch: str, *, at: datetime) -> list[Overrid
     waiting = (overrides.c.batch == batch, overrides.c.confirmed_at.is_(None), overrides.c.withdrawn_at.is_(None))
     in_time = (overrides.c.set_at > at - ASKED_FOR, overrides.c.expires_at > at)
     found = _read(connection, *waiting, *in_time)
-    for override in found:
-        same_day = (overrides.c.market == override.change.market, overrides.c.day == override.change.day)
-        _withdraw(connection, at, *same_day, overrides.c.confirmed_at.is_not(None))
+    days = {(override.change.market, override.change.day) for override in found}
+    before = [each.id for each in in_force(connection) if (each.change.market, each.change.day) in days]
+    _withdraw(connection, at, overrides.c.id.in_(before))
     ids = [override.id for override in found]
     connection.execute(update(overrides).where(overrides.c.id.in_(ids)).values(confirmed_at=at))
     return found

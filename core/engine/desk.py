@@ -42,6 +42,7 @@ from core.mailbox import Mailbox
 log = structlog.get_logger()
 
 POLL = 0.25
+MAIL_EVERY = 1.0
 RENEW_EVERY = 1.0
 WATCH_EVERY = 0.4
 BETWEEN_BOOKS = 0.1
@@ -271,7 +272,7 @@ class Desk:
     async def _read_mail(self) -> None:
         """See to sign-ins that a person began on the web page or the command line."""
         while True:
-            await _wait(self._mail, POLL)
+            await _wait(self._mail, MAIL_EVERY)
             if await self._mailbox.attend():
                 self._wake.set()
 

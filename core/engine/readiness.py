@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from core import notifications, reminders
+from core import market_days, notifications, reminders
 from core.addresses import AddressBook
 from core.broker.port import Broker
 from core.clock import Clock, monotonic, to_india
@@ -44,7 +44,7 @@ class Readiness:
         self._database = database
         self._broker = broker
         self._addresses = addresses
-        self._calendar = calendar
+        self._bundled = self._calendar = calendar
         self._settings = settings
         self._clock = clock
         self._checked_at: datetime | None = None
@@ -77,6 +77,7 @@ class Readiness:
         last = self._looked_at = self._looked_at or now
         if abs(now - last) >= timedelta(minutes=1):
             self._looked_at = now
+            self._calendar = await self._database.read(lambda c: market_days.in_force(c, self._bundled))
             if await self._database.read(lambda connection: self._reminder(connection, now)):
                 await self._database.write(lambda connection: self._remind(connection, now))
 

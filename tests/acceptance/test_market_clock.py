@@ -1,6 +1,7 @@
 """The market's clock from end to end: the gap before the open, a holiday, a changed calendar, and Dhan's own word."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -8,16 +9,27 @@ from tests.world import World
 from tests.world.processes import until
 
 CLOSED = {"errorCode": "DH-906", "errorMessage": "Market is Closed! Want to place an offline order?"}
+ASKING = ("calend", "policy")
 BLOCKED = {"errorCode": "DH-906", "errorMessage": "Markets are Offline or Blocked"}
 
 
 def confirm(world: World, command: str) -> str:
     """Give a command that asks back, and tap its button; what the message then says."""
-    world.phone.ask(command)
-    asked = until(lambda: next((m for m in reversed(world.phone.messages()) if m["buttons"]), None), "it asks back")
+    before = len(questions(world))
+    world.phone.act(text=command)
+    asked = until(lambda: next(iter(questions(world)[before:]), None), "it asks back")
     [button] = asked["buttons"]
     assert world.phone.answer_to(world.phone.touch(asked["message_id"], button["callback_data"])) == "Done"
-    return next(m["text"] for m in world.phone.messages() if m["message_id"] == asked["message_id"])
+    return until(lambda: answered(world, asked["message_id"]), "the question is answered")
+
+
+def questions(world: World) -> list[dict[str, Any]]:
+    """What asks about the calendar or the rules, and waits for a tap."""
+    return [m for m in world.phone.messages() if any(b["callback_data"][:6] in ASKING for b in m["buttons"])]
+
+
+def answered(world: World, message: int) -> str | None:
+    return next((m["text"] for m in world.phone.messages() if m["message_id"] == message and not m["buttons"]), None)
 
 
 def test_before_the_open_an_order_waits_for_it_and_goes_as_a_regular_order(world: World) -> None:
@@ -56,9 +68,9 @@ def test_a_changed_calendar_moves_what_waits_and_says_what_moved(world: World) -
     assert "Wed 2 Dec 2026, equity: closed (election)." in told
     assert f"{alert}.1 BUY 1 RELIANCE: The calendar changed" in told
     world.phone.card_shows(alert, "AMO → Thu 3 Dec 09:45")
-    shown = world.phone.ask("/calendar")
+    shown = world.phone.ask("/calendar", "Changed by hand")
     number = next(line.partition(".")[0] for line in shown.splitlines() if "(election)" in line and "By " in line)
-    assert "No longer in force" in world.phone.ask(f"/calendar undo {number}")
+    world.phone.ask(f"/calendar undo {number}", "No longer in force")
     world.phone.card_shows(alert, "AMO → Wed 2 Dec 09:45")
     world.phone.tap(alert, "Cancel")
 
@@ -91,7 +103,7 @@ def test_when_dhan_is_blocked_the_order_is_held_and_goes_at_the_next_try(world: 
 def test_what_if_tells_the_decision_and_leaves_no_trace(world: World, text: str) -> None:
     before = world.health()
     body = json.dumps(json.loads(world.alert()), indent=1 if text == "many lines" else None)
-    told = world.phone.ask(f"/whatif 2026-11-28T14:00 {body}")
+    told = world.phone.ask(f"/whatif 2026-11-28T14:00 {body}", "What if")
     way = "leaves Mon 30 Nov 17:00 as an after-market order, reaches the exchange Tue 1 Dec 09:45."
     assert told.splitlines() == [
         "What if",
@@ -105,7 +117,7 @@ def test_what_if_tells_the_decision_and_leaves_no_trace(world: World, text: str)
 
 
 def test_tightening_works_at_once_and_loosening_after_a_tap(world: World) -> None:
-    assert "policy approval always" in world.phone.ask("/policy approval always")
+    world.phone.ask("/policy approval always", "Set")
     alert = world.fire()["alert_id"]
     world.phone.card_shows(alert, "You approve every order")
     world.phone.tap(alert, "Cancel")
@@ -114,7 +126,7 @@ def test_tightening_works_at_once_and_loosening_after_a_tap(world: World) -> Non
 
 
 def test_an_order_above_a_hard_limit_is_refused_with_the_limit(world: World) -> None:
-    world.phone.ask("/limits order_quantity hard 5")
+    world.phone.ask("/limits order_quantity hard 5", "Set")
     answer = world.fire(world.leg(quantity="6"))
     assert answer["order_status"] == "refused"
     world.phone.card_shows(answer["alert_id"], "Refused", "above your hard limit of 5")

@@ -6,7 +6,7 @@ from tests.world import World
 def test_on_a_tuesday_morning_the_order_is_placed_at_once_and_the_card_tells_of_the_fill(world: World) -> None:
     answer = world.fire()
     assert (answer["placement_mode"], answer["order_status"], answer["duplicate"]) == ("immediate", "placed", False)
-    world.phone.card_shows(answer["alert_id"], "BUY 1 RELIANCE", "Filled 1 at ₹", seconds=2)
+    world.phone.card_shows(answer["alert_id"], "BUY 1 RELIANCE", "Filled 1 at ₹")
     (order,) = world.ledger()
     assert (order["orderStatus"], order["afterMarketOrder"], order["productType"]) == ("TRADED", False, "CNC")
 
@@ -84,6 +84,19 @@ def test_an_approved_order_whose_window_passed_while_the_desk_was_down_is_not_se
     world.restart(world.desk)
     world.phone.card_shows(alert, "Expired, not sent", "window passed")
     assert world.placements() == 0
+
+
+def test_an_order_whose_time_came_while_the_desk_was_down_goes_out_while_its_window_lasts(world: World) -> None:
+    world.jump("2026-12-01T16:00")
+    alert = world.fire()["alert_id"]
+    world.phone.tap(alert, "Approve")
+    world.phone.card_shows(alert, "Queued")
+    world.desk.stop()
+
+    world.jump("2026-12-01T21:00")
+    world.restart(world.desk)
+    world.phone.card_shows(alert, "Placed at Dhan", "AMO → Wed 2 Dec 09:45")
+    assert_one_after_market_order_waits(world)
 
 
 def assert_one_after_market_order_waits(world: World) -> None:

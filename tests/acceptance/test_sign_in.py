@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,9 +18,9 @@ from tests.world.processes import ROOT
 BY_LINK = {"DHAN_API_KEY": PaperAccount.API_KEY, "DHAN_API_SECRET": PaperAccount.API_SECRET}
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
-    with World.closed(tmp_path_factory.mktemp("by-link"), env=BY_LINK) as world:
+@pytest.fixture
+def world(tmp_path: Path) -> Generator[World]:
+    with World.closed(tmp_path, env=BY_LINK) as world:
         world.sandbox.start()
         world.outside_is_there()
         world.web.start()
@@ -71,12 +72,15 @@ def asks(world: World) -> list[str]:
     return [m["text"] for m in world.phone.messages() if "Not signed in at Dhan" in m["text"] and m["buttons"]]
 
 
+def told(world: World, words: str) -> int:
+    return sum(words in message["text"] for message in world.phone.messages())
+
+
 def is_signed_out(world: World) -> bool:
     return "signed_out" in world.health()["holds"]
 
 
 def test_orders_wait_for_the_sign_in_and_go_out_once(world: World) -> None:
-    """From the first start to the canary: one story, since each chapter needs the one before."""
     world.until(lambda: is_signed_out(world), "the desk is signed out")
     first = world.fire(prefer_no_wait=True)
     browser, link = Browser(), the_link(world)
@@ -90,7 +94,7 @@ def test_orders_wait_for_the_sign_in_and_go_out_once(world: World) -> None:
     assert "Sign in at Dhan" in world.phone.ask("/login")
     page = browser.signs_in(the_link(world))
     assert (page.status_code, "Signed in" in page.text) == (200, True)
-    world.phone.card_shows(first["alert_id"], "Filled", seconds=10)
+    world.phone.card_shows(first["alert_id"], "Filled")
     world.until(lambda: world.phone.rings(first["alert_id"]), "the fill rings")
     assert "by a link in the chat" in world.phone.ask("/token")
 
@@ -102,7 +106,7 @@ def test_orders_wait_for_the_sign_in_and_go_out_once(world: World) -> None:
     done = munshi_token(world, token)
     assert (done.returncode, done.stdout, done.stderr) == (0, "Signed in at Dhan with this token.\n", "")
     for answer in (second, third):
-        world.phone.card_shows(answer["alert_id"], "Filled", seconds=10)
+        world.phone.card_shows(answer["alert_id"], "Filled")
         world.until(lambda alert=answer["alert_id"]: world.phone.rings(alert), "the fill rings")
     assert len(asks(world)) == asked_before + 1
     assert len(world.ledger()) == 3
@@ -116,8 +120,21 @@ def test_orders_wait_for_the_sign_in_and_go_out_once(world: World) -> None:
         assert secret.encode() not in told
 
 
-def test_a_pasted_token_that_is_none_is_refused_without_asking_dhan(world: World) -> None:
-    done = munshi_token(world, "not a token\n")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("munshi token: this is no token")
-    assert "not a token" not in done.stderr
+def test_an_address_is_registered_by_a_tap_after_a_question_that_names_the_seven_days(world: World) -> None:
+    Browser().signs_in(the_link(world))
+    world.is_ready()
+    dhan(world, "POST", "/addresses", primary="NA", detected="203.0.113.24")
+    assert "No address is registered at Dhan" in world.phone.ask("/ip")
+    world.until(lambda: told(world, "No address is registered") == 2, "the answer stands there, and the hold rang")
+    assert world.health()["holds"]["invalid_ip"]
+    question = world.phone.ask("/ip set")
+    assert "203.0.113.24 as the primary address" in question
+    assert "7 days" in question
+    asked = world.phone.messages()[-1]
+    [button] = asked["buttons"]
+    world.phone.touch(asked["message_id"], button["callback_data"])
+    world.until(lambda: "Registered." in world.phone.messages()[-1]["text"], "the address is registered")
+    assert "Dhan takes orders from here" in world.phone.messages()[-1]["text"]
+    assert "invalid_ip" not in world.health()["holds"]
+    world.phone.touch(asked["message_id"], button["callback_data"])
+    world.until(lambda: "out of date" in world.phone.messages()[-1]["text"], "a second tap registers nothing")

@@ -16,7 +16,7 @@ def test_a_desk_that_starts_without_telegram_trades_and_tells_the_truth_later(wo
     assert world.phone.card(alert) is None
 
     world.clear_faults()
-    world.phone.card_shows(alert, "Filled 1 at ₹", seconds=8)
+    world.phone.card_shows(alert, "Filled 1 at ₹")
     world.until(lambda: len(world.phone.rings(alert)) == 1, "the fill rings once", 8)
     assert world.placements() == 1
 
@@ -31,7 +31,7 @@ def test_telegram_away_for_a_while_delays_cards_and_no_orders(world: World) -> N
     world.until(lambda: len(world.ledger()) == 2, "both are ordered")
 
     world.clear_faults()
-    world.phone.card_shows(during["alert_id"], "Filled 1 at ₹", seconds=8)
+    world.phone.card_shows(during["alert_id"], "Filled 1 at ₹")
     assert "Orders go out" in world.until(lambda: world.phone.ask("/status"), "the chat works again", 8)
 
 

@@ -150,7 +150,7 @@ def test_a_killed_desk_comes_back_by_itself_once_its_lease_has_run_out(world: Wo
     world.desk.kill()
     alert = world.fire()["alert_id"]
     world.desk.start()
-    world.phone.card_shows(alert, "Filled 1 at ₹", seconds=8)
+    world.phone.card_shows(alert, "Filled 1 at ₹")
     assert world.placements() == 1
 
 

@@ -114,7 +114,7 @@ def test_an_order_that_the_index_does_not_show_yet_is_found_in_the_end(world: Wo
     world.fault("book", "status", status=503, times=3)
     alert = world.fire()["alert_id"]
     world.phone.card_shows(alert, "In doubt")
-    world.phone.card_shows(alert, "Filled 1 at ₹", seconds=8)
+    world.phone.card_shows(alert, "Filled 1 at ₹")
     assert (len(world.ledger()), world.placements()) == (1, 1)
 
 
@@ -164,5 +164,5 @@ def test_an_order_that_could_not_leave_goes_once_dhan_is_back(world: World) -> N
     world.until(lambda: world.attempts(alert), "the desk tries")
     world.sandbox.start()
     world.outside_is_there()
-    world.phone.card_shows(alert, "Filled 1 at ₹", seconds=15)
+    world.phone.card_shows(alert, "Filled 1 at ₹")
     assert len(world.ledger()) == 1

@@ -58,14 +58,14 @@ def test_web_and_desk_killed_over_the_same_alert_make_one_order(world: World, fa
 
 
 @pytest.mark.fault("IN-02", "DB-01", "IN-01")
-def test_a_locked_database_is_a_503_within_two_seconds_and_nothing_is_half_stored(world: World) -> None:
+def test_a_locked_database_is_a_503_while_the_sender_still_waits_and_nothing_is_half_stored(world: World) -> None:
     body = world.alert()
     with locked(world):
         started = monotonic()
         reply = world.post(body)
         took = monotonic() - started
     assert_not_stored(reply)
-    assert took < 2
+    assert took < 3  # as long as TradingView waits
     assert_works_again(world, body)
 
 

@@ -1,5 +1,7 @@
 """`python -m core`, as people call it."""
 
+import base64
+import json
 import os
 import socket
 import subprocess
@@ -14,6 +16,7 @@ from core.cli import COMMANDS, main
 from core.cli.claims import Taken, claim
 from core.errors import EX_CONFIG
 from core.sandbox.dhan.instruments import instrument_file
+from core.settings import PaperAccount
 from tests.builders import database_file
 from tests.unit.alerts.alert_samples import SHARE, body
 
@@ -21,12 +24,12 @@ ROOT = Path(__file__).parents[2]
 AS_AMO = "as an after-market order, reaches the exchange"
 
 
-def munshi(*arguments: str, data_dir: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+def munshi(*arguments: str, data_dir: Path, typed: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, away from the repository, so that no `.env` there is read."""
     environment = os.environ | settings | {"MUNSHI_DATA_DIR": str(data_dir), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "core", *arguments]
     return subprocess.run(
-        command, cwd=data_dir, env=environment, capture_output=True, text=True, timeout=30, check=False
+        command, cwd=data_dir, env=environment, input=typed, capture_output=True, text=True, timeout=30, check=False
     )
 
 
@@ -54,6 +57,35 @@ def test_bad_settings_stop_a_start_with_a_line_for_each(tmp_path: Path) -> None:
         "TELEGRAM_OPERATORS",
         "WEBHOOK_SECRET",
     ]
+
+
+def a_token(**claims: object) -> str:
+    body = {"exp": 4_000_000_000, "dhanClientId": PaperAccount.CLIENT_ID, **claims}
+    return f"canary.{base64.urlsafe_b64encode(json.dumps(body).encode()).decode()}.canary"
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("", "this is no token"),
+        ("canary\n", "this is no token"),
+        (a_token(dhanClientId="1100000002"), "another account than DHAN_CLIENT_ID; it was not kept"),
+        (a_token(exp=1_700_000_000), "this token ended 15 Nov"),
+    ],
+)
+def test_a_token_that_cannot_be_good_is_refused_and_not_shown(tmp_path: Path, typed: str, words: str) -> None:
+    done = munshi("token", data_dir=tmp_path, typed=typed)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert words in done.stderr
+    assert "canary" not in done.stderr
+
+
+def test_without_a_desk_a_token_is_kept_sealed_for_the_next_one(tmp_path: Path) -> None:
+    munshi("migrate", data_dir=tmp_path)
+    done = munshi("token", data_dir=tmp_path, typed=a_token() + "\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Kept, encrypted. No desk runs now")
+    assert b"canary" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
 
 def test_a_second_start_on_the_same_data_is_refused(tmp_path: Path, free_port: int) -> None:

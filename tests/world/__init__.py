@@ -22,7 +22,7 @@ from core.sandbox.tradingview import content_type
 from core.settings import load
 from tests.ports import find_port
 from tests.world.phone import Phone
-from tests.world.processes import Process, T, until
+from tests.world.processes import PATIENCE, Process, T, until
 
 TUESDAY = "2026-12-01T10:30"
 _STARTS_WITHIN = 10.0
@@ -66,13 +66,14 @@ class World:
     @classmethod
     @contextmanager
     def opened(cls, folder: Path, commands: Commands | None = None) -> Generator["World"]:
-        """A desk that is ready for business on a Tuesday morning."""
+        """A desk that is ready for business on a Tuesday morning, and has warned of the calendar's end."""
         with cls.closed(folder, commands) as world:
             world.sandbox.start()
             world.outside_is_there()
             world.web.start()
             world.desk.start()
             world.is_open()
+            world.until(lambda: any("The calendar ends" in m["text"] for m in world.phone.messages()), "the warning")
             world.settle()
             yield world
 
@@ -240,7 +241,7 @@ class World:
                     connection.execute(update(column.table).where(key == row).values(earlier))
         database.close()
 
-    def until(self, condition: Callable[[], T | None], words: str, seconds: float = 5) -> T:
+    def until(self, condition: Callable[[], T | None], words: str, seconds: float = PATIENCE) -> T:
         """Wait for the condition; when it does not come, say so with what the processes said last."""
         try:
             return until(condition, words, seconds)

@@ -12,7 +12,7 @@ import httpx
 
 from core.clock import monotonic
 from core.settings import PaperAccount
-from tests.world.processes import LOOK_EVERY, until
+from tests.world.processes import LOOK_EVERY, PATIENCE, until
 
 OPERATOR = PaperAccount.OPERATOR_ID
 _REACTION = 0.1  # seconds that a person needs to find a button
@@ -77,7 +77,7 @@ class Phone:
                 return Card(message["message_id"], message["text"], buttons)
         return None
 
-    def card_shows(self, alert: int, *words: str, seconds: float = 5) -> Card:
+    def card_shows(self, alert: int, *words: str, seconds: float = PATIENCE) -> Card:
         """Wait until the card shows all these words."""
 
         def shown() -> Card | None:
@@ -131,12 +131,13 @@ class Phone:
     def was_answered(self, query: str) -> bool:
         return query in self._answers
 
-    def ask(self, command: str) -> str:
-        """Write to the desk; its reply."""
+    def ask(self, command: str, *words: str) -> str:
+        """Write to the desk; its reply, which has all these words, whatever else it tells meanwhile."""
         mine = self.act(text=command)["message"]["message_id"]
 
         def replied() -> str | None:
-            return next((m["text"] for m in self.messages() if m["message_id"] > mine), None)
+            later = (m["text"] for m in self.messages() if m["message_id"] > mine)
+            return next((text for text in later if all(word in text for word in words)), None)
 
         reply = until(replied, f"{command} is answered")
         assert reply

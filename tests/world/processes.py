@@ -14,6 +14,8 @@ from core.clock import monotonic
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 LOOK_EVERY = 0.01
+PATIENCE = 20.0
+"""Seconds until a test gives up. Only a failing test takes them."""
 
 
 class Process:
@@ -77,7 +79,7 @@ class Process:
             self._running.wait(timeout=15)
 
 
-def until(condition: Callable[[], T | None], words: str, seconds: float = 5) -> T:
+def until(condition: Callable[[], T | None], words: str, seconds: float = PATIENCE) -> T:
     """The condition's first truthy value. Raises AssertionError with the words when there is none in time."""
     deadline = monotonic() + seconds
     while not (value := condition()):

@@ -26,7 +26,7 @@ from webhook.pages import login as pages
 PATIENCE = 12.0
 LOOK_EVERY = 0.05
 COOKIE = "munshi_sign_in"
-_TOKEN_ID = re.compile(r"[A-Za-z0-9._~-]{8,512}")
+_TOKEN_ID = re.compile(r"[A-Za-z0-9._~+/=:-]{8,512}")
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",

@@ -100,9 +100,11 @@ async def renew(client: DhanClient, api_url: str, *, client_id: str, token: str,
 
 
 async def check_token(client: DhanClient, api_url: str, *, token: str, now: datetime) -> AccessToken:
-    """A token that was made elsewhere, as Dhan knows it. Raises LoginRefused, CallFailed."""
+    """A token that was made elsewhere, as Dhan knows it. Raises LoginRefused, and CallFailed where Dhan cannot say."""
     reply = await client.call("GET", f"{api_url}/profile", headers={"access-token": token})
     row = _row(reply)
+    if reply.status == 429 or reply.status >= 500:
+        raise CallFailed(f"Dhan answered {reply.status}", sent=True)
     client_id, until = text(row, "dhanClientId"), text(row, "tokenValidity")
     if not reply.is_success or not client_id:
         raise _refused(row, reply, hide=(token,))

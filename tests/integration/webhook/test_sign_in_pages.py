@@ -5,6 +5,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ from core.domain.login import LoginRefusal, LoginState, Way
 from core.login_link import LoginLinks
 from core.seal import Seal
 from tests.builders import NOON
-from tests.integration.webhook.running_web import RunningWeb
+from tests.integration.webhook.running_web import RunningWeb, running_web
 
 CONSENT = "3f0c6a52-7d1e-4b0e-9a77-0c1d2e3f4a5b"
 TOKEN_ID = "canary-token-id-7d1e"
@@ -238,3 +239,8 @@ def test_no_page_around_a_sign_in_may_be_kept_framed_or_filled_with_foreign_cont
         assert "http" not in reply.text
         assert "<script" not in reply.text
         assert TOKEN_ID not in reply.text
+
+
+def test_the_cookie_of_a_desk_with_https_goes_over_https_only(tmp_path: Path) -> None:
+    with running_web(tmp_path, public_url="https://desk.example.com") as web, DesksPart(web).at_work():
+        assert "Secure" in web.client.get(a_link(web)).headers["set-cookie"]

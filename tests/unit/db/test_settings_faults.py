@@ -144,7 +144,8 @@ def test_a_secret_that_can_be_guessed_is_refused(monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    [fault] = faults(monkeypatch, **{name: value})
+    with_it = {"DHAN_TOTP_SECRET": {"DHAN_PIN": "123456"}}.get(name, {})
+    [fault] = faults(monkeypatch, **{name: value}, **with_it)
     assert fault.startswith(f"{name}: ")
     assert "\n" not in fault
 
@@ -204,3 +205,30 @@ def test_a_start_time_that_is_no_time_is_refused(monkeypatch: pytest.MonkeyPatch
     settings = loaded(monkeypatch, MUNSHI_CLOCK="half past ten")
     with pytest.raises(BadSettings, match="MUNSHI_CLOCK: 'half past ten' is no time; write 2026-12-01T10:30"):
         set_clock(settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"DHAN_API_KEY": "key"}, "DHAN_API_KEY and DHAN_API_SECRET"),
+        ({"DHAN_API_SECRET": "canary"}, "DHAN_API_KEY and DHAN_API_SECRET"),
+        ({"DHAN_PIN": "123456"}, "DHAN_PIN and DHAN_TOTP_SECRET"),
+        ({"DHAN_TOTP_SECRET": PaperAccount.TOTP_SECRET}, "DHAN_PIN and DHAN_TOTP_SECRET"),
+    ],
+)
+def test_half_a_way_to_sign_in_is_refused(monkeypatch: pytest.MonkeyPatch, given: dict[str, str], names: str) -> None:
+    [fault] = faults(monkeypatch, **given)
+    assert fault == f"{names}: one is of no use without the other; set both or none"
+
+
+def test_in_paper_mode_an_api_key_makes_the_desk_sign_in_by_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loaded(monkeypatch).pin_and_totp
+    given = {"DHAN_API_KEY": PaperAccount.API_KEY, "DHAN_API_SECRET": PaperAccount.API_SECRET}
+    settings = loaded(monkeypatch, **given)
+    assert settings.pin_and_totp is None
+    assert settings.api_key_and_secret
+
+
+def test_live_mode_never_falls_back_to_the_stand_ins_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(monkeypatch, **LIVE)
+    assert (settings.pin_and_totp, settings.api_key_and_secret) == (None, None)

@@ -84,13 +84,13 @@ def test_settings_may_come_from_a_folder_of_files(tmp_path: Path, monkeypatch: p
 
 
 def test_secrets_are_not_shown_with_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("WEBHOOK_SECRET", "ADMIN_TOKEN", "DHAN_PIN", "TELEGRAM_BOT_TOKEN"):
+    for name in ("WEBHOOK_SECRET", "ADMIN_TOKEN", "DHAN_API_KEY", "DHAN_API_SECRET", "DHAN_PIN", "TELEGRAM_BOT_TOKEN"):
         monkeypatch.setenv(name, f"canary-canary-{name}")
     monkeypatch.setenv("DHAN_TOTP_SECRET", "CANARYCANARYCANA")
     settings = load(munshi_data_dir=tmp_path)
-    shown = (repr(settings) + str(settings) + settings.model_dump_json()).lower()
-    assert "canary" not in shown
-    assert settings.token_keys.get_secret_value().lower() not in shown
+    shown = repr(settings) + str(settings) + settings.model_dump_json()
+    assert "canary" not in shown.lower()
+    assert settings.token_keys.get_secret_value() not in shown
 
 
 def test_settings_do_not_change_under_a_running_desk(tmp_path: Path) -> None:

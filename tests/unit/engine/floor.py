@@ -61,6 +61,19 @@ class Floor:
             self.dhan.http.headers["access-token"] = self.session.token()
         return kept
 
+    def another_dispatcher(self, **parts: Any) -> Dispatcher:
+        """One that sends for this desk, with these parts in place of the usual ones."""
+        usual = {
+            "database": self.database,
+            "broker": self.broker,
+            "account": DhanAccount(self.broker),
+            "session": self.session,
+            "calendar": CALENDAR,
+            "clock": self.clock,
+            "limiter": Limiter([Window(1_000, 1)]),
+        }
+        return Dispatcher(**usual | parts)
+
     async def send(self) -> None:
         """Send what is due now, to its end."""
         self.keep_lease()

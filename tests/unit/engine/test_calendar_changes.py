@@ -17,7 +17,7 @@ from core.domain.order import Mode, Order, OrderState
 from core.domain.sessions import Closed, Span, Trading
 from core.engine.timers import anything_is_due, run_due
 from core.errors import Refusal
-from tests.builders import NOON, an_order
+from tests.builders import NOON, an_alert, an_order
 from tests.integration.paper_dhan import india
 from tests.unit.engine.rows import CALENDAR, OPERATOR, again, last_words, rings, try_claim
 
@@ -203,6 +203,7 @@ def test_only_what_is_in_force_can_be_withdrawn(connection: Connection) -> None:
 @pytest.mark.fault("CK-05")
 def test_45_15_and_5_days_before_the_calendar_ends_the_operator_is_warned_once_each(connection: Connection) -> None:
     rung: list[date] = []
+    an_alert(connection)
     at = india("2026-11-01 09:00")
     while at < india("2027-01-05 09:00"):
         if anything_is_due(connection, CALENDAR, at):
@@ -212,3 +213,7 @@ def test_45_15_and_5_days_before_the_calendar_ends_the_operator_is_warned_once_e
     assert rung == [date(2026, 11, 16), date(2026, 12, 16), date(2026, 12, 26)]
     assert rings(connection) == [Notice.CALENDAR] * 3
     assert "The calendar ends on Thu 31 Dec 2026." in last_words(connection)
+
+
+def test_a_desk_without_an_alert_yet_is_not_greeted_with_a_warning(connection: Connection) -> None:
+    assert not anything_is_due(connection, CALENDAR, india("2026-12-30 09:00"))

@@ -273,6 +273,18 @@ async def test_what_goes_after_market_in_place_of_a_refused_order_is_a_try_of_it
     assert [attempt.number for attempt in floor.attempts(order)] == [1, 2]
 
 
+@pytest.mark.fault("CK-02", "SC-04")
+async def test_while_the_machines_clock_is_in_doubt_a_due_order_stays_where_it_is(floor: Floor) -> None:
+    order, is_sure = floor.order(), [False]
+    dispatcher = floor.another_dispatcher(clock_is_sure=lambda: is_sure[0])
+    for expected in (OrderState.QUEUED, OrderState.WORKING):
+        async with asyncio.TaskGroup() as tasks:
+            await dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+        assert floor.now(order).state is expected
+        is_sure[0] = True
+    assert placements(floor) == 1
+
+
 async def test_a_dead_sign_in_costs_no_order_and_it_goes_out_once_after_a_new_one(floor: Floor) -> None:
     floor.clock.pass_time(minutes=3)
     floor.dhan.sign_in()  # elsewhere, which kills the desk's token

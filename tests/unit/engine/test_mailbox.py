@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -205,6 +206,20 @@ async def test_a_dead_token_of_the_website_is_refused(door: Door, session: Sessi
     assert not await mailbox.attend()
     assert not session.is_signed_in
     assert "invalid or expired" in door.login(login_id).words
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "drop_after"}, {"kind": "status", "status": 503, "body": {"errorCode": "x"}}]
+)
+async def test_a_token_of_the_website_waits_until_dhan_can_say_whose_it_is(
+    door: Door, session: Session, mailbox: Mailbox, fault: dict[str, Any]
+) -> None:
+    door.dhan.script("profile", **fault)
+    login_id = door.hand_in(door.dhan.web_token())
+    assert not await mailbox.attend()
+    assert door.login(login_id).state is LoginState.RECEIVED
+    assert await mailbox.attend()
+    assert session.is_signed_in
 
 
 async def test_while_dhan_cannot_be_reached_what_was_handed_in_waits(door: Door) -> None:

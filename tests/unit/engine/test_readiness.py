@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from core import controls
+from core import controls, market_days
 from core.addresses import AddressBook
 from core.controls import Hold
+from core.db.overrides import Change
 from core.db.tables import outbox
+from core.domain.instrument import Market
 from core.domain.notice import Notice
 from core.domain.order import OrderState
 from core.domain.preflight import checks, is_reminding_time, needed_through
@@ -263,5 +265,18 @@ async def test_on_a_saturday_nobody_is_told_of_a_sign_in_that_ends(floor: Floor,
     watch = readiness(floor, tmp_path, **BY_LINK)
     for at in ("10:30", "10:45", "11:00"):
         floor.clock.instant = india(f"2026-11-28 {at}")
+        await watch.remind_when_due()
+    assert rings(floor, Notice.SIGN_IN) == []
+
+
+async def test_a_day_that_the_operator_closed_has_no_morning(floor: Floor, tmp_path: Path) -> None:
+    ends, thursday = india("2026-11-27 00:00"), date(2026, 11, 26)
+    closed = Change(day=thursday, market=Market.EQUITY, is_open=False, reason="election", expires_at=ends)
+    with floor.database.transaction() as connection:
+        at = floor.clock.now()
+        market_days.confirm(connection, market_days.ask(connection, [closed], by="me", at=at), CALENDAR, by="me", at=at)
+    watch = readiness(floor, tmp_path, **BY_LINK)
+    for at in ("08:28", "08:30", "08:45"):
+        floor.clock.instant = india(f"2026-11-26 {at}")
         await watch.remind_when_due()
     assert rings(floor, Notice.SIGN_IN) == []

@@ -7,18 +7,16 @@ from typing import Any
 
 import pytest
 
-from core.broker.dhan.account import DhanAccount
 from core.broker.port import Accepted, BrokerOrder, OrderRequest, PastFill
 from core.clock import monotonic
 from core.db import orders
 from core.domain.notice import Notice
 from core.domain.order import Mode, OrderState
-from core.engine.dispatch import Dispatcher
 from core.engine.limiter import Limiter, Window
 from tests.builders import an_order
 from tests.integration.paper_dhan import HandClock, india
 from tests.unit.engine.floor import Floor
-from tests.unit.engine.rows import CALENDAR, rings
+from tests.unit.engine.rows import rings
 
 EVENING = india("2026-11-25 17:00")
 PACE = (Window(10, 0.01), Window(250, 0.4))  # Dhan's second and minute, a hundred times as fast
@@ -59,15 +57,7 @@ async def send_all(floor: Floor, broker: TakesAll, many: int, **values: Any) -> 
     with floor.database.transaction() as connection:
         for number in range(many):
             an_order(connection, quantity=number + 1, **facts)
-    dispatcher = Dispatcher(
-        database=floor.database,
-        broker=broker,
-        account=DhanAccount(floor.broker),
-        session=floor.session,
-        calendar=CALENDAR,
-        clock=floor.clock,
-        limiter=Limiter(PACE),
-    )
+    dispatcher = floor.another_dispatcher(broker=broker, limiter=Limiter(PACE))
     wake = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         while any(order.state is OrderState.QUEUED for order in in_queue(floor)):

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from sqlalchemy import select
 
@@ -39,6 +40,16 @@ async def test_a_good_token_is_found_again_after_a_restart(door: Door) -> None:
     assert await second.keep()
     assert second.token() == first.token()
     assert door.tries() == ["completed"]
+
+
+@pytest.mark.fault("TK-15")
+async def test_with_another_key_the_desk_asks_for_a_sign_in_and_keeps_the_old_row(door: Door) -> None:
+    await door.session().keep()
+    other = SecretStr(Fernet.generate_key().decode())
+    session = door.session(**BY_LINK, token_keys=other)
+    assert not await session.keep()
+    assert len(door.rings()) == 1
+    assert door.has_token()
 
 
 async def test_the_token_is_not_readable_in_the_database(door: Door) -> None:

@@ -40,8 +40,8 @@ ALERTS = 500
 BOUNDARIES = ("00:00", "08:59", "09:00", "09:15", "15:15", "15:20", "15:30", "15:40", "16:59", "17:00")
 LOOKS = ("09:15:00", "17:00:00")
 SYMBOLS = {"RELIANCE": hours.Market.CASH_WITH_DERIVATIVES, "IRCON": hours.Market.CASH}
-RISEN = date(2026, 6, 11)
-"""A Thursday that the operator closes a week before, at short notice."""
+CLOSED_AT_SHORT_NOTICE = date(2026, 6, 11)
+"""A Thursday that the operator closes on the evening before."""
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Witness:
     def place(self, request: OrderRequest, now: datetime) -> Accepted:
         market = self.markets[request.security_id]
         takes = hours.takes_amo(now) if request.amo_time else hours.is_open(now, market)
-        if not takes:
+        if not takes or now.astimezone(INDIA).date() == CLOSED_AT_SHORT_NOTICE:
             self.outside.append(f"{now.astimezone(INDIA):%a %d %b %H:%M:%S} {request.amo_time} {market}")
         self.posts[request.correlation_id] += 1
         order_id = str(len(self.book) + 1)
@@ -110,7 +110,7 @@ class Year:
         days = [FIRST + timedelta(days=count) for count in range((LAST - FIRST).days + 1)]
         looks = [(india(day, look), "look") for day in days for look in LOOKS]
         fired = [(self.any_moment(self.random.choice(days)), "alert") for _ in range(ALERTS)]
-        return sorted([*looks, *fired, (india(RISEN - timedelta(days=1), "18:30:00"), "closing")])
+        return sorted([*looks, *fired, (india(CLOSED_AT_SHORT_NOTICE - timedelta(days=1), "18:30:00"), "closing")])
 
     def any_moment(self, day: date) -> datetime:
         if self.random.random() < 0.4:
@@ -148,7 +148,11 @@ class Year:
 
     def close_a_day(self) -> None:
         change = market_days.Change(
-            market=Market.EQUITY, day=RISEN, is_open=False, reason="mourning", expires_at=end_of(RISEN)
+            market=Market.EQUITY,
+            day=CLOSED_AT_SHORT_NOTICE,
+            is_open=False,
+            reason="mourning",
+            expires_at=end_of(CLOSED_AT_SHORT_NOTICE),
         )
         batch = market_days.ask(self.connection, [change], by="operator 42", at=self.now)
         market_days.confirm(self.connection, batch, CALENDAR, by="operator 42", at=self.now)
