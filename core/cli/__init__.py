@@ -34,8 +34,12 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; returns the process's exit code."""
-    chosen = vars(_parser().parse_args(arguments))
+    parser = _parser()
+    known, others = parser.parse_known_args(arguments)
+    chosen = vars(known)
     name = chosen.pop("command")
+    if others:  # not repeated: one of them may be a token
+        parser.error(f"{name} takes no such argument; see munshi {name} --help")
     try:
         return import_module(f"core.cli.{name}").run(**chosen)
     except BadSettings as error:

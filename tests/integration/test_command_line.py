@@ -80,6 +80,15 @@ def test_a_token_that_cannot_be_good_is_refused_and_not_shown(tmp_path: Path, ty
     assert "canary" not in done.stderr
 
 
+def test_a_token_as_an_argument_is_not_taken_and_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["token", "canary.canary.canary"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "token takes no such argument" in said
+    assert "canary" not in said
+
+
 def test_without_a_desk_a_token_is_kept_sealed_for_the_next_one(tmp_path: Path) -> None:
     munshi("migrate", data_dir=tmp_path)
     done = munshi("token", data_dir=tmp_path, typed=a_token() + "\n")
