@@ -46,6 +46,7 @@ MAIL_EVERY = 1.0
 RENEW_EVERY = 1.0
 WATCH_EVERY = 0.4
 BETWEEN_BOOKS = 0.1
+BOOK_RESTS = 5
 LAST_SENDS = 5.0
 REDRAW_EVERY = 60.0
 REDRAWN_AT_ONCE = 10
@@ -97,6 +98,7 @@ class Desk:
         self._reconciler = Reconciler(database=database, broker=broker, clock=clock)
         self._look = asyncio.Event()
         self._hints_seen = 0
+        self._book_takes = 0.0
         self._listener = Listener(updates=updates, broker=broker, session=session, heard=self._look.set)
         self._sight = Sight(database, clock)
         self._relay = relay
@@ -250,9 +252,11 @@ class Desk:
                 serial = self._session.serial
                 try:
                     await self._readiness.check_when_due()
-                    if heard or await self._book_is_due(read_at):
+                    if self._has_rested(read_at) and (heard or await self._book_is_due(read_at)):
+                        heard, began = False, monotonic()
                         await self._reconciler.follow_book()
                         read_at = monotonic()
+                        self._book_takes = read_at - began
                         self._sight.regained()
                         self._clock_watch.compare()
                         await self._hold_for_clock()
@@ -260,14 +264,14 @@ class Desk:
                     if not is_open and read_at is not None and self._instruments.is_there:
                         await self._open_for_business()
                         is_open = True
-                    await self._resolver.look_up_due()
                 except SignInNeeded as trouble:
                     await self._session.die(str(trouble), serial)
                 except BrokerUnavailable as trouble:
                     log.warning("broker_unavailable", why=str(trouble))
                     await self._sight.lost(str(trouble), self._wall.now())
+                await self._resolver.look_up_due()
             await asyncio.sleep(BETWEEN_BOOKS)
-            heard = await _wait(self._look, WATCH_EVERY - BETWEEN_BOOKS)
+            heard = await _wait(self._look, WATCH_EVERY - BETWEEN_BOOKS) or heard
 
     async def _read_mail(self) -> None:
         """See to sign-ins that a person began on the web page or the command line."""
@@ -275,6 +279,10 @@ class Desk:
             await _wait(self._mail, MAIL_EVERY)
             if await self._mailbox.attend():
                 self._wake.set()
+
+    def _has_rested(self, read_at: float | None) -> bool:
+        """A long book is read less often, so that following it never keeps new orders waiting."""
+        return read_at is None or monotonic() - read_at >= BOOK_RESTS * self._book_takes
 
     async def _book_is_due(self, read_at: float | None) -> bool:
         if read_at is None:

@@ -84,6 +84,7 @@ def _order(number: int) -> dict[str, Any]:
         "has_derivatives": True,
         "mode": Mode.IMMEDIATE,
         "as_amo": False,
+        "into_auction": False,
         "amo_time": AmoTime.OPEN_30,
         "release_at": TRADING,
         "reaches_exchange_at": TRADING,

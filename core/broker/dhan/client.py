@@ -19,7 +19,7 @@ import httpx
 from core.clock import SystemClock, monotonic
 
 TOTAL_SECONDS = 15.0
-MOST_BYTES = 8 * 1024 * 1024
+MOST_BYTES = 16 * 1024 * 1024
 MOST_FILE_BYTES = 256 * 1024 * 1024
 _TIMEOUT = httpx.Timeout(connect=3.0, write=3.0, read=10.0, pool=3.0)
 _BEFORE_THE_FIRST_BYTE = (
