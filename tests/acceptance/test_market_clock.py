@@ -25,7 +25,7 @@ def confirm(world: World, command: str) -> str:
 
 def questions(world: World) -> list[dict[str, Any]]:
     """What asks about the calendar or the rules, and waits for a tap."""
-    return [m for m in world.phone.messages() if any(b["callback_data"][:6] in ASKING for b in m["buttons"])]
+    return [m for m in world.phone.messages() if any(b.get("callback_data", "")[:6] in ASKING for b in m["buttons"])]
 
 
 def answered(world: World, message: int) -> str | None:

@@ -19,7 +19,8 @@ from tests.unit.engine.floor import Floor
 from tests.unit.engine.rows import rings
 
 EVENING = india("2026-11-25 17:00")
-PACE = (Window(10, 0.01), Window(250, 0.4))  # Dhan's second and minute, a hundred times as fast
+PACE = (Window(50, 0.1), Window(250, 0.5))
+_JITTER = 0.05  # seconds between being let through and leaving, on a busy machine
 
 
 @dataclass
@@ -78,7 +79,7 @@ async def test_500_orders_due_at_once_go_in_their_order_and_within_the_limits(fl
     assert broker.names == list(range(1, 501))
     for window in PACE:
         later = broker.at[window.calls :]
-        assert all(b - a >= window.seconds * 0.9 for a, b in zip(broker.at, later, strict=False))
+        assert all(b - a >= window.seconds - _JITTER for a, b in zip(broker.at, later, strict=False))
 
 
 @pytest.mark.fault("SC-06")
