@@ -21,6 +21,7 @@ from core.db.driver import sqlite_driver, survives_wal
 from core.db.trouble import CommitInDoubt, words_for_trouble
 from core.db.writer import GroupWork, T, Work, Writer
 
+PAGES_PER_CHECKPOINT = 4_000  # 16 MB: the commit that meets a checkpoint takes long, so few should
 _READ = {"desk_reads": True}
 
 
@@ -124,6 +125,7 @@ def _set_rules(wal: bool) -> Callable[[Any, Any], None]:
             f"synchronous={journal[1]}",
             "foreign_keys=ON",
             "mmap_size=0",
+            f"wal_autocheckpoint={PAGES_PER_CHECKPOINT}",
             "trusted_schema=OFF",
         ):
             connection.execute(f"PRAGMA {rule}")

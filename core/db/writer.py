@@ -1,7 +1,7 @@
 """The writes of a process: one transaction at a time, and whatever waits goes into it together.
 
 A thousand alerts cost a few syncs, not a thousand. Statements run on the event loop, where they share the interpreter
-with nobody; only the disk is waited for on a thread, and a lock by trying again. A work is a plain function: it cannot
+with nobody; a slow disk is waited for on a thread, and a lock by trying again. A work is a plain function: it cannot
 await, so between BEGIN and the commit nothing else of this process runs.
 """
 
@@ -12,7 +12,9 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
+from math import inf
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -25,8 +27,10 @@ Work = Callable[[Connection], T]
 GroupWork = Callable[[Connection, Sequence[Any]], Sequence[Any]]
 Outcome = Any
 
-MOST_PER_COMMIT = 512
+MOST_PER_COMMIT = 1024
+QUIET_TURNS = 2
 TRY_AGAIN = 0.002
+QUICK = 0.001
 
 
 @dataclass(slots=True)
@@ -47,6 +51,8 @@ class Writer:
         self._connection: Connection | None = None
         self._working: asyncio.Task[None] | None = None
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
+        self._last_sync = inf
+        self._was_shared = False
         self._closed = False
 
     @property
@@ -80,17 +86,20 @@ class Writer:
 
     async def _work_off(self) -> None:
         while self._line:
-            await self._gather()
+            if self._was_shared:
+                await self._gather()
             jobs = [self._line.popleft() for _ in range(min(len(self._line), MOST_PER_COMMIT))]
+            self._was_shared = len(jobs) > 1
             for job, outcome in await self._commit_together(jobs):
                 _settle(job, outcome)
 
     async def _gather(self) -> None:
-        """Whoever is about to hand something in goes into the same commit: a sync costs more than a turn."""
-        seen = 0
-        while seen < len(self._line) < MOST_PER_COMMIT:
-            seen = len(self._line)
+        """While several come at a time, whoever is about to come shares the commit: it costs more than a turn."""
+        seen = quiet = 0
+        while quiet < QUIET_TURNS and len(self._line) < MOST_PER_COMMIT:
             await asyncio.sleep(0)
+            quiet = quiet + 1 if len(self._line) == seen else 0
+            seen = len(self._line)
 
     async def _commit_together(self, jobs: list[_Job]) -> list[tuple[_Job, Outcome]]:
         self._after_commit.clear()
@@ -141,8 +150,13 @@ class Writer:
             await asyncio.sleep(TRY_AGAIN)
 
     async def _commit(self, connection: Connection) -> None:
+        """A disk that was quick last time is waited for here: a thread takes longer to wake than it to write."""
+        sync = partial(_sync, _raw(connection), self._patience)
         try:
-            await asyncio.get_running_loop().run_in_executor(self._disk, _sync, _raw(connection), self._patience)
+            if self._last_sync < QUICK:
+                self._last_sync = sync()
+            else:
+                self._last_sync = await asyncio.get_running_loop().run_in_executor(self._disk, sync)
         except connection.dialect.loaded_dbapi.Error as error:
             raise CommitInDoubt(f"the commit failed: {error}") from error
         connection.commit()  # the driver has nothing left to do; the toolkit closes its books
@@ -196,17 +210,17 @@ def _settle(job: _Job, outcome: Outcome) -> None:
         job.future.set_result(outcome)
 
 
-def _sync(connection: Any, patience: float) -> None:
-    """COMMIT. Where there is no write-ahead log, readers keep it back, and it may be tried again."""
-    until = monotonic() + patience
+def _sync(connection: Any, patience: float) -> float:
+    """COMMIT; returns its seconds. Where there is no write-ahead log, readers keep it back, and it is tried again."""
+    began = monotonic()
     while True:
         try:
             connection.commit()
         except Exception as trouble:
-            if not is_busy(trouble) or monotonic() >= until:
+            if not is_busy(trouble) or monotonic() >= began + patience:
                 raise
         else:
-            return
+            return monotonic() - began
         time.sleep(TRY_AGAIN)
 
 

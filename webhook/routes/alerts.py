@@ -31,7 +31,7 @@ from webhook.outcomes import Outcomes
 from webhook.security import same_secret
 
 MOST_BYTES = 16 * 1024
-MOST_IN_LINE = 4_000
+MOST_IN_LINE = 2_000
 READ_WITHIN = 2.0
 
 
