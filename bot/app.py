@@ -27,8 +27,8 @@ from bot.handlers.orders import OrderCommands
 from bot.handlers.questions import Answers
 from bot.handlers.sign_in import SignInCommands
 from bot.messenger import TelegramMessenger
-from core.bootstrap import Parts
 from core.domain.question import Question
+from core.engine.parts import Parts
 from core.settings import Settings
 
 log = structlog.get_logger()

@@ -12,11 +12,11 @@ from bot.arguments import CALENDAR_USAGE, read_day_change
 from bot.callback_data import CardTap, Verb, pack, unpack
 from bot.commands import may
 from core import holiday_feed, journal, market_days, policies, whatif
-from core.bootstrap import Parts
 from core.broker.dhan.client import CallFailed
 from core.clock import INDIA, to_india
 from core.db import overrides
 from core.db.overrides import Change
+from core.engine.parts import Parts
 from core.errors import Refusal, Unavailable
 from core.policies import Policies
 from core.settings import Role, Settings

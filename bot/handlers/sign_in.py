@@ -15,10 +15,10 @@ from bot.callback_data import Verb
 from bot.commands import may
 from bot.messenger import send_link
 from core import controls, journal
-from core.bootstrap import Parts
 from core.controls import Hold
 from core.db import logins, tokens
 from core.domain.login import STOP_AT_CONSENTS, LoginState, Way
+from core.engine.parts import Parts
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded
 from core.login_link import LoginLinks
 from core.settings import Role, Settings

@@ -11,8 +11,8 @@ from itertools import count
 from bot.__main__ import stop_at_signal
 from bot.app import Console, build_application
 from bot.messenger import TelegramMessenger
-from core.bootstrap import build_desk
 from core.engine.limiter import ORDER_CALLS, Window
+from core.engine.parts import build_desk
 from core.login_link import LoginLinks
 from core.logs import set_up_logging
 from core.notifications import Card, Message

@@ -13,8 +13,8 @@ import pytest
 
 from bot.access import Gate
 from bot.handlers.market import MarketCommands
-from core.bootstrap import Parts, build_desk
 from core.db import overrides
+from core.engine.parts import Parts, build_desk
 from core.errors import Refusal, Unavailable
 from core.settings import Role, load
 from tests.builders import database_file

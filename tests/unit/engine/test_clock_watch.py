@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import Connection
 
 from core import controls
-from core.bootstrap import build_desk
 from core.controls import Hold
 from core.domain.notice import Notice
 from core.engine.clock_watch import ClockWatch, hold
+from core.engine.parts import build_desk
 from core.settings import load
 from tests.builders import NOON, FrozenClock, database_file
 from tests.unit.engine.rows import rings
