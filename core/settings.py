@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from core.errors import BadSettings
+from core.seal import is_key, make_key
 
 
 class Mode(StrEnum):
@@ -242,9 +242,7 @@ def _wrong_with(url: str, *, paper: bool) -> str:
 def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
     """Values that only their later users would choke on."""
     for key in filter(None, settings.token_keys.get_secret_value().split(",")):
-        try:
-            Fernet(key)
-        except ValueError:
+        if not is_key(key):
             yield "TOKEN_KEYS", "each key is 32 random bytes in url-safe base64; leave it unset and one is made for you"
             break
     for one, other in (("dhan_api_key", "dhan_api_secret"), ("dhan_pin", "dhan_totp_secret")):
@@ -303,7 +301,7 @@ _GENERATED = {
     "webhook_secret": lambda: secrets.token_urlsafe(24),
     "admin_token": lambda: secrets.token_urlsafe(32),
     "postback_key": lambda: secrets.token_urlsafe(24),
-    "token_keys": lambda: Fernet.generate_key().decode(),
+    "token_keys": make_key,
 }
 
 
