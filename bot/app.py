@@ -15,6 +15,7 @@ from telegram.ext import (
     TypeHandler,
     filters,
 )
+from telegram.request import HTTPXRequest
 
 from bot.access import Context, Gate
 from bot.callback_data import Verb
@@ -30,6 +31,7 @@ from bot.messenger import TelegramMessenger
 from core.domain.question import Question
 from core.engine.parts import Parts
 from core.settings import Settings
+from core.tls import trusted
 
 log = structlog.get_logger()
 
@@ -55,10 +57,16 @@ def build_application(settings: Settings) -> BotApplication:
         .rate_limiter(AIORateLimiter(max_retries=1))
         .updater(None)
         .concurrent_updates(True)
+        .request(_requests(settings, connections=256))
+        .get_updates_request(_requests(settings, connections=1))
     )
-    if settings.telegram_proxy:
-        builder = builder.proxy(settings.telegram_proxy).get_updates_proxy(settings.telegram_proxy)
     return builder.build()
+
+
+def _requests(settings: Settings, *, connections: int) -> HTTPXRequest:
+    return HTTPXRequest(
+        connection_pool_size=connections, proxy=settings.telegram_proxy, httpx_kwargs={"verify": trusted()}
+    )
 
 
 class Console:

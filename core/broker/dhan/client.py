@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from core.clock import SystemClock, monotonic
+from core.tls import trusted
 
 TOTAL_SECONDS = 15.0
 MOST_BYTES = 16 * 1024 * 1024
@@ -60,7 +61,9 @@ class DhanClient:
 
     def __init__(self) -> None:
         limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=60)
-        self._http = httpx.AsyncClient(timeout=_TIMEOUT, limits=limits, follow_redirects=False, trust_env=False)
+        self._http = httpx.AsyncClient(
+            timeout=_TIMEOUT, limits=limits, follow_redirects=False, trust_env=False, verify=trusted()
+        )
         self._wall = SystemClock()
         self._their_time: tuple[datetime, float] | None = None
 
