@@ -9,8 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from core import journal
 from core.db import orders
@@ -76,10 +75,9 @@ def resume(connection: Connection, *, at: datetime, actor: str) -> bool:
 def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datetime, actor: str) -> None:
     """Store one operator setting."""
     values = {"value": value, "changed_at": at, "changed_by": actor}
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
-    connection.execute(
-        insert(settings).values(key=key, **values).on_conflict_do_update(index_elements=["key"], set_=values)
-    )
+    stored = connection.execute(update(settings).where(settings.c.key == key).values(values))
+    if stored.rowcount == 0:
+        connection.execute(insert(settings).values(key=key, **values))
 
 
 def drop(connection: Connection, key: str) -> None:

@@ -6,8 +6,7 @@ Times here are the machine's, never the paper clock's.
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, insert, select, update
 
 from core.db.tables import leases
 
@@ -50,10 +49,9 @@ def acquire(connection: Connection, *, holder: str, nudge_port: int, at: datetim
         "renewed_at": at,
         "expires_at": at + LASTS,
     }
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
-    connection.execute(
-        insert(leases).values(name=DESK, **values).on_conflict_do_update(index_elements=["name"], set_=values)
-    )
+    taken = connection.execute(update(leases).where(leases.c.name == DESK).values(values))
+    if taken.rowcount == 0:
+        connection.execute(insert(leases).values(name=DESK, **values))
     return epoch
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [--rounds N] [--only NAME …] [--history]`: ratios of one interleaved run beside the targets.
+"""`python -m tests.bench [--rounds N] [--only NAME …]`: ratios of one interleaved run beside the targets.
 
 Only ratios mean anything: the machine may be busy with other things, but then it is so for both sides.
 """

@@ -1,4 +1,7 @@
-"""How soon the processes are ready and what they weigh when idle: the product as it is started, beside its sandbox."""
+"""How soon the processes are ready and what they weigh when idle: the product as it is started, beside its sandbox.
+
+The development tools make them heavier: `MUNSHI_PYTHON` names an interpreter that has only what users have.
+"""
 
 import time
 from collections.abc import Generator

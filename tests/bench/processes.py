@@ -17,6 +17,8 @@ from tests.bench.load import Load, Result
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
+PYTHON = os.environ.get("MUNSHI_PYTHON", sys.executable)
+"""What the processes run on: one with `requirements.lock` alone weighs what it weighs at a user's."""
 
 
 class DidNotStart(Exception):
@@ -33,7 +35,7 @@ class Process:
         self.started = time.monotonic()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [PYTHON, "-m", *command],
                 cwd=scratch,  # where no .env of a developer lies
                 env=plain | {"PYTHONPATH": str(ROOT)} | dict(settings or {}),
                 stdout=log,

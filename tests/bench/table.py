@@ -54,10 +54,6 @@ TARGETS = {
     "start-web": Target(what="start → ready, web", floor=1.5, goal=0.8, unit=" s"),
     "start-desk": Target(what="start → ready, desk", floor=1.5, goal=0.8, unit=" s"),
     "idle": Target(what="resident when idle, web + desk", floor=160, goal=140, unit=" MiB"),
-    "history-acks-16": Target(
-        what="1,000,000 past alerts: acks/s ÷ empty, 16 connections", floor=1 / 1.10, goal=1 / 1.05
-    ),
-    "history-order": Target(what="1,000,000 past alerts: alert → order, p50 ÷ empty", floor=1.10, goal=1.05),
 }
 
 
