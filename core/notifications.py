@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Table, case, func, insert, null, or_, select, update
+from sqlalchemy import Column, Connection, Select, Table, bindparam, case, func, insert, null, or_, select, update
 
 from core.db.tables import alerts, cards, operators, orders, outbox
 from core.domain.notice import Notice
@@ -65,6 +65,19 @@ class Messenger(Protocol):
         ...
 
 
+def _owed(table: Table, *columns: Column[Any]) -> Select[Any]:
+    """Only to operators of now. `not_before` is machine time: moving the paper clock neither hurries nor delays it."""
+    now = bindparam("now", type_=table.c.not_before.type)
+    return (
+        select(*columns)
+        .where(table.c.due_at.is_not(None), table.c.chat_id.in_(select(operators.c.chat_id)))
+        .where(or_(table.c.not_before.is_(None), table.c.not_before <= now))
+        .limit(bindparam("most"))
+    )
+
+
+_DUE_CARDS = _owed(cards, *(cards.c[field.name] for field in fields(Card))).order_by(cards.c.due_at, cards.c.id)
+_DUE_MESSAGES = _owed(outbox, *(outbox.c[field.name] for field in fields(Message))).order_by(outbox.c.id)
 _CHATS = select(operators.c.chat_id)
 _ADD_CARDS = insert(cards)
 
@@ -149,21 +162,11 @@ def redraw_waiting(connection: Connection, at: datetime, limit: int) -> None:
 
 def due_cards(connection: Connection, wall: datetime, limit: int) -> list[Card]:
     """Cards that do not show the latest version, the longest owed first."""
-    columns = [cards.c[field.name] for field in fields(Card)]
-    query = select(*columns).where(*_owed(cards, wall)).order_by(cards.c.due_at, cards.c.id).limit(limit)
-    return [Card(**row) for row in connection.execute(query).mappings()]
+    return [Card(**row) for row in connection.execute(_DUE_CARDS, {"now": wall, "most": limit}).mappings()]
 
 
 def due_messages(connection: Connection, wall: datetime, limit: int) -> list[Message]:
-    columns = [outbox.c[field.name] for field in fields(Message)]
-    query = select(*columns).where(*_owed(outbox, wall)).order_by(outbox.c.id).limit(limit)
-    return [Message(**row) for row in connection.execute(query).mappings()]
-
-
-def _owed(table: Table, wall: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Only to operators of now. `not_before` is machine time: moving the paper clock neither hurries nor delays it."""
-    reachable = table.c.chat_id.in_(select(operators.c.chat_id))
-    return table.c.due_at.is_not(None), reachable, or_(table.c.not_before.is_(None), table.c.not_before <= wall)
+    return [Message(**row) for row in connection.execute(_DUE_MESSAGES, {"now": wall, "most": limit}).mappings()]
 
 
 def card_shown(connection: Connection, card: Card, message_id: int, version: int) -> None:

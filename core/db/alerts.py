@@ -32,6 +32,12 @@ class StoredAlert:
 
 
 _COLUMNS = [alerts.c[field.name] for field in fields(StoredAlert)]
+_SOME = select(*_COLUMNS).where(alerts.c.id.in_(bindparam("ids", expanding=True))).order_by(alerts.c.id)
+_WAITING_REPEATS = (
+    select(alerts.c.id)
+    .where(alerts.c.repeat_of == bindparam("first_id"), alerts.c.state == AlertState.REPEAT)
+    .order_by(alerts.c.id)
+)
 _UNDECIDED = (
     select(*_COLUMNS).where(alerts.c.state == AlertState.RECEIVED).order_by(alerts.c.id).limit(bindparam("most"))
 )
@@ -49,8 +55,7 @@ def get(connection: Connection, alert_id: int) -> StoredAlert | None:
 
 
 def some(connection: Connection, alert_ids: Iterable[int]) -> list[StoredAlert]:
-    query = select(*_COLUMNS).where(alerts.c.id.in_(alert_ids)).order_by(alerts.c.id)
-    return [StoredAlert(**row) for row in connection.execute(query).mappings()]
+    return [StoredAlert(**row) for row in connection.execute(_SOME, {"ids": list(alert_ids)}).mappings()]
 
 
 def undecided(connection: Connection, limit: int) -> list[StoredAlert]:
@@ -65,8 +70,7 @@ def recent(connection: Connection, limit: int) -> list[StoredAlert]:
 
 def waiting_repeats(connection: Connection, first_id: int) -> list[int]:
     """Identical alerts that wait for a tap, oldest first."""
-    query = select(alerts.c.id).where(alerts.c.repeat_of == first_id, alerts.c.state == AlertState.REPEAT)
-    return list(connection.execute(query.order_by(alerts.c.id)).scalars())
+    return list(connection.execute(_WAITING_REPEATS, {"first_id": first_id}).scalars())
 
 
 def decided(connection: Connection, alert: StoredAlert, state: AlertState, *, at: datetime, reason: str) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from core.db.tables import changes
 from core.domain.change import ChangeKind, ChangeState, Terms, Verdict
@@ -42,6 +42,13 @@ class Change:
 
 
 _COLUMNS = [changes.c[field.name] for field in fields(Change)]
+_DUE = (
+    select(*_COLUMNS)
+    .where(changes.c.state == ChangeState.WANTED)
+    .where(changes.c.due_at.is_(None) | (changes.c.due_at <= bindparam("now", type_=changes.c.due_at.type)))
+    .order_by(changes.c.kind, changes.c.id)
+    .limit(bindparam("most"))
+)
 
 
 def add(connection: Connection, order_id: int, kind: ChangeKind, terms: Terms, *, wanted_by: str) -> None:
@@ -75,13 +82,7 @@ def in_states(connection: Connection, states: Iterable[ChangeState]) -> list[Cha
 
 def due(connection: Connection, at: datetime, limit: int) -> list[Change]:
     """Changes to be sent; cancellations first, since they take risk away."""
-    query = (
-        select(*_COLUMNS)
-        .where(changes.c.state == ChangeState.WANTED, changes.c.due_at.is_(None) | (changes.c.due_at <= at))
-        .order_by(changes.c.kind, changes.c.id)
-        .limit(limit)
-    )
-    return [Change(**row) for row in connection.execute(query).mappings()]
+    return [Change(**row) for row in connection.execute(_DUE, {"now": at, "most": limit}).mappings()]
 
 
 def update_from(connection: Connection, change: Change, *, state: ChangeState, **values: Any) -> bool:

@@ -25,6 +25,16 @@ _FIELDS = frozenset(field.name for field in fields(Order))
 # Built once: building a statement costs more than running it.
 _ADD = insert(orders).returning(orders.c.id)
 _ONE = select(*_COLUMNS).where(orders.c.id == bindparam("order_id"))
+_OF_ALERTS = (
+    select(*_COLUMNS)
+    .where(orders.c.alert_id.in_(bindparam("alert_ids", expanding=True)))
+    .order_by(orders.c.alert_id, orders.c.position)
+)
+_IN_STATES = (
+    select(*_COLUMNS)
+    .where(orders.c.state.in_(bindparam("states", expanding=True)))
+    .order_by(orders.c.release_at, orders.c.id)
+)
 _AS_SEEN = (
     update(orders)
     .where(orders.c.id == bindparam("order_id"), orders.c.state == bindparam("seen_state"))
@@ -102,9 +112,8 @@ def of_alert(connection: Connection, alert_id: int) -> list[Order]:
 
 
 def of_alerts(connection: Connection, alert_ids: Iterable[int]) -> dict[int, list[Order]]:
-    query = select(*_COLUMNS).where(orders.c.alert_id.in_(alert_ids)).order_by(orders.c.alert_id, orders.c.position)
     found: dict[int, list[Order]] = {}
-    for order in _read(connection, query):
+    for order in _read(connection, _OF_ALERTS, {"alert_ids": list(alert_ids)}):
         found.setdefault(order.alert_id, []).append(order)
     return found
 
@@ -115,8 +124,7 @@ def some(connection: Connection, order_ids: Iterable[int]) -> list[Order]:
 
 def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Order]:
     """Orders in any of the states, those due first on top."""
-    query = select(*_COLUMNS).where(orders.c.state.in_(list(states))).order_by(orders.c.release_at, orders.c.id)
-    return _read(connection, query)
+    return _read(connection, _IN_STATES, {"states": list(states)})
 
 
 def due(connection: Connection, now: datetime, limit: int, *, closing: bool = False) -> list[Order]:

@@ -81,9 +81,11 @@ class Dispatcher:
         if controls.holds(connection):
             return []
         now = self._clock.now()
+        due = [] if only_exits else orders.due(connection, now, 2 * AT_ONCE)
+        if not only_exits and len(due) < 2 * AT_ONCE:
+            return due
         exits = orders.due(connection, now, AT_ONCE, closing=True)
-        others = [] if only_exits else orders.due(connection, now, 2 * AT_ONCE)
-        return list({order.id: order for order in exits + others}.values())
+        return list({order.id: order for order in exits + due}.values())
 
     async def _send(self, order: Order, epoch: int, wake: asyncio.Event) -> None:
         try:
