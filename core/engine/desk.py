@@ -19,6 +19,7 @@ from core.clock import Clock, SystemClock, monotonic
 from core.controls import Hold
 from core.db import alerts, hints, leases, orders
 from core.db.engine import Database
+from core.db.trouble import CommitInDoubt
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order
 from core.engine import changer, clock_watch, timers
@@ -190,7 +191,7 @@ class Desk:
         while True:
             nudged = await _wait(self._wake, POLL)
             is_sure = await self._mind_the_clock()
-            await self._decide(look_first=not nudged)
+            await self._decide(tasks, look_first=not nudged)
             if is_sure and monotonic() - swept > 1:
                 swept = monotonic()
                 await self._run_timers()
@@ -199,15 +200,19 @@ class Desk:
             if nudged:
                 self._tell.set()
 
-    async def _decide(self, *, look_first: bool) -> None:
+    async def _decide(self, tasks: asyncio.TaskGroup, *, look_first: bool) -> None:
         if look_first and not await self._database.read(alerts.count_undecided):
             return
         now = self._clock.now()
         try:
             decided = AT_ONCE
             while decided == AT_ONCE:
-                decided = await self._database.write(lambda c: self._decider.decide(c, now))
+                decided = await self._dispatcher.send_with(
+                    lambda c: self._decider.decide(c, now), tasks, self._wake, self._epoch
+                )
                 self._tell.set()
+        except CommitInDoubt:
+            raise  # orders may have been claimed: the rows know, after a new start
         except Unavailable as trouble:
             log.warning("alerts_wait", why=str(trouble))
 

@@ -12,6 +12,7 @@ from core.broker.port import Broker, BrokerOrder, Refusal, Refused
 from core.clock import Clock, SystemClock, monotonic
 from core.db import leases, orders
 from core.db.engine import Database
+from core.db.writer import T, Work
 from core.domain.order import Order
 from core.domain.sessions import Calendar
 from core.engine import cover, record
@@ -55,6 +56,28 @@ class Dispatcher:
         self._clock_is_sure = clock_is_sure
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._closed = False
+
+    async def send_with(self, work: Work[T], tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int) -> T:
+        """Do `work`, which may make orders due, and claim those in its transaction, as far as there is room at once."""
+        room = 0 if self._closed else max(AT_ONCE - len(self._under_way), 0)
+        taken = self._limiter.take_room(room)
+        moment = self._moment()
+
+        def work_and_claim(connection: Connection) -> tuple[T, list[Claim]]:
+            return work(connection), self._claim_due(connection, len(taken), epoch, moment)
+
+        used = 0
+        try:
+            done, claims = await self._database.write(work_and_claim)
+            used = len(claims)
+        finally:
+            for unused in taken[used:]:
+                self._limiter.give_back(unused)
+        for claimed in claims:
+            sending = self._post_and_wake(claimed, moment, epoch, wake)
+            self._under_way[claimed.order.id] = tasks.create_task(sending)
+        await asyncio.sleep(0)  # they leave before anything else is looked at
+        return done
 
     async def send_due(self, tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int) -> None:
         """Start what is due, as far as there is room; exits do not wait for room."""
@@ -104,9 +127,21 @@ class Dispatcher:
         if claimed is None:
             self._limiter.give_back(taken)
             return False
+        await self._post(claimed, moment, epoch)
+        return True
+
+    async def _post_and_wake(self, claimed: Claim, moment: Moment, epoch: int, wake: asyncio.Event) -> None:
+        try:
+            await self._post(claimed, moment, epoch)
+            wake.set()
+        finally:
+            self._under_way.pop(claimed.order.id, None)
+
+    async def _post(self, claimed: Claim, moment: Moment, epoch: int) -> None:
+        """Send what was claimed at that moment, once, and write down what became of it."""
         reach(Point.CLAIMED)
         if claimed.earlier_names and await self._is_there_already(claimed):
-            return True
+            return
         if self._wall.now() - moment.wall >= leases.LASTS and not await self._is_ours(claimed, epoch):
             raise LeaseLost
         serial = self._session.serial
@@ -118,11 +153,19 @@ class Dispatcher:
             elif outcome.refusal is Refusal.RATE_LIMITED:
                 self._limiter.rest(REST)
             if outcome.refusal is not Refusal.SIGNED_OUT and await self._is_there_in_spite_of_it(claimed):
-                return True
+                return
         await self._database.write(lambda connection: record.record(connection, claimed, outcome, self._moment()))
         reach(Point.OUTCOME_RECORDED)
-        log.info("order_sent", order=order.label, name=claimed.request.correlation_id, outcome=type(outcome).__name__)
-        return True
+        log.info(
+            "order_sent", order=claimed.order.label, name=claimed.request.correlation_id, outcome=type(outcome).__name__
+        )
+
+    def _claim_due(self, connection: Connection, most: int, epoch: int, moment: Moment) -> list[Claim]:
+        """Not those that are asked about at Dhan first."""
+        due = self._due(connection, only_exits=False) if most else []
+        free = [order for order in due if order.id not in self._under_way and not cover.needs_cover(order)]
+        claims = (self._claim(connection, order, epoch, moment) for order in free[:most])
+        return [claimed for claimed in claims if claimed is not None]
 
     def _claim(self, connection: Connection, order: Order, epoch: int, moment: Moment) -> Claim | None:
         if not (self._session.is_signed_in and self._clock_is_sure()):

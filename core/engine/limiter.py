@@ -53,6 +53,14 @@ class Limiter:
             self._calls.append(taken)
             return taken
 
+    def take_room(self, most: int) -> list[float]:
+        """Count as many calls as fit right now, at most so many, when nobody waits; none of them passes another."""
+        taken: list[float] = []
+        while not self._turn.locked() and len(taken) < most and self._delay(urgent=False) <= 0:
+            taken.append(monotonic())
+            self._calls.append(taken[-1])
+        return taken
+
     def rest(self, seconds: float) -> None:
         """The broker asked for fewer calls, without saying when the next may come: nothing goes for so long."""
         self._rests_until = monotonic() + seconds

@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, event, select
 
 from core import approvals, controls, failpoints, journal
 from core.clock import SystemClock
@@ -13,15 +15,17 @@ from core.controls import Hold
 from core.db import leases
 from core.db.leases import LASTS
 from core.db.tables import attempts
+from core.domain.alert import Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
-from core.domain.order import Mode, OrderState
+from core.domain.order import Mode, Order, OrderState
 from core.engine.claim import LeaseLost
 from core.engine.dispatch import AT_ONCE
+from core.engine.limiter import Limiter, Window
 from core.engine.record import Moment
 from core.engine.resolve import doubt_unfinished
 from core.failpoints import Point
-from tests.builders import until
+from tests.builders import an_order, until
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor
 from tests.unit.engine.rows import an_attempt, rings, tap_on
@@ -321,3 +325,60 @@ async def test_whoever_waits_is_woken_when_an_order_was_sent(floor: Floor) -> No
     async with asyncio.TaskGroup() as tasks:
         await floor.dispatcher.send_due(tasks, wake, floor.epoch)
     assert wake.is_set()
+
+
+async def send_with(floor: Floor, work: Callable[[Connection], Order]) -> Order:
+    floor.keep_lease()
+    async with asyncio.TaskGroup() as tasks:
+        made = await floor.dispatcher.send_with(work, tasks, asyncio.Event(), floor.epoch)
+    return floor.now(made)
+
+
+def due_now(floor: Floor, **values: Any) -> Callable[[Connection], Order]:
+    return lambda connection: an_order(connection, at=floor.clock.now(), **values)
+
+
+async def test_an_order_that_becomes_due_is_claimed_in_the_same_commit_and_sent(floor: Floor) -> None:
+    commits: list[Connection] = []
+    event.listen(floor.database.engine, "commit", commits.append)
+    floor.keep_lease()
+    commits.clear()
+    async with asyncio.TaskGroup() as tasks:
+        order = await floor.dispatcher.send_with(due_now(floor), tasks, asyncio.Event(), floor.epoch)
+        assert len(commits) == 1
+    assert floor.now(order).state is OrderState.WORKING
+    assert placements(floor) == 1
+
+
+async def test_work_that_fails_takes_its_claims_with_it_and_gives_its_room_back(floor: Floor) -> None:
+    waiting = floor.order()
+
+    def fail(_connection: Connection) -> Order:
+        raise PulledPlug
+
+    with pytest.raises(ExceptionGroup) as failed:
+        await send_with(floor, fail)
+    assert isinstance(failed.value.exceptions[0], PulledPlug)
+    assert (floor.now(waiting).state, placements(floor)) == (OrderState.QUEUED, 0)
+    await floor.send()
+    assert placements(floor) == 1
+
+
+async def test_without_room_under_the_limits_it_waits_for_its_turn(floor: Floor) -> None:
+    dispatcher = floor.another_dispatcher(limiter=Limiter([Window(1, 3_600)], past=[1.0]))
+    floor.keep_lease()
+    async with asyncio.TaskGroup() as tasks:
+        order = await dispatcher.send_with(due_now(floor), tasks, asyncio.Event(), floor.epoch)
+    assert (floor.now(order).state, placements(floor)) == (OrderState.QUEUED, 0)
+
+
+async def test_a_sale_that_is_asked_about_at_dhan_is_not_claimed_on_the_spot(floor: Floor) -> None:
+    order = await send_with(floor, due_now(floor, side=Side.SELL, product=Product.DELIVERY))
+    assert (order.state, placements(floor)) == (OrderState.QUEUED, 0)
+
+
+async def test_under_a_hold_nothing_is_claimed_on_the_spot(floor: Floor) -> None:
+    with floor.database.transaction() as connection:
+        controls.pause(connection, at=floor.clock.now(), actor="test")
+    order = await send_with(floor, due_now(floor))
+    assert (order.state, placements(floor)) == (OrderState.QUEUED, 0)
