@@ -28,7 +28,9 @@ def check(
 
 
 def check_order(connection: Connection, limits: Limits, order: Order, at: datetime) -> Breach | None:
-    """The limit that a stored order breaks if it goes out now."""
+    """The limit that a stored order breaks if it goes out then; an exit at the operator's word breaks none."""
+    if order.closes:
+        return None
     return check(connection, limits, wish_of(order), at, SENT, but=order.id)
 
 
