@@ -296,6 +296,26 @@ async def test_a_change_that_makes_no_sense_is_refused_in_words(
     assert states(floor) == []
 
 
+@pytest.mark.parametrize("terms", [{"quantity": 11}, {"price": Decimal("1100.1")}])
+async def test_a_change_keeps_the_hard_limits_as_a_new_order_would(floor: Floor, terms: dict[str, Any]) -> None:
+    order = await resting(floor)
+    limits = {"order_quantity": {"soft": None, "hard": "10"}, "day_value": {"soft": None, "hard": "11000"}}
+    with floor.database.transaction() as connection:
+        controls.put(connection, "policies", {"limits": limits}, at=floor.clock.now(), actor=journal.DESK)
+    with pytest.raises(Refusal, match="hard limit"):
+        ask_change(floor, order, **terms)
+    assert states(floor) == []
+
+
+async def test_less_is_let_through_even_above_a_limit(floor: Floor) -> None:
+    order = await resting(floor)
+    limits = {"order_quantity": {"soft": None, "hard": "1"}}
+    with floor.database.transaction() as connection:
+        controls.put(connection, "policies", {"limits": limits}, at=floor.clock.now(), actor=journal.DESK)
+    ask_change(floor, order, quantity=5)
+    assert (await settled(floor, order)).quantity == 5
+
+
 async def test_a_market_order_that_rests_needs_a_price_to_be_changed(floor: Floor) -> None:
     order = await floor.sent()
     with pytest.raises(Refusal, match="give its limit price"):
