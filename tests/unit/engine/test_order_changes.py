@@ -6,23 +6,25 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from core import changes, controls, journal
+from core.broker.port import BrokerState
 from core.clock import SystemClock
 from core.controls import Hold
 from core.db import changes as change_rows
 from core.db.tables import changes as change_table
 from core.domain.alert import Exchange, InstrumentKind, OrderType
-from core.domain.change import ChangeKind, ChangeState, Terms
+from core.domain.change import ChangeKind, ChangeState, Terms, Verdict
 from core.domain.instrument import Instrument, Segment
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine import changer
+from core.engine.reconcile import follow_all
 from core.engine.record import Moment
 from core.errors import Refusal
 from tests.unit.engine.floor import Floor
-from tests.unit.engine.rows import rings
+from tests.unit.engine.rows import MOMENT, again, at_broker, report, rings
 
 RELIANCE = Instrument(
     security_id="2885",
@@ -224,6 +226,24 @@ async def test_the_trigger_of_a_stop_is_changed(floor: Floor) -> None:
     ask_change(floor, order, trigger_price=Decimal("2005.0"))
     assert (await settled(floor, order)).trigger_price == Decimal("2005.0")
     assert floor.dhan.book()[0]["triggerPrice"] == 2005.0
+
+
+@pytest.mark.fault("BR-26")
+@pytest.mark.parametrize(("state", "filled"), [(BrokerState.PART_FILLED, 15), (BrokerState.FILLED, 25)])
+@pytest.mark.parametrize("ours", [True, False], ids=["here", "in Dhan's app"])
+def test_fills_beyond_the_old_quantity_prove_a_raise_and_are_no_alarm(
+    connection: Connection, state: BrokerState, filled: int, ours: bool
+) -> None:
+    order = at_broker(connection, quantity=10)
+    if ours:
+        change_rows.add(connection, order.id, ChangeKind.MODIFY, Terms(quantity=25), wanted_by="operator 42")
+        taken = {"state": ChangeState.ANSWERED, "verdict": Verdict.TAKEN, "answered_at": MOMENT.wall}
+        connection.execute(update(change_table).values(**taken))
+    follow_all(connection, [report(order, state, quantity=25, filled_quantity=filled)], MOMENT)
+    after = again(connection, order)
+    assert (after.state, after.quantity, after.filled_quantity) == (state.value, 25, filled)
+    assert controls.holds(connection) == {}
+    assert list(connection.execute(select(change_table.c.state)).scalars()) == [ChangeState.DONE] * ours
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "bad_json", "no_id"])
