@@ -50,6 +50,7 @@ BOOK_RESTS = 5
 LAST_SENDS = 5.0
 REDRAW_EVERY = 60.0
 REDRAWN_AT_ONCE = 10
+DELIVERY_RESTS = 5.0
 A_BREATH = 0.03  # the order goes before its card, and what changes meanwhile makes one edit
 FRESH = timedelta(minutes=1)
 BOOK_WHEN_FRESH, BOOK_WHEN_RESTING, BOOK_WHEN_IDLE = 0.4, 2.0, 30.0
@@ -312,8 +313,12 @@ class Desk:
         while True:
             if await _wait(self._tell, POLL):
                 await asyncio.sleep(A_BREATH)
-            while await self._relay.deliver_due():
-                pass
+            try:
+                while await self._relay.deliver_due():
+                    pass
+            except Exception:  # whatever is wrong with telling, orders and their look-ups go on
+                log.exception("nothing_delivered")
+                await asyncio.sleep(DELIVERY_RESTS)
 
 
 def _patience(order: Order, now: datetime) -> float:
