@@ -17,7 +17,7 @@ from core import controls, journal, notifications
 from core.broker.port import Broker
 from core.clock import Clock, SystemClock, monotonic
 from core.controls import Hold
-from core.db import alerts, hints, leases, orders
+from core.db import alerts, attempts, changes, hints, leases, orders
 from core.db.engine import Database
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order
@@ -27,6 +27,7 @@ from core.engine.claim import LeaseLost
 from core.engine.clock_watch import ClockWatch
 from core.engine.decide import AT_ONCE, Decider
 from core.engine.dispatch import Dispatcher
+from core.engine.limiter import Limiter
 from core.engine.listen import Listener, Updates
 from core.engine.readiness import Readiness
 from core.engine.reconcile import Reconciler
@@ -81,6 +82,7 @@ class Desk:
         decider: Decider,
         dispatcher: Dispatcher,
         changer: Changer,
+        limiter: Limiter,
         updates: Updates,
         relay: Relay,
         watch: ClockWatch,
@@ -95,6 +97,7 @@ class Desk:
         self._decider = decider
         self._dispatcher = dispatcher
         self._changer = changer
+        self._limiter = limiter
         self._resolver = Resolver(database=database, broker=broker, clock=clock)
         self._reconciler = Reconciler(database=database, broker=broker, clock=clock)
         self._look = asyncio.Event()
@@ -171,6 +174,7 @@ class Desk:
         moment = Moment(now=self._clock.now(), wall=self._wall.now())
         unsure = doubt_unfinished(connection, moment)
         changer.doubt_unfinished(connection, moment)
+        self._limiter.remember(attempts.ages(connection, moment.wall) + changes.ages(connection, moment.wall))
         words = "The desk has just started and compares its rows with Dhan's book first."
         controls.set_hold(connection, Hold.STARTING, words, at=moment.now, actor=journal.DESK)
         if self._epoch > 1 and (unsure or not notifications.rang_lately(connection, Notice.DESK_STARTED, moment.now)):
