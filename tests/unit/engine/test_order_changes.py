@@ -1,9 +1,11 @@
 """Cancelling and changing what Dhan has: asked for once, believed only when the book shows it."""
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, select, update
@@ -20,6 +22,7 @@ from core.domain.instrument import Instrument, Segment
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine import changer
+from core.engine.limiter import Limiter, Window
 from core.engine.reconcile import follow_all
 from core.engine.record import Moment
 from core.errors import Refusal
@@ -112,6 +115,35 @@ async def test_a_cancellation_goes_out_under_every_hold(floor: Floor) -> None:
         controls.set_hold(connection, Hold.PAUSED, "Paused.", at=floor.clock.now(), actor=journal.DESK)
     ask_cancel(floor, order)
     assert (await settled(floor, order)).state is CANCELLED
+
+
+async def test_a_cancellation_does_not_queue_behind_changes_that_wait_for_dhans_limits(floor: Floor) -> None:
+    rows = [await resting(floor) for _ in range(changer.AT_ONCE + 1)]
+    for order in rows[1:]:
+        ask_change(floor, floor.now(order), price=Decimal("1010.0"))
+    limiter = Limiter([Window(2, 3600, reserve=1)])
+    limiter.remember([1])  # only what is kept for cancellations is left
+    parts = {"broker": floor.broker, "session": floor.session, "clock": floor.clock, "limiter": limiter}
+    sending = changer.Changer(database=floor.database, **parts)
+    waiting: list[asyncio.Task[None]] = []
+
+    class Tasks:
+        def create_task(self, sent: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+            waiting.append(asyncio.create_task(sent))
+            return waiting[-1]
+
+    floor.keep_lease()
+    await sending.send_due(cast("asyncio.TaskGroup", Tasks()), floor.epoch)
+    assert len(waiting) == changer.AT_ONCE
+    await asyncio.sleep(0)
+    ask_cancel(floor, floor.now(rows[0]))
+    await sending.send_due(cast("asyncio.TaskGroup", Tasks()), floor.epoch)
+    assert len(waiting) == changer.AT_ONCE + 1
+    await waiting[-1]
+    for task in waiting[:-1]:
+        task.cancel()
+    await floor.follow_book()
+    assert floor.now(rows[0]).state is CANCELLED
 
 
 async def test_while_it_is_cancelled_the_book_of_before_changes_nothing(floor: Floor) -> None:
