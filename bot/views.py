@@ -159,6 +159,7 @@ _RINGS = {
     Notice.BLOCKED: "🟠 Dhan takes no orders just now",
     Notice.CALENDAR: "🟠 The calendar",
     Notice.CLOCK: "🟠 This machine's clock",
+    Notice.ALERT_FAILED: "🔴 An alert was not executed",
 }
 
 

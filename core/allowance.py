@@ -11,6 +11,8 @@ from core.db import orders
 from core.domain.alert import Exchange
 from core.domain.limits import Breach, Limits, Usage, Wish, breach, is_exit
 from core.domain.order import AT_BROKER, Order, OrderState
+from core.errors import Refusal
+from core.policies import Policies
 
 SENT = frozenset(
     {OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.NEEDS_OPERATOR, OrderState.FILLED, *AT_BROKER}
@@ -28,8 +30,17 @@ def check(
 
 
 def check_order(connection: Connection, limits: Limits, order: Order, at: datetime) -> Breach | None:
-    """The limit that a stored order breaks if it goes out now."""
+    """The limit that a stored order breaks if it goes out then; an exit at the operator's word breaks none."""
+    if order.closes:
+        return None
     return check(connection, limits, wish_of(order), at, SENT, but=order.id)
+
+
+def refuse_above(connection: Connection, order: Order, at: datetime) -> None:
+    """A hard limit holds against a tap, too. Raises Refusal."""
+    broken = check_order(connection, Policies.read(connection).limits, order, at)
+    if broken is not None and broken.is_hard:
+        raise Refusal(f"{broken.words} Change it with /limits if you mean it.")
 
 
 def wish_of(order: Order) -> Wish:

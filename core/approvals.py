@@ -10,7 +10,6 @@ from core.db import alerts, attempts, orders
 from core.domain.attempt import AttemptState
 from core.domain.order import Order, OrderState
 from core.errors import Refusal, StaleTap
-from core.policies import Policies
 
 _WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 
@@ -37,7 +36,7 @@ def approve(connection: Connection, tap: Tap) -> str:
         raise Refusal(what_happened(connection, tap.alert_id))
     for order in waiting:
         _check_time(order, tap.at)
-        check_limits(connection, order, tap.at)
+        allowance.refuse_above(connection, order, tap.at)
     for order in waiting:
         times = {"approved_at": tap.at, "expires_at": order.window_ends_at or order.expires_at, "remind_at": None}
         orders.move(connection, order, OrderState.QUEUED, at=tap.at, actor=tap.actor, reason="Approved.", **times)
@@ -121,13 +120,6 @@ def _check_time(order: Order, at: datetime) -> None:
         raise Refusal("The calendar does not know this market's hours for that day: tell them with /calendar open.")
     if order.expires_at is not None and order.expires_at <= at:
         raise Refusal("Too late: its time window has passed.")
-
-
-def check_limits(connection: Connection, order: Order, at: datetime) -> None:
-    """A hard limit holds against a tap, too. Raises Refusal."""
-    broken = allowance.check_order(connection, Policies.read(connection).limits, order, at)
-    if broken is not None and broken.is_hard:
-        raise Refusal(f"{broken.words} Change it with /limits if you mean it.")
 
 
 def what_happened(connection: Connection, alert_id: int) -> str:

@@ -3,10 +3,12 @@
 Nothing here is sent. An order that has not left yet is simply declined; one that Dhan has is asked back from Dhan.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from core import allowance
 from core.db import changes, orders
 from core.domain.alert import OrderType, Side
 from core.domain.change import MOST_MODIFICATIONS, ChangeKind, Terms
@@ -50,6 +52,7 @@ def check_terms(connection: Connection, order: Order, terms: Terms, instrument: 
         raise Refusal("That changes nothing: name another price, quantity or trigger.")
     _check_quantity(order, terms, instrument)
     _check_prices(order, terms, instrument)
+    _check_limits(connection, order, terms)
     return terms
 
 
@@ -94,6 +97,13 @@ def _check_quantity(order: Order, terms: Terms, instrument: Instrument) -> None:
         raise Refusal(f"{instrument.symbol} comes in lots of {instrument.lot}: {terms.quantity} is no multiple of it.")
     if instrument.most_units is not None and terms.quantity > instrument.most_units:
         raise Refusal(f"One order of {instrument.symbol} may have at most {instrument.most_units} units.")
+
+
+def _check_limits(connection: Connection, order: Order, terms: Terms) -> None:
+    """More than it was must keep the hard limits, as a new order would; less is always let through."""
+    changed = replace(order, quantity=terms.quantity or order.quantity, price=terms.price or order.price)
+    if changed.quantity > order.quantity or (changed.price or 0) > (order.price or 0):
+        allowance.refuse_above(connection, changed, order.release_at or order.created_at)
 
 
 def _check_prices(order: Order, terms: Terms, instrument: Instrument) -> None:

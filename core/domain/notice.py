@@ -27,3 +27,4 @@ class Notice(StrEnum):
     BLOCKED = "blocked"
     CALENDAR = "calendar"
     CLOCK = "clock"
+    ALERT_FAILED = "alert_failed"

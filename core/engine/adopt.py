@@ -53,11 +53,15 @@ def adopt(connection: Connection, order: Order, found: BrokerOrder, moment: Mome
 
 
 def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> Order:
-    """Bring an order at the broker to where the broker says it is. Fills only ever grow."""
+    """Bring an order at the broker to where the broker says it is. Fills only ever grow.
+
+    Fills beyond our quantity and within the broker's prove that a raise of it was taken, here or in Dhan's app.
+    """
     filled = max(order.filled_quantity, report.filled_quantity)
+    quantity = report.quantity if order.quantity < filled <= report.quantity else order.quantity
     confirmed = order.confirmed or report.state is not BrokerState.RECEIVED
-    if filled > order.quantity:
-        words = f"Dhan filled {filled} of an order for {order.quantity}: look at order {report.order_id} in Dhan's app."
+    if filled > quantity:
+        words = f"Dhan filled {filled} of an order for {quantity}: look at order {report.order_id} in Dhan's app."
         _alarm(connection, order, f"overfill.{order.id}", words, moment)
     target = _target(report, filled)
     if order.state is OrderState.CANCELLING and target in (OrderState.WORKING, OrderState.PART_FILLED):
@@ -66,6 +70,7 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
         return order
     words = _words(order, report, target, filled)
     facts = {
+        "quantity": quantity,
         "filled_quantity": filled,
         "average_price": report.average_price or order.average_price,
         "confirmed": confirmed,

@@ -45,13 +45,15 @@ class Changer:
         self._under_way: set[int] = set()
 
     async def send_due(self, tasks: asyncio.TaskGroup, epoch: int) -> None:
-        """Start what is due, as far as there is room."""
-        room = AT_ONCE - len(self._under_way)
-        if room <= 0 or not self._session.is_signed_in:
+        """Start what is due: changes of terms as far as there is room, cancellations without waiting for any."""
+        if not self._session.is_signed_in:
             return
-        wall = self._wall.now()
-        wanted = await self._database.read(lambda c: changes.due(c, wall, 2 * AT_ONCE))
-        for change in [change for change in wanted if change.id not in self._under_way][:room]:
+        wall, room = self._wall.now(), max(AT_ONCE - len(self._under_way), 0)
+        wanted = await self._database.read(lambda c: changes.due(c, wall, len(self._under_way) + 2 * AT_ONCE))
+        fresh = [change for change in wanted if change.id not in self._under_way]
+        cancels = [change for change in fresh if change.kind is ChangeKind.CANCEL]
+        others = [change for change in fresh if change.kind is not ChangeKind.CANCEL]
+        for change in cancels + others[:room]:
             self._under_way.add(change.id)
             tasks.create_task(self._send(change, epoch))
 

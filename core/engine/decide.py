@@ -4,19 +4,28 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 
 from core import journal, market_days, notifications
 from core.alerts.parse import parse_alert, read_alert_text
 from core.db import alerts, orders
 from core.db.alerts import StoredAlert
+from core.db.trouble import words_for_trouble
 from core.domain.alert import Alert, AlertState
+from core.domain.notice import Notice
 from core.domain.sessions import Calendar
 from core.engine.plan import Plan, Resolve, plan_leg, times, too_late
-from core.errors import AlertRefused, Refusal
+from core.errors import AlertRefused, Refusal, Unavailable
 from core.policies import Policies
 
+log = structlog.get_logger()
+
 AT_ONCE = 16
+_OUR_FAULT = (
+    "The desk made a mistake over this alert and did not execute it. "
+    "Do by hand what it asked for, or fire it again once the log says why."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +44,25 @@ class Decider:
         today = replace(self, calendar=market_days.in_force(connection, self.calendar))
         for stored in waiting:
             notifications.open_cards(connection, stored.id, now)
-            today._decide_one(connection, stored, policies, now)  # noqa: SLF001 - the same decider
+            today._decide_surely(connection, stored, policies, now)  # noqa: SLF001 - the same decider
         return len(waiting)
+
+    def _decide_surely(self, connection: Connection, stored: StoredAlert, policies: Policies, now: datetime) -> None:
+        """A bug that one alert brings out costs that alert: the others would wait behind it at every start."""
+        savepoint = connection.begin_nested()
+        try:
+            with words_for_trouble():
+                self._decide_one(connection, stored, policies, now)
+        except Exception as trouble:
+            savepoint.rollback()
+            if isinstance(trouble, Unavailable):
+                raise
+            log.exception("alert_not_decided", alert=stored.id)
+            alerts.decided(connection, stored, AlertState.REFUSED, at=now, reason=_OUR_FAULT)
+            words = f"Alert {stored.id}: {_OUR_FAULT}"
+            notifications.ring(connection, Notice.ALERT_FAILED, at=now, alert_id=stored.id, words=words)
+        else:
+            savepoint.commit()
 
     def _decide_one(self, connection: Connection, stored: StoredAlert, policies: Policies, now: datetime) -> None:
         try:

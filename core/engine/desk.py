@@ -17,7 +17,7 @@ from core import controls, journal, notifications
 from core.broker.port import Broker
 from core.clock import Clock, SystemClock, monotonic
 from core.controls import Hold
-from core.db import alerts, hints, leases, orders
+from core.db import alerts, attempts, changes, hints, leases, orders
 from core.db.engine import Database
 from core.db.trouble import CommitInDoubt
 from core.domain.notice import Notice
@@ -28,6 +28,7 @@ from core.engine.claim import LeaseLost
 from core.engine.clock_watch import ClockWatch
 from core.engine.decide import AT_ONCE, Decider
 from core.engine.dispatch import Dispatcher
+from core.engine.limiter import Limiter
 from core.engine.listen import Listener, Updates
 from core.engine.readiness import Readiness
 from core.engine.reconcile import Reconciler
@@ -51,6 +52,7 @@ BOOK_RESTS = 5
 LAST_SENDS = 5.0
 REDRAW_EVERY = 60.0
 REDRAWN_AT_ONCE = 10
+DELIVERY_RESTS = 5.0
 A_BREATH = 0.03  # the order goes before its card, and what changes meanwhile makes one edit
 FRESH = timedelta(minutes=1)
 BOOK_WHEN_FRESH, BOOK_WHEN_RESTING, BOOK_WHEN_IDLE = 0.4, 2.0, 30.0
@@ -81,6 +83,7 @@ class Desk:
         decider: Decider,
         dispatcher: Dispatcher,
         changer: Changer,
+        limiter: Limiter,
         updates: Updates,
         relay: Relay,
         watch: ClockWatch,
@@ -95,6 +98,7 @@ class Desk:
         self._decider = decider
         self._dispatcher = dispatcher
         self._changer = changer
+        self._limiter = limiter
         self._resolver = Resolver(database=database, broker=broker, clock=clock)
         self._reconciler = Reconciler(database=database, broker=broker, clock=clock)
         self._look = asyncio.Event()
@@ -171,6 +175,7 @@ class Desk:
         moment = Moment(now=self._clock.now(), wall=self._wall.now())
         unsure = doubt_unfinished(connection, moment)
         changer.doubt_unfinished(connection, moment)
+        self._limiter.remember(attempts.ages(connection, moment.wall) + changes.ages(connection, moment.wall))
         words = "The desk has just started and compares its rows with Dhan's book first."
         controls.set_hold(connection, Hold.STARTING, words, at=moment.now, actor=journal.DESK)
         if self._epoch > 1 and (unsure or not notifications.rang_lately(connection, Notice.DESK_STARTED, moment.now)):
@@ -317,8 +322,12 @@ class Desk:
         while True:
             if await _wait(self._tell, POLL):
                 await asyncio.sleep(A_BREATH)
-            while await self._relay.deliver_due():
-                pass
+            try:
+                while await self._relay.deliver_due():
+                    pass
+            except Exception:  # whatever is wrong with telling, orders and their look-ups go on
+                log.exception("nothing_delivered")
+                await asyncio.sleep(DELIVERY_RESTS)
 
 
 def _patience(order: Order, now: datetime) -> float:

@@ -28,17 +28,20 @@ ORDER_CALLS = (Window(10, 1), Window(250, 60, 10), Window(1_000, 3_600, 50), Win
 
 
 class Limiter:
-    """Lets a call through when every window has room. `past` are ages in seconds of calls made before this start."""
+    """Lets a call through when every window has room."""
 
-    def __init__(self, windows: Iterable[Window], past: Iterable[float] = ()) -> None:
-        now = monotonic()
+    def __init__(self, windows: Iterable[Window]) -> None:
         self._windows = tuple(windows)
-        self._calls: deque[float] = deque(
-            sorted(now - age for age in past), maxlen=max((window.calls for window in self._windows), default=0)
-        )
+        self._calls: deque[float] = deque(maxlen=max((window.calls for window in self._windows), default=0))
         self._turn = asyncio.Lock()
         self._urgent = asyncio.Lock()
         self._rests_until = 0.0
+
+    def remember(self, ages: Iterable[float]) -> None:
+        """Count these calls in place of those so far: the rows know also what other desks sent. Ages in seconds."""
+        now = monotonic()
+        self._calls.clear()
+        self._calls.extend(sorted(now - age for age in ages))
 
     async def wait_for_room(self, *, urgent: bool = False) -> float:
         """Return when one more call fits, and count it; what it returns can be given back.

@@ -19,7 +19,6 @@ from core.broker.port import Broker
 from core.calendar import load_calendar
 from core.clock import Clock, SystemClock
 from core.controls import Hold
-from core.db import attempts, changes
 from core.db.engine import Database
 from core.domain.sessions import Calendar
 from core.engine.changer import Changer
@@ -71,9 +70,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
     watch = ClockWatch(SystemClock(), client.clock_skew)
     with database.transaction() as connection:
         _apply_settings(connection, settings, clock.now())
-        wall = SystemClock().now()
-        past = attempts.ages(connection, wall) + changes.ages(connection, wall)
-    limiter = Limiter(windows, past)
+    limiter = Limiter(windows)
     desk = Desk(
         database=database,
         clock=clock,
@@ -108,6 +105,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
             clock_is_sure=watch.is_sure,
         ),
         changer=Changer(database=database, broker=broker, session=session, clock=clock, limiter=limiter),
+        limiter=limiter,
         updates=OrderUpdates(settings.dhan_order_updates, client_id=settings.client_id, token=session.token),
         relay=Relay(
             database=database,

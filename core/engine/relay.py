@@ -1,8 +1,8 @@
 """Carrying what is owed to the operator's chats: cards first, then messages, each marked only after it was sent.
 
 A crash between sending and marking repeats a message, which then reads the same. Telegram's wishes are obeyed; nothing
-is dropped; a chat that cannot be reached waits without holding up the others, and a message that Telegram refuses
-without holding up its chat.
+is dropped; a chat that cannot be reached waits without holding up the others, and a message that Telegram refuses, or
+that we cannot put into words, without holding up its chat.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,6 @@ log = structlog.get_logger()
 AT_ONCE = 20
 _LONGEST_WAIT = 60.0
 _UNREACHABLE_WAIT = 600.0
-_Trouble = TelegramUnavailable | ChatUnreachable | MessageRefused
 
 
 class Relay:
@@ -62,14 +61,21 @@ class Relay:
         cards = notifications.due_cards(connection, wall, AT_ONCE)
         found = reports.alert_reports(connection, {card.alert_id for card in cards}, self._clock.now())
         messages = notifications.due_messages(connection, wall, AT_ONCE)
-        whole = {key: replace(report, offers=self._offers(connection, report)) for key, report in found.items()}
+        whole = {key: self._with_offers(connection, report) for key, report in found.items()}
         return [(card, whole[card.alert_id]) for card in cards], messages
+
+    def _with_offers(self, connection: Connection, report: AlertReport) -> AlertReport:
+        try:
+            return replace(report, offers=self._offers(connection, report))
+        except Exception:
+            log.exception("offers_not_found", alert=report.alert.id)
+            return report
 
     async def _show(self, card: Card, report: AlertReport) -> bool:
         reach(Point.BEFORE_MESSAGE)
         try:
             message_id = await self._messenger.show_card(card, report)
-        except (TelegramUnavailable, ChatUnreachable, MessageRefused) as trouble:
+        except Exception as trouble:  # noqa: BLE001 - put off by what it is, and logged
             return await self._put_off(card, trouble)
         reach(Point.MESSAGE_SENT)
         version = report.alert.card_version
@@ -80,22 +86,23 @@ class Relay:
         reach(Point.BEFORE_MESSAGE)
         try:
             message_id = await self._messenger.ring(message)
-        except (TelegramUnavailable, ChatUnreachable, MessageRefused) as trouble:
+        except Exception as trouble:  # noqa: BLE001 - put off by what it is, and logged
             return await self._put_off(message, trouble)
         reach(Point.MESSAGE_SENT)
         at = self._wall.now()
         await self._database.write(lambda c: notifications.message_sent(c, message, message_id, at))
         return True
 
-    async def _put_off(self, owed: Card | Message, trouble: _Trouble) -> bool:
-        """Try it again later; True when the rest of its chat may go on meanwhile."""
+    async def _put_off(self, owed: Card | Message, trouble: Exception) -> bool:
+        """Try it again later; True when the rest of its chat may go on meanwhile, as after a mistake of ours."""
         wait = min(2.0 ** min(owed.failures, 6), _LONGEST_WAIT)
         if isinstance(trouble, ChatUnreachable):
             wait = _UNREACHABLE_WAIT
         elif isinstance(trouble, TelegramUnavailable) and trouble.retry_after is not None:
             wait = trouble.retry_after
-        log.warning("message_waits", chat=owed.chat_id, seconds=wait, why=str(trouble))
-        alone = isinstance(trouble, MessageRefused)
+        alone = not isinstance(trouble, TelegramUnavailable | ChatUnreachable)
+        ours = trouble if alone and not isinstance(trouble, MessageRefused) else None
+        log.warning("message_waits", chat=owed.chat_id, seconds=wait, why=str(trouble), exc_info=ours)
         put_off = notifications.put_off_alone if alone else notifications.put_off
         until = self._wall.now() + timedelta(seconds=wait)
         await self._database.write(lambda c: put_off(c, owed, until))

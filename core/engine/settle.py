@@ -27,16 +27,17 @@ def settle_changes(connection: Connection, by_id: dict[str, BrokerOrder], *, rea
         if report is None or change.answered_at is None or change.answered_at > read_at:
             continue
         if not order.state.is_at_broker:
-            _overtaken(connection, change, order)
+            _overtaken(connection, change, order, report)
         elif change.kind is ChangeKind.CANCEL:
             _settle_cancel(connection, change, order, moment)
         else:
             _settle_terms(connection, change, order, report, moment)
 
 
-def _overtaken(connection: Connection, change: Change, order: Order) -> None:
-    """The order has ended: as a cancellation wanted, or before the change could matter. Its card says which."""
-    wanted = change.kind is ChangeKind.CANCEL and order.state is OrderState.CANCELLED
+def _overtaken(connection: Connection, change: Change, order: Order, report: BrokerOrder) -> None:
+    """The order has ended: as a cancellation wanted, on its new terms, or before these could matter."""
+    is_cancel = change.kind is ChangeKind.CANCEL
+    wanted = order.state is OrderState.CANCELLED if is_cancel else shows(report, change.terms)
     state = ChangeState.DONE if wanted else ChangeState.FAILED
     changes.update_from(connection, change, state=state, words=f"The order ended: {order.state}.")
 

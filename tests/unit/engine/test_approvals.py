@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection
 
-from core import approvals
+from core import approvals, controls, journal
 from core.approvals import Tap
 from core.db import alerts
-from core.domain.alert import AlertState
+from core.domain.alert import AlertState, Side
 from core.domain.order import Order, OrderState
 from core.errors import Refusal, StaleTap
 from tests.builders import NOON, an_alert, an_order
@@ -57,3 +57,14 @@ def test_an_approval_counts_until_just_before_the_window_ends(connection: Connec
         approvals.approve(connection, tap(connection, order))
     approvals.approve(connection, tap(connection, order, at=NOON - timedelta(microseconds=1)))
     assert again(connection, order).state is OrderState.QUEUED
+
+
+def test_no_limit_stands_between_the_operator_and_an_exit_that_asks_again(connection: Connection) -> None:
+    limits = {"limits": {"day_orders": {"soft": None, "hard": "0"}}}
+    controls.put(connection, "policies", limits, at=NOON, actor=journal.operator(OPERATOR))
+    entry = an_order(connection, state=OrderState.AWAITING_APPROVAL, side=Side.BUY)
+    with pytest.raises(Refusal, match="hard limit"):
+        approvals.approve(connection, tap(connection, entry))
+    covering = an_order(connection, state=OrderState.AWAITING_APPROVAL, side=Side.BUY, closes=True)
+    approvals.approve(connection, tap(connection, covering))
+    assert again(connection, covering).state is OrderState.QUEUED

@@ -1,6 +1,7 @@
 """From a stored alert to orders, by the real calendar and the stand-in's instrument list."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,10 @@ from core import controls, journal
 from core.broker.dhan.instruments import InstrumentList
 from core.db import alerts, orders
 from core.db.alerts import StoredAlert
-from core.domain.alert import AlertState, OrderType, Product
+from core.db.driver import sqlite_driver
+from core.domain.alert import AlertState, Leg, OrderType, Product
+from core.domain.instrument import Instrument
+from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
 from core.engine.decide import AT_ONCE, Decider
 from core.engine.plan import ANSWER_WITHIN
@@ -317,6 +321,31 @@ def test_a_flood_is_decided_in_portions_the_oldest_first(desk: Deciding) -> None
     stored = [desk.receive(SHARE).id for _ in range(AT_ONCE + 1)]
     assert desk.decider.decide(desk.connection, NOON) == AT_ONCE
     assert [alert.id for alert in alerts.undecided(desk.connection, 9)] == stored[AT_ONCE:]
+
+
+def test_a_bug_costs_the_alert_that_brings_it_out_and_no_other(desk: Deciding) -> None:
+    def resolve(leg: Leg, today: date) -> Instrument:
+        if leg.symbol == "TCS":
+            raise ZeroDivisionError
+        return desk.decider.resolve(leg, today)
+
+    before, bad, after = (desk.receive(SHARE | {"symbol": name}) for name in ("RELIANCE", "TCS", "RELIANCE"))
+    assert replace(desk.decider, resolve=resolve).decide(desk.connection, NOON) == 3
+    seen = alerts.some(desk.connection, [before.id, bad.id, after.id])
+    assert [alert.state for alert in seen] == [AlertState.DECIDED, AlertState.REFUSED, AlertState.DECIDED]
+    assert seen[1].reason.startswith("The desk made a mistake over this alert and did not execute it")
+    assert rings(desk.connection) == [Notice.ALERT_FAILED]
+    assert not orders.of_alert(desk.connection, bad.id)
+
+
+def test_a_full_disk_is_no_fault_of_the_alert(desk: Deciding) -> None:
+    def resolve(_leg: Leg, _today: date) -> Instrument:
+        raise sqlite_driver().OperationalError("database or disk is full")
+
+    waits = desk.receive(SHARE)
+    with pytest.raises(Unavailable), desk.connection.begin_nested():
+        replace(desk.decider, resolve=resolve).decide(desk.connection, NOON)
+    assert [alert.id for alert in alerts.undecided(desk.connection, 9)] == [waits.id]
 
 
 def test_before_the_first_instrument_list_alerts_wait(connection: Connection, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ import selectors
 from collections.abc import Coroutine, Iterator
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,10 +15,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from core import clock
+from core.bootstrap import build_desk
 from core.db import attempts
 from core.domain.attempt import AttemptState
 from core.engine.limiter import ORDER_CALLS, Limiter, Window
-from tests.builders import an_order
+from core.settings import load
+from tests.builders import an_order, database_file
 from tests.unit.engine.rows import WALL, an_attempt
 
 
@@ -81,6 +84,12 @@ def day(monkeypatch: pytest.MonkeyPatch) -> Iterator[Day]:
     day.close()
 
 
+def remembering(windows: list[Window], ages: list[float]) -> Limiter:
+    limiter = Limiter(windows)
+    limiter.remember(ages)
+    return limiter
+
+
 def most_within(times: list[float], seconds: float) -> int:
     return max(sum(start <= time < start + seconds for time in times) for start in times)
 
@@ -94,7 +103,7 @@ def test_no_rolling_window_ever_holds_more_calls_than_allowed(
     day: Day, windows: list[tuple[int, float]], past: list[float]
 ) -> None:
     start = day.time.instant
-    made = day.run(day.call(Limiter([Window(*window) for window in windows], past), 15))
+    made = day.run(day.call(remembering([Window(*window) for window in windows], past), 15))
     known = [start - age for age in past] + made
     for calls, seconds in windows:
         assert all(sum(end - seconds < time <= end for time in known) <= calls for end in made)
@@ -157,11 +166,11 @@ def test_whoever_came_first_goes_first(day: Day) -> None:
 
 
 def test_calls_of_before_the_start_count_in_whatever_order_they_are_told(day: Day) -> None:
-    assert day.run(day.call(Limiter([Window(2, 60)], past=[1, 30]), 1)) == [pytest.approx(30.3, abs=0.01)]
+    assert day.run(day.call(remembering([Window(2, 60)], [1, 30]), 1)) == [pytest.approx(30.3, abs=0.01)]
 
 
 def test_calls_that_are_old_enough_do_not_count(day: Day) -> None:
-    assert day.run(day.call(Limiter([Window(2, 60)], past=[3600, 61, 30]), 1))[0] < 0.001
+    assert day.run(day.call(remembering([Window(2, 60)], [3600, 61, 30]), 1))[0] < 0.001
 
 
 def test_a_call_that_was_not_made_makes_room(day: Day) -> None:
@@ -192,6 +201,20 @@ def test_dhans_four_windows_are_kept_the_shortest_first() -> None:
         (7_000, 86_400),
     ]
     assert all(short.calls < long.calls for short, long in pairwise(ORDER_CALLS))
+
+
+async def test_a_desk_that_stood_by_counts_what_the_other_sent_meanwhile(tmp_path: Path) -> None:
+    database_file(tmp_path)
+    parts = build_desk(load(munshi_data_dir=tmp_path), cast("Any", None), windows=[Window(2, 60)])
+    with parts.database.transaction() as connection:
+        an_attempt(connection, an_order(connection), AttemptState.ACCEPTED, at=clock.SystemClock().now())
+        parts.desk._recover(connection)
+    limiter = parts.desk._limiter
+    await limiter.wait_for_room()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await limiter.wait_for_room()
+    await parts.close()
 
 
 def test_the_attempts_of_the_last_day_are_what_a_restarted_desk_counts(connection: Connection) -> None:

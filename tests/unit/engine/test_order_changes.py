@@ -1,28 +1,33 @@
 """Cancelling and changing what Dhan has: asked for once, believed only when the book shows it."""
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from core import changes, controls, journal
+from core.broker.port import BrokerState
 from core.clock import SystemClock
 from core.controls import Hold
 from core.db import changes as change_rows
 from core.db.tables import changes as change_table
 from core.domain.alert import Exchange, InstrumentKind, OrderType
-from core.domain.change import ChangeKind, ChangeState, Terms
+from core.domain.change import ChangeKind, ChangeState, Terms, Verdict
 from core.domain.instrument import Instrument, Segment
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine import changer
+from core.engine.limiter import Limiter, Window
+from core.engine.reconcile import follow_all
 from core.engine.record import Moment
 from core.errors import Refusal
 from tests.unit.engine.floor import Floor
-from tests.unit.engine.rows import rings
+from tests.unit.engine.rows import MOMENT, again, at_broker, report, rings
 
 RELIANCE = Instrument(
     security_id="2885",
@@ -110,6 +115,35 @@ async def test_a_cancellation_goes_out_under_every_hold(floor: Floor) -> None:
         controls.set_hold(connection, Hold.PAUSED, "Paused.", at=floor.clock.now(), actor=journal.DESK)
     ask_cancel(floor, order)
     assert (await settled(floor, order)).state is CANCELLED
+
+
+async def test_a_cancellation_does_not_queue_behind_changes_that_wait_for_dhans_limits(floor: Floor) -> None:
+    rows = [await resting(floor) for _ in range(changer.AT_ONCE + 1)]
+    for order in rows[1:]:
+        ask_change(floor, floor.now(order), price=Decimal("1010.0"))
+    limiter = Limiter([Window(2, 3600, reserve=1)])
+    limiter.remember([1])  # only what is kept for cancellations is left
+    parts = {"broker": floor.broker, "session": floor.session, "clock": floor.clock, "limiter": limiter}
+    sending = changer.Changer(database=floor.database, **parts)
+    waiting: list[asyncio.Task[None]] = []
+
+    class Tasks:
+        def create_task(self, sent: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+            waiting.append(asyncio.create_task(sent))
+            return waiting[-1]
+
+    floor.keep_lease()
+    await sending.send_due(cast("asyncio.TaskGroup", Tasks()), floor.epoch)
+    assert len(waiting) == changer.AT_ONCE
+    await asyncio.sleep(0)
+    ask_cancel(floor, floor.now(rows[0]))
+    await sending.send_due(cast("asyncio.TaskGroup", Tasks()), floor.epoch)
+    assert len(waiting) == changer.AT_ONCE + 1
+    await waiting[-1]
+    for task in waiting[:-1]:
+        task.cancel()
+    await floor.follow_book()
+    assert floor.now(rows[0]).state is CANCELLED
 
 
 async def test_while_it_is_cancelled_the_book_of_before_changes_nothing(floor: Floor) -> None:
@@ -226,6 +260,24 @@ async def test_the_trigger_of_a_stop_is_changed(floor: Floor) -> None:
     assert floor.dhan.book()[0]["triggerPrice"] == 2005.0
 
 
+@pytest.mark.fault("BR-26")
+@pytest.mark.parametrize(("state", "filled"), [(BrokerState.PART_FILLED, 15), (BrokerState.FILLED, 25)])
+@pytest.mark.parametrize("ours", [True, False], ids=["here", "in Dhan's app"])
+def test_fills_beyond_the_old_quantity_prove_a_raise_and_are_no_alarm(
+    connection: Connection, state: BrokerState, filled: int, ours: bool
+) -> None:
+    order = at_broker(connection, quantity=10)
+    if ours:
+        change_rows.add(connection, order.id, ChangeKind.MODIFY, Terms(quantity=25), wanted_by="operator 42")
+        taken = {"state": ChangeState.ANSWERED, "verdict": Verdict.TAKEN, "answered_at": MOMENT.wall}
+        connection.execute(update(change_table).values(**taken))
+    follow_all(connection, [report(order, state, quantity=25, filled_quantity=filled)], MOMENT)
+    after = again(connection, order)
+    assert (after.state, after.quantity, after.filled_quantity) == (state.value, 25, filled)
+    assert controls.holds(connection) == {}
+    assert list(connection.execute(select(change_table.c.state)).scalars()) == [ChangeState.DONE] * ours
+
+
 @pytest.mark.parametrize("fault", ["drop_after", "bad_json", "no_id"])
 async def test_a_change_without_a_clear_answer_is_read_from_the_book(floor: Floor, fault: str) -> None:
     order = await resting(floor)
@@ -294,6 +346,26 @@ async def test_a_change_that_makes_no_sense_is_refused_in_words(
     with pytest.raises(Refusal, match=words):
         ask_change(floor, order, **terms)
     assert states(floor) == []
+
+
+@pytest.mark.parametrize("terms", [{"quantity": 11}, {"price": Decimal("1100.1")}])
+async def test_a_change_keeps_the_hard_limits_as_a_new_order_would(floor: Floor, terms: dict[str, Any]) -> None:
+    order = await resting(floor)
+    limits = {"order_quantity": {"soft": None, "hard": "10"}, "day_value": {"soft": None, "hard": "11000"}}
+    with floor.database.transaction() as connection:
+        controls.put(connection, "policies", {"limits": limits}, at=floor.clock.now(), actor=journal.DESK)
+    with pytest.raises(Refusal, match="hard limit"):
+        ask_change(floor, order, **terms)
+    assert states(floor) == []
+
+
+async def test_less_is_let_through_even_above_a_limit(floor: Floor) -> None:
+    order = await resting(floor)
+    limits = {"order_quantity": {"soft": None, "hard": "1"}}
+    with floor.database.transaction() as connection:
+        controls.put(connection, "policies", {"limits": limits}, at=floor.clock.now(), actor=journal.DESK)
+    ask_change(floor, order, quantity=5)
+    assert (await settled(floor, order)).quantity == 5
 
 
 async def test_a_market_order_that_rests_needs_a_price_to_be_changed(floor: Floor) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from core import failpoints, journal, notifications
 from core.clock import SystemClock
@@ -14,7 +14,7 @@ from core.engine.relay import Relay
 from core.errors import TelegramUnavailable
 from core.failpoints import Point
 from core.notifications import Card, ChatUnreachable, Message, MessageRefused
-from core.reports import AlertReport
+from core.reports import AlertReport, Offers
 from tests.builders import NOON, FrozenClock, an_order
 from tests.unit.engine.rows import OPERATOR
 
@@ -26,7 +26,10 @@ class PulledPlug(Exception):
 
 
 class Recorder:
-    """Chats that note what they get; `trouble` by chat is raised instead, and what is `refused` is not taken."""
+    """Chats that note what they get.
+
+    `trouble` by chat is raised instead; what is `refused` is not taken, and over `bugs` we stumble.
+    """
 
     def __init__(self) -> None:
         self.shown: list[tuple[int, int, int | None, int]] = []
@@ -34,6 +37,7 @@ class Recorder:
         self.calls: list[int] = []
         self.trouble: dict[int, Exception] = {}
         self.refused: set[int | str] = set()
+        self.bugs: set[int | str] = set()
 
     async def show_card(self, card: Card, report: AlertReport) -> int:
         self._meet(card.chat_id, card.alert_id)
@@ -47,6 +51,8 @@ class Recorder:
 
     def _meet(self, chat_id: int, what: int | str) -> None:
         self.calls.append(chat_id)
+        if what in self.bugs:
+            raise ZeroDivisionError
         if what in self.refused:
             raise MessageRefused("can't parse entities")
         if chat_id in self.trouble:
@@ -112,6 +118,34 @@ async def test_a_card_is_sent_to_every_operator_and_only_once(
         (OPERATOR, alert_id, None),
         (OTHER, alert_id, None),
     ]
+
+
+async def test_what_we_cannot_put_into_words_waits_alone_and_stops_nothing(
+    database: Database, relay: Relay, chats: Recorder
+) -> None:
+    bad, good = owe_card(database), owe_card(database)
+    owe(database, "unspeakable", "said")
+    chats.bugs = {bad, "unspeakable"}
+    await drain(relay)
+    assert [(chat, alert) for chat, alert, *_ in chats.shown] == [(OPERATOR, good), (OTHER, good)]
+    assert chats.rung == [(OPERATOR, "said"), (OTHER, "said")]
+    chats.bugs = set()
+    let_time_pass(database)
+    await drain(relay)
+    assert [(chat, alert) for chat, alert, *_ in chats.shown[2:]] == [(OPERATOR, bad), (OTHER, bad)]
+    assert chats.rung[2:] == [(OPERATOR, "unspeakable"), (OTHER, "unspeakable")]
+
+
+async def test_a_card_whose_offers_cannot_be_found_is_shown_without_them(database: Database, chats: Recorder) -> None:
+    def offers(_connection: Connection, report: AlertReport) -> Offers:
+        raise KeyError(report.alert.id)
+
+    relay = Relay(database=database, messenger=chats, clock=FrozenClock(), offers=offers)
+    with database.transaction() as connection:
+        notifications.enrol(connection, [(OPERATOR, "admin")])
+    alert_id = owe_card(database)
+    await drain(relay)
+    assert [(chat, alert) for chat, alert, *_ in chats.shown] == [(OPERATOR, alert_id)]
 
 
 async def test_a_card_that_changed_is_edited_where_it_stands(database: Database, relay: Relay, chats: Recorder) -> None:
