@@ -8,6 +8,7 @@ from typing import Any, assert_never
 
 from bot.commands import COMMANDS, Purpose, may
 from core.clock import to_india
+from core.domain import money
 from core.domain.alert import AlertState, OrderType
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
@@ -279,7 +280,7 @@ def story(report: AlertReport, events: Sequence[Event], mode: DeskMode) -> str:
 
 
 def rupees(amount: Decimal | None) -> str:
-    return "–" if amount is None else f"₹{amount:,.2f}"
+    return "–" if amount is None else money.rupees(amount)
 
 
 def day_time(instant: datetime | None) -> str:
