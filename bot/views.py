@@ -272,7 +272,7 @@ def story(report: AlertReport, events: Sequence[Event], mode: DeskMode) -> str:
     labels = {order.id: order.label for order in report.orders}
     lines = [card(report, mode), "", "<b>What happened</b>"]
     for event in events:
-        move = f" {event.before or ''} → {event.after}" if event.after else f" {event.kind.replace('_', ' ')}"
+        move = f" {event.before or 'new'} → {event.after}" if event.after else f" {event.kind.replace('_', ' ')}"
         subject = labels.get(event.order_id or 0, "alert")
         words = f" {_words(event.reason)}" if event.reason else ""
         lines.append(f"{clock_time(event.at)} <b>{subject}</b>{escape(move)} · {escape(event.actor)}.{words}")
