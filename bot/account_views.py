@@ -80,7 +80,7 @@ def flatten(plan: Plan) -> str:
 
 
 def gain(amount: Decimal) -> str:
-    return f"{'+' if amount > 0 else '−' if amount < 0 else ''}₹{abs(amount):,.2f}"
+    return f"{'+' if amount > 0 else '−' if amount < 0 else ''}{rupees(abs(amount))}"
 
 
 def _result(position: Position) -> Decimal:

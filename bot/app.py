@@ -109,7 +109,7 @@ class Console:
         }
         answers = Answers(database=parts.database, clock=parts.clock, gate=gate, doings=doings)
         application.add_handler(TypeHandler(Update, gate.check), group=_BEFORE_ALL)
-        application.add_handler(MessageHandler(filters.COMMAND, commands.handle))
+        application.add_handler(MessageHandler(filters.TEXT, commands.handle))
         application.add_handler(CallbackQueryHandler(commands.confirm_live, pattern=f"^{Verb.GO_LIVE}$"))
         application.add_handler(CallbackQueryHandler(answers.handle, pattern=f"^{Verb.YES}:"))
         application.add_handler(CallbackQueryHandler(sign_in.confirm_address, pattern=f"^{Verb.SET_IP}:"))

@@ -7,6 +7,7 @@ from decimal import Decimal
 from bot.arguments import read_amount, read_length
 from core.domain.approval import ApprovalPolicy
 from core.domain.limits import Bound, Limit, Limits
+from core.domain.money import grouped
 from core.domain.routing import ReleasePolicy
 from core.errors import Refusal
 from core.policies import Policies, Unapproved
@@ -141,7 +142,7 @@ def limit_words(limits: Limits) -> list[str]:
 
 
 def _amount(limit: Limit, amount: Decimal | None) -> str:
-    return "off" if amount is None else f"{'₹' if limit.is_money else ''}{amount:,f}"
+    return "off" if amount is None else f"{'₹' if limit.is_money else ''}{grouped(f'{amount:f}')}"
 
 
 def change_limits(limits: Limits, words: list[str]) -> Limits:

@@ -8,6 +8,7 @@ from typing import Any, assert_never
 
 from bot.commands import COMMANDS, Purpose, may
 from core.clock import to_india
+from core.domain import money
 from core.domain.alert import AlertState, OrderType
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
@@ -272,7 +273,7 @@ def story(report: AlertReport, events: Sequence[Event], mode: DeskMode) -> str:
     labels = {order.id: order.label for order in report.orders}
     lines = [card(report, mode), "", "<b>What happened</b>"]
     for event in events:
-        move = f" {event.before or ''} → {event.after}" if event.after else f" {event.kind.replace('_', ' ')}"
+        move = f" {event.before or 'new'} → {event.after}" if event.after else f" {event.kind.replace('_', ' ')}"
         subject = labels.get(event.order_id or 0, "alert")
         words = f" {_words(event.reason)}" if event.reason else ""
         lines.append(f"{clock_time(event.at)} <b>{subject}</b>{escape(move)} · {escape(event.actor)}.{words}")
@@ -280,7 +281,7 @@ def story(report: AlertReport, events: Sequence[Event], mode: DeskMode) -> str:
 
 
 def rupees(amount: Decimal | None) -> str:
-    return "–" if amount is None else f"₹{amount:,.2f}"
+    return "–" if amount is None else money.rupees(amount)
 
 
 def day_time(instant: datetime | None) -> str:

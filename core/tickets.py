@@ -50,7 +50,7 @@ def write_tickets(leg: Leg, instrument: Instrument, equity_product: EquityProduc
     remarks += protected
     product = _product(leg, equity_product)
     if product is not leg.product:
-        remarks.append(f"{instrument.symbol} is taken for delivery: the setting equity_product is {equity_product}.")
+        remarks.append(f"{instrument.symbol} is taken for delivery, not as the alert says: see /policy equity_product.")
     remarks += _outside_band(leg, instrument)
     whole = Ticket(
         order_type=leg.order_type,

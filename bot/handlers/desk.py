@@ -49,13 +49,13 @@ class DeskCommands:
         self._owners = (self, *others)
 
     async def handle(self, update: Update, _context: Context) -> None:
-        """Run the command if the operator's role allows it."""
+        """Run the command if the operator's role allows it; words without a slash do nothing, and are told so."""
         message = update.message
         if message is None or message.text is None:
             return
         first, *arguments = message.text.split()
         name = first.removeprefix("/").partition("@")[0].lower()
-        command = BY_NAME.get(name)
+        command = BY_NAME.get(name) if first.startswith("/") else None
         if command is None:
             await _say(message, "I do not know that command. /help lists them all.")
         elif not may(self._gate.role(update), command.role):

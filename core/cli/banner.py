@@ -5,6 +5,7 @@ import shlex
 
 from core.settings import Settings
 
+# No `timenow`: it would stay a placeholder, since no TradingView fills it in.
 FIRST_ALERT = {
     "alertType": "multi_leg_order",
     "order_legs": [
@@ -19,7 +20,6 @@ FIRST_ALERT = {
             "sort_order": "1",
             "price": "0",
             "amoTime": "OPEN_30",
-            "meta": {"interval": "1D", "time": "{{time}}", "timenow": "{{timenow}}"},
         }
     ],
 }

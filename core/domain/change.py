@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from core.domain.money import grouped
+
 MOST_MODIFICATIONS = 25
 """Dhan refuses more for one order (Dhan API v2 docs, Orders, Order Modification)."""
 
@@ -46,7 +48,7 @@ class Terms:
     def __str__(self) -> str:
         named = {"quantity": self.quantity, "limit ₹": self.price, "trigger ₹": self.trigger_price}
         return ", ".join(
-            f"{name}{value:,.2f}" if isinstance(value, Decimal) else f"{name} {value}"
+            f"{name}{grouped(f'{value:.2f}')}" if isinstance(value, Decimal) else f"{name} {value}"
             for name, value in named.items()
             if value is not None
         )

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from core.domain.alert import Product, Side
+from core.domain.money import grouped
 
 
 class Limit(StrEnum):
@@ -133,4 +134,5 @@ def _amount(limit: Limit, wish: Wish, usage: Usage) -> Decimal | None:
 
 def _above(limit: Limit, amount: Decimal, most: Decimal, kind: str) -> str:
     sign = "₹" if limit.is_money else ""
-    return f"The {limit.words} would be {sign}{amount:,f}, above your {kind} limit of {sign}{most:,f}."
+    would, bound = (f"{sign}{grouped(f'{number:f}')}" for number in (amount, most))
+    return f"The {limit.words} would be {would}, above your {kind} limit of {bound}."

@@ -10,6 +10,7 @@ from core.controls import Hold
 from core.db import attempts, orders
 from core.domain.alert import OrderType
 from core.domain.attempt import AttemptState
+from core.domain.money import rupees
 from core.domain.notice import Notice
 from core.domain.order import MOVES, Order, OrderState
 from core.engine.record import Moment
@@ -107,7 +108,7 @@ def _target(report: BrokerOrder, filled: int) -> OrderState | None:
 
 
 def _words(order: Order, report: BrokerOrder, target: OrderState, filled: int) -> str:
-    at = f" at ₹{report.average_price:,.2f}" if report.average_price else ""
+    at = f" at {rupees(report.average_price)}" if report.average_price else ""
     match target:
         case OrderState.FILLED:
             return f"Filled: {filled}{at}."
@@ -130,10 +131,10 @@ def _resting(order: Order, report: BrokerOrder) -> str:
         return f"Dhan says {report.status}."
     if order.order_type is OrderType.MARKET:
         return (
-            f"Not filled: Dhan protects market orders and keeps this one as a limit at ₹{report.price:,.2f}. "
+            f"Not filled: Dhan protects market orders and keeps this one as a limit at {rupees(report.price)}. "
             "It fills when the market comes back to it; give it another price, or cancel it."
         )
-    return f"Dhan says {report.status}, resting at ₹{report.price:,.2f}."
+    return f"Dhan says {report.status}, resting at {rupees(report.price)}."
 
 
 def _conflict(connection: Connection, order: Order, found: BrokerOrder, moment: Moment) -> None:

@@ -152,6 +152,7 @@ def test_every_command_answers(world: World) -> None:
         ("/ip set", "127.0.0.1 is registered already."),
         ("/ip set my server", "my is no address."),
         ("/fly", "/help lists them all"),
+        ("pause", "/help lists them all"),
     ],
 )
 def test_a_command_that_cannot_be_obeyed_says_what_would_work(world: World, command: str, words: str) -> None:

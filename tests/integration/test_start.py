@@ -74,3 +74,15 @@ def test_an_unknown_word_is_answered_with_the_known_ones(repository: Path) -> No
     done = start(repository, "walk")
     assert done.returncode == 1
     assert "`start.py run`" in done.stderr
+
+
+def test_the_desks_commands_run_in_its_environment_from_any_folder_once_there_is_one(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    command = [shutil.copy(ROOT / "munshi", repository), "secret", "two words"]
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    early = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=False)
+    assert (early.returncode, early.stderr) == (1, "Munshi has no environment yet: start ./run once.\n")
+    start(repository, "run")
+    done = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=True)
+    assert done.stdout == "up secret two words\n"

@@ -66,7 +66,7 @@ def test_the_worst_breach_speaks() -> None:
     assert found
     assert (found.is_hard, found.words) == (
         True,
-        "The value of one order would be ₹250,000, above your hard limit of ₹200,000.",
+        "The value of one order would be ₹2,50,000, above your hard limit of ₹2,00,000.",
     )
 
 

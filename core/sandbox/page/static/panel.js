@@ -151,8 +151,10 @@ function answer(delivery) {
       delivery.trace ? element("a", { href: delivery.trace, target: "_blank", rel: "noopener" }, "Trace") : null));
 }
 
+const RUPEES = new Intl.NumberFormat("en-IN", { style: "currency", currency: "INR" });
+
 function line(order) {
-  const traded = order.filledQty ? `${order.filledQty} of ${order.quantity} at ₹${Number(order.averageTradedPrice).toFixed(2)}` : "";
+  const traded = order.filledQty ? `${order.filledQty} of ${order.quantity} at ${RUPEES.format(order.averageTradedPrice)}` : "";
   const kind = [order.orderType, order.productType, order.afterMarketOrder && "AMO"].filter(Boolean).join(" · ");
   return element("li", {},
     element("b", {}, `${order.transactionType === "BUY" ? "Buy" : "Sell"} ${order.quantity} ${order.tradingSymbol}`),
