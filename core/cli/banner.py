@@ -5,7 +5,6 @@ import shlex
 
 from core.settings import Settings
 
-# No `timenow`: it would stay a placeholder, since no TradingView fills it in.
 FIRST_ALERT = {
     "alertType": "multi_leg_order",
     "order_legs": [
@@ -20,6 +19,7 @@ FIRST_ALERT = {
             "sort_order": "1",
             "price": "0",
             "amoTime": "OPEN_30",
+            "meta": {"interval": "1D", "time": "{{time}}", "timenow": "{{timenow}}"},
         }
     ],
 }
