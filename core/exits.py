@@ -84,16 +84,21 @@ def _exit(position: Position, find: Find) -> Exit:
 
 
 def write_exits(
-    connection: Connection, exits: Iterable[Exit], *, actor: str, now: datetime, calendar: Calendar
+    connection: Connection, exits: Iterable[Exit], *, actor: str, read_at: datetime, now: datetime, calendar: Calendar
 ) -> list[int]:
-    """One alert with its card for each exit; returns their numbers. Raises Refusal, and then none was written."""
+    """One alert with its card for each exit of positions that were asked for at `read_at`; returns their numbers.
+
+    Raises Refusal, and then none was written.
+    """
+    exits = list(exits)
+    for exit_ in exits:
+        _check_no_other(connection, exit_, read_at)
     today = market_days.in_force(connection, calendar)
     return [_write_exit(connection, exit_, actor, now, today) for exit_ in exits]
 
 
 def _write_exit(connection: Connection, exit_: Exit, actor: str, now: datetime, calendar: Calendar) -> int:
     instrument = exit_.instrument
-    _check_no_other(connection, exit_)
     decision = route(
         segment_class=instrument.segment_class,
         order_type=OrderType.MARKET,
@@ -117,19 +122,18 @@ def _write_exit(connection: Connection, exit_: Exit, actor: str, now: datetime, 
     return alert_id
 
 
-def _check_no_other(connection: Connection, exit_: Exit) -> None:
-    """An exit twice would turn the position round."""
-    for order in orders.in_states(connection, _OPEN):
-        same = (order.segment, order.security_id, order.side) == (
-            exit_.instrument.segment,
-            exit_.instrument.security_id,
-            exit_.side,
+def _check_no_other(connection: Connection, exit_: Exit, read_at: datetime) -> None:
+    """An exit twice would turn the position round; one that has just ended may have filled since it was read."""
+    place = exit_.instrument.segment, exit_.instrument.security_id, exit_.side
+    for order in [*orders.in_states(connection, _OPEN), *orders.changed_since(connection, read_at)]:
+        if (order.segment, order.security_id, order.side) != place:
+            continue
+        if order.state.is_final:
+            raise Refusal(f"{order.label} {order.symbol} has just ended ({order.state}): look at the position again.")
+        raise Refusal(
+            f"{order.label} {order.side} {order.quantity} {order.symbol} is open already: "
+            "with it, an exit could turn the position round. Cancel it first, or wait for it."
         )
-        if same:
-            raise Refusal(
-                f"{order.label} {order.side} {order.quantity} {order.symbol} is open already: "
-                "with it, an exit could turn the position round. Cancel it first, or wait for it."
-            )
 
 
 def _what(exit_: Exit) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from core import controls, journal, notifications
 from core.broker.dhan.client import CallFailed, DhanClient
 from core.broker.dhan.instruments import BadInstrumentFile, InstrumentList
 from core.clock import Clock, monotonic, to_india
+from core.db.driver import sqlite_driver
 from core.db.engine import Database
 from core.domain.notice import Notice
 
@@ -52,7 +53,7 @@ class InstrumentKeeper:
         try:
             await self._client.download(self._url, self._scratch)
             loaded = await asyncio.to_thread(self._listed.load, self._scratch)
-        except (CallFailed, BadInstrumentFile) as trouble:
+        except (CallFailed, BadInstrumentFile, OSError, sqlite_driver().Error) as trouble:
             await self._failed(day, stored, str(trouble))
             return
         finally:

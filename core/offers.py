@@ -41,8 +41,8 @@ def find(connection: Connection, report: AlertReport, bundled: Calendar) -> Offe
 
 def sooner_way(order: Order, calendar: Calendar, policies: Policies, now: datetime) -> Alternative | None:
     """The way by which a waiting order reaches the exchange soonest, when that is before its own time."""
-    reaches = order.reaches_exchange_at
-    if order.state not in _WAITING or order.mode is Mode.IMMEDIATE or reaches is None or reaches <= now:
+    reaches, is_over = order.reaches_exchange_at, order.expires_at is not None and order.expires_at <= now
+    if is_over or order.state not in _WAITING or order.mode is Mode.IMMEDIATE or reaches is None or reaches <= now:
         return None
     found = [way for way in ways(decide_again(order, calendar, policies, now)) if way.reaches_exchange_at < reaches]
     return min(found, key=lambda way: way.reaches_exchange_at, default=None)

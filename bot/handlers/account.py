@@ -1,6 +1,7 @@
 """The account: looking at it, exiting positions, and Dhan's own kill switch."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from html import escape
 from typing import Any, TypeVar
 
@@ -70,13 +71,14 @@ class AccountCommands:
 
     async def exit_positions(self, payload: Mapping[str, Any], user_id: int) -> str:
         """The tap below /flatten. Raises Refusal when the positions are no longer those that were confirmed."""
+        read_at = self._clock.now()
         try:
             plan = plan_exits(await self._account.positions(), self._find, payload["symbol"])
         except SignInNeeded as trouble:
             raise Refusal(str(trouble)) from trouble
         if [exit_.facts for exit_ in plan.exits] != payload["exits"]:
             raise Refusal("The positions have changed since you asked: look again.")
-        alerts = await self._database.write(lambda connection: self._write(connection, plan, user_id))
+        alerts = await self._database.write(lambda c: self._write(c, plan, user_id, read_at))
         self._desk.nudge()
         return f"Exiting, as {', '.join(str(number) for number in alerts)}"
 
@@ -98,9 +100,9 @@ class AccountCommands:
         except SignInNeeded as trouble:
             raise Refusal(str(trouble)) from trouble
 
-    def _write(self, connection: Connection, plan: Plan, user_id: int) -> list[int]:
+    def _write(self, connection: Connection, plan: Plan, user_id: int, read_at: datetime) -> list[int]:
         actor, now = journal.operator(user_id), self._clock.now()
-        return write_exits(connection, plan.exits, actor=actor, now=now, calendar=self._calendar)
+        return write_exits(connection, plan.exits, actor=actor, read_at=read_at, now=now, calendar=self._calendar)
 
     async def _ask(self, message: Message, kind: Question, payload: Mapping[str, Any]) -> str:
         if message.from_user is None:

@@ -186,6 +186,10 @@ def postpone(connection: Connection, order: Order, retry_at: datetime) -> None:
     )
 
 
+def changed_since(connection: Connection, at: datetime) -> list[Order]:
+    return _read(connection, select(*_COLUMNS).where(orders.c.updated_at >= at).order_by(orders.c.id))
+
+
 def recent(connection: Connection, limit: int) -> list[Order]:
     """The newest orders first."""
     return _read(connection, select(*_COLUMNS).order_by(orders.c.id.desc()).limit(limit))

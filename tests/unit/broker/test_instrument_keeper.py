@@ -90,3 +90,12 @@ async def test_without_any_list_it_is_tried_again_soon_and_not_at_once(
     await keeper.refresh_when_old()
     assert not keeper.is_there
     assert "alerts wait" in told(database)[0]
+
+
+async def test_a_disk_that_cannot_take_the_list_is_told_and_ends_nothing(
+    keeper: InstrumentKeeper, database: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "instruments.new").mkdir()  # nothing can be written there
+    await keeper.refresh_when_old()
+    assert not keeper.is_there
+    assert "cannot be used" in told(database)[0]

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
+from core import journal
 from core.broker.account import Position
 from core.broker.dhan.account import DhanAccount
 from core.broker.dhan.instruments import InstrumentList
@@ -51,7 +53,7 @@ def plan(listed: InstrumentList, *positions: Position, symbol: str | None = None
 
 
 def exits_of(connection: Connection, plan: Plan, at: Any = NOON) -> list[Order]:
-    numbers = write_exits(connection, plan.exits, actor="operator 42", now=at, calendar=CALENDAR)
+    numbers = write_exits(connection, plan.exits, actor="operator 42", read_at=at, now=at, calendar=CALENDAR)
     return [order for number in numbers for order in orders.of_alert(connection, number)]
 
 
@@ -111,6 +113,22 @@ def test_a_second_exit_of_the_same_position_is_refused(connection: Connection, l
     exits_of(connection, plan(listed))
     with pytest.raises(Refusal, match="turn the position round"):
         exits_of(connection, plan(listed))
+
+
+def test_an_exit_beside_an_order_that_filled_since_the_position_was_read_is_refused(
+    connection: Connection, listed: InstrumentList
+) -> None:
+    an_order(connection, side=Side.SELL, state=OrderState.FILLED, at=NOON - timedelta(seconds=1))
+    target = an_order(connection, side=Side.SELL, state=OrderState.WORKING)
+    orders.move(connection, target, OrderState.FILLED, at=NOON, actor=journal.DHAN, reason="Filled.")
+    with pytest.raises(Refusal, match=rf"{target.label} RELIANCE has just ended \(filled\)"):
+        exits_of(connection, plan(listed))
+    assert exits_of(connection, plan(listed), NOON + timedelta(microseconds=1))
+
+
+def test_shares_held_in_two_products_are_exited_in_both(connection: Connection, listed: InstrumentList) -> None:
+    made = exits_of(connection, plan(listed, RELIANCE, replace(RELIANCE, product=Product.DELIVERY, net=3)))
+    assert [(order.quantity, order.product) for order in made] == [(10, Product.INTRADAY), (3, Product.DELIVERY)]
 
 
 def test_an_exit_above_the_freeze_quantity_goes_in_slices(connection: Connection, listed: InstrumentList) -> None:

@@ -68,6 +68,14 @@ def test_in_the_closing_auction_sooner_means_into_it(connection: Connection) -> 
     assert claimed(connection, again(connection, order), at).request.amo_time is None
 
 
+def test_what_has_expired_is_not_brought_back_by_a_sooner_way(connection: Connection) -> None:
+    at = india("2026-11-25 15:21")
+    order = waiting(connection, order_type=OrderType.LIMIT, at=at, release_at=india("2026-11-25 17:00"), expires_at=at)
+    assert offered(connection, order, at).sooner is None
+    with pytest.raises(Refusal, match="no sooner way"):
+        offers.sooner(connection, tap_on(connection, order, at), CALENDAR)
+
+
 def test_an_order_that_goes_as_soon_as_it_can_has_no_sooner_way(connection: Connection) -> None:
     order = waiting(connection, as_amo=False, release_at=MONDAY_OPEN, reaches_exchange_at=MONDAY_OPEN)
     assert offered(connection, order).sooner is None
