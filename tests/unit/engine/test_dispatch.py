@@ -365,7 +365,9 @@ async def test_work_that_fails_takes_its_claims_with_it_and_gives_its_room_back(
 
 
 async def test_without_room_under_the_limits_it_waits_for_its_turn(floor: Floor) -> None:
-    dispatcher = floor.another_dispatcher(limiter=Limiter([Window(1, 3_600)], past=[1.0]))
+    limiter = Limiter([Window(1, 3_600)])
+    limiter.remember([1.0])
+    dispatcher = floor.another_dispatcher(limiter=limiter)
     floor.keep_lease()
     async with asyncio.TaskGroup() as tasks:
         order = await dispatcher.send_with(due_now(floor), tasks, asyncio.Event(), floor.epoch)

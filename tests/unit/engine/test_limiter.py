@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from core import clock
-from core.bootstrap import build_desk
 from core.db import attempts
 from core.domain.attempt import AttemptState
 from core.engine.limiter import ORDER_CALLS, Limiter, Window
+from core.engine.parts import build_desk
 from core.settings import load
 from tests.builders import an_order, database_file
 from tests.unit.engine.rows import WALL, an_attempt
