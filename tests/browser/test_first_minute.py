@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Pictures
 from tests.world import World
+from tests.world.processes import until
 
 _SOON = 5_000
 
@@ -82,8 +83,14 @@ def test_the_trace_of_an_alert_is_one_link_away(phone: Page, desktop: Page, pict
 
 def test_commands_are_offered_and_answered(phone: Page) -> None:
     box = phone.get_by_test_id("composer").get_by_role("textbox")
-    box.fill("/")
-    expect(phone.get_by_test_id("command-menu")).to_contain_text("/status")
+    menu = phone.get_by_test_id("command-menu")
+
+    def offered() -> bool:
+        box.fill("")
+        box.fill("/")
+        return "/status" in menu.inner_text()
+
+    until(offered, "the desk has published its commands")
     box.fill("/status")
     box.press("Enter")
     expect(phone.get_by_test_id("message").last).to_contain_text("Orders go out", timeout=_SOON)

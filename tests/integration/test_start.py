@@ -44,7 +44,7 @@ def test_what_the_tests_need_will_do_for_running_but_not_the_other_way_round(rep
     start(repository, "run")
     tested = start(repository, "test", MUNSHI_NO_BROWSER="1")
     assert "Installing what requirements-dev.lock names" in tested.stdout
-    assert tested.stdout.splitlines()[-1] == "tested -n 2 --ignore=tests/browser"
+    assert tested.stdout.splitlines()[-1] == "tested -n 3 --ignore=tests/browser"
     assert start(repository, "run").stdout == "up up\n"
 
 
