@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> None:
 
 
 def test_options(arguments: list[str]) -> list[str]:
-    """How pytest runs here: everything on three processes, which wait more than they work; a named file, folder or test by itself."""
+    """How pytest runs here: everything on three processes, since tests mostly wait; a named file or test by itself."""
     named = [argument for argument in arguments if Path(argument.split("::")[0]).exists()]
     options = [] if named else ["-n", "3"]
     if named and not any("browser" in name for name in named):
