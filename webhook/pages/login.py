@@ -12,7 +12,7 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notice:
+class Ending:
     """One outcome: what happened, and what to do now."""
 
     status: int
@@ -25,49 +25,49 @@ class Notice:
 _BACK = "You can close this page and go back to the chat."
 _AGAIN = "Go back to the chat and send /login for a new link."
 
-NO_SUCH_LINK = Notice(
+NO_SUCH_LINK = Ending(
     status=404,
     tone=Tone.BAD,
     title="This is no sign-in link",
     words="It is incomplete, or another desk made it.",
     next_step="Go back to the chat and open the link again, or send /login for a new one.",
 )
-LINK_IS_OVER = Notice(
+LINK_IS_OVER = Ending(
     status=410,
     tone=Tone.WAIT,
     title="This link is over",
     words="It was used, has expired, or the desk was signed in by another one.",
     next_step="If the desk still needs you, send /login in the chat for a new link.",
 )
-DESK_IS_AWAY = Notice(
+DESK_IS_AWAY = Ending(
     status=503,
     tone=Tone.WAIT,
     title="The desk does not answer",
     words="The link is still good.",
     next_step="Open it again in a moment. If that does not help, look whether the desk runs.",
 )
-OTHER_BROWSER = Notice(
+OTHER_BROWSER = Ending(
     status=403,
     tone=Tone.BAD,
     title="Not begun in this browser",
     words="The desk takes a sign-in only from the browser that opened its link. Nothing was changed.",
     next_step="Open the link in the chat again, and finish in the browser that it opens.",
 )
-NOT_SIGNED_IN = Notice(
+NOT_SIGNED_IN = Ending(
     status=400,
     tone=Tone.WAIT,
     title="Dhan did not sign you in",
     words="It sent you back without a sign-in. Nothing was changed.",
     next_step="Open the link in the chat again, or send /login for a new one.",
 )
-TOO_LATE = Notice(
+TOO_LATE = Ending(
     status=410,
     tone=Tone.WAIT,
     title="That took too long, or came twice",
     words="A sign-in counts once, and within ten minutes after its link was opened. Nothing was changed.",
     next_step="If the desk still needs you, open the link in the chat again, or send /login for a new one.",
 )
-STILL_AT_IT = Notice(
+STILL_AT_IT = Ending(
     status=202,
     tone=Tone.WAIT,
     title="The desk has your sign-in",
@@ -76,21 +76,21 @@ STILL_AT_IT = Notice(
 )
 
 
-def signed_in(until: str) -> Notice:
+def signed_in(until: str) -> Ending:
     words = f"The desk is signed in at Dhan until {until}. Orders that waited go out now."
-    return Notice(status=200, tone=Tone.GOOD, title="Signed in", words=words, next_step=_BACK)
+    return Ending(status=200, tone=Tone.GOOD, title="Signed in", words=words, next_step=_BACK)
 
 
-def failed(words: str) -> Notice:
+def failed(words: str) -> Ending:
     """409, since proxies put a page of their own in the place of a 502."""
     sentence = words[:1].upper() + words[1:]
-    return Notice(status=409, tone=Tone.BAD, title="Not signed in", words=sentence, next_step=_AGAIN)
+    return Ending(status=409, tone=Tone.BAD, title="Not signed in", words=sentence, next_step=_AGAIN)
 
 
-def wrong_account() -> Notice:
+def wrong_account() -> Ending:
     words = "You signed in with another Dhan account than this desk trades for. Its token was thrown away at once."
     step = "Sign out at Dhan, then send /login in the chat and use the account of DHAN_CLIENT_ID."
-    return Notice(status=403, tone=Tone.BAD, title="Wrong account", words=words, next_step=step)
+    return Ending(status=403, tone=Tone.BAD, title="Wrong account", words=words, next_step=step)
 
 
 _MARKS = {
@@ -113,14 +113,14 @@ footer{color:var(--soft);font-size:.8125rem;border-top:1px solid var(--line);mar
 """
 
 
-def login_page(notice: Notice) -> str:
+def login_page(ending: Ending) -> str:
     """HTML of one outcome."""
-    mark = f'<svg viewBox="0 0 48 48" aria-hidden="true"><circle cx="24" cy="24" r="21"/>{_MARKS[notice.tone]}</svg>'
+    mark = f'<svg viewBox="0 0 48 48" aria-hidden="true"><circle cx="24" cy="24" r="21"/>{_MARKS[ending.tone]}</svg>'
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">'
-        f"<title>{escape(notice.title)} · Munshi</title>"
-        f"<style>{_STYLE}:root{{--tone:var(--{notice.tone})}}</style></head>"
-        f"<body><main>{mark}<h1>{escape(notice.title)}</h1><p>{escape(notice.words)}</p>"
-        f'<p class="next">{escape(notice.next_step)}</p><footer>Munshi, your order desk</footer></main></body></html>'
+        f"<title>{escape(ending.title)} · Munshi</title>"
+        f"<style>{_STYLE}:root{{--tone:var(--{ending.tone})}}</style></head>"
+        f"<body><main>{mark}<h1>{escape(ending.title)}</h1><p>{escape(ending.words)}</p>"
+        f'<p class="next">{escape(ending.next_step)}</p><footer>Munshi, your order desk</footer></main></body></html>'
     )

@@ -81,7 +81,7 @@ class LoginDoor:
         login = await self._wait(login_id, lambda login: login.state.is_final)
         return _page(await self._outcome(login))
 
-    async def _outcome(self, login: Login | None) -> pages.Notice:
+    async def _outcome(self, login: Login | None) -> pages.Ending:
         if login is None or not login.state.is_final:
             return pages.STILL_AT_IT
         if login.state is not LoginState.COMPLETED:
@@ -135,11 +135,11 @@ async def _or_unavailable(answer: Awaitable[Response]) -> Response:
         return _page(pages.DESK_IS_AWAY)
 
 
-def _ending(login: Login) -> pages.Notice:
+def _ending(login: Login) -> pages.Ending:
     if login.state is LoginState.FAILED:
         return pages.wrong_account() if login.refusal is LoginRefusal.WRONG_ACCOUNT else pages.failed(login.words)
     return pages.LINK_IS_OVER
 
 
-def _page(notice: pages.Notice) -> HTMLResponse:
-    return HTMLResponse(pages.login_page(notice), notice.status, headers=_HEADERS)
+def _page(ending: pages.Ending) -> HTMLResponse:
+    return HTMLResponse(pages.login_page(ending), ending.status, headers=_HEADERS)
