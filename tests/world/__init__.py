@@ -22,7 +22,7 @@ from core.sandbox.tradingview import content_type
 from core.settings import load
 from tests.ports import find_port
 from tests.world.phone import Phone
-from tests.world.processes import PATIENCE, Process, T, until
+from tests.world.processes import PATIENCE, Process, T, client, until
 
 TUESDAY = "2026-12-01T10:30"
 _STARTS_WITHIN = 10.0
@@ -43,8 +43,8 @@ class World:
         self.sandbox, self.web, self.desk = (self.processes[name] for name in _PLAIN)
         self.clock = PaperClock(self.settings.clock_file)
         self.phone = Phone(self.settings.sandbox_url)
-        self._web_http = httpx.Client(base_url=self.settings.web_url, trust_env=False, verify=False)
-        self._sandbox_http = httpx.Client(base_url=self.settings.sandbox_url, trust_env=False, verify=False)
+        self._web_http = client(self.settings.web_url)
+        self._sandbox_http = client(self.settings.sandbox_url)
         self._serial = count(1)
         self._ordered_before = 0
         self._posted_before = 0

@@ -12,7 +12,7 @@ import httpx
 
 from core.clock import monotonic
 from core.settings import PaperAccount
-from tests.world.processes import LOOK_EVERY, PATIENCE, until
+from tests.world.processes import LOOK_EVERY, PATIENCE, client, until
 
 OPERATOR = PaperAccount.OPERATOR_ID
 _REACTION = 0.1  # seconds that a person needs to find a button
@@ -37,7 +37,7 @@ class Phone:
     """Listens to the chat's feed from the start, so that no text which was ever shown is missed."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, trust_env=False, verify=False)
+        self._http = client(url)
         self._texts: defaultdict[int, list[str]] = defaultdict(list)
         self._answers: dict[str, str] = {}
         self._changed_at: dict[int, float] = {}
