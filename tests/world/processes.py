@@ -82,7 +82,7 @@ class Process:
 
 
 def client(url: str) -> httpx.Client:
-    """It drops a connection sooner than the servers do, after five idle seconds: both at once would look like a crash."""
+    """It drops a connection sooner than the servers do, after five idle seconds: both at once looks like a crash."""
     return httpx.Client(base_url=url, trust_env=False, verify=False, limits=httpx.Limits(keepalive_expiry=2))
 
 
