@@ -24,6 +24,7 @@ from bot.handlers.account import AccountCommands
 from bot.handlers.cards import CardTaps
 from bot.handlers.desk import DeskCommands
 from bot.handlers.market import MarketCommands
+from bot.handlers.notices import NoticeCommands
 from bot.handlers.orders import OrderCommands
 from bot.handlers.questions import Answers
 from bot.handlers.sign_in import SignInCommands
@@ -93,6 +94,7 @@ class Console:
             calendar=parts.calendar,
             find=parts.instruments.named,
         )
+        notices = NoticeCommands(parts=parts, mode=settings.munshi_mode)
         commands = DeskCommands(
             settings=settings,
             database=parts.database,
@@ -100,7 +102,7 @@ class Console:
             clock=parts.clock,
             gate=gate,
             broker=parts.broker,
-            others=(market, sign_in, orders, account),
+            others=(market, sign_in, orders, account, notices),
         )
         doings = {
             Question.MODIFY: orders.change,
@@ -114,6 +116,8 @@ class Console:
         application.add_handler(CallbackQueryHandler(answers.handle, pattern=f"^{Verb.YES}:"))
         application.add_handler(CallbackQueryHandler(sign_in.confirm_address, pattern=f"^{Verb.SET_IP}:"))
         application.add_handler(CallbackQueryHandler(market.confirm, pattern=f"^({Verb.CALENDAR}|{Verb.POLICY}):"))
+        application.add_handler(CallbackQueryHandler(notices.tap, pattern=f"^{Verb.NOTIFY}:"))
+        application.add_handler(CallbackQueryHandler(notices.cure, pattern=f"^{Verb.CURE}:"))
         application.add_handler(CallbackQueryHandler(taps.handle))
         application.add_error_handler(_report)
 

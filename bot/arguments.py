@@ -93,3 +93,15 @@ def read_amount(word: str) -> Decimal:
     if not amount.is_finite() or amount <= 0 or amount > Decimal(10) ** 12:
         raise Refusal(f"'{word}' is no amount: write a number like 50000.")
     return amount
+
+
+def read_quiet(word: str) -> tuple[time, time]:
+    """Such as 22:00-07:00; past midnight is fine. Raises Refusal."""
+    begins, _, ends = word.replace(".", ":").replace("–", "-").partition("-")
+    try:
+        span = time.fromisoformat(begins), time.fromisoformat(ends)
+    except ValueError:
+        raise Refusal(f"'{word}' is no span of time: write 22:00-07:00.") from None
+    if span[0] == span[1] or any(edge.tzinfo or edge.second or edge.microsecond for edge in span):
+        raise Refusal(f"'{word}' is no span of time: write 22:00-07:00.")
+    return span

@@ -23,6 +23,8 @@ class Verb(StrEnum):
     SET_IP = "ip"
     CALENDAR = "calendar"
     POLICY = "policy"
+    NOTIFY = "notify"
+    CURE = "cure"
 
 
 @dataclass(frozen=True)
