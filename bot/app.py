@@ -19,13 +19,16 @@ from telegram.request import HTTPXRequest
 
 from bot.access import Context, Gate
 from bot.callback_data import Verb
+from bot.charts import Painter
 from bot.commands import COMMANDS, may
 from bot.handlers.account import AccountCommands
 from bot.handlers.cards import CardTaps
 from bot.handlers.desk import DeskCommands
+from bot.handlers.export import ExportCommands
 from bot.handlers.market import MarketCommands
 from bot.handlers.notices import NoticeCommands
 from bot.handlers.orders import OrderCommands
+from bot.handlers.pictures import Pictures
 from bot.handlers.questions import Answers
 from bot.handlers.sign_in import SignInCommands
 from bot.messenger import TelegramMessenger
@@ -86,6 +89,14 @@ class Console:
         orders = OrderCommands(
             database=parts.database, desk=parts.desk, clock=parts.clock, find=parts.instruments.named
         )
+        pictures = Pictures(
+            painter=Painter(settings.munshi_data_dir / "charts"),
+            database=parts.database,
+            clock=parts.clock,
+            calendar=parts.calendar,
+            mode=settings.munshi_mode,
+        )
+        exports = ExportCommands(database=parts.database, clock=parts.clock)
         account = AccountCommands(
             account=parts.account,
             database=parts.database,
@@ -93,6 +104,7 @@ class Console:
             clock=parts.clock,
             calendar=parts.calendar,
             find=parts.instruments.named,
+            pictures=pictures,
         )
         notices = NoticeCommands(parts=parts, mode=settings.munshi_mode)
         commands = DeskCommands(
@@ -102,7 +114,8 @@ class Console:
             clock=parts.clock,
             gate=gate,
             broker=parts.broker,
-            others=(market, sign_in, orders, account, notices),
+            pictures=pictures,
+            others=(market, sign_in, orders, account, notices, exports),
         )
         doings = {
             Question.MODIFY: orders.change,
@@ -116,6 +129,7 @@ class Console:
         application.add_handler(CallbackQueryHandler(answers.handle, pattern=f"^{Verb.YES}:"))
         application.add_handler(CallbackQueryHandler(sign_in.confirm_address, pattern=f"^{Verb.SET_IP}:"))
         application.add_handler(CallbackQueryHandler(market.confirm, pattern=f"^({Verb.CALENDAR}|{Verb.POLICY}):"))
+        application.add_handler(CallbackQueryHandler(pictures.tap, pattern=f"^{Verb.PICTURE}:"))
         application.add_handler(CallbackQueryHandler(notices.tap, pattern=f"^{Verb.NOTIFY}:"))
         application.add_handler(CallbackQueryHandler(notices.cure, pattern=f"^{Verb.CURE}:"))
         application.add_handler(CallbackQueryHandler(taps.handle))

@@ -25,6 +25,7 @@ class Verb(StrEnum):
     POLICY = "policy"
     NOTIFY = "notify"
     CURE = "cure"
+    PICTURE = "picture"
 
 
 @dataclass(frozen=True)

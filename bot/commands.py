@@ -24,14 +24,26 @@ class Command:
 
 COMMANDS = (
     Command(name="start", summary="What this desk does, and a first step", purpose=Purpose.LOOK, role=Role.VIEWER),
-    Command(name="status", summary="The desk at a glance", purpose=Purpose.LOOK, role=Role.VIEWER),
+    Command(
+        name="status",
+        summary="The desk at a glance, and the day as a picture",
+        purpose=Purpose.LOOK,
+        role=Role.VIEWER,
+        usage="/status day",
+    ),
     Command(name="queue", summary="What waits, and for what", purpose=Purpose.LOOK, role=Role.VIEWER),
     Command(name="orders", summary="The latest orders", purpose=Purpose.LOOK, role=Role.VIEWER),
     Command(name="order", summary="One alert's whole story", purpose=Purpose.LOOK, role=Role.VIEWER, usage="/order 41"),
     Command(name="funds", summary="Money at Dhan", purpose=Purpose.LOOK, role=Role.VIEWER),
     Command(name="positions", summary="Open and closed positions of today", purpose=Purpose.LOOK, role=Role.VIEWER),
     Command(name="holdings", summary="Shares that the account owns", purpose=Purpose.LOOK, role=Role.VIEWER),
-    Command(name="pnl", summary="Today's profit and loss", purpose=Purpose.LOOK, role=Role.VIEWER),
+    Command(
+        name="pnl",
+        summary="Today's profit and loss, and its curves",
+        purpose=Purpose.LOOK,
+        role=Role.VIEWER,
+        usage="/pnl 30",
+    ),
     Command(name="trades", summary="Today's fills, from this desk or not", purpose=Purpose.LOOK, role=Role.VIEWER),
     Command(
         name="flatten",
@@ -85,6 +97,13 @@ COMMANDS = (
         purpose=Purpose.ACT,
         role=Role.APPROVER,
         usage="/limits order_value soft 50000",
+    ),
+    Command(
+        name="export",
+        summary="Orders, fills and messages as CSV, of a day or a span",
+        purpose=Purpose.LOOK,
+        role=Role.VIEWER,
+        usage="/export 2026-11-01 2026-11-30",
     ),
     Command(
         name="notify",

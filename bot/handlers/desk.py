@@ -12,6 +12,7 @@ from bot.access import Context, Gate
 from bot.callback_data import Verb
 from bot.commands import BY_NAME, may
 from bot.handlers.market import REFUSALS
+from bot.handlers.pictures import TIMELINE, Pictures
 from core import controls, journal, reports
 from core.broker.port import Broker
 from core.clock import Clock, SystemClock
@@ -38,6 +39,7 @@ class DeskCommands:
         clock: Clock,
         gate: Gate,
         broker: Broker,
+        pictures: Pictures,
         others: tuple[object, ...] = (),
     ) -> None:
         self._mode = settings.munshi_mode
@@ -46,6 +48,7 @@ class DeskCommands:
         self._clock = clock
         self._gate = gate
         self._broker = broker
+        self._pictures = pictures
         self._owners = (self, *others)
 
     async def handle(self, update: Update, _context: Context) -> None:
@@ -73,9 +76,14 @@ class DeskCommands:
     async def help(self, message: Message, _arguments: list[str], role: Role) -> None:
         await _say(message, views.help_text(role))
 
-    async def status(self, message: Message, _arguments: list[str], _role: Role) -> None:
+    async def status(self, message: Message, arguments: list[str], _role: Role) -> None:
+        """The desk in words, or `/status day`: the day as a picture."""
+        if arguments:
+            await self._pictures.timeline(message, arguments)
+            return
         report = await self._database.read(lambda c: reports.desk_report(c, SystemClock().now()))
-        await _say(message, views.status(report, self._mode, self._clock.now()))
+        text = views.status(report, self._mode, self._clock.now())
+        await message.reply_html(text, reply_markup=TIMELINE)
 
     async def queue(self, message: Message, _arguments: list[str], _role: Role) -> None:
         waiting = await self._database.read(

@@ -4,7 +4,6 @@ from typing import Any, cast
 
 from telegram import CallbackQuery, Message, Update
 from telegram.error import BadRequest
-from telegram.ext import Application
 
 from bot.access import Context
 
@@ -19,7 +18,7 @@ async def as_if_typed(update: Update, context: Context, command: str) -> None:
         query.message.message_id, query.message.date, query.message.chat, from_user=query.from_user, text=command
     )
     typed.set_bot(query.get_bot())
-    application = cast("Application[Any, Any, Any, Any, Any, Any]", context.application)
+    application = cast("Any", context).application
     await application.process_update(Update(update.update_id, message=typed))
 
 

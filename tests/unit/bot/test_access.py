@@ -11,6 +11,7 @@ from bot.access import Context, Gate
 from bot.commands import BY_NAME, COMMANDS, Purpose, may
 from bot.handlers.account import AccountCommands
 from bot.handlers.desk import DeskCommands
+from bot.handlers.export import ExportCommands
 from bot.handlers.market import MarketCommands
 from bot.handlers.notices import NoticeCommands
 from bot.handlers.orders import OrderCommands
@@ -119,7 +120,15 @@ def test_a_role_may_do_what_lesser_roles_may() -> None:
     assert allowed == {(role, least) for place, role in enumerate(ladder) for least in ladder[: place + 1]}
 
 
-HANDLERS = (DeskCommands, MarketCommands, SignInCommands, OrderCommands, AccountCommands, NoticeCommands)
+HANDLERS = (
+    DeskCommands,
+    MarketCommands,
+    SignInCommands,
+    OrderCommands,
+    AccountCommands,
+    NoticeCommands,
+    ExportCommands,
+)
 
 
 def test_every_command_has_a_handler_and_telegram_takes_its_name() -> None:

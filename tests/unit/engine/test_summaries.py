@@ -146,9 +146,7 @@ async def test_what_follows_a_summary_gathers_for_a_moment(database: Database, r
     assert [message.kind for message in chat.got[1:]] == [Notice.FILLED] * 2
 
 
-async def test_a_link_to_sign_in_is_never_folded_nor_kept_waiting(
-    database: Database, relay: Relay, chat: Chat
-) -> None:
+async def test_a_link_to_sign_in_is_never_folded_nor_kept_waiting(database: Database, relay: Relay, chat: Chat) -> None:
     fill(database, 10)
     await drain(relay)
     with database.transaction() as connection:
