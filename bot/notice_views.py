@@ -72,7 +72,7 @@ def readiness(facts: Mapping[str, Any], mode: Mode) -> str:
     reds = sum(line["light"] == Light.RED for line in facts["lines"])
     verdict = f"{reds} thing{'s' * (reds > 1)} to see to" if reds else "Ready"
     late = ", late: the desk was down at 08:45" if facts["late"] else ""
-    when = day_time(datetime.fromisoformat(facts["at"]))
+    when = day_time(datetime.fromisoformat(facts["looked_at"]))
     return fit("\n".join([f"<b>{mode.upper()}</b> · {verdict} · {when}{late}", "", *lines]))
 
 

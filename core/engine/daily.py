@@ -73,7 +73,7 @@ def tell_readiness(connection: Connection, lines: list[Line], now: datetime, *, 
 def card(lines: list[Line], now: datetime, *, late: bool = False) -> dict[str, Any]:
     """The facts of a readiness card."""
     rows = [{"light": line.light.value, "words": line.words, "cures": list(line.cures)} for line in lines]
-    return {"at": now.isoformat(), "late": late, "lines": rows}
+    return {"looked_at": now.isoformat(), "late": late, "lines": rows}
 
 
 def tell_day(connection: Connection, bundled: Calendar, now: datetime) -> None:
