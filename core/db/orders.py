@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, true, update
 
 from core import journal
 from core.db.tables import attempts, orders
@@ -69,7 +69,7 @@ def _due() -> Select[Any]:
 
 
 _DUE = _due()
-_DUE_EXITS = _DUE.where(orders.c.closes.is_(True))
+_DUE_EXITS = _DUE.where(orders.c.closes.is_(true()))
 
 
 def _read(connection: Connection, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[Order]:

@@ -126,8 +126,8 @@ class Dispatcher:
         if controls.holds(connection):
             return []
         now, places = self._clock.now(), AT_ONCE - len(self._under_way)
-        due = orders.due(connection, now, 2 * AT_ONCE) if places > 0 else []
-        if places <= 0 or len(due) == 2 * AT_ONCE:
+        due = orders.due(connection, now, AT_ONCE) if places > 0 else []
+        if places <= 0 or len(due) == AT_ONCE:
             exits = orders.due(connection, now, AT_ONCE, closing=True)
             due = list({order.id: order for order in exits + due}.values())
         fresh = [order for order in due if order.id not in self._under_way]

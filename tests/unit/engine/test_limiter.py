@@ -228,7 +228,7 @@ def test_taking_room_passes_nobody_who_waits(day: Day) -> None:
     day.run(scene())
 
 
-def test_a_window_that_keeps_everything_in_reserve_lets_only_urgent_calls_through(day: Day) -> None:
+def test_a_window_that_keeps_everything_in_reserve_lets_only_urgent_calls_through() -> None:
     limiter = Limiter([Window(2, 10, reserve=2)])
     assert not limiter.take_room()
     assert limiter.take_room(urgent=True)
