@@ -121,7 +121,7 @@ def timeline(alerts: Sequence[datetime], tracks: Sequence[Track], hours: Day, no
     return {
         "kind": "timeline",
         "title": f"{spoken_day(today)}{_paper(mode)}",
-        "note": f"{len(alerts)} alerts · {len(orders)} orders · {len(fills)} fills, as the desk saw them\n"
+        "note": f"Alerts {len(alerts)} · orders {len(orders)} · fills {len(fills)}, as the desk saw them\n"
         "▲ bought  ▼ sold  ▬ green filled, red failed, blue other",
         "alerts": [at.isoformat() for at in alerts],
         "orders": orders,

@@ -28,13 +28,13 @@ MOST_LABELS = 10
 
 mpl.rcParams.update(
     {
-        "figure.figsize": (5.4, 4.2),
-        "figure.dpi": 200,
+        "figure.figsize": (4.32, 3.36),
+        "figure.dpi": 250,
         "figure.facecolor": GROUND,
         "axes.facecolor": PLATE,
         "axes.edgecolor": PLATE,
         "axes.labelcolor": INK,
-        "axes.titlesize": 14,
+        "axes.titlesize": 13,
         "axes.titleweight": "bold",
         "axes.titlelocation": "left",
         "axes.titlecolor": INK,
@@ -42,7 +42,7 @@ mpl.rcParams.update(
         "axes.axisbelow": True,
         "grid.color": "#2c3e50",
         "text.color": INK,
-        "font.size": 11.5,
+        "font.size": 11,
         "xtick.color": INK,
         "ytick.color": INK,
         "savefig.facecolor": GROUND,
@@ -140,7 +140,7 @@ def _paper(spec: dict[str, Any]) -> tuple[Any, Any]:
     figure, axes = plt.subplots(layout="constrained")
     axes.set_title(spec["title"])
     axes.tick_params(length=0)
-    figure.supxlabel(spec["note"], fontsize=10.5, color=FAINT)
+    figure.supxlabel(spec["note"], fontsize=9, color=FAINT)
     return figure, axes
 
 

@@ -71,7 +71,7 @@ def readiness(facts: Mapping[str, Any], mode: Mode) -> str:
     lines = [f"{_LIGHTS[Light(line['light'])]} {escape(line['words'])}" for line in facts["lines"]]
     reds = sum(line["light"] == Light.RED for line in facts["lines"])
     verdict = f"{reds} thing{'s' * (reds > 1)} to see to" if reds else "Ready"
-    late = ", late: the desk was down at 08:45" if facts["late"] else ""
+    late = ", late" if facts["late"] else ""
     when = day_time(datetime.fromisoformat(facts["looked_at"]))
     return fit("\n".join([f"<b>{mode.upper()}</b> · {verdict} · {when}{late}", "", *lines]))
 
@@ -86,7 +86,7 @@ def cure_buttons(facts: Mapping[str, Any]) -> InlineKeyboardMarkup:
 def day(facts: Mapping[str, Any], mode: Mode) -> str:
     """What the day brought: counts, fills, what failed and why, what still waits, and where the account stood."""
     on = date.fromisoformat(facts["day"])
-    late = ", late: the desk was down at 18:00" if facts["late"] else ""
+    late = ", late" if facts["late"] else ""
     lines = [f"<b>{mode.upper()}</b> · {spoken_day(on)}{late}", "", _alerts(facts["alerts"])]
     for title, rows in (("Filled", facts["filled"]), ("Not filled", facts["failed"])):
         if rows:

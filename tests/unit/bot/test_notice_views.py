@@ -60,7 +60,7 @@ def test_the_fullest_summary_names_all_its_orders() -> None:
 def test_the_readiness_card_counts_what_is_to_be_seen_to() -> None:
     text = told(Notice.READINESS, **readiness((Light.RED, "Not <signed> in."), (Light.GREEN, "Funds."), late=True))
     assert "1 thing to see to" in text
-    assert "late: the desk was down" in text
+    assert "12:00, late" in text
     assert "🔴 Not <signed> in." in text.replace("&lt;", "<").replace("&gt;", ">")
 
 
