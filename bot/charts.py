@@ -74,7 +74,7 @@ def day_curve(points: Sequence[Point], day: date, mode: Mode) -> Spec:
     return {
         "kind": "day",
         "title": f"Profit and loss, {spoken_day(day)}{_paper(mode)}",
-        "note": "Each dot is a look at Dhan's positions; between dots nothing is known.\nBefore charges.",
+        "note": "Each dot is a look at Dhan's positions; between\ndots nothing is known. Before charges.",
         "points": [
             {"at": point.at.isoformat(), "total": str(point.total), "realised": str(point.realised)} for point in points
         ],
@@ -92,7 +92,7 @@ def month_curve(found: Mapping[date, Point], trades: Mapping[date, bool], mode: 
     return {
         "kind": "month",
         "title": f"Profit and loss, {DAYS} days{_paper(mode)}",
-        "note": "Each day's last look at Dhan's positions, before charges.\nShares held over night are not in it.",
+        "note": "Each day's last look at Dhan's positions, before\ncharges. Shares held over night are not in it.",
         "days": days,
     }
 
