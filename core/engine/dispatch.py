@@ -15,14 +15,16 @@ from core.db.engine import Database
 from core.db.writer import T, Work
 from core.domain.order import Order
 from core.domain.sessions import Calendar
-from core.engine import cover, record
+from core.engine import cover, drift, record
 from core.engine.adopt import adopt
 from core.engine.claim import Claim, LeaseLost, claim
+from core.engine.drift import NoPrices, Prices
 from core.engine.limiter import Limiter
 from core.engine.record import Moment
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.failpoints import Point, reach
 from core.logins import Session
+from core.policies import Policies
 
 log = structlog.get_logger()
 
@@ -44,6 +46,7 @@ class Dispatcher:
         clock: Clock,
         limiter: Limiter,
         clock_is_sure: Callable[[], bool] = lambda: True,
+        prices: Prices | None = None,
     ) -> None:
         self._database = database
         self._broker = broker
@@ -54,6 +57,7 @@ class Dispatcher:
         self._wall = SystemClock()
         self._limiter = limiter
         self._clock_is_sure = clock_is_sure
+        self._prices = prices or NoPrices()
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._closed = False
 
@@ -121,6 +125,8 @@ class Dispatcher:
         """True when the order was claimed or asked about, whatever became of it."""
         if cover.needs_cover(order) and await self._is_uncovered(order):
             return True
+        if drift.may_drift(order) and await self._has_drifted(order):
+            return True
         taken = await self._limiter.wait_for_room(urgent=order.closes)
         moment = self._moment()
         claimed = await self._database.write(lambda connection: self._claim(connection, order, epoch, moment))
@@ -161,9 +167,9 @@ class Dispatcher:
         )
 
     def _claim_due(self, connection: Connection, most: int, epoch: int, moment: Moment) -> list[Claim]:
-        """Not those that are asked about at Dhan first."""
+        """Not those about which Dhan is asked something first."""
         due = self._due(connection, only_exits=False) if most else []
-        free = [order for order in due if order.id not in self._under_way and not cover.needs_cover(order)]
+        free = [order for order in due if order.id not in self._under_way and not _is_asked_about_first(order)]
         claims = (self._claim(connection, order, epoch, moment) for order in free[:most])
         return [claimed for claimed in claims if claimed is not None]
 
@@ -180,6 +186,18 @@ class Dispatcher:
         if words is None:
             return False
         await self._database.write(lambda connection: cover.ask_about(connection, order, words, self._moment()))
+        return True
+
+    async def _has_drifted(self, order: Order) -> bool:
+        """Whether the price moved too far while the order waited, so that the operator is asked."""
+        last = await drift.last_price(self._prices, order)
+        if last is None:
+            return False
+        policies = await self._database.read(Policies.read)
+        words = drift.why_ask(order, last, policies.drift)
+        if words is None:
+            return False
+        await self._database.write(lambda connection: drift.ask_about(connection, order, last, words, self._moment()))
         return True
 
     async def _is_ours(self, claimed: Claim, epoch: int) -> bool:
@@ -216,3 +234,7 @@ class Dispatcher:
 
     def _moment(self) -> Moment:
         return Moment(now=self._clock.now(), wall=self._wall.now())
+
+
+def _is_asked_about_first(order: Order) -> bool:
+    return cover.needs_cover(order) or drift.may_drift(order)
