@@ -48,6 +48,8 @@ def read_day_change(words: list[str], today: date) -> DayChange:
 
 
 def _day(word: str, today: date) -> date:
+    if not word:
+        raise _usage("Which day?")
     named = {"today": today, "tomorrow": today + timedelta(days=1)}
     try:
         day = named.get(word.lower()) or date.fromisoformat(word)

@@ -147,9 +147,22 @@ def limit_words(limits: Limits) -> list[str]:
         f"{limit}: soft {_amount(limit, bound.soft)}, hard {_amount(limit, bound.hard)} ({limit.words})"
         for limit, bound in limits.bounds.items()
     ]
+    lines += [_ASKS_EVERY_TIME] if any(limit.is_money for limit in limits.bounds) else []
     lines += [f"allowed: {', '.join(sorted(limits.allowed))}"] if limits.allowed else []
     lines += [f"denied: {', '.join(sorted(limits.denied))}"] if limits.denied else []
     return lines or ["There are no limits."]
+
+
+_ASKS_EVERY_TIME = (
+    "A market order names no price of its own, so with a limit in rupees every market order asks. "
+    "Limit orders are checked by their price."
+)
+
+
+def consequences(before: Policies, after: Policies) -> list[str]:
+    """What a change does besides what it says: sentences for the one who makes it."""
+    has_money = [any(limit.is_money for limit in each.limits.bounds) for each in (before, after)]
+    return [_ASKS_EVERY_TIME] if has_money == [False, True] else []
 
 
 def _amount(limit: Limit, amount: Decimal | None) -> str:

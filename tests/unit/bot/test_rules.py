@@ -156,4 +156,15 @@ def test_every_policy_and_limit_is_told_in_words() -> None:
     assert "drift: 3% (what waited asks when its price moved further, where Dhan's data plan tells the price)" in told
     assert "drift: off (an order that waited goes at any price)" in rules.policy_words(Policies(drift=None))
     assert rules.limit_words(Limits()) == ["There are no limits."]
-    assert rules.limit_words(LIMITED) == ["order_value: soft ₹50,000, hard ₹90,000 (value of one order)"]
+    [words, warning] = rules.limit_words(LIMITED)
+    assert words == "order_value: soft ₹50,000, hard ₹90,000 (value of one order)"
+    assert "every market order asks" in warning
+
+
+def test_a_first_limit_in_rupees_warns_that_market_orders_will_ask() -> None:
+    def told(words: str, before: Limits | None = None) -> list[str]:
+        return rules.consequences(Policies(limits=before or Limits()), Policies(limits=limits(words, before)))
+
+    assert "every market order asks" in told("order_value soft 50000")[0]
+    assert told("order_quantity soft 50") == []
+    assert told("order_value soft 60000", LIMITED) == []
