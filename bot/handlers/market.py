@@ -105,8 +105,10 @@ class MarketCommands:
         if not reply.is_success:
             raise Refusal(f"The list could not be fetched: its address answered {reply.status}.")
         today = to_india(self._parts.clock.now()).date()
+        listed = holiday_feed.read_feed(reply.text)
+        holiday_feed.check_is_current(listed, today)
         known = await self._database.read(lambda c: market_days.in_force(c, self._parts.calendar))
-        found = holiday_feed.differences(known, holiday_feed.read_feed(reply.text), today)
+        found = holiday_feed.differences(known, listed, today)
         if not found:
             await _say(message, "The list says the same as the calendar.")
             return
