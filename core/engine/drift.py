@@ -29,13 +29,6 @@ class Prices(Protocol):
         ...
 
 
-class NoPrices:
-    """Where the account has no data plan."""
-
-    async def last(self, segment: Segment, security_id: str) -> Decimal | None:  # noqa: ARG002 - the protocol's
-        return None
-
-
 def may_drift(order: Order) -> bool:
     return has_waited(order) and reference(order) is not None
 
