@@ -161,6 +161,9 @@ _RINGS = {
     Notice.CALENDAR: "🟠 The calendar",
     Notice.CLOCK: "🟠 This machine's clock",
     Notice.ALERT_FAILED: "🔴 An alert was not executed",
+    Notice.TRUST: "🟠 A source is trusted less",
+    Notice.SILENT: "🟠 A source is silent",
+    Notice.OLD_KEY: "🟠 An alert came by an old key",
 }
 
 

@@ -7,22 +7,22 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection
 
 from core import controls, journal
+from core.db.limits import limits_of, limits_row
 from core.domain.approval import ApprovalPolicy
 from core.domain.identity import STALE_AFTER
-from core.domain.limits import Bound, Limit, Limits
+from core.domain.limits import Limits
 from core.domain.routing import ReleasePolicy
 from core.errors import Refusal
 from core.tickets import EquityProduct
 
 ASKED_FOR = timedelta(hours=1)
-_KEY = "policies"
+KEY = "policies"
 _PROPOSED = "policies_proposed"
 
 
@@ -48,7 +48,7 @@ class Policies:
 
     @classmethod
     def read(cls, connection: Connection) -> "Policies":
-        return cls.of(controls.fetch(connection, _KEY) or {})
+        return cls.of(controls.fetch(connection, KEY) or {})
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> "Policies":
@@ -60,7 +60,7 @@ class Policies:
             entries=_seconds(stored.get("entries")),
             exits=_seconds(stored.get("exits")),
             equity_product=EquityProduct(stored.get("equity_product", EquityProduct.CNC)),
-            limits=_limits(stored.get("limits", {})),
+            limits=limits_of(stored.get("limits", {})),
         )
 
     def patience(self, *, is_exit: bool) -> timedelta | None:
@@ -69,7 +69,7 @@ class Policies:
 
 def save(connection: Connection, policies: Policies, *, at: datetime, actor: str, words: str) -> None:
     """Store them all; `words` say what changed, for the journal."""
-    controls.put(connection, _KEY, _stored(policies), at=at, actor=actor)
+    controls.put(connection, KEY, _stored(policies), at=at, actor=actor)
     controls.drop(connection, _PROPOSED)
     journal.append(connection, journal.Event(at=at, actor=actor, kind="policy changed", reason=words))
 
@@ -92,8 +92,6 @@ def accept(connection: Connection, name: str, *, at: datetime, actor: str) -> st
 
 
 def _stored(policies: Policies) -> dict[str, Any]:
-    limits = policies.limits
-    bounds = {limit.value: {"soft": bound.soft, "hard": bound.hard} for limit, bound in limits.bounds.items()}
     return {
         "approval": policies.approval,
         "release": policies.release,
@@ -102,22 +100,9 @@ def _stored(policies: Policies) -> dict[str, Any]:
         "entries": policies.entries and policies.entries.total_seconds(),
         "exits": policies.exits and policies.exits.total_seconds(),
         "equity_product": policies.equity_product,
-        "limits": {**bounds, "allowed": sorted(limits.allowed), "denied": sorted(limits.denied)},
+        "limits": limits_row(policies.limits),
     }
 
 
 def _seconds(stored: float | None) -> timedelta | None:
     return None if stored is None else timedelta(seconds=stored)
-
-
-def _limits(stored: Mapping[str, Any]) -> Limits:
-    return Limits(
-        bounds={limit: _bound(stored[limit]) for limit in Limit if limit in stored},
-        allowed=frozenset(stored.get("allowed", ())),
-        denied=frozenset(stored.get("denied", ())),
-    )
-
-
-def _bound(stored: Mapping[str, str | None]) -> Bound:
-    soft, hard = stored["soft"], stored["hard"]
-    return Bound(soft=None if soft is None else Decimal(soft), hard=None if hard is None else Decimal(hard))
