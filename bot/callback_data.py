@@ -23,6 +23,7 @@ class Verb(StrEnum):
     SET_IP = "ip"
     CALENDAR = "calendar"
     POLICY = "policy"
+    SOURCE = "source"
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ def resume(connection: Connection, source: Source, *, at: datetime, actor: str) 
     if source.paused_at is None:
         raise Refusal(f"{source.name} is not paused.")
     words = f"Source {source.name} goes on."
+    rows.listen_from(connection, source.id, at)
     return save(connection, source, replace(source, paused_at=None), at=at, actor=actor, words=words)
 
 

@@ -22,6 +22,10 @@ _DEFAULT = select(*COLUMNS).order_by(sources.c.id).limit(1)
 _OF_ALERT = (
     select(*COLUMNS).join(alerts, alerts.c.source_id == sources.c.id).where(alerts.c.id == bindparam("alert_id"))
 )
+_WATCHED = select(
+    *COLUMNS,
+    *(sources.c[name] for name in ("watched_since", "watch", "heard_at", "heard_alert_id", "silent_told_at")),
+).where(sources.c.watched_since.is_not(None), sources.c.paused_at.is_(None), sources.c.removed_at.is_(None))
 _USED = (
     update(source_keys)
     .where(source_keys.c.id == bindparam("key_id"))
@@ -62,6 +66,7 @@ class Watched:
 
 
 _KEY_COLUMNS = [source_keys.c[field.name] for field in fields(Key)]
+_USED_LATE = select(*_KEY_COLUMNS).where(source_keys.c.late_uses > 0, source_keys.c.late_told_at.is_(None))
 
 
 def source_of(values: Sequence[Any]) -> Source:
@@ -157,8 +162,7 @@ def count_late_uses(connection: Connection, uses: Mapping[int, int]) -> None:
 
 def used_late(connection: Connection) -> list[Key]:
     """Retired keys by which alerts came that nobody was told of yet."""
-    query = select(*_KEY_COLUMNS).where(source_keys.c.late_uses > 0, source_keys.c.late_told_at.is_(None))
-    return [Key(**row) for row in connection.execute(query).mappings()]
+    return [Key(**row) for row in connection.execute(_USED_LATE).mappings()]
 
 
 def late_use_told(connection: Connection, key: Key, at: datetime) -> None:
@@ -172,19 +176,19 @@ def watch(connection: Connection, source_id: int, wanted: Watch | None, at: date
     connection.execute(update(sources).where(sources.c.id == source_id).values(values))
 
 
+def listen_from(connection: Connection, source_id: int, at: datetime) -> None:
+    """Measure its silence from then: before, it was not meant to speak."""
+    listening = update(sources).where(sources.c.id == source_id, sources.c.watched_since.is_not(None))
+    connection.execute(listening.values(watched_since=at, silent_told_at=None))
+
+
 def watch_on(connection: Connection, source_id: int) -> Watched | None:
     return next((each for each in watched(connection) if each.source.id == source_id), None)
 
 
 def watched(connection: Connection) -> list[Watched]:
     """The watched sources that may speak: not the paused and the removed."""
-    query = select(*COLUMNS, *_WATCHING).where(
-        sources.c.watched_since.is_not(None), sources.c.paused_at.is_(None), sources.c.removed_at.is_(None)
-    )
-    return [_watched(tuple(row)) for row in connection.execute(query)]
-
-
-_WATCHING = [sources.c[name] for name in ("watched_since", "watch", "heard_at", "heard_alert_id", "silent_told_at")]
+    return [_watched(tuple(row)) for row in connection.execute(_WATCHED)]
 
 
 def _watched(values: Sequence[Any]) -> Watched:
