@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, type_coerce, update
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.types import NullType, TypeDecorator
 
 from core.db.limits import limits_of, limits_row
 from core.db.tables import alerts, source_keys, sources
@@ -13,8 +16,10 @@ from core.domain.silence import Watch, watch_of
 from core.domain.source import IdenticalAlerts, Source
 
 _NAMES = [field.name for field in fields(Source)]
-COLUMNS = [sources.c[name] for name in _NAMES]
-"""What `source_of` reads, for queries that fetch a source along with something else."""
+COLUMNS = [type_coerce(sources.c[name], NullType()).label(f"source_{name}") for name in _NAMES]
+"""What `source_of` reads, for queries that fetch a source along with something else: as the driver gives it."""
+
+_DIALECT = DefaultDialect()
 
 _ONE = select(*COLUMNS).where(sources.c.id == bindparam("source_id"))
 _BY_NAME = select(*COLUMNS).where(func.lower(sources.c.name) == bindparam("source_name"))
@@ -70,10 +75,20 @@ _USED_LATE = select(*_KEY_COLUMNS).where(source_keys.c.late_uses > 0, source_key
 
 
 def source_of(values: Sequence[Any]) -> Source:
-    """The source from the values of `COLUMNS`, in their order."""
-    named: dict[str, Any] = dict(zip(_NAMES, values, strict=True))
+    """The source from the values of `COLUMNS`, in their order. The same values make the same source, once."""
+    return _made(tuple(values))
+
+
+@lru_cache(maxsize=256)
+def _made(values: tuple[Any, ...]) -> Source:
+    named = {name: _read(name, value) for name, value in zip(_NAMES, values, strict=True)}
     named["limits"] = limits_of(named["limits"] or {})
     return Source(**named)
+
+
+def _read(name: str, value: Any) -> Any:
+    kind = sources.c[name].type
+    return kind.process_result_value(value, _DIALECT) if isinstance(kind, TypeDecorator) else value
 
 
 def get(connection: Connection, source_id: int) -> Source | None:
