@@ -5,40 +5,24 @@ import secrets
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 
 from core import controls, journal, notifications
 from core.db import sources as rows
-from core.db.tables import alerts, events, settings
-from core.db.tables import sources as source_rows
+from core.db.tables import events
 from core.domain.notice import Notice
 from core.domain.order import Order
 from core.domain.source import Source, why_ask
 from core.domain.trust import Trust, in_words
 from core.errors import Refusal, StaleTap
-from core.policies import KEY as POLICIES
-from core.policies import Policies
 
 MOST_KEYS = 2
 _TRUST_LOWERED = "trust lowered"
-_RULES = (
-    select(settings.c.value, *rows.COLUMNS)
-    .select_from(alerts)
-    .join(source_rows, source_rows.c.id == alerts.c.source_id)
-    .outerjoin(settings, settings.c.key == POLICIES)
-    .where(alerts.c.id == bindparam("alert_id"))
-)
 
 
 def hash_of(key: str) -> str:
     """What is stored of a key, which is long and random: there is nothing to guess that a slow hash would protect."""
     return hashlib.sha256(key.encode("utf-8", errors="surrogatepass")).hexdigest()
-
-
-def rules_for(connection: Connection, alert_id: int) -> tuple[Policies, Source]:
-    """The desk's policies and those of the alert's source, in one query: it is asked before every order."""
-    policies, *source = connection.execute(_RULES, {"alert_id": alert_id}).one()
-    return Policies.of(policies or {}), rows.source_of(source)
 
 
 def find(connection: Connection, name: str) -> Source:

@@ -50,7 +50,11 @@ _DECIDE = (
     .where(alerts.c.id == bindparam("alert_id"), alerts.c.state == AlertState.RECEIVED)
     .values(card_version=alerts.c.card_version + 1)
 )
-_UID = select(alerts.c.uid).where(alerts.c.id == bindparam("alert_id"))
+_ORIGINS = (
+    select(alerts.c.id, alerts.c.uid, *sources.COLUMNS)
+    .join_from(alerts, source_rows, source_rows.c.id == alerts.c.source_id)
+    .where(alerts.c.id.in_(bindparam("alert_ids", expanding=True)))
+)
 _COUNT_UNDECIDED = select(func.count()).select_from(alerts).where(alerts.c.state == AlertState.RECEIVED)
 
 
@@ -135,9 +139,10 @@ def count_undecided(connection: Connection) -> int:
     return connection.execute(_COUNT_UNDECIDED).scalar_one()
 
 
-def uid(connection: Connection, alert_id: int) -> str:
-    """What the names of the alert's orders at the broker are made from."""
-    return connection.execute(_UID, {"alert_id": alert_id}).scalar_one()
+def origins(connection: Connection, alert_ids: Iterable[int]) -> dict[int, tuple[str, Source]]:
+    """What the names of the alerts' orders at the broker are made from, and where the alerts came from."""
+    rows = (tuple(row) for row in connection.execute(_ORIGINS, {"alert_ids": list(alert_ids)}))
+    return {row[0]: (row[1], sources.source_of(row[2:])) for row in rows}
 
 
 def source_id(connection: Connection) -> int:

@@ -9,17 +9,19 @@ from sqlalchemy import Connection
 
 from core import allowance, sources
 from core.domain.order import Mode, Order
+from core.domain.source import Source
 from core.policies import Policies
 
 _A_SHORT_STOP = timedelta(minutes=5)
 """A new sign-in or a restart takes less, and is no reason to ask."""
 
 
-def why_ask_again(connection: Connection, order: Order, now: datetime) -> str | None:
+def why_ask_again(
+    connection: Connection, order: Order, policies: Policies, source: Source, now: datetime
+) -> str | None:
     """Why a tap is needed before this order may leave, in a sentence; None when nothing has changed, and for exits."""
     if order.closes:
         return None
-    policies, source = sources.rules_for(connection, order.alert_id)
     late = _late(order, policies, now)
     if late is not None:
         return late

@@ -12,7 +12,7 @@ from core.broker.port import BrokerOrder, BrokerState
 from core.calendar import load_calendar
 from core.clock import SystemClock
 from core.db import alerts, attempts, leases, orders
-from core.db.attempts import Attempt
+from core.db.attempts import Attempt, Try
 from core.db.tables import outbox
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
@@ -53,7 +53,8 @@ def again(connection: Connection, order: Order) -> Order:
 def an_attempt(
     connection: Connection, order: Order, state: AttemptState, *, number: int = 1, name: str = NAME, at: datetime = WALL
 ) -> Attempt:
-    attempt_id = attempts.start(connection, order.id, number, name=name, epoch=1, request={}, at=at)
+    wanted = Try(order_id=order.id, number=number, name=name, request={})
+    (attempt_id,) = attempts.start(connection, [wanted], epoch=1, at=at)
     if state is AttemptState.UNKNOWN:
         attempts.doubt(connection, attempt_id, next_lookup_at=at, words="no answer")
     elif state is not AttemptState.OPEN:

@@ -374,9 +374,9 @@ async def test_without_room_under_the_limits_it_waits_for_its_turn(floor: Floor)
     assert (floor.now(order).state, placements(floor)) == (OrderState.QUEUED, 0)
 
 
-async def test_a_sale_that_is_asked_about_at_dhan_is_not_claimed_on_the_spot(floor: Floor) -> None:
+async def test_a_sale_that_dhan_is_asked_about_first_is_not_claimed_on_the_spot(floor: Floor) -> None:
     order = await send_with(floor, due_now(floor, side=Side.SELL, product=Product.DELIVERY))
-    assert (order.state, placements(floor)) == (OrderState.QUEUED, 0)
+    assert (order.state, placements(floor)) == (OrderState.AWAITING_APPROVAL, 0)
 
 
 async def test_under_a_hold_nothing_is_claimed_on_the_spot(floor: Floor) -> None:

@@ -24,6 +24,7 @@ from core.domain.silence import Bar, Watch
 from core.domain.source import Source
 from core.domain.trust import Trust
 from core.engine.adopt import follow
+from core.engine.claim import Rules, claim_all
 from core.engine.decide import Decider
 from core.engine.record import record
 from core.errors import Refusal as OperatorRefusal
@@ -35,12 +36,14 @@ from tests.unit.alerts.alert_samples import SHARE, body
 from tests.unit.engine.rows import (
     CALENDAR,
     MOMENT,
+    WALL,
     again,
     at_broker,
     claimed,
     last_words,
     report,
     rings,
+    take_lease,
     tap_on,
     try_claim,
 )
@@ -159,6 +162,16 @@ def test_what_was_queued_on_a_higher_step_asks_again(desk: Deciding) -> None:
     desk.change(at=NOON + timedelta(seconds=1), trust=Trust.EACH)
     assert try_claim(desk.connection, order, NOON + timedelta(seconds=2)) is None
     assert again(desk.connection, order).reason == "You approve every order of swing."
+
+
+def test_orders_that_leave_together_count_for_each_others_source_limits(desk: Deciding) -> None:
+    desk.change(at=NOON - timedelta(days=1), trust=None)
+    due = [desk.order(), desk.order()]
+    desk.change(limits=Limits(bounds={Limit.DAY_ORDERS: Bound(hard=Decimal(1))}))
+    epoch = take_lease(desk.connection)
+    rules = Rules.read(desk.connection, epoch=epoch, now=NOON, wall=WALL, calendar=CALENDAR)
+    assert [each.order.id for each in claim_all(desk.connection, due, rules)] == [due[0].id]
+    assert again(desk.connection, due[1]).reason.startswith("By the limits of swing:")
 
 
 def trusted(desk: Deciding, **values: Any) -> Order:
