@@ -89,7 +89,7 @@ COMMANDS = (
     Command(
         name="sources",
         summary="Where alerts come from: keys, trust, limits of each",
-        purpose=Purpose.ACT,
+        purpose=Purpose.LOOK,
         role=Role.VIEWER,
         usage="/sources add swing",
     ),

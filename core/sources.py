@@ -1,6 +1,5 @@
 """Sources as the operator keeps them: adding, pausing, new keys, trust. A key is told once, to whoever asked for it."""
 
-import hashlib
 import secrets
 from dataclasses import replace
 from datetime import datetime
@@ -18,11 +17,6 @@ from core.errors import Refusal, StaleTap
 
 MOST_KEYS = 2
 _TRUST_LOWERED = "trust lowered"
-
-
-def hash_of(key: str) -> str:
-    """What is stored of a key, which is long and random: there is nothing to guess that a slow hash would protect."""
-    return hashlib.sha256(key.encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
 def find(connection: Connection, name: str) -> Source:
@@ -150,7 +144,7 @@ def trust_less(connection: Connection, rejected: Order, *, at: datetime) -> None
 
 def _new_key(connection: Connection, source: Source, *, at: datetime, actor: str) -> str:
     key = secrets.token_urlsafe(24)
-    rows.add_key(connection, source.id, digest=hash_of(key), at=at, by=actor)
+    rows.add_key(connection, source.id, digest=rows.hash_of(key), at=at, by=actor)
     _tell(connection, source, f"A key was made for source {source.name}.", at=at, actor=actor)
     return key
 

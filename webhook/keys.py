@@ -11,7 +11,6 @@ from core.db import sources
 from core.db.engine import Database
 from core.db.sources import Key
 from core.errors import Unavailable
-from core.sources import hash_of
 
 log = structlog.get_logger()
 
@@ -31,7 +30,7 @@ class Keys:
 
     async def find(self, given: str) -> Key | None:
         """The key that is meant, unless it is retired. Raises Unavailable."""
-        digest = hash_of(given)
+        digest = sources.hash_of(given)
         found = self._among_known(digest)
         if (found is None or found.retired_at is not None) and monotonic() - self._read_at >= READ_AT_MOST_EVERY:
             await self._read()

@@ -1,5 +1,6 @@
 """Sources and their keys in the database. A key is stored as its hash only; what is removed keeps its rows."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -142,6 +143,11 @@ def note_approval(connection: Connection, alert_id: int, day: date) -> None:
     """One of the source's alerts was approved on that day."""
     its_source = select(alerts.c.source_id).where(alerts.c.id == alert_id).scalar_subquery()
     connection.execute(update(sources).where(sources.c.id == its_source).values(approved_on=day))
+
+
+def hash_of(key: str) -> str:
+    """What is stored of a key, which is long and random: there is nothing to guess that a slow hash would protect."""
+    return hashlib.sha256(key.encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
 def keys_of(connection: Connection, source_id: int) -> list[Key]:
