@@ -18,9 +18,9 @@ from core.db.engine import Database
 from core.domain.alert import OrderType
 from core.domain.change import ChangeKind, ChangeState, Verdict
 from core.domain.order import Order
-from core.engine.claim import LeaseLost
 from core.engine.limiter import Limiter
 from core.engine.record import Moment
+from core.engine.rules import LeaseLost
 from core.engine.settle import fail
 from core.engine.words import explain
 from core.logins import Session

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from core import controls, journal, market_days, notifications
+from core import journal, notifications
 from core.broker.port import OrderRequest
-from core.db import alerts, attempts, leases, orders
+from core.db import alerts, attempts, orders
 from core.db.attempts import Attempt, Try
 from core.domain.attempt import AttemptState, correlation_id
 from core.domain.notice import Notice
@@ -20,8 +20,8 @@ from core.domain.routing import may_send
 from core.domain.sessions import Calendar
 from core.domain.source import Source
 from core.engine.release import why_ask_again
+from core.engine.rules import Rules
 from core.failpoints import Point, reach
-from core.policies import Policies
 
 Origins = Mapping[int, tuple[str, Source]]
 """Of each alert its uid and its source."""
@@ -30,10 +30,6 @@ LOOK_AGAIN = timedelta(seconds=1)
 _GONE_WELL = frozenset(
     {OrderState.WORKING, OrderState.PART_FILLED, OrderState.CANCELLING, OrderState.FILLED, OrderState.CANCELLED}
 )
-
-
-class LeaseLost(Exception):
-    """Another desk acts now; this one must stop at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,32 +41,6 @@ class Claim:
     request: OrderRequest
     earlier_names: tuple[str, ...]
     calendar: Calendar
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rules:
-    """What the claims of one transaction keep to, read once in it."""
-
-    epoch: int
-    now: datetime
-    wall: datetime
-    calendar: Calendar
-    policies: Policies
-    is_held: bool
-
-    @classmethod
-    def read(cls, connection: Connection, *, epoch: int, now: datetime, wall: datetime, calendar: Calendar) -> "Rules":
-        """Raises LeaseLost. `calendar` is the bundled one."""
-        if not leases.is_held(connection, epoch, wall):
-            raise LeaseLost
-        return cls(
-            epoch=epoch,
-            now=now,
-            wall=wall,
-            calendar=market_days.in_force(connection, calendar),
-            policies=Policies.read(connection),
-            is_held=bool(controls.holds(connection)),
-        )
 
 
 def claim(
@@ -89,7 +59,7 @@ def claim_all(connection: Connection, due: Sequence[Order], rules: Rules) -> lis
 
     One that may not go now is left out, and its row says why.
     """
-    if rules.is_held or not due:
+    if rules.holds or not due:
         return []
     reach(Point.CLAIMING)
     origins = alerts.origins(connection, {order.alert_id for order in due})

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -14,14 +15,15 @@ from core.broker.port import Broker, BrokerOrder, Outcome, Refusal, Refused
 from core.clock import Clock, SystemClock, monotonic
 from core.db import leases, orders
 from core.db.engine import Database
-from core.db.writer import T, Work
+from core.db.writer import T
 from core.domain.order import Order
 from core.domain.sessions import Calendar
 from core.engine import cover, record
 from core.engine.adopt import adopt
-from core.engine.claim import Claim, LeaseLost, Rules, claim, claim_all
+from core.engine.claim import Claim, claim, claim_all
 from core.engine.limiter import Limiter
 from core.engine.record import Moment, Posted, record_all
+from core.engine.rules import LeaseLost, Rules
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.failpoints import Point, reach
 from core.logins import Session
@@ -74,16 +76,19 @@ class Dispatcher:
     async def send_due(self, tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int) -> None:
         """Start what is due, as far as there is room; exits do not wait for a place among those under way."""
         if not self._closed and await self._database.read(self._is_anything_due):
-            await self.send_with(lambda _connection: None, tasks, wake, epoch)
+            await self.send_with(lambda _connection, _rules: None, tasks, wake, epoch)
 
-    async def send_with(self, work: Work[T], tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int) -> T:
+    async def send_with(
+        self, work: Callable[[Connection, Rules], T], tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int
+    ) -> T:
         """Do `work`, which may make orders due, and claim those in its transaction, as far as there is room at once."""
         moment = self._moment()
         batch = _Batch()
 
         def work_and_claim(connection: Connection) -> T:
-            done = work(connection)
-            self._claim_due(connection, batch, epoch, moment)
+            rules = self._rules(connection, epoch, moment)
+            done = work(connection, rules)
+            self._claim_due(connection, batch, rules)
             return done
 
         try:
@@ -121,11 +126,9 @@ class Dispatcher:
         due = orders.due(connection, now, 1, closing=not has_place)
         return bool(due) and not controls.holds(connection)
 
-    def _due(self, connection: Connection) -> list[Order]:
+    def _due(self, connection: Connection, now: datetime) -> list[Order]:
         """What may go now, exits first; only exits while the places are taken."""
-        if controls.holds(connection):
-            return []
-        now, places = self._clock.now(), AT_ONCE - len(self._under_way)
+        places = AT_ONCE - len(self._under_way)
         due = orders.due(connection, now, AT_ONCE) if places > 0 else []
         if places <= 0 or len(due) == AT_ONCE:
             exits = orders.due(connection, now, AT_ONCE, closing=True)
@@ -134,12 +137,12 @@ class Dispatcher:
         exits = [order for order in fresh if order.closes]
         return exits + [order for order in fresh if not order.closes][: max(places, 0)]
 
-    def _claim_due(self, connection: Connection, batch: "_Batch", epoch: int, moment: Moment) -> None:
+    def _claim_due(self, connection: Connection, batch: _Batch, rules: Rules) -> None:
         """Not those that Dhan is asked about first."""
-        may_send = self._session.is_signed_in and self._clock_is_sure()
-        due = [] if self._closed or not may_send else self._due(connection)
+        if self._closed or rules.holds or not (self._session.is_signed_in and self._clock_is_sure()):
+            return
         going: list[Order] = []
-        for order in due:
+        for order in self._due(connection, rules.now):
             if cover.needs_cover(order):
                 batch.uncovered.append(order)
             elif self._limiter.take_room(urgent=order.closes):
@@ -148,9 +151,7 @@ class Dispatcher:
             else:
                 batch.wait = self._limiter.room_in(urgent=order.closes)
                 break
-        if going:
-            rules = self._rules(connection, epoch, moment)
-            batch.claims = claim_all(connection, going, rules)
+        batch.claims = claim_all(connection, going, rules)
 
     def _start(
         self, order: Order, sending: Coroutine[Any, Any, None], tasks: asyncio.TaskGroup, wake: asyncio.Event

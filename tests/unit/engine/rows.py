@@ -19,6 +19,7 @@ from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine.claim import Claim, claim
 from core.engine.record import Moment
+from core.engine.rules import Rules
 from tests.builders import NOON, an_order
 
 OPERATOR = 42
@@ -32,6 +33,11 @@ def take_lease(connection: Connection, at: datetime = WALL) -> int:
     epoch = leases.acquire(connection, holder="this desk", nudge_port=1, at=at)
     assert epoch is not None
     return epoch
+
+
+def rules_at(connection: Connection, now: datetime = NOON) -> Rules:
+    """What a transaction of the desk keeps to at that moment."""
+    return Rules.read(connection, epoch=take_lease(connection), now=now, wall=WALL, calendar=CALENDAR)
 
 
 def try_claim(connection: Connection, order: Order, now: datetime = NOON) -> Claim | None:

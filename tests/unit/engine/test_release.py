@@ -14,13 +14,13 @@ from core.domain.instrument import Segment
 from core.domain.limits import Bound, Limit, Limits
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
-from core.engine.claim import Claim, Rules, claim_all
+from core.engine.claim import Claim, claim_all
 from core.engine.timers import run_due
 from core.errors import Refusal
 from core.policies import Policies, save
 from tests.builders import NOON, an_order
 from tests.integration.paper_dhan import india
-from tests.unit.engine.rows import CALENDAR, OPERATOR, WALL, again, last_words, rings, take_lease, tap_on, try_claim
+from tests.unit.engine.rows import CALENDAR, OPERATOR, again, last_words, rings, rules_at, tap_on, try_claim
 
 ASKED = OrderState.AWAITING_APPROVAL
 OPEN = india("2026-11-25 09:15")
@@ -43,8 +43,7 @@ def limit_order(connection: Connection, **values: Any) -> Order:
 
 
 def claim_together(connection: Connection, due: list[Order]) -> list[Claim]:
-    rules = Rules.read(connection, epoch=take_lease(connection), now=NOON, wall=WALL, calendar=CALENDAR)
-    return claim_all(connection, due, rules)
+    return claim_all(connection, due, rules_at(connection))
 
 
 def test_orders_claimed_together_count_towards_one_anothers_limits(connection: Connection) -> None:
