@@ -24,7 +24,7 @@ from core.domain.silence import Bar, Watch
 from core.domain.source import Source
 from core.domain.trust import Trust
 from core.engine.adopt import follow
-from core.engine.claim import Rules, claim_all
+from core.engine.claim import claim_all
 from core.engine.decide import Decider
 from core.engine.record import record
 from core.errors import Refusal as OperatorRefusal
@@ -36,14 +36,13 @@ from tests.unit.alerts.alert_samples import SHARE, body
 from tests.unit.engine.rows import (
     CALENDAR,
     MOMENT,
-    WALL,
     again,
     at_broker,
     claimed,
     last_words,
     report,
     rings,
-    take_lease,
+    rules_at,
     tap_on,
     try_claim,
 )
@@ -87,7 +86,7 @@ class Deciding:
     def order(self, leg: dict[str, Any] = SHARE, *, at: datetime = NOON) -> Order:
         text = body(leg).decode()
         stored = an_alert(self.connection, body=text, received_at=at, source_id=self.swing.id)
-        assert self.decider.decide(self.connection, at) == 1
+        assert self.decider.decide(self.connection, rules_at(self.connection, at)) == 1
         [order] = orders.of_alert(self.connection, stored.id)
         return order
 
@@ -106,7 +105,7 @@ def test_with_the_stand_ins_a_source_on_paper_goes_by_the_desks_rules(desk: Deci
 def test_a_paused_sources_alert_is_kept_and_refused_in_words(desk: Deciding) -> None:
     desk.change(trust=None, paused_at=NOON)
     stored = an_alert(desk.connection, body=body(SHARE).decode(), source_id=desk.swing.id)
-    desk.decider.decide(desk.connection, NOON)
+    desk.decider.decide(desk.connection, rules_at(desk.connection))
     after = alerts.get(desk.connection, stored.id)
     assert after
     assert (after.state, after.reason) == (AlertState.REFUSED, "Its source swing is paused: /sources swing resume")
@@ -168,9 +167,7 @@ def test_orders_that_leave_together_count_for_each_others_source_limits(desk: De
     desk.change(at=NOON - timedelta(days=1), trust=None)
     due = [desk.order(), desk.order()]
     desk.change(limits=Limits(bounds={Limit.DAY_ORDERS: Bound(hard=Decimal(1))}))
-    epoch = take_lease(desk.connection)
-    rules = Rules.read(desk.connection, epoch=epoch, now=NOON, wall=WALL, calendar=CALENDAR)
-    assert [each.order.id for each in claim_all(desk.connection, due, rules)] == [due[0].id]
+    assert [each.order.id for each in claim_all(desk.connection, due, rules_at(desk.connection))] == [due[0].id]
     assert again(desk.connection, due[1]).reason.startswith("By the limits of swing:")
 
 
@@ -219,7 +216,7 @@ def test_the_default_source_costs_no_query_more(connection: Connection, listed: 
     asked: list[str] = []
     alert = an_alert(connection, body=body(SHARE).decode())
     event.listen(connection, "before_cursor_execute", lambda *told: asked.append(told[2]))
-    Decider(resolve=listed.resolve, calendar=CALENDAR).decide(connection, NOON)
+    Decider(resolve=listed.resolve, calendar=CALENDAR).decide(connection, rules_at(connection))
     assert try_claim(connection, orders.of_alert(connection, alert.id)[0], NOON) is not None
     assert len([words for words in asked if "JOIN sources" in words]) == 2
     assert [words for words in asked if "FROM sources" in words] == []
