@@ -16,12 +16,6 @@ class Trust(StrEnum):
     AUTOMATIC = "automatic"
 
     @property
-    def above(self) -> "Trust | None":
-        """The next higher step."""
-        later = _LADDER[_LADDER.index(self) + 1 :]
-        return later[0] if later else None
-
-    @property
     def after_rejection(self) -> "Trust":
         """One step down, but never to PAPER: an exit that is asked about can still go, one that is only told cannot."""
         return {Trust.AUTOMATIC: Trust.FIRST, Trust.FIRST: Trust.EACH}.get(self, self)
