@@ -27,6 +27,7 @@ from bot.handlers.market import MarketCommands
 from bot.handlers.orders import OrderCommands
 from bot.handlers.questions import Answers
 from bot.handlers.sign_in import SignInCommands
+from bot.handlers.sources import SourceCommands
 from bot.messenger import TelegramMessenger
 from core.domain.question import Question
 from core.engine.parts import Parts
@@ -82,6 +83,7 @@ class Console:
         taps = CardTaps(database=parts.database, desk=parts.desk, clock=parts.clock, calendar=parts.calendar, gate=gate)
         sign_in = SignInCommands(settings, parts, gate)
         market = MarketCommands(settings=settings, parts=parts, gate=gate)
+        sources = SourceCommands(settings=settings, parts=parts, gate=gate)
         orders = OrderCommands(
             database=parts.database, desk=parts.desk, clock=parts.clock, find=parts.instruments.named
         )
@@ -100,12 +102,13 @@ class Console:
             clock=parts.clock,
             gate=gate,
             broker=parts.broker,
-            others=(market, sign_in, orders, account),
+            others=(market, sign_in, orders, account, sources),
         )
         doings = {
             Question.MODIFY: orders.change,
             Question.FLATTEN: account.exit_positions,
             Question.KILL_SWITCH: account.switch,
+            Question.SOURCE: sources.confirmed,
         }
         answers = Answers(database=parts.database, clock=parts.clock, gate=gate, doings=doings)
         application.add_handler(TypeHandler(Update, gate.check), group=_BEFORE_ALL)
@@ -115,6 +118,7 @@ class Console:
         application.add_handler(CallbackQueryHandler(sign_in.confirm_address, pattern=f"^{Verb.SET_IP}:"))
         application.add_handler(CallbackQueryHandler(market.confirm, pattern=f"^({Verb.CALENDAR}|{Verb.POLICY}):"))
         application.add_handler(CallbackQueryHandler(market.more_days, pattern=f"^{Verb.MORE_DAYS}:"))
+        application.add_handler(CallbackQueryHandler(sources.tap, pattern=f"^{Verb.SOURCE}:"))
         application.add_handler(CallbackQueryHandler(taps.handle))
         application.add_error_handler(_report)
 

@@ -24,6 +24,7 @@ class Verb(StrEnum):
     CALENDAR = "calendar"
     MORE_DAYS = "days"
     POLICY = "policy"
+    SOURCE = "source"
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,13 @@ COMMANDS = (
         role=Role.APPROVER,
         usage="/limits order_value soft 50000",
     ),
+    Command(
+        name="sources",
+        summary="Where alerts come from: keys, trust, limits of each",
+        purpose=Purpose.LOOK,
+        role=Role.VIEWER,
+        usage="/sources add swing",
+    ),
     Command(name="pause", summary="Send nothing until /resume", purpose=Purpose.ACT, role=Role.APPROVER),
     Command(name="resume", summary="Send again after /pause", purpose=Purpose.ACT, role=Role.APPROVER),
     Command(name="golive", summary="Confirm live trading, in live mode", purpose=Purpose.ACT, role=Role.ADMIN),

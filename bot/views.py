@@ -46,7 +46,9 @@ _SELF_EXPLAINED = frozenset({OrderState.FILLED, OrderState.DECLINED, OrderState.
 
 def card(report: AlertReport, mode: DeskMode) -> str:
     """One alert: what, where it stands, when it reaches the exchange, and why. Key facts on lines of their own."""
-    lines = [f"<b>{mode.upper()}</b> · alert {report.alert.id} · {clock_time(report.alert.received_at)}", ""]
+    alert = report.alert
+    source = escape(alert.source.name)
+    lines = [f"<b>{mode.upper()}</b> · alert {alert.id} · {clock_time(alert.received_at)} · {source}", ""]
     if not report.orders:
         lines += [_MARKS[OrderState.REFUSED] if report.alert.state is AlertState.REFUSED else "🔵 Received"]
         lines += [_words(report.alert.reason)] if report.alert.reason else []
@@ -161,6 +163,9 @@ _RINGS = {
     Notice.CALENDAR: "🟠 The calendar",
     Notice.CLOCK: "🟠 This machine's clock",
     Notice.ALERT_FAILED: "🔴 An alert was not executed",
+    Notice.TRUST: "🟠 A source is trusted less",
+    Notice.SILENT: "🟠 A source is silent",
+    Notice.OLD_KEY: "🟠 An alert came by an old key",
 }
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from core import allowance, changes, journal
-from core.db import alerts, attempts, orders
+from core.clock import to_india
+from core.db import alerts, attempts, orders, sources
 from core.domain.attempt import AttemptState
 from core.domain.order import Order, OrderState
 from core.errors import Refusal, StaleTap
@@ -40,6 +41,7 @@ def approve(connection: Connection, tap: Tap) -> str:
     for order in waiting:
         times = {"approved_at": tap.at, "expires_at": order.window_ends_at or order.expires_at, "remind_at": None}
         orders.move(connection, order, OrderState.QUEUED, at=tap.at, actor=tap.actor, reason="Approved.", **times)
+    sources.note_approval(connection, tap.alert_id, to_india(tap.at).date())
     return "Approved"
 
 

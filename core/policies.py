@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core import controls, journal
+from core.db.limits import limits_of, limits_row
 from core.domain.approval import ApprovalPolicy
 from core.domain.identity import STALE_AFTER
-from core.domain.limits import Bound, Limit, Limits
+from core.domain.limits import Limits
 from core.domain.routing import ReleasePolicy
 from core.errors import Refusal
 from core.tickets import EquityProduct
@@ -66,7 +67,7 @@ class Policies:
             exits=_seconds(stored.get("exits")),
             drift=_number(stored.get("drift", str(MOST_DRIFT))),
             equity_product=EquityProduct(stored.get("equity_product", EquityProduct.CNC)),
-            limits=_limits(stored.get("limits", {})),
+            limits=limits_of(stored.get("limits", {})),
         )
 
     def patience(self, *, is_exit: bool) -> timedelta | None:
@@ -98,8 +99,6 @@ def accept(connection: Connection, name: str, *, at: datetime, actor: str) -> st
 
 
 def _stored(policies: Policies) -> dict[str, Any]:
-    limits = policies.limits
-    bounds = {limit.value: {"soft": bound.soft, "hard": bound.hard} for limit, bound in limits.bounds.items()}
     return {
         "approval": policies.approval,
         "release": policies.release,
@@ -109,24 +108,12 @@ def _stored(policies: Policies) -> dict[str, Any]:
         "exits": policies.exits and policies.exits.total_seconds(),
         "drift": policies.drift,
         "equity_product": policies.equity_product,
-        "limits": {**bounds, "allowed": sorted(limits.allowed), "denied": sorted(limits.denied)},
+        "limits": limits_row(policies.limits),
     }
 
 
 def _seconds(stored: float | None) -> timedelta | None:
     return None if stored is None else timedelta(seconds=stored)
-
-
-def _limits(stored: Mapping[str, Any]) -> Limits:
-    return Limits(
-        bounds={limit: _bound(stored[limit]) for limit in Limit if limit in stored},
-        allowed=frozenset(stored.get("allowed", ())),
-        denied=frozenset(stored.get("denied", ())),
-    )
-
-
-def _bound(stored: Mapping[str, str | None]) -> Bound:
-    return Bound(soft=_number(stored["soft"]), hard=_number(stored["hard"]))
 
 
 def _number(stored: str | None) -> Decimal | None:

@@ -28,3 +28,6 @@ class Notice(StrEnum):
     CALENDAR = "calendar"
     CLOCK = "clock"
     ALERT_FAILED = "alert_failed"
+    TRUST = "trust"
+    SILENT = "silent"
+    OLD_KEY = "old_key"

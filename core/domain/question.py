@@ -7,3 +7,4 @@ class Question(StrEnum):
     MODIFY = "modify"
     FLATTEN = "flatten"
     KILL_SWITCH = "kill_switch"
+    SOURCE = "source"

@@ -14,6 +14,7 @@ from bot.handlers.desk import DeskCommands
 from bot.handlers.market import MarketCommands
 from bot.handlers.orders import OrderCommands
 from bot.handlers.sign_in import SignInCommands
+from bot.handlers.sources import SourceCommands
 from core.settings import Role
 
 OPERATOR, STRANGER, GROUP, CHANNEL, ANONYMOUS = 42, 7, -1001, -1002, 1087968824
@@ -118,7 +119,7 @@ def test_a_role_may_do_what_lesser_roles_may() -> None:
     assert allowed == {(role, least) for place, role in enumerate(ladder) for least in ladder[: place + 1]}
 
 
-HANDLERS = (DeskCommands, MarketCommands, SignInCommands, OrderCommands, AccountCommands)
+HANDLERS = (DeskCommands, MarketCommands, SignInCommands, OrderCommands, AccountCommands, SourceCommands)
 
 
 def test_every_command_has_a_handler_and_telegram_takes_its_name() -> None:
