@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from core import controls, journal, market_days, notifications
+from core import controls, journal, market_days, notifications, restored
 from core.broker.port import OrderRequest
 from core.db import alerts, attempts, leases, orders
 from core.domain.attempt import AttemptState, correlation_id
@@ -31,7 +31,10 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """The right to one POST, by this calendar. None of `earlier_names`, of tries before it, may be at the broker."""
+    """The right to one POST, by this calendar.
+
+    None of `earlier_names` may be at the broker: of tries before it, and of those that a restored backup cannot know.
+    """
 
     order: Order
     attempt_id: int
@@ -133,7 +136,8 @@ def _write_down(
     if any(attempt.state in (AttemptState.OPEN, AttemptState.UNKNOWN) for attempt in earlier):
         return None
     again = earlier[-1] if earlier and earlier[-1].state is AttemptState.NOT_SENT else None
-    request = order_request(connection, order, again.number if again else len(earlier) + 1)
+    number = again.number if again else len(earlier) + 1
+    request = order_request(connection, order, number)
     sent = f"Sent as {request.correlation_id}."
     claimed = orders.move(connection, order, OrderState.SUBMITTING, at=now, actor=journal.DESK, reason=sent)
     if claimed is None:
@@ -144,13 +148,14 @@ def _write_down(
         attempt_id = attempts.start(
             connection,
             order.id,
-            len(earlier) + 1,
+            number,
             name=request.correlation_id,
             epoch=epoch,
             request=asdict(request),
             at=wall,
         )
-    names = tuple(attempt.correlation_id for attempt in earlier)
+    forgotten = restored.names_to_look_for(connection, order, number)
+    names = tuple(dict.fromkeys([*(attempt.correlation_id for attempt in earlier), *forgotten]))
     return Claim(order=claimed, attempt_id=attempt_id, request=request, earlier_names=names, calendar=calendar)
 
 
