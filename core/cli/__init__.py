@@ -28,6 +28,8 @@ COMMANDS = {
     "pause": Command("send nothing until resumed; works with Telegram and web down"),
     "resume": Command("send again after a pause"),
     "token": Command("hand in a token from web.dhan.co; it is asked for, and not shown"),
+    "backup": Command("copy the database to FILE, also while everything runs", takes=("[file]",)),
+    "restore": Command("put a backup back; what waited in it is looked up at Dhan first", takes=("[file]",)),
     "secret": Command("print the webhook secret that every alert must carry"),
 }
 
@@ -61,5 +63,5 @@ def _parser() -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         subparser = commands.add_parser(name, help=command.does, description=f"{name}: {command.does}")
         for argument in command.takes:
-            subparser.add_argument(argument)
+            subparser.add_argument(argument.strip("[]"), **({"nargs": "?"} if argument[0] == "[" else {}))
     return parser
