@@ -63,5 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         subparser = commands.add_parser(name, help=command.does, description=f"{name}: {command.does}")
         for argument in command.takes:
-            subparser.add_argument(argument.strip("[]"), **({"nargs": "?"} if argument[0] == "[" else {}))
+            if argument.startswith("["):
+                subparser.add_argument(argument.strip("[]"), nargs="?")
+            else:
+                subparser.add_argument(argument)
     return parser
