@@ -76,7 +76,8 @@ async def _keep_running(child: Child, say: Say) -> None:
         lived = monotonic() - started
         deaths = deaths + 1 if lived < AT_ONCE else 0
         if deaths == MOST_DEATHS:
-            say(child.name, f"ended ({_describe(code)}) at once {deaths} times in a row, so everything stops: see above")
+            often = f"at once {deaths} times in a row"
+            say(child.name, f"ended ({_describe(code)}) {often}, so everything stops: the lines above say why")
             raise Hopeless
         pause = next_pause(pause, lived)
         say(child.name, f"ended ({_describe(code)}); started again in {pause:g} s")

@@ -131,7 +131,7 @@ async def test_one_that_dies_at_once_again_and_again_stops_all_with_a_sentence(m
     async with running(python("web", "raise SystemExit(3)"), python("desk", LIVES_ON)) as (console, _, task):
         assert await asyncio.wait_for(task, timeout=20) == 1
     last = [text for name, text in console.lines if name == "web"][-1]
-    assert last == "ended (exit code 3) at once 10 times in a row, so everything stops: see above"
+    assert last == "ended (exit code 3) at once 10 times in a row, so everything stops: the lines above say why"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
