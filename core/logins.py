@@ -151,9 +151,8 @@ class Session:
         except LoginRefused as refused:
             return await self._failed(attempt, refused.refusal, f"signing in failed: {refused}")
         except CallFailed as failure:
-            if (
-                failure.sent and attempt.way is not Way.WEB and not attempt.by_the_way
-            ):  # asking whose a token is may be repeated
+            only_asks = attempt.way is Way.WEB or attempt.by_the_way  # whose a token is: that may be repeated
+            if failure.sent and not only_asks:
                 return await self._failed(attempt, LoginRefusal.NO_REPLY, f"signing in failed: {failure}")
             return await self._not_made(attempt, f"Dhan cannot be reached ({failure}). It is tried again.")
         if token.client_id != self._settings.client_id:

@@ -95,12 +95,8 @@ class SecretManager:
         status = cast("Mapping[str, Any]", error).get("status", "") if isinstance(error, dict) else ""
         if reply.status_code in (401, 403):
             role = "secretVersionAdder" if reply.request.method == "POST" else "secretAccessor"
-            raise BadSettings(
-                [
-                    f"SECRETS_BACKEND: this machine's service account may not use the secret {secret}: "
-                    f"give it the role roles/secretmanager.{role}"
-                ]
-            )
+            words = f"this machine's service account may not use the secret {secret}"
+            raise BadSettings([f"SECRETS_BACKEND: {words}: give it the role roles/secretmanager.{role}"])
         if reply.status_code == 400 and status == "FAILED_PRECONDITION":
             raise BadSettings(
                 [f"SECRETS_BACKEND: the latest version of the secret {secret} is disabled or destroyed: add a new one"]

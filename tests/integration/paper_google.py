@@ -106,9 +106,9 @@ def paper_google(**secrets: str) -> Generator[PaperGoogle]:
             self.end_headers()
             self.wfile.write(text.encode())
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815 - the library's name
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *_words: Any) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

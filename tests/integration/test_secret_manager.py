@@ -28,7 +28,8 @@ def test_the_latest_version_of_a_secret_is_read(google: PaperGoogle) -> None:
         assert manager.read("dhan-api-key") is None
 
 
-def test_the_project_is_the_machines_own_unless_it_is_named(google: PaperGoogle) -> None:
+@pytest.mark.usefixtures("google")
+def test_the_project_is_the_machines_own_unless_it_is_named() -> None:
     with SecretManager(None) as manager:
         assert manager.read("dhan-pin") == CANARY
     with SecretManager("another") as manager:
