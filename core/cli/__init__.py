@@ -23,6 +23,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "up": Command("start everything: web, desk and, in paper mode, the stand-ins for Dhan and Telegram"),
     "migrate": Command("bring the database to this version's schema"),
+    "doctor": Command("look over everything and say what is wrong; changes nothing, exit code 1 if something is"),
     "check": Command("explain the alert in FILE, or the mistakes in it", takes=("file",)),
     "whatif": Command("print what would become of the alert in FILE, now or at a time", takes=("file", "--at")),
     "pause": Command("send nothing until resumed; works with Telegram and web down"),
