@@ -200,7 +200,7 @@ def load(**overrides: Any) -> Settings:
     return _with_generated_secrets(settings)
 
 
-def _found_elsewhere(settings: Settings) -> dict[str, str]:
+def _found_elsewhere(settings: Settings) -> dict[str, Any]:
     """What neither the environment nor `.env` gives: mounted files named with dashes, then Secret Manager."""
     found: dict[str, str] = {}
     if folder := os.environ.get("MUNSHI_SECRETS_DIR"):

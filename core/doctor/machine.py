@@ -41,7 +41,7 @@ def look_at_rows(connection: Connection, settings: Settings, now: datetime, wall
     if lease is not None and lease.expires_at > wall:
         yield Finding("desk", f"it runs ({lease.holder.split(':')[0]})")
     else:
-        yield Finding("desk", "none is running", "start it: munshi up, or systemctl start munshi")
+        yield Finding("desk", "none is running", "start it: munshi up, or systemctl start munshi.target")
     held = list(controls.holds(connection).values())
     yield Finding("holds", " ".join(held) or "orders may go out", "see /status in the chat" if held else "")
     waiting = f"{report.undecided} alerts not decided, oldest unsent message {report.oldest_unsent or 0:.0f} s"
