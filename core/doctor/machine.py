@@ -17,8 +17,9 @@ from core.reports import desk_report
 from core.settings import Settings
 
 LEAST_FREE = 500 * 1024 * 1024
-OLDEST_LIST = timedelta(hours=32)
-"""A list of instruments comes every morning; so old, one was missed."""
+LATE_MESSAGE = timedelta(minutes=2)
+OLDEST_LIST = timedelta(days=2, hours=8)
+"""Dhan makes a list of instruments every morning: so long after a list's day began, one was missed."""
 
 
 def look_at_machine(settings: Settings) -> Iterator[Finding]:
@@ -44,14 +45,12 @@ def look_at_rows(connection: Connection, settings: Settings, now: datetime, wall
         yield Finding("desk", "none is running", "start it: munshi up, or systemctl start munshi.target")
     held = list(controls.holds(connection).values())
     yield Finding("holds", " ".join(held) or "orders may go out", "see /status in the chat" if held else "")
-    waiting = f"{report.undecided} alerts not decided, oldest unsent message {report.oldest_unsent or 0:.0f} s"
-    late = report.undecided > 0 or (report.oldest_unsent or 0) > LATE_MESSAGE
+    unsent = max(now - report.oldest_unsent, timedelta(0)) if report.oldest_unsent else timedelta(0)
+    waiting = f"{report.undecided} alerts not decided, oldest unsent message {unsent.total_seconds():.0f} s"
+    late = report.undecided > 0 or unsent > LATE_MESSAGE
     yield Finding("queue", waiting, "see the desk's log: it should decide and tell within seconds" if late else "")
     yield _token(connection, now)
     yield _instruments(connection, settings, now)
-
-
-LATE_MESSAGE = 120
 
 
 def _token(connection: Connection, now: datetime) -> Finding:
@@ -67,6 +66,6 @@ def _instruments(connection: Connection, settings: Settings, now: datetime) -> F
     if stored is None or not settings.instruments_file.exists():
         return Finding("instruments", "no list yet", "start the desk: it fetches Dhan's list by itself")
     made = datetime.fromisoformat(f"{stored['day']}T00:00:00+05:30")
-    old = now - made > OLDEST_LIST + timedelta(hours=24)
+    old = now - made > OLDEST_LIST
     fix = "see the desk's log for why it cannot fetch today's" if old else ""
     return Finding("instruments", f"the list of {stored['day']}, {stored['rows']} rows", fix)

@@ -1,7 +1,7 @@
 """What the desk needs of others: Dhan, Telegram, and its own public address. Read only."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from core import __version__
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import CallFailed, DhanClient, Reply
+from core.broker.dhan.wire import as_row
 from core.doctor import Finding
 from core.engine.clock_watch import MOST_SKEW
 from core.errors import BrokerUnavailable, SignInNeeded
@@ -17,7 +18,7 @@ from core.settings import Settings
 _WEB_PORTS = (80, 443)
 
 
-async def look_outside(settings: Settings, token: str | None) -> AsyncIterator[Finding]:
+async def look_outside(settings: Settings, token: str | None) -> AsyncGenerator[Finding]:
     """`token` is the sign-in that the desk has, if any; asking Dhan about it does not end it."""
     client = DhanClient()
     try:
@@ -29,7 +30,7 @@ async def look_outside(settings: Settings, token: str | None) -> AsyncIterator[F
         await client.close()
 
 
-async def _dhan(client: DhanClient, settings: Settings, token: str | None) -> AsyncIterator[Finding]:
+async def _dhan(client: DhanClient, settings: Settings, token: str | None) -> AsyncGenerator[Finding]:
     if token is None:
         yield Finding("address", "Dhan tells it to those who are signed in only; not looked at")
         return
@@ -51,7 +52,7 @@ async def _dhan(client: DhanClient, settings: Settings, token: str | None) -> As
         yield Finding("clock", f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} Dhan's", fix)
 
 
-async def _telegram(client: DhanClient, settings: Settings) -> AsyncIterator[Finding]:
+async def _telegram(client: DhanClient, settings: Settings) -> AsyncGenerator[Finding]:
     """No getUpdates: it would take the running desk's messages away from it."""
     me = await _ask(client, settings, "getMe")
     if isinstance(me, str):
@@ -59,7 +60,7 @@ async def _telegram(client: DhanClient, settings: Settings) -> AsyncIterator[Fin
         return
     yield Finding("Telegram", f"the bot is @{me.get('username', '?')}")
     hook = await _ask(client, settings, "getWebhookInfo")
-    if isinstance(hook, dict) and hook.get("url"):
+    if not isinstance(hook, str) and hook.get("url"):
         words = "another program set a webhook for this bot, so that the desk hears nothing"
         yield Finding("Telegram", words, "take a bot of its own for the desk, or remove the other program's webhook")
     for user in settings.operators:
@@ -77,13 +78,13 @@ async def _ask(client: DhanClient, settings: Settings, method: str, **query: str
         reply = await client.call("GET", f"{settings.telegram_api}{token.get_secret_value()}/{method}", query=query)
     except CallFailed:
         return "it cannot be reached"
-    answer = reply.json()
-    if not isinstance(answer, dict) or not answer.get("ok"):
+    answer = as_row(reply.json()) or {}
+    if not answer.get("ok"):
         return f"it answers {reply.status}"
-    return answer["result"] if isinstance(answer["result"], dict) else {}
+    return as_row(answer.get("result")) or {}
 
 
-async def _public_address(client: DhanClient, settings: Settings) -> AsyncIterator[Finding]:
+async def _public_address(client: DhanClient, settings: Settings) -> AsyncGenerator[Finding]:
     url = settings.web_url.rstrip("/")
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -95,8 +96,8 @@ async def _public_address(client: DhanClient, settings: Settings) -> AsyncIterat
     if reply is None:
         yield Finding("public address", f"{url} does not answer", fix)
         return
-    health = reply.json()
-    if not isinstance(health, dict) or "version" not in health:
+    health = as_row(reply.json()) or {}
+    if "version" not in health:
         yield Finding("public address", f"something else answers at {url} ({reply.status})", fix)
     elif health["version"] != __version__:
         words = f"version {health['version']} answers at {url}, and this is {__version__}"

@@ -57,7 +57,7 @@ class SecretManager:
         reply = self._call("GET", secret, "/versions/latest:access")
         if reply.status_code == 404:
             return None
-        payload = self._body(reply, secret).get("payload")
+        payload = cast("Mapping[str, Any]", self._body(reply, secret).get("payload"))
         try:
             data = base64.b64decode(payload["data"], validate=True)
             expected = int(payload["dataCrc32c"])

@@ -1,12 +1,15 @@
 """`munshi doctor`, with a desk and without one."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from core import controls
+from core import controls, notifications
 from core.cli import main
+from core.clock import SystemClock
 from core.db.engine import Database
+from core.domain.notice import Notice
 from core.settings import PaperAccount
 from tests.builders import NOON, database_file
 from tests.world import World
@@ -71,6 +74,17 @@ def test_what_holds_orders_is_said(data_dir: Path, capsys: pytest.CaptureFixture
     database.close()
     assert main(["doctor"]) == 1
     assert "✗ holds: Paused by operator 42." in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("nobody_listens")
+def test_a_message_that_waits_for_minutes_is_said(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = Database(f"sqlite:///{database_file(data_dir)}")
+    with database.transaction() as connection:
+        notifications.enrol(connection, [(42, "admin")])
+        notifications.ring(connection, Notice.HELD, at=SystemClock().now() - timedelta(hours=1), words="held")
+    database.close()
+    assert main(["doctor"]) == 1
+    assert "✗ queue: 0 alerts not decided, oldest unsent message 36" in capsys.readouterr().out
 
 
 def test_with_a_running_desk_all_is_well_and_nothing_is_caused(
