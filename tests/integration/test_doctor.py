@@ -12,7 +12,6 @@ from core.db.engine import Database
 from core.domain.notice import Notice
 from core.settings import PaperAccount
 from tests.builders import NOON, database_file
-from tests.world import World
 
 
 @pytest.fixture
@@ -85,22 +84,3 @@ def test_a_message_that_waits_for_minutes_is_said(data_dir: Path, capsys: pytest
     database.close()
     assert main(["doctor"]) == 1
     assert "✗ queue: 0 alerts not decided, oldest unsent message 36" in capsys.readouterr().out
-
-
-def test_with_a_running_desk_all_is_well_and_nothing_is_caused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with World.opened(tmp_path) as world:
-        monkeypatch.setenv("MUNSHI_DATA_DIR", str(tmp_path))
-        monkeypatch.setenv("PORT", str(world.settings.port))
-        monkeypatch.setenv("SANDBOX_PORT", str(world.settings.sandbox_port))
-        tmp_path.chmod(0o700)
-        before = world.placements(), len(world.phone.messages())
-        code = main(["doctor"])
-        said = capsys.readouterr().out
-        assert code == 0, said
-        assert "All is well." in said
-        for subject in ("desk", "token", "Dhan", "address", "clock", "Telegram", "operator", "public address"):
-            assert f"✓ {subject}:" in said
-        assert (world.placements(), len(world.phone.messages())) == before
-        assert world.health()["token_valid"]
