@@ -12,7 +12,7 @@ from core import controls, journal
 from core.db import alerts, orders
 from core.db.tables import alerts as alert_rows
 from core.domain.attempt import correlation_id
-from core.domain.order import Order, OrderState
+from core.domain.order import OrderState
 
 _MARK = "restored"
 _MOST_FORGOTTEN = 4
@@ -27,32 +27,26 @@ def mark(connection: Connection, *, ends: datetime | None, at: datetime) -> None
     controls.put(connection, _MARK, fact, at=at, actor=journal.COMMAND_LINE)
 
 
-def names_to_look_for(connection: Connection, order: Order, number: int) -> list[str]:
-    """Names that tries of this order may have had since the backup; `number` is the one that is about to be made.
+def through_alert(connection: Connection) -> int:
+    """The last alert that the backup had; 0 where nothing was ever restored."""
+    fact = controls.fetch(connection, _MARK)
+    return int(fact["through_alert"]) if fact else 0
 
-    Empty for orders of alerts that came after the restore.
-    """
-    return _possible(connection, order, number) if order.alert_id <= _through_alert(connection) else []
+
+def names_to_look_for(uid: str, position: int, number: int) -> list[str]:
+    """Names that tries of a leg may have had since the backup; `number` is the one that is about to be made."""
+    return [correlation_id(uid, position, each) for each in range(1, number + _MOST_FORGOTTEN)]
 
 
 def owners(connection: Connection, names: Iterable[str]) -> dict[str, int]:
     """Of names that no attempt here has, those of tries made since the backup, with their orders."""
-    through, wanted = _through_alert(connection), set(names)
+    through, wanted = through_alert(connection), set(names)
     if not through:
         return {}
+    waiting = [order for order in orders.in_states(connection, _MAY_HAVE_GONE) if order.alert_id <= through]
+    uids = alerts.uids(connection, {order.alert_id for order in waiting})
     found: dict[str, int] = {}
-    for order in orders.in_states(connection, _MAY_HAVE_GONE):
-        if order.alert_id <= through:
-            found |= dict.fromkeys(wanted.intersection(_possible(connection, order, _MOST_FORGOTTEN)), order.id)
+    for order in waiting:
+        possible = names_to_look_for(uids[order.alert_id], order.position, _MOST_FORGOTTEN)
+        found |= dict.fromkeys(wanted.intersection(possible), order.id)
     return found
-
-
-def _possible(connection: Connection, order: Order, number: int) -> list[str]:
-    uid = alerts.uid(connection, order.alert_id)
-    return [correlation_id(uid, order.position, each) for each in range(1, number + _MOST_FORGOTTEN)]
-
-
-def _through_alert(connection: Connection) -> int:
-    """The last alert that the backup had; 0 where nothing was ever restored."""
-    fact = controls.fetch(connection, _MARK)
-    return int(fact["through_alert"]) if fact else 0

@@ -14,6 +14,7 @@ from core import controls, journal, notifications, restored
 from core.clock import to_india
 from core.controls import Hold
 from core.db import alerts, attempts, changes, orders
+from core.db.attempts import Try
 from core.db.tables import alerts as alert_rows
 from core.db.tables import events, questions
 from core.db.tables import orders as order_rows
@@ -73,9 +74,10 @@ def _open_attempt(connection: Connection, order: Order, moment: Moment) -> tuple
         attempts.start_again(connection, earlier[-1], epoch=0, at=moment.wall)
         return earlier[-1].correlation_id, earlier[-1].id
     number = len(earlier) + 1
-    request = order_request(connection, order, number)
-    name, facts = request.correlation_id, asdict(request)
-    return name, attempts.start(connection, order.id, number, name=name, epoch=0, request=facts, at=moment.wall)
+    request = order_request(order, alerts.uid(connection, order.alert_id), number)
+    name = request.correlation_id
+    made = Try(order_id=order.id, number=number, name=name, request=asdict(request))
+    return name, attempts.start(connection, [made], epoch=0, at=moment.wall)[0]
 
 
 def _refuse_undecided(connection: Connection, words: str, moment: Moment) -> None:
