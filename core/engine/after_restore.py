@@ -74,7 +74,8 @@ def _open_attempt(connection: Connection, order: Order, moment: Moment) -> tuple
         attempts.start_again(connection, earlier[-1], epoch=0, at=moment.wall)
         return earlier[-1].correlation_id, earlier[-1].id
     number = len(earlier) + 1
-    request = order_request(order, alerts.uid(connection, order.alert_id), number)
+    uid = alerts.uids(connection, [order.alert_id])[order.alert_id]
+    request = order_request(order, uid, number)
     name = request.correlation_id
     made = Try(order_id=order.id, number=number, name=name, request=asdict(request))
     return name, attempts.start(connection, [made], epoch=0, at=moment.wall)[0]

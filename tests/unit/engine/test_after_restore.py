@@ -129,7 +129,7 @@ async def test_a_later_try_than_the_backup_can_know_is_found_in_the_book(
     queued = floor.order()
     restore = rewind()
     with floor.database.transaction() as connection:
-        uid = alerts.uid(connection, queued.alert_id)
+        uid = alerts.uids(connection, [queued.alert_id])[queued.alert_id]
     floor.dhan.placed(correlationId=correlation_id(uid, queued.position, tries))
     restore()
     await floor.follow_book()
@@ -143,7 +143,7 @@ async def test_a_resend_looks_for_its_own_name_first_since_the_backup_may_lack_t
     """Asked about in the backup, sent at a tap after it: the same tap once more must not send it twice."""
     order = floor.order(state=OrderState.NEEDS_OPERATOR)
     with floor.database.transaction() as connection:
-        name = correlation_id(alerts.uid(connection, order.alert_id), order.position, 1)
+        name = correlation_id(alerts.uids(connection, [order.alert_id])[order.alert_id], order.position, 1)
         an_attempt(connection, order, AttemptState.ABSENT, name=name)
     restore = rewind()
     tap(floor, order, approvals.send_again)
@@ -228,7 +228,7 @@ async def test_a_name_of_ours_at_dhan_on_something_else_stops_the_desk(floor: Fl
     queued = floor.order()
     restore = rewind()
     with floor.database.transaction() as connection:
-        uid = alerts.uid(connection, queued.alert_id)
+        uid = alerts.uids(connection, [queued.alert_id])[queued.alert_id]
     floor.dhan.place(correlationId=correlation_id(uid, 1, 1), quantity=11)
     restore()
     await floor.look_up()
