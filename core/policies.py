@@ -24,7 +24,7 @@ from core.tickets import EquityProduct
 
 ASKED_FOR = timedelta(hours=1)
 MOST_DRIFT = Decimal(3)
-_KEY = "policies"
+KEY = "policies"
 _PROPOSED = "policies_proposed"
 
 
@@ -54,7 +54,7 @@ class Policies:
 
     @classmethod
     def read(cls, connection: Connection) -> "Policies":
-        return cls.of(controls.fetch(connection, _KEY) or {})
+        return cls.of(controls.fetch(connection, KEY) or {})
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> "Policies":
@@ -76,7 +76,7 @@ class Policies:
 
 def save(connection: Connection, policies: Policies, *, at: datetime, actor: str, words: str) -> None:
     """Store them all; `words` say what changed, for the journal."""
-    controls.put(connection, _KEY, _stored(policies), at=at, actor=actor)
+    controls.put(connection, KEY, _stored(policies), at=at, actor=actor)
     controls.drop(connection, _PROPOSED)
     journal.append(connection, journal.Event(at=at, actor=actor, kind="policy changed", reason=words))
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection
 
-from core import journal, notifications
+from core import journal, notifications, restored
 from core.broker.port import OrderRequest
 from core.db import alerts, attempts, orders
 from core.db.attempts import Attempt, Try
@@ -35,7 +35,10 @@ _GONE_WELL = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """The right to one POST, by this calendar. None of `earlier_names`, of tries before it, may be at the broker."""
+    """The right to one POST, by this calendar.
+
+    None of `earlier_names` may be at the broker: of tries before it, and of those that a restored backup cannot know.
+    """
 
     order: Order
     attempt_id: int
@@ -152,7 +155,7 @@ def ask_again(connection: Connection, order: Order, reason: str, now: datetime, 
 
 
 def _write_down(connection: Connection, free: Sequence[Order], origins: Origins, rules: Rules) -> list[Claim]:
-    tries = _tries(connection, free, origins)
+    tries = _tries(connection, free, origins, rules)
     moves = [(each.order, {"reason": f"Sent as {each.request.correlation_id}."}) for each in tries]
     moved = orders.move_all(connection, moves, OrderState.SUBMITTING, at=rules.now, actor=journal.DESK)
     first = [each for each in tries if each.again is None]
@@ -192,7 +195,7 @@ class _Try:
         )
 
 
-def _tries(connection: Connection, free: Sequence[Order], origins: Origins) -> list[_Try]:
+def _tries(connection: Connection, free: Sequence[Order], origins: Origins, rules: Rules) -> list[_Try]:
     """Not of orders that may be at the broker under an earlier name."""
     if not free:
         return []
@@ -206,13 +209,16 @@ def _tries(connection: Connection, free: Sequence[Order], origins: Origins) -> l
             continue
         again = earlier[-1] if earlier and earlier[-1].state is AttemptState.NOT_SENT else None
         number = again.number if again else len(earlier) + 1
+        names = [attempt.correlation_id for attempt in earlier]
+        if order.alert_id <= rules.restored_through:
+            names += restored.names_to_look_for(origins[order.alert_id][0], order.position, number)
         tries.append(
             _Try(
                 order=order,
                 number=number,
                 request=order_request(order, origins[order.alert_id][0], number),
                 again=again,
-                earlier_names=tuple(attempt.correlation_id for attempt in earlier),
+                earlier_names=tuple(dict.fromkeys(names)),
             )
         )
     return tries
