@@ -151,3 +151,18 @@ async def test_a_proxy_of_the_environment_is_ignored(
     reply = await client.call("GET", f"{dhan.http.base_url}/dhan/v2/orders", headers=dict(dhan.http.headers))
     await client.close()
     assert json.loads(reply.text) == []
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Mon, 01 Jan 0001 00:00:00 GMT",
+        "Wed, 25 Nov 2026 10:00:00 +99999999999999999999",
+        "Wed, 25 Nov 99999999999 10:00:00 GMT",
+        "soon",
+    ],
+)
+async def test_an_absurd_date_of_a_reply_ends_nothing(client: DhanClient, header: str) -> None:
+    client._note_date(header)
+    client.clock_skew()
