@@ -29,19 +29,14 @@ from tests.unit.engine.rows import (
     try_claim,
 )
 
-WENT_WELL = (
-    OrderState.WORKING,
-    OrderState.PART_FILLED,
-    OrderState.CANCELLING,
-    OrderState.FILLED,
-    OrderState.CANCELLED,
-)
+WENT_WELL = (OrderState.WORKING, OrderState.PART_FILLED, OrderState.FILLED)
 STILL_OPEN = (
     OrderState.AWAITING_APPROVAL,
     OrderState.QUEUED,
     OrderState.SUBMITTING,
     OrderState.UNKNOWN,
     OrderState.NEEDS_OPERATOR,
+    OrderState.CANCELLING,
 )
 WENT_BADLY = tuple(state for state in OrderState if state.is_final and state not in WENT_WELL)
 
@@ -52,10 +47,10 @@ def name_of(connection: Connection, order: Order, number: int) -> str:
     return correlation_id(alert.uid, order.position, number)
 
 
-def with_earlier_leg(connection: Connection, state: OrderState, *, confirmed: bool = True) -> Order:
+def with_earlier_leg(connection: Connection, state: OrderState, *, confirmed: bool = True, filled: int = 0) -> Order:
     """The second leg of an alert whose first leg is in that state."""
     alert_id = an_alert(connection, state=AlertState.DECIDED).id
-    an_order(connection, alert_id=alert_id, state=state, confirmed=confirmed)
+    an_order(connection, alert_id=alert_id, state=state, confirmed=confirmed, filled_quantity=filled)
     return an_order(connection, alert_id=alert_id)
 
 
@@ -204,6 +199,13 @@ def test_a_later_leg_is_not_due_before_the_earlier_one_passed_the_brokers_checks
 @pytest.mark.parametrize("state", WENT_WELL)
 def test_a_later_leg_goes_after_an_earlier_one_that_went_well(connection: Connection, state: OrderState) -> None:
     assert try_claim(connection, with_earlier_leg(connection, state)) is not None
+
+
+@pytest.mark.parametrize("state", [OrderState.CANCELLING, OrderState.CANCELLED])
+def test_a_later_leg_goes_after_one_that_was_filled_in_part_before_it_was_cancelled(
+    connection: Connection, state: OrderState
+) -> None:
+    assert try_claim(connection, with_earlier_leg(connection, state, filled=4)) is not None
 
 
 @pytest.mark.parametrize("state", WENT_BADLY)
