@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 from sqlalchemy import Connection
@@ -17,7 +18,7 @@ from core.domain.order import Order
 from core.domain.sessions import Calendar
 from core.engine import cover, record
 from core.engine.adopt import adopt
-from core.engine.claim import Claim, LeaseLost, claim
+from core.engine.claim import Claim, LeaseLost, claim, why_not_now
 from core.engine.limiter import Limiter
 from core.engine.record import Moment
 from core.errors import BrokerUnavailable, SignInNeeded
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 
 AT_ONCE = 8
 REST = 1.0
+_A_MOMENT = timedelta(seconds=1)
 
 
 class Dispatcher:
@@ -144,6 +146,9 @@ class Dispatcher:
             return
         if self._wall.now() - moment.wall >= leases.LASTS and not await self._is_ours(claimed, epoch):
             raise LeaseLost
+        if (words := self._why_too_late(claimed, moment)) is not None:
+            await self._database.write(lambda connection: record.not_yet(connection, claimed, words, self._moment()))
+            return
         serial = self._session.serial
         outcome = await self._broker.place(claimed.request)
         reach(Point.POSTED)
@@ -181,6 +186,17 @@ class Dispatcher:
             return False
         await self._database.write(lambda connection: cover.ask_about(connection, order, words, self._moment()))
         return True
+
+    def _why_too_late(self, claimed: Claim, moment: Moment) -> str | None:
+        """Why the claim must not be used any more: this machine may have slept since, or a clock have been moved."""
+        now, order = self._clock.now(), claimed.order
+        if abs(now - moment.now) < _A_MOMENT and abs(self._wall.now() - moment.wall) < _A_MOMENT:
+            return None
+        if not self._clock_is_sure():
+            return "this machine's clock has moved."
+        if order.expires_at is not None and now >= order.expires_at:
+            return "its time window has passed."
+        return why_not_now(order, now, claimed.calendar)
 
     async def _is_ours(self, claimed: Claim, epoch: int) -> bool:
         """A claim that took longer than a lease lasts may be another desk's by now, which looks it up and asks."""

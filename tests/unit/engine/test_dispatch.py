@@ -146,6 +146,34 @@ async def test_what_does_not_end_in_time_is_left_to_the_next_start(floor: Floor)
     assert floor.attempts(order)[0].state is AttemptState.OPEN
 
 
+async def test_an_order_whose_window_closed_while_the_machine_slept_is_not_sent(floor: Floor) -> None:
+    def sleep_till_evening(point: Point) -> None:
+        if point is Point.CLAIMED:
+            floor.clock.instant = india("2026-11-25 16:00")
+
+    failpoints.install(sleep_till_evening)
+    order = floor.order(expires_at=india("2026-11-25 18:00"))
+    await floor.send()
+    waiting = floor.now(order)
+    assert (waiting.state, placements(floor)) == (OrderState.QUEUED, 0)
+    assert waiting.reason.startswith("Not sent yet: ")
+    assert floor.attempts(order)[0].state is AttemptState.NOT_SENT
+
+
+async def test_an_order_that_expired_while_the_machine_slept_is_not_sent(floor: Floor) -> None:
+    def sleep(point: Point) -> None:
+        if point is Point.CLAIMED:
+            floor.clock.pass_time(minutes=10)
+
+    failpoints.install(sleep)
+    order = floor.order(expires_at=floor.clock.now() + timedelta(minutes=5))
+    await floor.send()
+    assert placements(floor) == 0
+    floor.clock.pass_time(minutes=1)
+    await floor.send()
+    assert (floor.now(order).state, placements(floor)) == (OrderState.EXPIRED, 0)
+
+
 async def test_a_desk_that_slept_through_its_lease_sends_nothing(floor: Floor) -> None:
     def sleep_through_it(point: Point) -> None:
         if point is Point.CLAIMED:
