@@ -100,12 +100,21 @@ def start(
     return connection.execute(_START, row).scalar_one()
 
 
-def start_again(connection: Connection, attempt: Attempt, *, epoch: int, at: datetime) -> int:
-    """The same attempt once more, after proof that the broker does not have it."""
+def start_again(
+    connection: Connection, attempt: Attempt, *, epoch: int, request: Mapping[str, Any], at: datetime
+) -> int:
+    """The same attempt once more, after proof that the broker does not have it; what is asked for may have changed."""
     connection.execute(
         update(attempts)
         .where(attempts.c.id == attempt.id)
-        .values(state=AttemptState.OPEN, epoch=epoch, posts=attempt.posts + 1, claimed_at=at, settled_at=None)
+        .values(
+            state=AttemptState.OPEN,
+            epoch=epoch,
+            request=request,
+            posts=attempt.posts + 1,
+            claimed_at=at,
+            settled_at=None,
+        )
     )
     return attempt.id
 

@@ -150,7 +150,7 @@ def _write_down(
     if claimed is None:
         return None
     if again:
-        attempt_id = attempts.start_again(connection, again, epoch=epoch, at=wall)
+        attempt_id = attempts.start_again(connection, again, epoch=epoch, request=asdict(request), at=wall)
     else:
         attempt_id = attempts.start(
             connection,

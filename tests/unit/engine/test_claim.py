@@ -263,3 +263,12 @@ def test_after_proven_absence_the_next_try_has_the_next_name(connection: Connect
 def test_an_order_is_due_from_its_release_on(connection: Connection, at: datetime) -> None:
     an_order(connection)
     assert len(orders.due(connection, at, 9)) == (at >= NOON)
+
+
+def test_what_is_asked_for_the_second_time_is_written_down_in_place_of_the_first(connection: Connection) -> None:
+    order = an_order(connection)
+    first = an_attempt(connection, order, AttemptState.NOT_SENT, name=name_of(connection, order, 1))
+    orders.note(connection, order, at=NOON, actor="operator 42", reason="Netted.", quantity=4)
+    found = claimed(connection, again(connection, order))
+    written = attempts.get(connection, first.id).request
+    assert (found.request.quantity, written["quantity"]) == (4, 4)
