@@ -152,6 +152,7 @@ def looked_up(connection: Connection, attempt: Attempt, *, absent: bool, next_lo
 
 
 def ages(connection: Connection, at: datetime) -> list[float]:
-    """Ages in seconds of the order calls of the last day, for the limiter."""
-    query = select(attempts.c.claimed_at).where(attempts.c.claimed_at > at - timedelta(days=1))
-    return [(at - claimed).total_seconds() for claimed in connection.execute(query).scalars()]
+    """Ages in seconds of the order calls of the last day, for the limiter: each call of an attempt as its last one."""
+    query = select(attempts.c.claimed_at, attempts.c.posts).where(attempts.c.claimed_at > at - timedelta(days=1))
+    calls = connection.execute(query)
+    return [max((at - claimed).total_seconds(), 0) for claimed, posts in calls for _ in range(posts)]

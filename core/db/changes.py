@@ -108,6 +108,7 @@ def count_modifications(connection: Connection, order_id: int) -> int:
 
 
 def ages(connection: Connection, at: datetime) -> list[float]:
-    """Ages in seconds of the calls of the last day, for the limiter."""
-    query = select(changes.c.sent_at).where(changes.c.sent_at > at - timedelta(days=1))
-    return [(at - sent).total_seconds() for sent in connection.execute(query).scalars() if sent is not None]
+    """Ages in seconds of the calls of the last day, for the limiter: each call of a change as its last one."""
+    query = select(changes.c.sent_at, changes.c.posts).where(changes.c.sent_at > at - timedelta(days=1))
+    calls = connection.execute(query)
+    return [max((at - sent).total_seconds(), 0) for sent, posts in calls for _ in range(posts)]
