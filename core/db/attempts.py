@@ -34,6 +34,9 @@ class Attempt:
     next_lookup_at: datetime | None
 
 
+LONGEST_WAIT = timedelta(minutes=1)
+"""No look-up is put off for longer."""
+
 _COLUMNS = [attempts.c[field.name] for field in fields(Attempt)]
 _OF_ORDERS = (
     select(*_COLUMNS).where(attempts.c.order_id.in_(bindparam("order_ids", expanding=True))).order_by(attempts.c.id)
@@ -70,8 +73,12 @@ def open_attempts(connection: Connection) -> list[Attempt]:
 
 
 def due_for_lookup(connection: Connection, at: datetime) -> list[Attempt]:
-    """Attempts in doubt whose next look-up has come, oldest doubt first."""
-    query = select(*_COLUMNS).where(attempts.c.state == AttemptState.UNKNOWN, attempts.c.next_lookup_at <= at)
+    """Attempts in doubt whose next look-up has come, oldest doubt first.
+
+    One that lies further ahead than any look-up is put off has come, too: the machine's clock was set back.
+    """
+    come = (attempts.c.next_lookup_at <= at) | (attempts.c.next_lookup_at > at + LONGEST_WAIT)
+    query = select(*_COLUMNS).where(attempts.c.state == AttemptState.UNKNOWN, come)
     return [Attempt(**row) for row in connection.execute(query.order_by(attempts.c.id)).mappings()]
 
 
@@ -149,6 +156,12 @@ def looked_up(connection: Connection, attempt: Attempt, *, absent: bool, next_lo
         .values(lookups=counted.lookups, absences=counted.absences, next_lookup_at=next_lookup_at)
     )
     return counted
+
+
+def begin_again(connection: Connection, attempt: Attempt, at: datetime) -> Attempt:
+    """Count the attempt's age from now on: the machine's clock was set back behind its claim."""
+    connection.execute(update(attempts).where(attempts.c.id == attempt.id).values(claimed_at=at))
+    return replace(attempt, claimed_at=at)
 
 
 def ages(connection: Connection, at: datetime) -> list[float]:

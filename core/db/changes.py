@@ -14,6 +14,8 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from core.db.tables import changes
 from core.domain.change import ChangeKind, ChangeState, Terms, Verdict
 
+LONGEST_WAIT = timedelta(minutes=1)
+"""No change is put off for longer."""
 OPEN = (ChangeState.WANTED, ChangeState.SENT, ChangeState.ANSWERED)
 
 
@@ -42,10 +44,11 @@ class Change:
 
 
 _COLUMNS = [changes.c[field.name] for field in fields(Change)]
+_NOW, _SET_BACK = (bindparam(name, type_=changes.c.due_at.type) for name in ("now", "set_back"))
 _DUE = (
     select(*_COLUMNS)
     .where(changes.c.state == ChangeState.WANTED)
-    .where(changes.c.due_at.is_(None) | (changes.c.due_at <= bindparam("now", type_=changes.c.due_at.type)))
+    .where(changes.c.due_at.is_(None) | (changes.c.due_at <= _NOW) | (changes.c.due_at > _SET_BACK))
     .order_by(changes.c.kind, changes.c.id)
     .limit(bindparam("most"))
 )
@@ -81,8 +84,12 @@ def in_states(connection: Connection, states: Iterable[ChangeState]) -> list[Cha
 
 
 def due(connection: Connection, at: datetime, limit: int) -> list[Change]:
-    """Changes to be sent; cancellations first, since they take risk away."""
-    return [Change(**row) for row in connection.execute(_DUE, {"now": at, "most": limit}).mappings()]
+    """Changes to be sent; cancellations first, since they take risk away.
+
+    One that lies further ahead than any is put off is due, too: the machine's clock was set back.
+    """
+    moment = {"now": at, "set_back": at + LONGEST_WAIT, "most": limit}
+    return [Change(**row) for row in connection.execute(_DUE, moment).mappings()]
 
 
 def update_from(connection: Connection, change: Change, *, state: ChangeState, **values: Any) -> bool:

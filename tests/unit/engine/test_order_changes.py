@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from core.broker.port import BrokerState
 from core.clock import SystemClock
 from core.controls import Hold
 from core.db import changes as change_rows
+from core.db import orders
 from core.db.tables import changes as change_table
 from core.domain.alert import InstrumentKind, OrderType
 from core.domain.change import ChangeKind, ChangeState, Terms, Verdict
