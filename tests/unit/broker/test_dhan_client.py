@@ -61,14 +61,14 @@ async def test_every_error_of_httpx_becomes_ours_and_only_four_prove_that_nothin
 ) -> None:
     network_fails(raised(kind))
     with pytest.raises(CallFailed) as failure:
-        await client.call("POST", URL, query={"pin": "246810"})
+        await client.call("POST", URL, query={"pin": "971358"})
     assert failure.value.sent is (kind.__name__ not in NOTHING_LEFT)
 
 
 async def test_an_error_never_shows_the_query(client: DhanClient, network_fails: Callable[[Exception], None]) -> None:
-    network_fails(httpx.ReadTimeout(f"{URL}?pin=246810"))
+    network_fails(httpx.ReadTimeout(f"{URL}?pin=971358"))
     with pytest.raises(CallFailed) as failure:
-        await client.call("POST", URL, query={"pin": "246810"})
+        await client.call("POST", URL, query={"pin": "971358"})
     assert str(failure.value) == "POST /v2/orders: ReadTimeout"
     assert failure.value.__suppress_context__
 
