@@ -14,8 +14,10 @@ from core.broker.dhan.account import DhanAccount
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import DhanClient
 from core.broker.dhan.instruments import InstrumentList
+from core.broker.dhan.quotes import DhanQuotes
 from core.broker.dhan.updates import OrderUpdates
 from core.broker.port import Broker
+from core.broker.quotes import Quotes
 from core.calendar import load_calendar
 from core.clock import Clock, SystemClock
 from core.controls import Hold
@@ -50,6 +52,7 @@ class Parts:
     instruments: InstrumentList
     broker: Broker
     account: Account
+    quotes: Quotes
 
     async def close(self) -> None:
         await self.client.close()
@@ -115,7 +118,9 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
         ),
         watch=watch,
     )
-    return Parts(desk, database, clock, client, session, addresses, calendar, listed, broker, account)
+    return Parts(
+        desk, database, clock, client, session, addresses, calendar, listed, broker, account, DhanQuotes(broker)
+    )
 
 
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:
