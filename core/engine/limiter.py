@@ -25,10 +25,6 @@ class Window:
     seconds: float
     reserve: int = 0
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.reserve < self.calls:
-            raise ValueError("a window leaves room for some calls beside its reserve")
-
 
 ORDER_CALLS = (Window(10, 1), Window(250, 60, 10), Window(1_000, 3_600, 50), Window(7_000, 86_400, 200))
 

@@ -272,9 +272,3 @@ def test_every_call_of_an_attempt_counts_and_one_from_the_future_counts_as_now(c
     again = an_attempt(connection, an_order(connection), AttemptState.NOT_SENT, at=WALL - timedelta(minutes=1))
     attempts.start_again(connection, again, epoch=1, request={}, at=WALL + timedelta(hours=1))
     assert attempts.ages(connection, WALL) == [0, 0]
-
-
-@pytest.mark.parametrize("reserve", [-1, 5, 6])
-def test_a_window_in_which_nothing_usual_would_ever_go_is_refused(reserve: int) -> None:
-    with pytest.raises(ValueError, match="leaves room"):
-        Window(5, 1, reserve)
