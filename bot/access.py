@@ -20,10 +20,13 @@ class Gate:
 
     async def check(self, update: Update, _context: Context) -> None:
         """Raise ApplicationHandlerStop unless an operator speaks in his private chat."""
-        if self._role(update) is None:
+        if not self.lets_in(update):
             user = update.effective_user
             log.warning("stranger_refused", user=user.id if user else None, kind=_kind(update))
             raise ApplicationHandlerStop
+
+    def lets_in(self, update: Update) -> bool:
+        return self._role(update) is not None
 
     def role(self, update: Update) -> Role:
         """The role of whoever passed the gate."""

@@ -10,6 +10,7 @@ from telegram.ext import (
     AIORateLimiter,
     Application,
     ApplicationBuilder,
+    ApplicationHandlerStop,
     CallbackQueryHandler,
     MessageHandler,
     TypeHandler,
@@ -29,6 +30,7 @@ from bot.handlers.questions import Answers
 from bot.handlers.sign_in import SignInCommands
 from bot.handlers.sources import SourceCommands
 from bot.messenger import TelegramMessenger
+from bot.updates import UpdatesRequest
 from core.domain.question import Question
 from core.engine.parts import Parts
 from core.settings import Settings
@@ -58,16 +60,14 @@ def build_application(settings: Settings) -> BotApplication:
         .rate_limiter(AIORateLimiter(max_retries=1))
         .updater(None)
         .concurrent_updates(True)
-        .request(_requests(settings, connections=256))
-        .get_updates_request(_requests(settings, connections=1))
+        .request(HTTPXRequest(connection_pool_size=256, **_way_out(settings)))
+        .get_updates_request(UpdatesRequest(connection_pool_size=1, **_way_out(settings)))
     )
     return builder.build()
 
 
-def _requests(settings: Settings, *, connections: int) -> HTTPXRequest:
-    return HTTPXRequest(
-        connection_pool_size=connections, proxy=settings.telegram_proxy, httpx_kwargs={"verify": trusted()}
-    )
+def _way_out(settings: Settings) -> dict[str, Any]:
+    return {"proxy": settings.telegram_proxy, "httpx_kwargs": {"verify": trusted()}}
 
 
 class Console:
@@ -79,7 +79,7 @@ class Console:
         self._settings = settings
         self._application = application
         self._messenger = messenger
-        gate = Gate(settings.operators)
+        self._gate = gate = Gate(settings.operators)
         taps = CardTaps(database=parts.database, desk=parts.desk, clock=parts.clock, calendar=parts.calendar, gate=gate)
         sign_in = SignInCommands(settings, parts, gate)
         market = MarketCommands(settings=settings, parts=parts, gate=gate)
@@ -120,10 +120,10 @@ class Console:
         application.add_handler(CallbackQueryHandler(market.more_days, pattern=f"^{Verb.MORE_DAYS}:"))
         application.add_handler(CallbackQueryHandler(sources.tap, pattern=f"^{Verb.SOURCE}:"))
         application.add_handler(CallbackQueryHandler(taps.handle))
-        application.add_error_handler(_report)
+        application.add_error_handler(self._report)
 
     async def run(self) -> None:
-        """Stay connected, whatever Telegram does."""
+        """Stay connected, whatever Telegram does. Nothing that goes wrong in here may end the desk."""
         wait = 1.0
         try:
             while True:
@@ -133,8 +133,10 @@ class Console:
                     await self._listen()
                 except TelegramError as trouble:
                     log.warning("telegram_unreachable", why=type(trouble).__name__, seconds=wait)
-                    await asyncio.sleep(wait)
-                    wait = min(wait * 2, _LONGEST_WAIT)
+                except Exception:
+                    log.exception("console_failed", seconds=wait)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, _LONGEST_WAIT)
         finally:
             await self._disconnect()
 
@@ -172,13 +174,22 @@ class Console:
             await application.stop()
         await application.shutdown()
 
+    async def _report(self, update: object, context: Context) -> None:
+        """A handler failed: say so, since silence would look like success. No later handler gets the update."""
+        log.error("handler_failed", exc_info=context.error)
+        if isinstance(update, Update) and self._gate.lets_in(update):
+            try:
+                await _say_it_failed(update)
+            except TelegramError as trouble:
+                log.warning("failure_not_told", why=type(trouble).__name__)
+        raise ApplicationHandlerStop
 
-async def _report(update: object, context: Context) -> None:
-    """A handler failed: say so, since silence would look like success."""
-    log.error("handler_failed", exc_info=context.error)
-    if not isinstance(update, Update) or isinstance(context.error, TelegramError):
-        return
+
+async def _say_it_failed(update: Update) -> None:
     if update.callback_query is not None:
-        await update.callback_query.answer(_FAILED, show_alert=True)
+        try:
+            await update.callback_query.answer(_FAILED, show_alert=True)
+        except TelegramError:  # it was answered already, or is too old for that
+            await update.callback_query.get_bot().send_message(update.callback_query.from_user.id, _FAILED)
     elif update.message is not None:
         await update.message.reply_text(_FAILED)

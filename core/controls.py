@@ -7,6 +7,7 @@ that nobody confirmed.
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -25,6 +26,19 @@ class Hold(StrEnum):
     CLOCK = "clock"
     NOT_LIVE = "not_live"
 
+
+SAID_TO_ANYONE: Mapping[Hold, str] = MappingProxyType(
+    {
+        Hold.PAUSED: "Paused: /resume in the chat lets orders out again.",
+        Hold.SIGNED_OUT: "Not signed in at Dhan: /login in the chat sends a link.",
+        Hold.INVALID_IP: "Dhan does not take orders from this machine's address: /ip in the chat says more.",
+        Hold.NO_ACCESS: "Dhan says that the account may not trade: /status in the chat says more.",
+        Hold.STARTING: "The desk has just started and compares its rows with Dhan's book first.",
+        Hold.CLOCK: "This machine's clock is in doubt: /status in the chat says more.",
+        Hold.NOT_LIVE: "Live mode was not confirmed in the chat yet: send /golive.",
+    }
+)
+"""A hold in words for whoever asks over HTTP. Its own reason names operators and orders, and is for them."""
 
 _HOLDS = select(settings.c.key, settings.c.value).where(settings.c.key.startswith("hold."))
 _STANDING = select(settings.c.key, settings.c.value).where(

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select, update
 from core import journal
 from core.db import bulk
 from core.db import sources as source_rows
+from core.db.alerts import FRESH
 from core.db.bulk import BulkInsert
 from core.db.engine import Database
 from core.db.tables import alerts, sources
@@ -196,7 +197,7 @@ class Intake:
 
 
 _GIVEN = ("id", "uid", "source_id", "digest", "body", "reason", "received_at", "fired_at")
-_SAME_FOR_ALL = {"state": "'received'", "folded": "0", "card_version": "1"}
+_SAME_FOR_ALL = {"state": "'received'"} | {name: str(value) for name, value in FRESH.items()}
 _TELL_THEIR_ARRIVAL = (
     "INSERT INTO events (at, alert_id, actor, kind, after, reason) "
     "SELECT received_at, id, 'web', 'alert', state, reason FROM alerts WHERE id > ?"

@@ -40,7 +40,7 @@ class PaperAccount:
     """The made-up account and chat that the stand-ins know; settings fall back to it in paper mode."""
 
     CLIENT_ID: ClassVar = "1100000001"
-    PIN: ClassVar = "246810"
+    PIN: ClassVar = "971358"
     API_KEY: ClassVar = "paper-app"
     API_SECRET: ClassVar = "paper-app-secret"  # noqa: S105 - opens nothing but the stand-in
     TOTP_SECRET: ClassVar = "MUNSHIPAPERDESKTOTPAAAAAAAAAAAAA"  # noqa: S105 - the same

@@ -196,8 +196,9 @@ def _read_alert_price(fields: Fields, kind: InstrumentKind, order_type: OrderTyp
 
 
 def _read_product(fields: Fields, kind: InstrumentKind | None) -> Product | None:
-    product = fields.choose("productType", words.PRODUCTS, "I, C or M")
-    if product is Product.DELIVERY and kind in (InstrumentKind.FUTURE, InstrumentKind.OPTION):
+    product = fields.choose("productType", words.PRODUCTS, "I, C, M or MTF")
+    of_shares = product in (Product.DELIVERY, Product.MARGIN_FUNDED)
+    if of_shares and kind in (InstrumentKind.FUTURE, InstrumentKind.OPTION):
         fields.refuse("productType", "I or M for futures and options: only shares can be delivered")
     return product
 

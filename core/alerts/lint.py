@@ -8,6 +8,7 @@ _PRODUCTS = {
     Product.INTRADAY: "intraday",
     Product.DELIVERY: "for delivery",
     Product.CARRY_FORWARD: "carried forward",
+    Product.MARGIN_FUNDED: "for delivery, margin funded",
 }
 
 

@@ -78,7 +78,8 @@ ORDER_TYPES = {
 PRODUCTS = {
     **dict.fromkeys(("I", "INTRADAY", "MIS"), Product.INTRADAY),
     **dict.fromkeys(("C", "CNC", "DELIVERY"), Product.DELIVERY),
-    **dict.fromkeys(("M", "MARGIN", "NRML", "CARRYFORWARD", "CARRY_FORWARD", "MTF"), Product.CARRY_FORWARD),
+    **dict.fromkeys(("M", "MARGIN", "NRML", "CARRYFORWARD", "CARRY_FORWARD"), Product.CARRY_FORWARD),
+    **dict.fromkeys(("F", "MTF"), Product.MARGIN_FUNDED),
 }
 
 # TradingView marks exchanges of delayed feeds with _DL or _DLY.

@@ -15,6 +15,9 @@ from core.db.tables import sources as source_rows
 from core.domain.alert import AlertState
 from core.domain.source import Source
 
+FRESH = {"folded": 0, "card_version": 1}
+"""What every new alert's row begins with, wherever it comes from."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredAlert:
@@ -122,10 +125,8 @@ def add_own(connection: Connection, *, body: str, reason: str, actor: str, at: d
         "received_at": at,
         "answered_at": at,
         "decided_at": at,
-        "folded": 0,
-        "card_version": 1,
     }
-    alert_id: int = connection.execute(insert(alerts).returning(alerts.c.id), values).scalar_one()
+    alert_id: int = connection.execute(insert(alerts).returning(alerts.c.id), FRESH | values).scalar_one()
     journal.append(
         connection,
         journal.Event(

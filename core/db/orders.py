@@ -54,6 +54,7 @@ def _due() -> Select[Any]:
         .where(
             earlier.c.state.in_(_BEFORE_THE_BROKER)
             | ((earlier.c.state == OrderState.WORKING) & earlier.c.confirmed.is_(False))
+            | ((earlier.c.state == OrderState.CANCELLING) & (earlier.c.filled_quantity == 0))
         )
         .exists()
     )

@@ -22,6 +22,7 @@ class Product(StrEnum):
     DELIVERY = "DELIVERY"
     INTRADAY = "INTRADAY"
     CARRY_FORWARD = "CARRY_FORWARD"
+    MARGIN_FUNDED = "MARGIN_FUNDED"
 
 
 class Exchange(StrEnum):

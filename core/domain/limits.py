@@ -87,7 +87,7 @@ class Breach:
 
 def is_exit(side: Side, product: Product) -> bool:
     """Shares are taken for delivery only, so selling them is a way out; of a derivative nobody knows without asking."""
-    return side is Side.SELL and product is Product.DELIVERY
+    return side is Side.SELL and product in (Product.DELIVERY, Product.MARGIN_FUNDED)
 
 
 def breach(limits: Limits, wish: Wish, usage: Usage) -> Breach | None:

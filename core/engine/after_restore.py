@@ -70,13 +70,13 @@ def _doubt(connection: Connection, order: Order, words: str, moment: Moment) -> 
 
 def _open_attempt(connection: Connection, order: Order, moment: Moment) -> tuple[str, int]:
     earlier = attempts.of_orders(connection, [order.id])
-    if earlier and earlier[-1].state is AttemptState.NOT_SENT:
-        attempts.start_again(connection, earlier[-1], epoch=0, at=moment.wall)
-        return earlier[-1].correlation_id, earlier[-1].id
-    number = len(earlier) + 1
+    again = earlier[-1] if earlier and earlier[-1].state is AttemptState.NOT_SENT else None
+    number = again.number if again else len(earlier) + 1
     uid = alerts.origins(connection, [order.alert_id])[order.alert_id][0]
     request = order_request(order, uid, number)
     name = request.correlation_id
+    if again:
+        return name, attempts.start_again(connection, again, epoch=0, request=asdict(request), at=moment.wall)
     made = Try(order_id=order.id, number=number, name=name, request=asdict(request))
     return name, attempts.start(connection, [made], epoch=0, at=moment.wall)[0]
 

@@ -28,9 +28,8 @@ Origins = Mapping[int, tuple[str, Source]]
 """Of each alert its uid and its source."""
 
 LOOK_AGAIN = timedelta(seconds=1)
-_GONE_WELL = frozenset(
-    {OrderState.WORKING, OrderState.PART_FILLED, OrderState.CANCELLING, OrderState.FILLED, OrderState.CANCELLED}
-)
+_GONE_WELL = frozenset({OrderState.WORKING, OrderState.PART_FILLED, OrderState.FILLED})
+_GONE_WELL_IN_PART = frozenset({OrderState.CANCELLING, OrderState.CANCELLED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +100,9 @@ def expire(connection: Connection, order: Order, now: datetime, reason: str) -> 
         notifications.ring_order(connection, Notice.EXPIRED, expired, at=now, words=reason)
 
 
-def _window_is_open(connection: Connection, order: Order, now: datetime, calendar: Calendar) -> bool:
-    words = may_send(
+def why_not_now(order: Order, now: datetime, calendar: Calendar) -> str | None:
+    """Why the calendar lets the order not go at this moment, in a sentence; None when it does."""
+    return may_send(
         segment_class=order.segment_class,
         order_type=order.order_type,
         as_amo=order.as_amo,
@@ -111,6 +111,10 @@ def _window_is_open(connection: Connection, order: Order, now: datetime, calenda
         index_expiry=order.index_expiry,
         into_auction=order.into_auction,
     )
+
+
+def _window_is_open(connection: Connection, order: Order, now: datetime, calendar: Calendar) -> bool:
+    words = why_not_now(order, now, calendar)
     if words is None:
         return True
     if order.reason != words:
@@ -128,15 +132,22 @@ def _is_still_wanted(connection: Connection, order: Order, source: Source, rules
     return False
 
 
+def _went_well(leg: Order) -> bool:
+    return leg.state in _GONE_WELL or (leg.state in _GONE_WELL_IN_PART and leg.filled_quantity > 0)
+
+
 def _earlier_legs_went_well(connection: Connection, order: Order, now: datetime) -> bool:
-    """Legs go one after another: those before must be at the broker; one that ended badly makes this one ask."""
+    """Legs go one after another: those before must be at the broker; one that ended badly makes this one ask.
+
+    One that was cancelled before anything of it was filled has ended badly, too.
+    """
     if order.position == 1:
         return True
     earlier = [leg for leg in orders.of_alert(connection, order.alert_id) if leg.position < order.position]
-    if all(leg.state in _GONE_WELL for leg in earlier):
+    if all(_went_well(leg) for leg in earlier):
         return True
-    failed = [leg for leg in earlier if leg.state.is_final and leg.state not in _GONE_WELL]
-    is_open = any(leg.state not in _GONE_WELL and not leg.state.is_final for leg in earlier)
+    failed = [leg for leg in earlier if leg.state.is_final and not _went_well(leg)]
+    is_open = any(not _went_well(leg) and not leg.state.is_final for leg in earlier)
     approved = order.approved_at
     if failed and not is_open and approved is not None and all(leg.updated_at <= approved for leg in failed):
         return True
@@ -163,7 +174,10 @@ def _write_down(connection: Connection, free: Sequence[Order], origins: Origins,
     ids = dict(zip([each.order.id for each in first], started, strict=True))
     for each in tries:
         if each.again is not None:
-            ids[each.order.id] = attempts.start_again(connection, each.again, epoch=rules.epoch, at=rules.wall)
+            request = asdict(each.request)
+            ids[each.order.id] = attempts.start_again(
+                connection, each.again, epoch=rules.epoch, request=request, at=rules.wall
+            )
     return [
         Claim(
             order=order,

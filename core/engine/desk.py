@@ -163,7 +163,7 @@ class Desk:
 
     async def _end_when_told(self, loops: list[asyncio.Task[None]]) -> None:
         await self._told_to_stop.wait()
-        await self._dispatcher.finish(LAST_SENDS)
+        await asyncio.gather(self._dispatcher.finish(LAST_SENDS), self._changer.finish(LAST_SENDS))
         for loop in loops:
             loop.cancel()
 

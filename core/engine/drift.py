@@ -5,15 +5,15 @@ the price of that moment.
 """
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection
 
+from core.broker.quotes import Name, Quotes
 from core.db import orders
 from core.domain.drift import has_waited, moved_too_far, reference
-from core.domain.instrument import Segment
 from core.domain.order import Order, OrderState
 from core.engine.claim import ask_again
 from core.engine.record import Moment
@@ -23,24 +23,18 @@ log = structlog.get_logger()
 PATIENCE = 0.5
 
 
-class Prices(Protocol):
-    async def last(self, segment: Segment, security_id: str) -> Decimal | None:
-        """The last traded price in rupees; None when it is not known. Never raises for what the broker does."""
-        ...
-
-
 def may_drift(order: Order) -> bool:
     return has_waited(order) and reference(order) is not None
 
 
-async def last_price(prices: Prices, order: Order) -> Decimal | None:
-    """Late is as good as unknown: the order has a window to catch."""
+async def last_prices(quotes: Quotes, waited: Iterable[Order]) -> Mapping[Name, Decimal]:
+    """The prices of these, in one call. Late is as good as unknown: an order has a window to catch."""
     try:
         async with asyncio.timeout(PATIENCE):
-            return await prices.last(order.segment, order.security_id)
+            return await quotes.last_price({(order.segment, order.security_id) for order in waited if may_drift(order)})
     except TimeoutError:
-        log.warning("price_not_known", order=order.label, why="no answer in time")
-        return None
+        log.warning("prices_not_known", why="no answer in time")
+        return {}
 
 
 def why_ask(order: Order, last: Decimal, most: Decimal | None) -> str | None:

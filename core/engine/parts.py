@@ -14,6 +14,7 @@ from core.broker.dhan.account import DhanAccount
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import DhanClient
 from core.broker.dhan.instruments import InstrumentList
+from core.broker.dhan.quotes import DhanQuotes
 from core.broker.dhan.updates import OrderUpdates
 from core.broker.port import Broker
 from core.calendar import load_calendar
@@ -103,6 +104,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
             clock=clock,
             limiter=limiter,
             clock_is_sure=watch.is_sure,
+            quotes=DhanQuotes(broker),
         ),
         changer=Changer(database=database, broker=broker, session=session, clock=clock, limiter=limiter),
         limiter=limiter,

@@ -115,14 +115,20 @@ def _follow_own_row(
 
 
 def _look_for_more(connection: Connection, order: Order, rows: list[BrokerOrder], moment: Moment) -> None:
-    """Alarm when Dhan has more for this order than we say. One that waits is looked up before it is sent anyway."""
+    """Alarm when Dhan has more for this order than we say. One that is due is looked up before it is sent anyway."""
     standing = {row.order_id for row in rows if _stands(row)}
     if order.broker_order_id is not None:
         standing.add(order.broker_order_id)
         if len(standing) > 1:
             alarm_twins(connection, order, sorted(standing), moment)
-    elif standing and order.state.is_final and order.state not in IN_DOUBT:
+    elif standing and (_waits_long(order, moment.now) or (order.state.is_final and order.state not in IN_DOUBT)):
         alarm_ghost(connection, order, sorted(standing), moment)
+
+
+def _waits_long(order: Order, now: datetime) -> bool:
+    if order.state is OrderState.AWAITING_APPROVAL:
+        return True
+    return order.state is OrderState.QUEUED and order.release_at is not None and order.release_at > now
 
 
 def _stands(row: BrokerOrder) -> bool:

@@ -46,6 +46,7 @@ class Sandbox:
     machine: HandClock
     clock: PaperClock
     http: httpx.AsyncClient
+    chat: Chat
 
     async def act(self, **action: Any) -> dict[str, Any]:
         answer = await self.http.post("/telegram/sandbox/updates", json=action)
@@ -73,7 +74,7 @@ async def running(folder: Path, *, web_url: str = "http://127.0.0.1:9") -> Async
             await asyncio.sleep(0.005)
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     async with httpx.AsyncClient(base_url=url, verify=False) as http, make_bot(url) as bot:
-        yield Sandbox(url, bot, machine, clock, http)
+        yield Sandbox(url, bot, machine, clock, http, chat)
     server.should_exit = True
     await task
     chat.store.close()

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 
 from core import __version__
 from core.clock import Clock, SystemClock
+from core.controls import SAID_TO_ANYONE
 from core.db.engine import Database
 from core.domain.order import OrderState
 from core.errors import Unavailable
@@ -39,7 +40,7 @@ def status_routes(settings: Settings, database: Database, clock: Clock, nudger: 
             **_token(report, clock.now()),
             "clock": clock.now().isoformat(timespec="seconds"),
             "desk_heartbeat_age": report.heartbeat_age,
-            "holds": dict(report.holds.items()),
+            "holds": {hold: SAID_TO_ANYONE[hold] for hold in report.holds},
             "alerts_undecided": report.undecided,
             "orders": {state: report.counts.get(state, 0) for state in OrderState if not state.is_final},
             "oldest_unsent_message": report.oldest_unsent,
@@ -54,7 +55,7 @@ def status_routes(settings: Settings, database: Database, clock: Clock, nudger: 
             response.status_code = 503
             return {"ready": False, "reasons": [str(trouble)]}
         is_there = nudger.desk_is_there
-        reasons = [*report.holds.values()] if is_there else ["no desk is running"]
+        reasons = [SAID_TO_ANYONE[hold] for hold in report.holds] if is_there else ["no desk is running"]
         response.status_code = 503 if reasons else 200
         return {
             "ready": not reasons,

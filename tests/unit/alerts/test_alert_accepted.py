@@ -82,6 +82,7 @@ SAME_ORDER: dict[str, tuple[dict[str, Any], Leg]] = {
     "trigger zero on a market order": (leg(triggerPrice="0"), SHARE_LEG),
     "delivery": (leg(productType="C"), DELIVERY_LEG),
     "CNC": (leg(productType="cnc"), DELIVERY_LEG),
+    "margin funded": (leg(productType="mtf"), replace(DELIVERY_LEG, product=Product.MARGIN_FUNDED)),
     "NSE_EQ": (leg(exchange="NSE_EQ"), SHARE_LEG),
     "BSE": (leg(exchange="BSE"), replace(SHARE_LEG, exchange=Exchange.BSE)),
     "NFO": (option(exchange="NFO"), OPTION_LEG),

@@ -1,6 +1,7 @@
 """At release: has the price moved while the order waited? What nobody knows holds nothing up."""
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -10,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import journal
+from core.broker.quotes import Name
 from core.db import orders
 from core.domain.alert import OrderType
 from core.domain.drift import Reference, moved_too_far, reference
-from core.domain.instrument import Segment
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
 from core.policies import Policies, save
@@ -34,17 +35,23 @@ class Board:
     is_stuck: bool = False
     looks: int = 0
 
-    async def last(self, _segment: Segment, security_id: str) -> Decimal | None:
-        self.looks += 1
-        if self.is_stuck:
+    @property
+    def may_tell(self) -> bool:
+        return True
+
+    async def last_price(self, instruments: Iterable[Name]) -> Mapping[Name, Decimal]:
+        wanted = list(instruments)
+        self.looks += bool(wanted)
+        if wanted and self.is_stuck:
             await asyncio.Event().wait()
-        return self.shown.get(security_id)
+        known = {name: self.shown.get(name[1]) for name in wanted}
+        return {name: price for name, price in known.items() if price is not None}
 
 
 async def released(floor: Floor, last: str | None, *, board: Board | None = None, **values: Any) -> Order:
     """What became of an order whose time came at that price."""
     board = board or Board({"2885": None if last is None else Decimal(last)})
-    floor.dispatcher = floor.another_dispatcher(prices=board)
+    floor.dispatcher = floor.another_dispatcher(quotes=board)
     order = floor.order(**values)
     await floor.send()
     return floor.now(order)
@@ -78,7 +85,7 @@ async def test_a_tap_is_given_to_the_price_that_was_asked_about(floor: Floor) ->
     asked = await released(floor, "1042", **WAITED)
     approve(floor, asked)
     assert floor.now(asked).asked_at_price == Decimal(1042)
-    floor.dispatcher = floor.another_dispatcher(prices=Board({"2885": Decimal(1050)}))
+    floor.dispatcher = floor.another_dispatcher(quotes=Board({"2885": Decimal(1050)}))
     await floor.send()
     assert floor.now(asked).state is SENT
 
@@ -86,7 +93,7 @@ async def test_a_tap_is_given_to_the_price_that_was_asked_about(floor: Floor) ->
 async def test_a_price_that_moves_on_after_the_tap_is_asked_about_again(floor: Floor) -> None:
     asked = await released(floor, "1042", **WAITED)
     approve(floor, asked)
-    floor.dispatcher = floor.another_dispatcher(prices=Board({"2885": Decimal(1100)}))
+    floor.dispatcher = floor.another_dispatcher(quotes=Board({"2885": Decimal(1100)}))
     await floor.send()
     assert floor.now(asked).reason.startswith("The price moved 5.6 % since you were asked, from ₹1,042.00")
 
