@@ -8,7 +8,7 @@ from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPrevie
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
-from bot import keyboards, views
+from bot import card_views, keyboards, ring_views
 from core.errors import TelegramUnavailable
 from core.login_link import LoginLinks
 from core.notifications import Card, ChatUnreachable, Message, MessageRefused
@@ -28,7 +28,7 @@ class TelegramMessenger:
         self.is_connected = False
 
     async def show_card(self, card: Card, report: AlertReport) -> int:
-        text = views.card(report, self._mode)
+        text = card_views.card(report, self._mode)
         buttons = keyboards.card_buttons(report, card.nonce)
         with _our_words(self.is_connected):
             if card.message_id is not None and await self._edit(card.chat_id, card.message_id, text, buttons):
@@ -37,7 +37,7 @@ class TelegramMessenger:
         raise AssertionError("unreachable")
 
     async def ring(self, message: Message) -> int:
-        text, login = views.ring(message, self._mode), message.payload.get("login")
+        text, login = ring_views.ring(message, self._mode), message.payload.get("login")
         with _our_words(self.is_connected):
             if login is not None:
                 return await send_link(self._bot, message.chat_id, text, self._links.url(int(login)))

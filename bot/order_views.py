@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
-from bot.views import fit, rupees, terms
+from bot.card_views import terms
+from bot.text import fit, rupees
 from core.broker.port import BrokerOrder
 from core.domain.change import Terms
 from core.domain.order import Order

@@ -7,11 +7,12 @@ from sqlalchemy import Connection
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
 from telegram.constants import ParseMode
 
-from bot import order_views, views
+from bot import card_views, desk_views, order_views
 from bot.access import Context, Gate
 from bot.callback_data import Verb
 from bot.commands import BY_NAME, may
 from bot.handlers.market import REFUSALS
+from bot.text import fit
 from core import controls, journal, reports
 from core.broker.port import Broker
 from core.clock import Clock, SystemClock
@@ -68,24 +69,24 @@ class DeskCommands:
                 await _say(message, escape(str(refusal)))
 
     async def start(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        await _say(message, views.welcome(self._mode))
+        await _say(message, desk_views.welcome(self._mode))
 
     async def help(self, message: Message, _arguments: list[str], role: Role) -> None:
-        await _say(message, views.help_text(role))
+        await _say(message, desk_views.help_text(role))
 
     async def status(self, message: Message, _arguments: list[str], _role: Role) -> None:
         report = await self._database.read(lambda c: reports.desk_report(c, SystemClock().now()))
-        await _say(message, views.status(report, self._mode, self._clock.now()))
+        await _say(message, desk_views.status(report, self._mode, self._clock.now()))
 
     async def queue(self, message: Message, _arguments: list[str], _role: Role) -> None:
         waiting = await self._database.read(
             lambda c: orders.in_states(c, [OrderState.AWAITING_APPROVAL, OrderState.QUEUED, OrderState.NEEDS_OPERATOR])
         )
-        await _say(message, views.queue(waiting[:MOST_LISTED], self._clock.now()))
+        await _say(message, desk_views.queue(waiting[:MOST_LISTED], self._clock.now()))
 
     async def orders(self, message: Message, _arguments: list[str], _role: Role) -> None:
         latest = await self._database.read(lambda c: orders.recent(c, MOST_LISTED))
-        await _say(message, views.fit(f"{views.order_list(latest)}\n\n{await self._placed_elsewhere()}".strip()))
+        await _say(message, fit(f"{desk_views.order_list(latest)}\n\n{await self._placed_elsewhere()}".strip()))
 
     async def _placed_elsewhere(self) -> str:
         """Orders of Dhan's book that are not ours: shown as such, and never touched."""
@@ -107,7 +108,7 @@ class DeskCommands:
             lambda c: (reports.alert_report(c, int(number), now), journal.story(c, int(number)))
         )
         report, events = found
-        await _say(message, views.story(report, events, self._mode) if report else f"There is no alert {number}.")
+        await _say(message, card_views.story(report, events, self._mode) if report else f"There is no alert {number}.")
 
     async def pause(self, message: Message, _arguments: list[str], _role: Role) -> None:
         now, actor = self._clock.now(), _author(message)
