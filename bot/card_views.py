@@ -5,7 +5,8 @@ from datetime import timedelta
 from html import escape
 from typing import assert_never
 
-from bot.text import clock_time, day_time, fit, one_line, rupees, span
+from bot.text import clock_time, day_time, fit, one_line, plain, rupees, span
+from core.allowance import value
 from core.domain.alert import AlertState, OrderType
 from core.domain.order import Mode, Order, OrderState
 from core.journal import Event
@@ -13,6 +14,7 @@ from core.reports import AlertReport
 from core.settings import Mode as DeskMode
 
 _NOTHING = timedelta(0)
+_WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 
 MARKS = {
     OrderState.REFUSED: "🔴 Refused",
@@ -36,28 +38,62 @@ MARKS = {
 SELF_EXPLAINED = frozenset({OrderState.FILLED, OrderState.DECLINED, OrderState.SUBMITTING})
 
 
-def card(report: AlertReport, mode: DeskMode) -> str:
-    """One alert: what, where it stands, when it reaches the exchange, and why. Key facts on lines of their own."""
+def card(report: AlertReport, mode: DeskMode, trace: str | None = None) -> str:
+    """One alert: what, where it stands, when it reaches the exchange, and why.
+
+    Key facts stand on lines of their own, in one order, after labels that no text from outside can imitate: those
+    texts are on one line each, below the facts. `trace` is the address of the trace page, where one can be opened.
+    """
     lines = [f"<b>{mode.upper()}</b> · alert {report.alert.id} · {clock_time(report.alert.received_at)}", ""]
     if not report.orders:
         lines += [MARKS[OrderState.REFUSED] if report.alert.state is AlertState.REFUSED else "🔵 Received"]
         lines += [one_line(report.alert.reason)] if report.alert.reason else []
-    for order in report.orders:
-        lines += [*_leg(report, order), ""]
-    lines += _remarks(report)
-    return fit("\n".join(lines).strip())
+    if len(report.orders) == 1:
+        lines += [*_facts(report, report.orders[0]), "", *_standing(report, report.orders[0])]
+    else:
+        for order in report.orders:
+            lines += [*_leg(report, order), ""]
+        lines += _origin(report) if report.orders else []
+    lines += ["", *_remarks(report)]
+    lines += [f'<a href="{escape(trace)}">Trace</a>'] if trace else []
+    return fit("\n".join(lines).strip().replace("\n\n\n", "\n\n"))
+
+
+def _facts(report: AlertReport, order: Order) -> list[str]:
+    """The order of these lines never changes; a line is left out only where there is nothing to say."""
+    worth = value(order.exchange, order.quantity, order.price)
+    return [
+        f"Side: <b>{order.side}</b>",
+        f"Quantity: <b>{order.quantity}</b>",
+        f"Symbol: <b>{plain(order.symbol)}</b>",
+        f"Exchange: {order.exchange}",
+        f"Type: {order.order_type}",
+        *([f"Trigger: {rupees(order.trigger_price)}"] if order.trigger_price is not None else []),
+        f"Price: {'at the market' if order.price is None else rupees(order.price)}",
+        f"Product: {order.product}",
+        f"Value: {'not known before the fill' if worth is None else rupees(worth)}",
+        *_origin(report),
+        *_when(report, order),
+        f"Id: {order.label}",
+    ]
+
+
+def _origin(report: AlertReport) -> list[str]:
+    """Who sent it, and how old it is while that matters; drawn anew every minute while a tap is awaited."""
+    waits = any(order.state in _WAITING for order in report.orders)
+    age = report.at - (report.alert.fired_at or report.alert.received_at)
+    return [f"Source: {plain(report.source)}", *([f"Age: {span(age)}"] if waits else [])]
 
 
 def _leg(report: AlertReport, order: Order) -> list[str]:
-    number = f"{order.position}. " if len(report.orders) > 1 else ""
-    lines = [
-        f"{number}<b>{order.side} {order.quantity} {escape(order.symbol)}</b>",
-        terms(order),
-        "",
-        _standing(report, order),
+    """One of several legs: the same facts, on as few lines as twenty of them bear."""
+    worth = value(order.exchange, order.quantity, order.price)
+    return [
+        f"{order.position}. <b>{order.side} {order.quantity} {plain(order.symbol)}</b>",
+        terms(order) + (f" · {rupees(worth)}" if worth is not None else ""),
+        *_standing(report, order),
+        *_when(report, order),
     ]
-    why = "" if order.state in SELF_EXPLAINED or report.is_held(order) else order.reason
-    return [*lines, *_when(report, order), *([f"<i>{one_line(why)}</i>"] if why else [])]
 
 
 def terms(order: Order) -> str:
@@ -76,19 +112,21 @@ def terms(order: Order) -> str:
     return f"{price} · {order.product.replace('_', ' ').lower()} · {order.exchange}"
 
 
-def _standing(report: AlertReport, order: Order) -> str:
+def _standing(report: AlertReport, order: Order) -> list[str]:
+    """Where it stands, and why."""
     if report.is_held(order):
-        return "🟠 Held"
+        return ["🟠 Held", *(one_line(reason) for reason in report.holds.values())]
     fill = f" {order.filled_quantity} at {rupees(order.average_price)}" if order.filled_quantity else ""
-    return f"{MARKS[order.state]}{fill}"
+    why = "" if order.state in SELF_EXPLAINED else order.reason
+    return [f"{MARKS[order.state]}{fill}", *([f"<i>{one_line(why)}</i>"] if why else [])]
 
 
 def _when(report: AlertReport, order: Order) -> list[str]:
     """When it goes out and reaches the exchange, and until when a tap counts, while that lies ahead."""
     if report.is_held(order):
-        return [one_line(reason) for reason in report.holds.values()]
+        return []
     lines: list[str] = []
-    waiting = order.state in (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
+    waiting = order.state in _WAITING
     if waiting and order.release_at is not None and order.mode is not Mode.IMMEDIATE:
         lines.append(f"Goes out {day_time(order.release_at)}")
     reaches = order.reaches_exchange_at
@@ -106,9 +144,8 @@ def _way(order: Order) -> str:
 
 
 def _deadline(report: AlertReport, order: Order) -> list[str]:
-    """Until when a tap counts, and how old the alert is; drawn anew every minute."""
-    age = report.at - (report.alert.fired_at or report.alert.received_at)
-    lines = [f"The alert is {span(age)} old"] if age >= timedelta(minutes=1) else []
+    """Until when a tap counts; drawn anew every minute."""
+    lines: list[str] = []
     if order.expires_at is not None:
         left = order.expires_at - report.at
         lines.append(f"Answer by {day_time(order.expires_at)}" + (f", {span(left)} left" if left > _NOTHING else ""))

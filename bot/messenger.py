@@ -19,16 +19,21 @@ _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 
 class TelegramMessenger:
-    """The relay's way into Telegram. `is_connected` turns true once the bot has spoken with Telegram."""
+    """The relay's way into Telegram. `is_connected` turns true once the bot has spoken with Telegram.
 
-    def __init__(self, bot: Bot, mode: Mode, links: LoginLinks) -> None:
+    `traces` is where the trace pages are, when everybody may open them.
+    """
+
+    def __init__(self, bot: Bot, mode: Mode, links: LoginLinks, traces: str | None = None) -> None:
         self._bot = bot
         self._mode = mode
         self._links = links
+        self._traces = traces
         self.is_connected = False
 
     async def show_card(self, card: Card, report: AlertReport) -> int:
-        text = card_views.card(report, self._mode)
+        trace = f"{self._traces}/{report.alert.id}" if self._traces else None
+        text = card_views.card(report, self._mode, trace)
         buttons = keyboards.card_buttons(report, card.nonce)
         with _our_words(self.is_connected):
             if card.message_id is not None and await self._edit(card.chat_id, card.message_id, text, buttons):

@@ -3,12 +3,14 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 from html import escape
+from unicodedata import category
 
 from core.clock import to_india
 from core.domain import money
 
 MOST_TEXT = 4096
 _MOST_WORDS = 600
+_UNSEEN = {"Cc", "Cf", "Cs", "Co"}
 
 
 def rupees(amount: Decimal | None) -> str:
@@ -50,7 +52,13 @@ def span(length: timedelta) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{max(minutes, 1)} min"
 
 
+def plain(name: str) -> str:
+    """A name in plain ASCII: what only looks like the right letter shows as its number."""
+    return escape(name.encode("ascii", "backslashreplace").decode())
+
+
 def one_line(text: str) -> str:
-    """On one line: a line break could pass for a fact of the card, and `fit` cuts at line ends, between tags."""
-    text = " ".join(text.split())
+    """On one line, and without marks that turn the writing round or show nothing: either could hide a fact of the
+    card. `fit` cuts at line ends, between tags."""
+    text = "".join(letter for letter in " ".join(text.split()) if category(letter) not in _UNSEEN)
     return escape(text if len(text) <= _MOST_WORDS else text[:_MOST_WORDS] + "…")

@@ -38,6 +38,7 @@ _WAITING_REPEATS = (
     .where(alerts.c.repeat_of == bindparam("first_id"), alerts.c.state == AlertState.REPEAT)
     .order_by(alerts.c.id)
 )
+_SOURCES = select(sources.c.id, sources.c.name)
 _UNDECIDED = (
     select(*_COLUMNS).where(alerts.c.state == AlertState.RECEIVED).order_by(alerts.c.id).limit(bindparam("most"))
 )
@@ -134,3 +135,8 @@ def uid(connection: Connection, alert_id: int) -> str:
 
 def source_id(connection: Connection, name: str = DEFAULT_SOURCE) -> int:
     return connection.execute(select(sources.c.id).where(sources.c.name == name)).scalar_one()
+
+
+def source_names(connection: Connection) -> dict[int, str]:
+    """All sources by id."""
+    return {row.id: row.name for row in connection.execute(_SOURCES)}

@@ -6,7 +6,7 @@ from tests.world import World
 def test_on_a_tuesday_morning_the_order_is_placed_at_once_and_the_card_tells_of_the_fill(world: World) -> None:
     answer = world.fire()
     assert (answer["placement_mode"], answer["order_status"], answer["duplicate"]) == ("immediate", "placed", False)
-    world.phone.card_shows(answer["alert_id"], "BUY 1 RELIANCE", "Filled 1 at ₹")
+    world.phone.card_shows(answer["alert_id"], "Symbol: RELIANCE", "Filled 1 at ₹")
     (order,) = world.ledger()
     assert (order["orderStatus"], order["afterMarketOrder"], order["productType"]) == ("TRADED", False, "CNC")
 

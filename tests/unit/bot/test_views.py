@@ -71,8 +71,7 @@ def read_as_telegram_does(html: str) -> str:
 @pytest.mark.parametrize("state", OrderState)
 def test_every_state_has_its_words_on_the_card(state: OrderState) -> None:
     text = read_as_telegram_does(card_views.card(report(order(state)), PAPER))
-    assert text.startswith("PAPER · alert 41 · 12:00:00")
-    assert "BUY 10 M&M" in text
+    assert text.startswith("PAPER · alert 41 · 12:00:00\n\nSide: BUY\nQuantity: 10\nSymbol: M&M\n")
     assert re.search(r"^[🔴🟡🔵🟠⚪🟢] [A-Z][a-z]+", text, re.MULTILINE)
 
 
@@ -86,18 +85,48 @@ def test_only_a_state_at_the_broker_says_placed_and_only_a_filled_one_says_fille
     assert [state for state, text in cards.items() if "🟢" in text] == [OrderState.FILLED]
 
 
+FACTS = [
+    *("Side: BUY", "Quantity: 10", "Symbol: M&M", "Exchange: NSE", "Type: STOP_LIMIT", "Trigger: ₹1,410.00"),
+    *("Price: ₹1,412.50", "Product: DELIVERY", "Value: ₹14,125.00", "Source: tradingview", "Age: 1 min"),
+    *(
+        "Goes out Wed 25 Nov 17:00",
+        "AMO → Thu 26 Nov 09:45",
+        "Answer by Thu 26 Nov 08:00, 20 h 00 min left",
+        "Id: 41.1",
+    ),
+]
+
+
+def test_each_key_fact_stands_on_a_line_of_its_own_in_one_order() -> None:
+    asked = order(OrderState.AWAITING_APPROVAL, order_type=OrderType.STOP_LIMIT, trigger_price=Decimal(1410))
+    assert read_as_telegram_does(card_views.card(report(asked), PAPER)).splitlines()[2 : 2 + len(FACTS)] == FACTS
+
+
+def test_a_market_order_has_no_value_to_show_before_its_fill() -> None:
+    lines = card_views.card(report(order(order_type=OrderType.MARKET, price=None)), PAPER).splitlines()
+    assert {"Type: MARKET", "Price: at the market", "Value: not known before the fill"} <= set(lines)
+
+
 @pytest.mark.parametrize(
     ("order_type", "words"),
     [
         (OrderType.MARKET, "Market · delivery · NSE"),
-        (OrderType.LIMIT, "Limit ₹1,412.50 · delivery · NSE"),
-        (OrderType.STOP_LIMIT, "Stop ₹1,410.00, limit ₹1,412.50 · delivery · NSE"),
+        (OrderType.LIMIT, "Limit ₹1,412.50 · delivery · NSE · ₹14,125.00"),
+        (OrderType.STOP_LIMIT, "Stop ₹1,410.00, limit ₹1,412.50 · delivery · NSE · ₹14,125.00"),
         (OrderType.STOP_MARKET, "Stop ₹1,410.00 · delivery · NSE"),
     ],
 )
-def test_the_terms_are_on_a_line_of_their_own(order_type: OrderType, words: str) -> None:
-    terms = order(order_type=order_type, trigger_price=Decimal(1410))
-    assert words in card_views.card(report(terms), PAPER).splitlines()
+def test_the_terms_of_each_of_several_legs_are_on_a_line(order_type: OrderType, words: str) -> None:
+    price = None if order_type in (OrderType.MARKET, OrderType.STOP_MARKET) else Decimal("1412.50")
+    leg = order(order_type=order_type, trigger_price=Decimal(1410), price=price)
+    assert words in card_views.card(report(leg, leg), PAPER).splitlines()
+
+
+def test_a_look_alike_or_turned_text_hides_no_fact() -> None:
+    hostile = order(OrderState.REJECTED, symbol="REL\u0406ANCE\u202e01", reason="\u202e0001 :ytitnauQ\u2066 x\u200b")
+    text = read_as_telegram_does(card_views.card(report(hostile), PAPER))
+    assert "Symbol: REL\\u0406ANCE\\u202e01" in text
+    assert not {"\u202e", "\u2066", "\u200b"} & set(text)
 
 
 def test_an_order_that_waits_says_when_it_goes_and_when_the_exchange_sees_it() -> None:
@@ -115,7 +144,7 @@ def test_a_question_says_until_when_a_tap_counts_how_long_that_is_and_how_old_th
     asked = order(OrderState.AWAITING_APPROVAL)
     text = card_views.card(report(asked, fired_at=NOON - timedelta(minutes=5)), PAPER)
     assert "Answer by Thu 26 Nov 08:00, 20 h 00 min left" in text
-    assert "The alert is 5 min old" in text
+    assert "Age: 5 min" in text
     later = replace(report(asked), at=NOON + timedelta(hours=19, minutes=15))
     assert "Answer by Thu 26 Nov 08:00, 45 min left" in card_views.card(later, PAPER)
 
@@ -129,7 +158,7 @@ def test_an_order_of_an_unknown_day_has_no_times_to_show() -> None:
     unknown = order(OrderState.AWAITING_APPROVAL, mode=None, release_at=None, reaches_exchange_at=None)
     text = card_views.card(report(unknown), PAPER)
     assert "Goes out" not in text
-    assert "Exchange" not in text
+    assert "→" not in text
 
 
 def test_a_held_order_says_held_and_why() -> None:
