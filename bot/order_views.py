@@ -37,6 +37,14 @@ def change(order: Order, wish: Terms) -> str:
     )
 
 
+def edited(order: Order) -> str:
+    """An order that waits, as it is now."""
+    return (
+        f"<b>{order.side} {order.quantity} {escape(order.symbol)}</b> · {order.label}\n"
+        f"{terms(order)}\nIts card asks for your tap."
+    )
+
+
 def elsewhere(found: Sequence[BrokerOrder]) -> str:
     """Orders that were placed outside this desk; empty when there are none."""
     if not found:

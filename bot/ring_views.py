@@ -34,6 +34,7 @@ _RINGS = {
     Notice.BLOCKED: "🟠 Dhan takes no orders just now",
     Notice.CALENDAR: "🟠 The calendar",
     Notice.CLOCK: "🟠 This machine's clock",
+    Notice.SECOND_POLLER: "🔴 Somebody else reads this bot's messages",
     Notice.ALERT_FAILED: "🔴 An alert was not executed",
 }
 

@@ -20,7 +20,8 @@ POLICY_USAGE = (
     "/policy stale 2m\n"
     "/policy entries 30m|window\n"
     "/policy exits 4h|window\n"
-    "/policy equity_product cnc|as_sent"
+    "/policy equity_product cnc|as_sent\n"
+    "/policy two_people 500000|off"
 )
 LIMITS_USAGE = (
     "/limits order_value soft 50000\n"
@@ -38,8 +39,15 @@ def policy_words(policies: Policies) -> list[str]:
         f"stale: an alert older than {_length(policies.stale)} asks",
         f"entries: {_patience(policies.entries)}",
         f"exits: {_patience(policies.exits)}",
+        f"two_people: {_two_people(policies.two_people)}",
         f"equity_product: {policies.equity_product} ({_EQUITY[policies.equity_product]})",
     ]
+
+
+def _two_people(most: Decimal | None) -> str:
+    if most is None:
+        return "off (one approver is enough)"
+    return f"entries above ₹{grouped(f'{most:f}')}, or of unknown worth, need two approvers"
 
 
 _APPROVAL = {
@@ -89,6 +97,8 @@ def change_policy(policies: Policies, words: list[str]) -> Policies:
                 return replace(policies, entries=_window_or_length(word))
             case ["exits", word]:
                 return replace(policies, exits=_window_or_length(word))
+            case ["two_people", word]:
+                return replace(policies, two_people=None if word == "off" else read_amount(word))
             case ["equity_product", word]:
                 return replace(policies, equity_product=EquityProduct(word))
             case _:
@@ -109,6 +119,7 @@ def loosens(before: Policies, after: Policies) -> bool:
         or _is_longer(after.entries, before.entries)
         or _is_longer(after.exits, before.exits)
         or (before.equity_product, after.equity_product) == (EquityProduct.CNC, EquityProduct.AS_SENT)
+        or _is_higher(after.two_people, before.two_people)
         or _limits_loosen(before.limits, after.limits)
     )
 

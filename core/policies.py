@@ -35,7 +35,10 @@ class Unapproved(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Policies:
-    """`entries` and `exits`: how long after its window opened such an order may still go; None: while it is open."""
+    """`entries` and `exits`: how long after its window opened such an order may still go; None: while it is open.
+
+    `two_people`: entries worth more than that many rupees, or of unknown worth, need a yes of two approvers.
+    """
 
     approval: ApprovalPolicy = ApprovalPolicy.QUEUED
     release: ReleasePolicy = ReleasePolicy.AMO
@@ -45,6 +48,7 @@ class Policies:
     exits: timedelta | None = None
     equity_product: EquityProduct = EquityProduct.CNC
     limits: Limits = field(default_factory=Limits)
+    two_people: Decimal | None = None
 
     @classmethod
     def read(cls, connection: Connection) -> "Policies":
@@ -61,6 +65,7 @@ class Policies:
             exits=_seconds(stored.get("exits")),
             equity_product=EquityProduct(stored.get("equity_product", EquityProduct.CNC)),
             limits=_limits(stored.get("limits", {})),
+            two_people=None if stored.get("two_people") is None else Decimal(stored["two_people"]),
         )
 
     def patience(self, *, is_exit: bool) -> timedelta | None:
@@ -102,6 +107,7 @@ def _stored(policies: Policies) -> dict[str, Any]:
         "entries": policies.entries and policies.entries.total_seconds(),
         "exits": policies.exits and policies.exits.total_seconds(),
         "equity_product": policies.equity_product,
+        "two_people": None if policies.two_people is None else str(policies.two_people),
         "limits": {**bounds, "allowed": sorted(limits.allowed), "denied": sorted(limits.denied)},
     }
 

@@ -67,6 +67,8 @@ class SignInCommands:
         try:
             if arguments[:1] == ["set"]:
                 await self._ask_to_register(message, "".join(arguments[1:2]), role)
+            elif arguments:
+                raise Refusal("For example: /ip, or /ip set, or /ip set 203.0.113.24")
             else:
                 await message.reply_html(views.addresses(await self._addresses.check()))
         except _Trouble as trouble:

@@ -27,6 +27,9 @@ COMMANDS = {
     "whatif": Command("print what would become of the alert in FILE, now or at a time", takes=("file", "--at")),
     "pause": Command("send nothing until resumed; works with Telegram and web down"),
     "resume": Command("send again after a pause"),
+    "kill": Command("stop all sending, exits included; works with Telegram and web down"),
+    "unkill": Command("let orders out again after a kill"),
+    "totp": Command("enrol an authenticator, whose codes dangerous commands in the chat then need"),
     "token": Command("hand in a token from web.dhan.co; it is asked for, and not shown"),
     "secret": Command("print the webhook secret that every alert must carry"),
 }

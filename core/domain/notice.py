@@ -27,4 +27,5 @@ class Notice(StrEnum):
     BLOCKED = "blocked"
     CALENDAR = "calendar"
     CLOCK = "clock"
+    SECOND_POLLER = "second_poller"
     ALERT_FAILED = "alert_failed"

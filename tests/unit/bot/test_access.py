@@ -10,10 +10,15 @@ from telegram.ext import ApplicationHandlerStop
 from bot.access import Context, Gate
 from bot.commands import BY_NAME, COMMANDS, Purpose, may
 from bot.handlers.account import AccountCommands
+from bot.handlers.alerts import Alerts
 from bot.handlers.desk import DeskCommands
+from bot.handlers.explanations import Explanations
 from bot.handlers.market import MarketCommands
 from bot.handlers.orders import OrderCommands
+from bot.handlers.queue import Queue
 from bot.handlers.sign_in import SignInCommands
+from bot.handlers.stops import Stops
+from bot.handlers.tour import Tour
 from core.settings import Role
 
 OPERATOR, STRANGER, GROUP, CHANNEL, ANONYMOUS = 42, 7, -1001, -1002, 1087968824
@@ -118,7 +123,10 @@ def test_a_role_may_do_what_lesser_roles_may() -> None:
     assert allowed == {(role, least) for place, role in enumerate(ladder) for least in ladder[: place + 1]}
 
 
-HANDLERS = (DeskCommands, MarketCommands, SignInCommands, OrderCommands, AccountCommands)
+HANDLERS = (
+    *(DeskCommands, MarketCommands, SignInCommands, OrderCommands, AccountCommands, Queue, Stops, Alerts),
+    *(Explanations, Tour),
+)
 
 
 def test_every_command_has_a_handler_and_telegram_takes_its_name() -> None:

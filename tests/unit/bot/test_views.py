@@ -297,7 +297,7 @@ def test_the_queue_shows_the_way_of_each_order() -> None:
 @pytest.mark.parametrize("role", Role)
 def test_help_and_welcome_are_good_messages(role: Role) -> None:
     read_as_telegram_does(desk_views.help_text(role))
-    read_as_telegram_does(desk_views.welcome(PAPER))
+    read_as_telegram_does(desk_views.welcome(PAPER, role))
 
 
 def test_the_morning_report_counts_and_names_what_became_of_each_order() -> None:
