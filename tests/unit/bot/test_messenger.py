@@ -51,6 +51,8 @@ async def test_a_card_is_sent_with_its_buttons(chat: Sandbox, messenger: Telegra
         "approve:nonce:3",
         "cancel:nonce:3",
         "snooze:nonce:3",
+        "edit:nonce:3",
+        "why:nonce:3",
     ]
 
 
