@@ -32,8 +32,8 @@ _CONFLICTS_TOLD = 3
 _TOLD_AGAIN = timedelta(hours=1)
 _SECOND_POLLER = (
     "Telegram answers 409: another program reads this bot's messages. Either a second desk runs with this token, or "
-    "the token was stolen. Stop the other one, or revoke the token with @BotFather and set the new one. A thief can read "
-    "what you write and show you false buttons, but he cannot tap in your place."
+    "the token was stolen. Stop the other one, or revoke the token with @BotFather and set the new one. A thief can "
+    "read what you write and show you false buttons, but he cannot tap in your place."
 )
 _FAILED = "That failed; the log says why. Look at the card or at /status before you try again."
 

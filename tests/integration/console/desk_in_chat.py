@@ -19,7 +19,7 @@ from core.domain.order import Order, OrderState
 from core.engine.parts import Parts, build_desk
 from core.intake import Arrival, Intake
 from core.login_link import LoginLinks
-from core.settings import Settings, load
+from core.settings import PaperAccount, Settings, load
 from tests.builders import database_file
 from tests.integration.paper_telegram import Sandbox, running
 
@@ -64,6 +64,19 @@ class Chats:
 
     async def orders(self, alert: int) -> list[Order]:
         return await self.parts.database.read(lambda c: orders.of_alert(c, alert))
+
+    async def everything(self) -> list[Order]:
+        return await self.parts.database.read(lambda c: orders.recent(c, 500))
+
+    async def version(self, alert: int) -> int:
+        """The version of the alert's card that counts."""
+        stored = await self.parts.database.read(lambda c: alerts.get(c, alert))
+        assert stored
+        return stored.card_version
+
+    async def menu(self, scope: dict[str, Any]) -> list[dict[str, str]]:
+        path = f"/telegram/bot{PaperAccount.BOT_TOKEN}/getMyCommands"
+        return (await self.sandbox.http.post(path, json={"scope": scope})).json()["result"]
 
     async def is_in(self, alert: int, state: OrderState) -> None:
         async def there() -> bool:

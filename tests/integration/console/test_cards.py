@@ -1,7 +1,7 @@
 """Cards in the chat: what a tap does, once, for whoever may, and never to something else than was shown."""
 
 import pytest
-from desk_in_chat import ADMIN, APPROVER, SATURDAY, VIEWER, Chats, a_leg
+from desk_in_chat import Chats, a_leg
 
 from core.domain.order import OrderState
 
