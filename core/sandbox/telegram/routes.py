@@ -69,8 +69,12 @@ class Controls:
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
 
-    async def list_messages(self, request: Request) -> Response:  # noqa: ARG002
-        return JSONResponse({"messages": [_listed(posted) for posted in self._chat.messages.everything()]})
+    async def list_messages(self, request: Request) -> Response:
+        """All of them, or the latest of one chat that are not deleted: `?chat_id=42&latest=20`."""
+        messages, chat = self._chat.messages, request.query_params.get("chat_id")
+        latest = int(request.query_params.get("latest", 20))
+        found = messages.everything() if chat is None else messages.in_chat(int(chat), latest=latest)
+        return JSONResponse({"messages": [_listed(posted) for posted in found]})
 
     async def list_answers(self, request: Request) -> Response:  # noqa: ARG002
         return JSONResponse({"answers": self._chat.people.answers})

@@ -1,4 +1,4 @@
-"""A whole desk and the outside world in one process, spoken to over HTTP: four people write and tap, the bot answers."""
+"""A whole desk and the outside world in one process, over HTTP: four people write and tap, the bot answers."""
 
 import asyncio
 import json
@@ -111,8 +111,9 @@ class Chats:
         return await self.says(text, user, reply_to=to["message_id"])
 
     async def messages(self, user: int = ADMIN) -> list[dict[str, Any]]:
-        """What the bot wrote to that person, oldest first."""
-        return [m for m in await self.sandbox.messages() if m["from_bot"] and m["chat_id"] == user]
+        """What the bot wrote to that person of late, oldest first."""
+        listed = await self.sandbox.http.get("/telegram/sandbox/messages", params={"chat_id": user, "latest": 60})
+        return [message for message in listed.json()["messages"] if message["from_bot"]]
 
     async def newest(self, *words: str, user: int = ADMIN) -> dict[str, Any]:
         async def found() -> dict[str, Any] | None:
@@ -154,7 +155,7 @@ class Chats:
         while monotonic() < end:
             if found := await condition():
                 return found
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.015)
         raise AssertionError(f"not within {PATIENCE:.0f} s: {words}")
 
 
