@@ -6,6 +6,7 @@ messages older than a minute are listed, not obeyed, except those that stop thin
 
 import asyncio
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -13,6 +14,7 @@ from datetime import timedelta
 import structlog
 from telegram import Bot, Message, Update
 from telegram.error import TelegramError
+from telegram.warnings import PTBUserWarning
 
 from bot.access import Gate
 from core.clock import Clock, SystemClock, monotonic
@@ -100,7 +102,10 @@ class Listener:
             raise
         except Exception:  # noqa: BLE001 - whatever the library makes of it
             asked = {"offset": self._offset or 0, "limit": 1, "timeout": 0}
-            for raw in await self._bot.do_api_request("getUpdates", api_kwargs=asked):
+            with warnings.catch_warnings():  # of calling raw what has a method of its own, which is what fails here
+                warnings.simplefilter("ignore", PTBUserWarning)
+                found = await self._bot.do_api_request("getUpdates", api_kwargs=asked)
+            for raw in found:
                 log.warning("update_left_out", update=raw["update_id"])
                 self._offset = raw["update_id"] + 1
             return []

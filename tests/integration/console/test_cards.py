@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from desk_in_chat import ADMIN, APPROVER, TUESDAY, Chats, a_leg
+from desk_in_chat import APPROVER, TUESDAY, Chats, a_leg
 
 from core.domain.order import OrderState
 
@@ -163,5 +163,3 @@ async def test_a_page_of_the_queue_is_turned_and_refreshed(chats: Chats) -> None
         await chats.says(f"/cancel {alert}")
     for alert in alerts:
         await chats.is_in(alert, OrderState.DECLINED)
-
-

@@ -1,7 +1,9 @@
 """Stopping and letting go, and the code that a lost phone does not have."""
 
+import json
+
 import pytest
-from desk_in_chat import ADMIN, APPROVER, TUESDAY, Chats
+from desk_in_chat import ADMIN, APPROVER, TUESDAY, Chats, a_leg
 from pyotp.totp import TOTP
 
 from core import controls
@@ -90,8 +92,9 @@ async def test_a_secret_in_the_chat_is_deleted_and_warned_about(chats: Chats, te
 
 async def test_a_pasted_alert_with_its_secret_is_deleted_and_still_explained(chats: Chats) -> None:
     secret = chats.settings.webhook_secret.get_secret_value()
-    leg = '{"transactionType":"B","orderType":"MKT","quantity":"75","exchange":"NSE","symbol":"NIFTY1!","productType":"M"}'
-    mine = await chats.says(f'/check {{"secret":"{secret}","alertType":"multi_leg_order","order_legs":[{leg}]}}')
+    leg = a_leg("NIFTY1!", quantity="75", instrument="FUT", productType="M")
+    alert = {"secret": secret, "alertType": "multi_leg_order", "order_legs": [leg]}
+    mine = await chats.says(f"/check {json.dumps(alert)}")
     await chats.answered(mine, "It was deleted here")
     await chats.answered(mine, "75 lots of NIFTY1!", "units of NIFTY")
 

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot import card_views, desk_views, ring_views
+from bot import card_views, desk_views, order_views, ring_views, why_views
 from bot import text as texts
 from core.controls import Hold
+from core.db.attempts import Attempt
 from core.domain.alert import AlertState, OrderType
+from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Mode, OrderState
 from core.journal import Event
@@ -211,6 +213,35 @@ def test_no_text_from_outside_breaks_a_card_or_a_message(symbol: str, words: str
         read_as_telegram_does(card_views.card(report(order(state, symbol=symbol, reason=words), reason=words), PAPER))
     for kind in (Notice.REJECTED, Notice.FILLED, Notice.CONFLICT):
         read_as_telegram_does(ring_views.ring(message(kind, symbol=symbol, words=words), PAPER))
+
+
+@given(OUTSIDE, OUTSIDE)
+def test_no_text_from_outside_breaks_what_explains_or_lists(symbol: str, words: str) -> None:
+    found = report(order(OrderState.REJECTED, symbol=symbol, reason=words), source=words or "x")
+    event = Event(at=NOON, alert_id=41, order_id=7, actor=symbol, kind=words, reason=words)
+    attempt = Attempt(
+        id=1,
+        order_id=7,
+        number=1,
+        correlation_id=symbol,
+        state=AttemptState.UNKNOWN,
+        epoch=1,
+        request={},
+        posts=1,
+        claimed_at=NOON,
+        code=symbol,
+        words=words,
+        lookups=0,
+        absences=0,
+        next_lookup_at=None,
+    )
+    read_as_telegram_does(why_views.why(found, [event] * 30, [attempt] * 30, None))
+    read_as_telegram_does(card_views.card(report(order(symbol=symbol), order(symbol=symbol)), PAPER))
+    read_as_telegram_does(desk_views.queue([order(symbol=symbol)] * 8, NOON, which=symbol or "all", page=(1, 2)))
+    read_as_telegram_does(desk_views.all_of("approve", [order(symbol=symbol)] * 60))
+    read_as_telegram_does(desk_views.facts(symbol or "x", {words: words}))
+    read_as_telegram_does(desk_views.log_lines([words or "x"] * 200))
+    read_as_telegram_does(order_views.edited(order(symbol=symbol)))
 
 
 @example("&" * 900, 20)
