@@ -121,7 +121,7 @@ def test_a_command_is_answered_after_telegram_asked_for_a_pause(world: World) ->
 
 def test_every_command_answers(world: World) -> None:
     alert = waiting_alert(world)
-    world.phone.ask("/start", "I keep your order book")
+    world.phone.ask("/start", "I keep your order book", "Fire a paper alert")
     help_text = world.phone.ask("/help")
     for command in BY_NAME:
         assert f"/{command}" in help_text

@@ -17,7 +17,7 @@ def test_a_saturday_alert_is_approved_then_goes_out_on_monday_evening_and_fills_
     alert = answer["alert_id"]
     assert (answer["placement_mode"], answer["order_status"]) == ("queue", "awaiting_approval")
     asked = world.phone.card_shows(alert, "Waiting for your tap", "Goes out Mon 30 Nov 17:00", "AMO → Tue 1 Dec")
-    assert list(asked.buttons) == ["Approve", "Cancel", "Sooner: Mon 30 Nov 09:15", "Snooze"]
+    assert list(asked.buttons) == ["Approve", "Cancel", "Sooner: Mon 30 Nov 09:15", "Snooze", "Edit", "Details"]
 
     assert world.phone.tap(alert, "Approve") == "Approved"
     world.phone.card_shows(alert, "Queued", "Goes out Mon 30 Nov 17:00", "AMO → Tue 1 Dec 09:45")

@@ -138,7 +138,8 @@ def _post(chat: Chat, chat_id: int, parameters: Parameters, body: dict[str, Any]
     message |= body | _markup(parameters) | _reply(chat, chat_id, parameters)
     source = source_of(parameters) if content.text else ""
     posted = chat.messages.add(chat_id, message, html=source, silent=parameters.flag("disable_notification"))
-    if (parameters.json("reply_markup") or {}).get("force_reply"):
+    wish: dict[str, Any] = parameters.json("reply_markup") or {}
+    if wish.get("force_reply"):
         chat.people.open_reply(chat_id, posted["message_id"])
     return posted
 
