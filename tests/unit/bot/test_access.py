@@ -113,6 +113,28 @@ async def test_without_operators_nobody_passes(case: str) -> None:
         await Gate({}).check(ALLOWED[case], NOBODY)
 
 
+@pytest.mark.parametrize(
+    ("case", "passes"),
+    [
+        (update(message=message(OPERATOR, GROUP)), True),
+        (update(callback_query=tap(OPERATOR, message=message(None, GROUP))), True),
+        (update(message=message(STRANGER, GROUP)), False),
+        (update(callback_query=tap(STRANGER, message=message(None, GROUP))), False),
+        (update(message=message(OPERATOR, GROUP - 7)), False),
+        (update(message=message(OPERATOR, GROUP, sender_chat=chat(GROUP))), False),
+        (update(message=message(ANONYMOUS, GROUP, sender_chat=chat(GROUP))), False),
+        (update(message=message(OPERATOR, OPERATOR)), True),
+    ],
+)
+async def test_in_the_one_group_operators_pass_and_nobody_else(case: Update, passes: bool) -> None:
+    gate = Gate({OPERATOR: Role.ADMIN}, GROUP)
+    if passes:
+        await gate.check(case, NOBODY)
+        return
+    with pytest.raises(ApplicationHandlerStop):
+        await gate.check(case, NOBODY)
+
+
 async def test_everybody_has_the_role_of_the_settings(gate: Gate) -> None:
     assert gate.role(update(message=message(43, 43))) is Role.VIEWER
 
