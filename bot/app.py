@@ -21,6 +21,7 @@ from core import notifications
 from core.clock import SystemClock, monotonic
 from core.domain.notice import Notice
 from core.engine.parts import Parts
+from core.errors import Unavailable
 from core.settings import Settings
 from core.tls import trusted
 
@@ -143,7 +144,10 @@ class Console:
             if not notifications.rang_lately(connection, Notice.SECOND_POLLER, now, within=_TOLD_AGAIN):
                 notifications.ring(connection, Notice.SECOND_POLLER, at=now, words=_SECOND_POLLER)
 
-        await database.write(tell)
+        try:
+            await database.write(tell)
+        except Unavailable as trouble_here:
+            log.warning("second_poller_not_told", why=str(trouble_here))
         self._parts.desk.nudge()
 
     async def _disconnect(self) -> None:

@@ -49,6 +49,7 @@ class Listener:
         self._offset: int | None = None
         self._heard_at: float | None = None
         self._under_way: set[asyncio.Task[None]] = set()
+        self._has_told = False
 
     @property
     def hearing(self) -> str:
@@ -64,7 +65,8 @@ class Listener:
 
     async def listen(self) -> None:
         """Hand on updates until Telegram fails, which raises TelegramError; a call that hangs counts as failing."""
-        await self._tell_what_was_cut_off()
+        if not self._has_told:
+            await self._tell_what_was_cut_off()
         await self._catch_up()
         while True:
             await self._take(await self._fetch(POLL_SECONDS), old=False)
@@ -155,8 +157,15 @@ class Listener:
         return self._clock.now() - message.date > OLD
 
     async def _tell_what_was_cut_off(self) -> None:
+        """Once in a process's life: what is open later is under way, not cut off."""
         at = self._wall.now()
-        for chat, asked in (await self._database.write(lambda c: updates.cut_off(c, at))).items():
+        try:
+            found = await self._database.write(lambda c: updates.cut_off(c, at))
+        except Unavailable as trouble:
+            log.warning("not_known_what_was_cut_off", why=str(trouble))
+            return
+        self._has_told = True
+        for chat, asked in found.items():
             if not self._gate.speaks_in(chat):
                 continue
             words = f"The desk stopped while it did this: {', '.join(asked)}. See whether it was done."

@@ -44,7 +44,7 @@ class TelegramMessenger:
     async def ring(self, message: Message) -> int:
         text, login = ring_views.ring(message, self._mode), message.payload.get("login")
         with _our_words(self.is_connected):
-            if login is not None:
+            if login is not None and message.chat_id > 0:  # a group would see the link, too
                 return await send_link(self._bot, message.chat_id, text, self._links.url(int(login)))
             return await self._send(message.chat_id, text, None)
         raise AssertionError("unreachable")

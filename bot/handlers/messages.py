@@ -3,7 +3,7 @@
 import contextlib
 from html import escape
 
-from telegram import Message, Update
+from telegram import Chat, Message, Update
 from telegram.error import TelegramError
 
 from bot.access import Context, Gate
@@ -13,6 +13,7 @@ from bot.secrets import Secrets
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded, Unavailable
 
 _REFUSALS = (Refusal, Unavailable, BrokerUnavailable, SignInNeeded)
+_IN_PRIVATE = ("login", "logs")
 _TAKES_ALERTS = ("check", "whatif")
 _DELETED = (
     "🔴 Your message held {what}. It was deleted here, but chats with bots are not end-to-end encrypted: "
@@ -54,6 +55,8 @@ class Messages:
             await message.reply_text("I do not know that command. /help lists them all.")
         elif not may(self._gate.role(update), command.role):
             await message.reply_text(f"/{name} needs the role {command.role}.")
+        elif name in _IN_PRIVATE and message.chat.type != Chat.PRIVATE:
+            await message.reply_text(f"/{name} is for our private chat: its answer is for you alone.")
         elif arguments and not command.usage:
             await message.reply_text(f"/{name} takes nothing behind it. Send it alone: /{name}")
         else:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 from telegram import Message
 
+from bot.commands import may
 from bot.handlers.questions import Questions
 from core import controls, journal, whatif
 from core.clock import Clock, PaperClock, SystemClock
@@ -110,9 +111,11 @@ class Stops:
         self._desk.nudge()
         return "LIVE: orders go to Dhan for real"
 
-    async def clock(self, message: Message, arguments: list[str], _role: Role) -> None:
+    async def clock(self, message: Message, arguments: list[str], role: Role) -> None:
         """Say what time the desk has; move it in paper mode."""
         if arguments:
+            if not may(role, Role.APPROVER):
+                raise Refusal("You may look at the clock; moving it needs the role approver.")
             if not isinstance(self._clock, PaperClock):
                 raise Refusal("Live time cannot be moved.")
             word = arguments[0].lower()

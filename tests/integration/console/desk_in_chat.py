@@ -189,8 +189,8 @@ async def opened(folder: Path, **settings: Any) -> AsyncGenerator[Chats]:
 
 
 @asynccontextmanager
-async def desk(sandbox: Sandbox, settings: Settings) -> AsyncGenerator[Chats]:
-    """One life of the desk, as `python -m bot` runs it; ended as by SIGTERM."""
+async def desk(sandbox: Sandbox, settings: Settings, *held: controls.Hold) -> AsyncGenerator[Chats]:
+    """One life of the desk, as `python -m bot` runs it, held by nothing else; ended as by SIGTERM."""
     application = build_application(settings)
     messenger = TelegramMessenger(application.bot, settings.munshi_mode, LoginLinks(settings))
     parts = build_desk(settings, messenger)
@@ -199,7 +199,7 @@ async def desk(sandbox: Sandbox, settings: Settings) -> AsyncGenerator[Chats]:
     await parts.desk.take_lease()
     talking, working = asyncio.create_task(console.run()), asyncio.create_task(parts.desk.run())
     try:
-        await chats.until(lambda: _is_open(chats), "the desk is open for business")
+        await chats.until(lambda: _is_held_by(chats, set(held)), f"nothing holds the desk but {held}")
         yield chats
     finally:
         talking.cancel()
@@ -210,5 +210,5 @@ async def desk(sandbox: Sandbox, settings: Settings) -> AsyncGenerator[Chats]:
         await parts.close()
 
 
-async def _is_open(chats: Chats) -> bool:
-    return not await chats.parts.database.read(controls.holds)
+async def _is_held_by(chats: Chats, held: set[controls.Hold]) -> bool:
+    return set(await chats.parts.database.read(controls.holds)) == held

@@ -17,3 +17,10 @@ async def test_a_second_reader_is_told_about(chats: Chats) -> None:
     told = await chats.newest("Somebody else reads this bot's messages", user=ADMIN)
     assert "the token was stolen" in told["text"]
     await chats.ask("/health", "Telegram: heard")
+
+
+async def test_what_is_under_way_when_telegram_stumbles_is_not_called_cut_off(chats: Chats) -> None:
+    await chats.sandbox.fault(kind="status", status=401, method="getUpdates", times=2)
+    for _ in range(3):
+        await chats.ask("/status", "Orders go out")
+    assert not any("The desk stopped while" in message["text"] for message in await chats.messages())
