@@ -30,6 +30,8 @@ class Verb(StrEnum):
     CANCEL_ALL = "no*"
     TOUR = "tour"
     TOUR_CLOCK = "tour!"
+    MORE_DAYS = "days"
+    SOURCE = "source"
 
 
 @dataclass(frozen=True)

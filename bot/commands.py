@@ -107,6 +107,13 @@ COMMANDS = (
         usage="/limits order_value soft 50000",
     ),
     Command(
+        name="sources",
+        summary="Where alerts come from: keys, trust, limits of each",
+        purpose=Purpose.ALERTS,
+        role=Role.VIEWER,
+        usage="/sources add swing",
+    ),
+    Command(
         name="alert",
         summary="Write the message for a TradingView alert",
         purpose=Purpose.ALERTS,

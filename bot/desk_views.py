@@ -16,13 +16,15 @@ from core.settings import Mode as DeskMode
 from core.settings import Role
 
 
-def welcome(mode: DeskMode, role: Role) -> str:
-    """What the desk is, and a first step for this role."""
+def welcome(mode: DeskMode, role: Role, moved_to: datetime | None = None) -> str:
+    """What the desk is, and a first step for this role. `moved_to`: what a paper clock says that is not real time."""
+    moved = f"\n\nThe sandbox's clock was moved: for it, it is {day_time(moved_to)} IST." if moved_to else ""
     return (
         f"<b>Munshi</b> · {mode.upper()}\n\n"
         "I keep your order book. TradingView sends an alert to my webhook; I check it against the market's clock, "
         "ask you here where asking is due, place the order at Dhan, and tell you what became of it.\n\n"
-        f"Every alert gets one card in this chat, and the card changes as things happen. {_first_step(mode, role)}"
+        f"Every alert gets one card in this chat, and the card changes as things happen. "
+        f"{_first_step(mode, role)}{moved}"
     )
 
 

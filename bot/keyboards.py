@@ -1,10 +1,15 @@
 """The buttons under a card, only while they mean something."""
 
+from collections.abc import Sequence
+
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot.callback_data import CardTap, Verb, pack
+from core.domain.approval import ApprovalPolicy
 from core.domain.order import OrderState
 from core.domain.sessions import spoken
+from core.domain.source import IdenticalAlerts, Source
+from core.domain.trust import Trust
 from core.reports import AlertReport
 
 _GREEN = "success"
@@ -105,6 +110,39 @@ def confirm_approval(nonce: str, version: int, sure: Verb) -> InlineKeyboardMark
 def confirm(question: str, words: str) -> InlineKeyboardMarkup:
     """The second step of a command: the button carries the question's name, the facts stay in its row."""
     return InlineKeyboardMarkup([[_button(words, Verb.YES, question, 0, _RED)]])
+
+
+def source_list(found: Sequence[Source]) -> InlineKeyboardMarkup:
+    """One button for each source."""
+    return InlineKeyboardMarkup([[_source_button(source, source.name)] for source in found])
+
+
+def source(source: Source, keys: int, *, can_be_removed: bool) -> InlineKeyboardMarkup:
+    """What can be done with a source without typing; each button stands for the words of `/sources NAME …`."""
+    stop = ("Resume", "resume") if source.paused_at else ("Pause", "pause")
+    key = ("Retire the old key", "retire") if keys > 1 else ("New key", "rotate")
+    policies = [word for word in ("desk", *ApprovalPolicy) if word != (source.approval or "desk")]
+    rows = [
+        [stop, key],
+        [(f"Trust: {step.replace(',', ' ')}", f"trust,{step}") for step in _steps(source)],
+        [(f"Identical: {word}", f"identical,{word}") for word in IdenticalAlerts if word != source.identical_alerts],
+        [(f"Approval: {word}", f"approval,{word}") for word in policies],
+        [("Remove…", "remove")] if can_be_removed else [],
+    ]
+    return InlineKeyboardMarkup([[_source_button(source, *each) for each in row] for row in rows if row])
+
+
+def _steps(source: Source) -> list[str]:
+    """The other steps of the ladder; the automatic one only where its amount was given once."""
+    steps = [step for step in Trust if step is not source.trust]
+    known = source.automatic_below
+    found = [step.value for step in steps if step is not Trust.AUTOMATIC]
+    return [*found, f"{Trust.AUTOMATIC},{known:f}"] if known is not None and Trust.AUTOMATIC in steps else found
+
+
+def _source_button(source: Source, text: str, words: str = "") -> InlineKeyboardButton:
+    nonce = f"{source.id},{words}" if words else str(source.id)
+    return _button(text, Verb.SOURCE, nonce, source.version)
 
 
 def _cancel(nonce: str, version: int) -> InlineKeyboardButton:

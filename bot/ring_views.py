@@ -34,6 +34,9 @@ _RINGS = {
     Notice.BLOCKED: "🟠 Dhan takes no orders just now",
     Notice.CALENDAR: "🟠 The calendar",
     Notice.CLOCK: "🟠 This machine's clock",
+    Notice.TRUST: "🟠 A source is trusted less",
+    Notice.SILENT: "🟠 A source is silent",
+    Notice.OLD_KEY: "🟠 An alert came by an old key",
     Notice.SECOND_POLLER: "🔴 Somebody else reads this bot's messages",
     Notice.ALERT_FAILED: "🔴 An alert was not executed",
 }

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select
 
 from core import allowance, changes, journal
-from core.db import alerts, attempts, orders
+from core.clock import to_india
+from core.db import alerts, attempts, orders, sources
 from core.db.tables import first_approvals
 from core.domain.attempt import AttemptState
 from core.domain.limits import needs_two
@@ -49,6 +50,7 @@ def approve(connection: Connection, tap: Tap) -> str:
     for order in waiting:
         times = {"approved_at": tap.at, "expires_at": order.window_ends_at or order.expires_at, "remind_at": None}
         orders.move(connection, order, OrderState.QUEUED, at=tap.at, actor=tap.actor, reason="Approved.", **times)
+    sources.note_approval(connection, tap.alert_id, to_india(tap.at).date())
     return "Approved"
 
 
@@ -57,10 +59,10 @@ def hold_back(connection: Connection, waiting: list[Order], tap: Tap) -> str | N
 
     Raises Refusal above a hard limit, AskTwice above a soft one until the tap says that it was asked.
     """
-    policies = Policies.read(connection)
+    policies, source = Policies.read(connection), sources.of_alert(connection, tap.alert_id)
     soft: list[str] = []
     for order in waiting:
-        broken = allowance.check_order(connection, policies.limits, order, tap.at)
+        broken = allowance.check_order(connection, policies.limits, source, order, tap.at)
         if broken is not None and broken.is_hard:
             allowance.refuse_above(connection, order, tap.at)
         if broken is not None and order.state is _WAITING[0]:

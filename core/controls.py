@@ -29,7 +29,7 @@ class Hold(StrEnum):
 
 _HOLDS = select(settings.c.key, settings.c.value).where(settings.c.key.startswith("hold."))
 _STANDING = select(settings.c.key, settings.c.value).where(
-    settings.c.key.startswith("hold.") | (settings.c.key == "policies")
+    settings.c.key.startswith("hold.") | settings.c.key.in_(bindparam("beside", expanding=True))
 )
 _ONE = select(settings.c.value).where(settings.c.key == bindparam("setting"))
 _LIFTED_BY_RESUME = (Hold.PAUSED, Hold.INVALID_IP, Hold.NO_ACCESS)
@@ -40,11 +40,11 @@ def holds(connection: Connection) -> dict[Hold, str]:
     return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in connection.execute(_HOLDS)}
 
 
-def standing(connection: Connection) -> tuple[dict[Hold, str], Mapping[str, Any] | None]:
-    """The holds in force with their reasons, and the operator's policies as stored."""
-    rows = {row.key: row.value for row in connection.execute(_STANDING)}
-    policies = rows.pop("policies", None)
-    return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in rows.items()}, policies
+def standing(connection: Connection, *beside: str) -> tuple[dict[Hold, str], dict[str, Mapping[str, Any]]]:
+    """The holds in force with their reasons, and the settings `beside` as far as they were set, in one query."""
+    rows = {row.key: row.value for row in connection.execute(_STANDING, {"beside": list(beside)})}
+    found = {key: rows.pop(key) for key in beside if key in rows}
+    return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in rows.items()}, found
 
 
 def set_by(connection: Connection, hold: Hold) -> str | None:

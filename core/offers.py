@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from core import market_days
 from core.approvals import Tap, check_version, hold_back, what_happened
-from core.db import orders
+from core.clock import to_india
+from core.db import orders, sources
 from core.domain.limits import is_exit
 from core.domain.order import Mode, Order, OrderState
 from core.domain.sessions import Calendar, spoken
@@ -60,6 +61,7 @@ def sooner(connection: Connection, tap: Tap, bundled: Calendar) -> str:
         return answer
     for order, way in found:
         _go(connection, order, new_times(way, policies, order) | {"expires_at": way.window_ends_at}, tap)
+    sources.note_approval(connection, tap.alert_id, to_india(tap.at).date())
     return f"Approved: reaches the exchange {spoken(found[0][1].reaches_exchange_at)}"
 
 

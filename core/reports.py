@@ -46,7 +46,6 @@ class Offers:
 @dataclass(frozen=True, kw_only=True)
 class AlertReport:
     """An alert with its orders in leg order, the identical alerts that wait, the holds in force, and what is offered.
-    `source` names who sent it.
 
     Offers are looked up for cards only.
     """
@@ -56,7 +55,6 @@ class AlertReport:
     repeats: list[int]
     holds: dict[Hold, str]
     at: datetime
-    source: str = alerts.DEFAULT_SOURCE
     offers: Offers = field(default_factory=Offers)
 
     @property
@@ -123,7 +121,6 @@ def alert_reports(connection: Connection, alert_ids: Iterable[int], at: datetime
     wanted = list(alert_ids)
     found = orders.of_alerts(connection, wanted)
     holds = controls.holds(connection)
-    names = alerts.source_names(connection)
     return {
         alert.id: AlertReport(
             alert=alert,
@@ -131,7 +128,6 @@ def alert_reports(connection: Connection, alert_ids: Iterable[int], at: datetime
             repeats=alerts.waiting_repeats(connection, alert.id),
             holds=holds,
             at=at,
-            source=names[alert.source_id],
         )
         for alert in alerts.some(connection, wanted)
     }

@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from core.errors import BadSettings
 from core.seal import is_key, make_key
+from core.secrets import from_files
 
 
 class Mode(StrEnum):
@@ -60,6 +61,8 @@ class Settings(BaseSettings):
     munshi_data_dir: Path = Path("data")
     munshi_clock: str | None = None
     database_url: str | None = None
+    secrets_backend: str = Field("env", pattern="^(env|gcp)$")
+    gcp_project: str | None = None
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
@@ -80,6 +83,7 @@ class Settings(BaseSettings):
     dhan_api_secret: SecretStr | None = None
     dhan_pin: SecretStr | None = None
     dhan_totp_secret: SecretStr | None = None
+    dhan_access_token: SecretStr | None = None
     dhan_api_url: str | None = None
     dhan_auth_url: str | None = None
     dhan_instruments_url: str | None = None
@@ -187,12 +191,26 @@ def load(**overrides: Any) -> Settings:
     given: dict[str, Any] = {"_secrets_dir": os.environ.get("MUNSHI_SECRETS_DIR"), **overrides}
     try:
         settings = Settings(**given)
+        if found := _found_elsewhere(settings):
+            settings = Settings(**given, **found)
     except ValidationError as error:
         raise BadSettings([_sentence(fault) for fault in error.errors()]) from None
     faults = _faults(settings)
     if faults:
         raise BadSettings(faults)
     return _with_generated_secrets(settings)
+
+
+def _found_elsewhere(settings: Settings) -> dict[str, Any]:
+    """What neither the environment nor `.env` gives: mounted files named with dashes, then Secret Manager."""
+    found: dict[str, str] = {}
+    if folder := os.environ.get("MUNSHI_SECRETS_DIR"):
+        found |= from_files(Path(folder))
+    if settings.secrets_backend == "gcp":
+        from core.secrets.google import from_google  # noqa: PLC0415 - its libraries are for those who use it
+
+        found |= from_google(settings.gcp_project, without=settings.model_fields_set | found.keys())
+    return {name: text for name, text in found.items() if name not in settings.model_fields_set}
 
 
 def _faults(settings: Settings) -> list[str]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from core import journal, market_days, notifications
 from core.clock import INDIA, to_india
-from core.db import alerts, orders
+from core.db import alerts, orders, sources
 from core.domain.alert import Exchange, InstrumentKind, Leg, OrderType, Product, Side
 from core.domain.approval import ApprovalPolicy
 from core.domain.instrument import SegmentClass
@@ -38,7 +38,16 @@ def fire(
     """Store the alert with its card; its number, and whether the market is open for it. Raises Refusal."""
     policies, actor = replace(Policies.read(connection), approval=ApprovalPolicy.ALWAYS), journal.operator(user_id)
     today = market_days.in_force(connection, calendar)
-    plan = plan_leg(connection, _LEG, resolve=resolve, calendar=today, policies=policies, late="", now=now)
+    plan = plan_leg(
+        connection,
+        _LEG,
+        source=sources.default(connection),
+        resolve=resolve,
+        calendar=today,
+        policies=policies,
+        late="",
+        now=now,
+    )
     alert_id = alerts.add_own(connection, body=json.dumps({"tour": True}), reason=_WORDS, actor=actor, at=now)
     notifications.open_cards(connection, alert_id, now)
     for place, ticket in enumerate(plan.tickets, start=1):

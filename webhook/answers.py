@@ -53,6 +53,11 @@ def stored(receipt: Receipt, report: AlertReport | None) -> Answer:
     )
 
 
+def heard() -> Answer:
+    """200 for a heartbeat: noted, and there is no order in it."""
+    return Answer({"status": "success", "message": "Heartbeat noted."})
+
+
 def error(status: int, message: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
     return Answer({"status": "error", "message": message, **more}, status_code=status, headers=headers)
 

@@ -17,9 +17,10 @@ from core.errors import Unavailable
 from core.intake import Intake
 from core.settings import Settings
 from core.wakeup import Nudger
+from webhook.keys import Keys
 from webhook.openapi import describe
 from webhook.outcomes import Outcomes
-from webhook.routes.alerts import AlertDoor
+from webhook.routes.alerts import AlertDoor, is_webhook
 from webhook.routes.login import login_routes
 from webhook.routes.postback import postback_routes
 from webhook.routes.status import status_routes
@@ -39,7 +40,7 @@ class Web(FastAPI):
         self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/webhook":
+        if scope["type"] == "http" and is_webhook(scope["path"]):
             await self._door(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
@@ -52,12 +53,16 @@ def build_app(settings: Settings) -> FastAPI:
     outcomes = Outcomes(database, clock)
     nudger = Nudger(database)
     intake = Intake(database)
+    keys = Keys(database)
     with database.snapshot() as connection:
         source_id = alerts.source_id(connection)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-        watchers = [asyncio.create_task(watch) for watch in (nudger.watch_lease(), outcomes.look(), flushing(intake))]
+        watchers = [
+            asyncio.create_task(watch)
+            for watch in (nudger.watch_lease(), outcomes.look(), keys.watch(), flushing(intake))
+        ]
         gc.freeze()  # what is here now stays; the collector need not look at it again under load
         gc.set_threshold(700, 10, 100)
         yield
@@ -75,6 +80,7 @@ def build_app(settings: Settings) -> FastAPI:
         nudger=nudger,
         clock=clock,
         source_id=source_id,
+        keys=keys,
     )
     app = Web(door, title="Munshi", version=__version__, lifespan=lifespan)
     app.include_router(status_routes(settings, database, clock, nudger))

@@ -57,13 +57,24 @@ _WEBHOOK: dict[str, Any] = {
 }
 
 
+_BY_KEY: dict[str, Any] = {
+    "post": {
+        **_WEBHOOK["post"],
+        "summary": "Take one alert of a source with a key of its own",
+        "description": "The key in the path says whose alert it is, so the body needs no secret; `/sources` in the "
+        'chat makes keys. `{"heartbeat": true}` carries no order and only says that the strategy is alive.',
+        "parameters": [{"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}],
+    }
+}
+
+
 def describe(app: FastAPI) -> None:
     """Make the application's OpenAPI document include the webhook."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
             made = get_openapi(title=app.title, version=app.version, routes=app.routes, description=_ABOUT)
-            made["paths"] = {"/webhook": _WEBHOOK, **made.get("paths", {})}
+            made["paths"] = {"/webhook": _WEBHOOK, "/webhook/{key}": _BY_KEY, **made.get("paths", {})}
             app.openapi_schema = made
         return app.openapi_schema
 

@@ -19,6 +19,7 @@ from bot.handlers.orders import OrderCommands
 from bot.handlers.questions import Questions
 from bot.handlers.queue import Queue
 from bot.handlers.sign_in import SignInCommands
+from bot.handlers.sources import SourceCommands
 from bot.handlers.stops import Stops
 from bot.handlers.tour import Tour
 from bot.secrets import Secrets
@@ -52,6 +53,7 @@ class Handlers:
         self._sign_in = SignInCommands(settings, parts, gate)
         self._market = MarketCommands(settings=settings, parts=parts, gate=gate, questions=questions)
         self._queue = Queue(database=database, desk=desk, clock=clock, gate=gate, questions=questions)
+        self._sources = SourceCommands(settings=settings, parts=parts, gate=gate)
         self._tour = Tour(settings=settings, parts=parts, gate=gate)
         orders = OrderCommands(database=database, desk=desk, clock=clock, find=find)
         stops = Stops(settings=settings, database=database, desk=desk, clock=clock, questions=questions)
@@ -70,9 +72,10 @@ class Handlers:
             Question.LOOSEN: self._market.loosen,
             Question.GO_LIVE: stops.confirm_live,
             Question.UNKILL: stops.release,
+            Question.SOURCE: self._sources.confirmed,
         }
         owners = (looking, self._tour, self._queue, explanations, orders, account, stops, alerts)
-        owners = (*owners, self._market, self._sign_in)
+        owners = (*owners, self._market, self._sign_in, self._sources)
         self._messages = Messages(gate=gate, secrets=secrets, questions=questions, owners=owners)
 
     def all(self) -> list[Handler]:
@@ -82,6 +85,8 @@ class Handlers:
             _taps(self._questions.handle, Verb.YES),
             _taps(self._sign_in.confirm_address, Verb.SET_IP),
             _taps(self._market.confirm, Verb.CALENDAR),
+            _taps(self._market.more_days, Verb.MORE_DAYS),
+            _taps(self._sources.tap, Verb.SOURCE),
             _taps(self._queue.turn, Verb.QUEUE, Verb.APPROVE_ALL, Verb.CANCEL_ALL),
             _taps(self._tour.handle, Verb.TOUR, Verb.TOUR_CLOCK),
             CallbackQueryHandler(self._cards.handle),

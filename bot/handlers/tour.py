@@ -10,7 +10,7 @@ from bot.access import Context, Gate
 from bot.callback_data import CardTap, Verb, pack
 from bot.commands import may
 from core import market_days, tour
-from core.clock import PaperClock
+from core.clock import PaperClock, moved_to
 from core.engine.parts import Parts
 from core.errors import Refusal, Unavailable
 from core.settings import Role, Settings
@@ -25,7 +25,9 @@ class Tour:
     async def start(self, message: Message, _arguments: list[str], role: Role) -> None:
         offers = self._mode == "paper" and may(role, Role.APPROVER)
         buttons = _buttons(("Fire a paper alert", Verb.TOUR)) if offers else None
-        await message.reply_html(desk_views.welcome(self._mode, role), reply_markup=buttons)
+        await message.reply_html(
+            desk_views.welcome(self._mode, role, moved_to(self._parts.clock)), reply_markup=buttons
+        )
 
     async def handle(self, update: Update, _context: Context) -> None:
         """The taps below /start."""

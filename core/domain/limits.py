@@ -104,6 +104,13 @@ def breach(limits: Limits, wish: Wish, usage: Usage) -> Breach | None:
     return worst
 
 
+def worse(desk: Breach | None, source: Breach | None) -> Breach | None:
+    """Of two sets of limits the stricter wins; where both say the same, the desk speaks."""
+    if desk is None or (source is not None and source.is_hard and not desk.is_hard):
+        return source
+    return desk
+
+
 def _symbols(limits: Limits, wish: Wish) -> Iterator[Breach]:
     if wish.symbol in limits.denied:
         yield Breach(is_hard=True, words=f"{wish.symbol} is on your deny list.")

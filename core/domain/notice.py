@@ -29,3 +29,6 @@ class Notice(StrEnum):
     CLOCK = "clock"
     SECOND_POLLER = "second_poller"
     ALERT_FAILED = "alert_failed"
+    TRUST = "trust"
+    SILENT = "silent"
+    OLD_KEY = "old_key"

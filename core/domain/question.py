@@ -13,3 +13,4 @@ class Question(StrEnum):
     LOOSEN = "loosen"
     GO_LIVE = "go_live"
     UNKILL = "unkill"
+    SOURCE = "source"

@@ -4,7 +4,7 @@ from typing import assert_never
 
 from sqlalchemy import Connection
 
-from core import controls, journal, notifications
+from core import controls, journal, notifications, sources
 from core.broker.port import BrokerOrder, BrokerState
 from core.controls import Hold
 from core.db import attempts, orders
@@ -86,6 +86,8 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
         return order
     if target in _RINGS and (target, filled) != (order.state, order.filled_quantity):
         notifications.ring_order(connection, _RINGS[target], moved, at=moment.now, words=words)
+    if target is OrderState.REJECTED:
+        sources.trust_less(connection, moved, at=moment.now)
     return moved
 
 

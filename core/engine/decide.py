@@ -70,7 +70,14 @@ class Decider:
             late = too_late(alert.fired_at or stored.received_at, now, policies.stale)
             plans = [
                 plan_leg(
-                    connection, leg, resolve=self.resolve, calendar=self.calendar, policies=policies, late=late, now=now
+                    connection,
+                    leg,
+                    resolve=self.resolve,
+                    calendar=self.calendar,
+                    policies=policies,
+                    source=stored.source,
+                    late=late,
+                    now=now,
                 )
                 for leg in legs
             ]
@@ -85,6 +92,7 @@ class Decider:
 
 
 def _readable(stored: StoredAlert) -> Alert:
-    if stored.reason:
-        raise AlertRefused([stored.reason])
+    refused = stored.reason or stored.source.why_not_taken
+    if refused:
+        raise AlertRefused([refused])
     return parse_alert(read_alert_text(stored.body.encode()))

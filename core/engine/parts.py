@@ -1,6 +1,6 @@
 """Where the desk is put together, once per process. Nothing happens at import; tests call the same function."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,7 +61,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
     clock = build_clock(settings)
     database = open_database(settings)
     client = DhanClient()
-    session = Session(database, client, settings, clock)
+    session = Session(database, client, settings, clock, keep_copy=_token_copies(settings))
     broker = Dhan(client, url=settings.dhan_api, client_id=settings.client_id, token=session.token)
     account = DhanAccount(broker)
     listed = InstrumentList(settings.instruments_file)
@@ -116,6 +116,14 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
         watch=watch,
     )
     return Parts(desk, database, clock, client, session, addresses, calendar, listed, broker, account)
+
+
+def _token_copies(settings: Settings) -> Callable[[str], None] | None:
+    if settings.secrets_backend != "gcp":
+        return None
+    from core.secrets.google import keep_token  # noqa: PLC0415 - its libraries are for those who use it
+
+    return lambda token: keep_token(settings.gcp_project, token)
 
 
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:

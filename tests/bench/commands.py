@@ -15,8 +15,8 @@ from tests.bench.product import SECRET, TRADING, Munshi
 from tests.bench.table import Measured
 
 ALERTS_A_SECOND = 64
-COMMANDS = 100
-BETWEEN = 0.05
+COMMANDS = 60
+BETWEEN = 0.3  # a person asks no faster; Telegram bears some 20 messages a second in a chat
 PATIENCE = 10.0
 
 

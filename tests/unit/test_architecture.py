@@ -132,7 +132,7 @@ RULES = [
         "one module speaks HTTP",
         imports(of("httpx", "requests", "aiohttp")),
         PRODUCT,
-        ("core/broker/dhan/client.py", "core/sandbox/tradingview.py", "core/tls.py"),
+        ("core/broker/dhan/client.py", "core/sandbox/tradingview.py", "core/tls.py", "core/secrets/google.py"),
         "ask core/broker/dhan/client.py, the only one with the time-outs and the rule against resending",
     ),
     Rule(

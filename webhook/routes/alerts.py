@@ -1,16 +1,19 @@
-"""`POST /webhook`: authenticate, read, store, answer. Neither Dhan nor Telegram is on this path.
+"""`POST /webhook[/{key}]`: authenticate, read, store, answer. Neither Dhan nor Telegram is on this path.
 
 A plain ASGI route, since the framework's machinery costs more than the disk does.
 """
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from core.alerts.heartbeat import is_heartbeat
 from core.alerts.parse import (
     hide,
     parse_alert,
@@ -20,13 +23,16 @@ from core.alerts.parse import (
     without_secret,
 )
 from core.clock import Clock
+from core.db import sources
 from core.db.engine import Database
+from core.db.sources import Key
 from core.errors import AlertRefused, Unavailable
 from core.failpoints import Point, reach
 from core.intake import Arrival, Intake, Receipt, digest
 from core.settings import Settings
 from core.wakeup import Nudger
 from webhook import answers
+from webhook.keys import Keys
 from webhook.outcomes import Outcomes
 from webhook.security import same_secret
 
@@ -35,8 +41,24 @@ MOST_IN_LINE = 2_000
 READ_WITHIN = 2.0
 
 
+PATH = "/webhook"
+
+
 class TooLarge(Exception):
     """The body is larger than any alert."""
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Whose alert it is: the source, and the key in the path that says so; None: the secret in the body does."""
+
+    source_id: int
+    key: Key | None = None
+    given: str = ""
+
+
+def is_webhook(path: str) -> bool:
+    return path == PATH or (path.startswith(f"{PATH}/") and len(path) > len(PATH) + 1)
 
 
 class AlertDoor:
@@ -52,6 +74,7 @@ class AlertDoor:
         nudger: Nudger,
         clock: Clock,
         source_id: int,
+        keys: Keys,
     ) -> None:
         self._secret = settings.webhook_secret.get_secret_value()
         self._patience = settings.webhook_wait_ms / 1000
@@ -60,7 +83,8 @@ class AlertDoor:
         self._outcomes = outcomes
         self._nudger = nudger
         self._clock = clock
-        self._source_id = source_id
+        self._default = Sender(source_id)
+        self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one alert; its answer counts as given once it has left."""
@@ -91,51 +115,83 @@ class AlertDoor:
         if self._database.backlog > MOST_IN_LINE:
             return None, answers.not_stored("too many alerts wait to be stored.")
         try:
-            return await self._take(body, patience)
+            sender = await self._sender(scope["path"])
+            return (None, _INVALID_SECRET) if sender is None else await self._take(body, sender, patience)
         except Unavailable as trouble:
             return None, answers.not_stored(str(trouble))
 
-    async def _take(self, body: bytes, patience: float) -> tuple[Receipt | None, Response]:
+    async def _sender(self, path: str) -> Sender | None:
+        """None: the key in the path opens nothing. A sender without one still has to show the secret."""
+        if path == PATH:
+            return self._default
+        given = path.removeprefix(f"{PATH}/")
+        key = await self._keys.find(given)
+        return Sender(key.source_id, key, given) if key else None
+
+    async def _take(self, body: bytes, sender: Sender, patience: float) -> tuple[Receipt | None, Response]:
         try:
             fields = read_alert_text(body)
         except AlertRefused as refused:
-            return await self._refuse_unreadable(body, refused)
-        if not same_secret(secret_in(fields), self._secret):
+            return await self._refuse_unreadable(body, sender, refused)
+        if sender.key is None and not same_secret(secret_in(fields), self._secret):
             return None, _INVALID_SECRET
+        if is_heartbeat(fields):
+            return None, await self._hear(sender)
         try:
             alert = parse_alert(fields)
         except AlertRefused as refused:
-            return await self._refuse(body, refused)
+            return await self._refuse(body, sender, refused)
         reach(Point.BEFORE_ALERT_COMMIT)
-        receipt = await self._intake.store(self._arrival(body, fired_at=alert.fired_at))
+        receipt = await self._intake.store(self._arrival(body, sender, fired_at=alert.fired_at))
         reach(Point.ALERT_COMMITTED)
         self._nudger.nudge()
         report = await self._outcomes.wait_for(receipt.alert_id, patience) if patience else None
         return receipt, answers.stored(receipt, report)
 
-    async def _refuse_unreadable(self, body: bytes, refused: AlertRefused) -> tuple[Receipt | None, Response]:
-        """Text that is no JSON cannot prove whose it is, but where our secret stands in it the operator hears of it."""
-        secret = secret_in_broken_text(body)
-        if not secret:
-            return None, _refusal(refused)
-        if not same_secret(secret, self._secret):
-            return None, _INVALID_SECRET
-        return await self._refuse(body, refused)
+    async def _hear(self, sender: Sender) -> Response:
+        """It carries no order, so there is nothing to decide and no card."""
+        at, key = self._clock.now(), sender.key
 
-    async def _refuse(self, body: bytes, refused: AlertRefused) -> tuple[Receipt, Response]:
-        receipt = await self._intake.store(self._arrival(body, refusal=str(refused)))
+        def note(connection: Connection) -> None:
+            sources.hear(connection, sender.source_id, at)
+            sources.count_uses(connection, {key.id: 1} if key else {}, at)
+
+        await self._database.write(note)
+        return answers.heard()
+
+    async def _refuse_unreadable(
+        self, body: bytes, sender: Sender, refused: AlertRefused
+    ) -> tuple[Receipt | None, Response]:
+        """Text that is no JSON cannot prove whose it is, but where our secret stands in it the operator hears of it."""
+        if sender.key is None:
+            secret = secret_in_broken_text(body)
+            if not secret:
+                return None, _refusal(refused)
+            if not same_secret(secret, self._secret):
+                return None, _INVALID_SECRET
+        return await self._refuse(body, sender, refused)
+
+    async def _refuse(self, body: bytes, sender: Sender, refused: AlertRefused) -> tuple[Receipt, Response]:
+        receipt = await self._intake.store(self._arrival(body, sender, refusal=str(refused)))
         self._nudger.nudge()
         return receipt, _refusal(refused, alert_id=str(receipt.alert_id))
 
-    def _arrival(self, body: bytes, *, fired_at: datetime | None = None, refusal: str = "") -> Arrival:
+    def _arrival(self, body: bytes, sender: Sender, *, fired_at: datetime | None = None, refusal: str = "") -> Arrival:
+        whose = None if sender.source_id == self._default.source_id else sender.source_id
         return Arrival(
-            digest=digest(body),
-            text=hide(self._secret, without_secret(body)),
-            source_id=self._source_id,
+            digest=digest(body, whose),
+            text=self._hide(sender, without_secret(body)),
+            source_id=sender.source_id,
             received_at=self._clock.now(),
             fired_at=fired_at,
-            refusal=hide(self._secret, refusal),
+            refusal=self._hide(sender, refusal),
+            key_id=sender.key.id if sender.key else None,
         )
+
+    def _hide(self, sender: Sender, text: str) -> str:
+        """Neither the secret nor the key is kept, wherever it was pasted."""
+        text = hide(self._secret, text)
+        return hide(sender.given, text) if sender.given else text
 
     def _patience_for(self, scope: Scope) -> float:
         if not self._nudger.desk_is_there or _header(scope, b"prefer") == b"wait=0":

@@ -73,10 +73,9 @@ def report(
     **alert: Any,
 ) -> AlertReport:
     return AlertReport(
-        alert=replace(ALERT, **alert),
+        alert=replace(ALERT, source=replace(ALERT.source, name=source), **alert),
         orders=list(orders),
         repeats=repeats or [],
         holds=holds or {},
         at=NOON,
-        source=source,
     )

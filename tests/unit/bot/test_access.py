@@ -17,6 +17,7 @@ from bot.handlers.market import MarketCommands
 from bot.handlers.orders import OrderCommands
 from bot.handlers.queue import Queue
 from bot.handlers.sign_in import SignInCommands
+from bot.handlers.sources import SourceCommands
 from bot.handlers.stops import Stops
 from bot.handlers.tour import Tour
 from core.settings import Role
@@ -147,7 +148,7 @@ def test_a_role_may_do_what_lesser_roles_may() -> None:
 
 HANDLERS = (
     *(DeskCommands, MarketCommands, SignInCommands, OrderCommands, AccountCommands, Queue, Stops, Alerts),
-    *(Explanations, Tour),
+    *(Explanations, Tour, SourceCommands),
 )
 
 
