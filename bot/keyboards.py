@@ -14,6 +14,8 @@ from core.reports import AlertReport
 
 _GREEN = "success"
 _RED = "danger"
+_A_ROW = 4
+_WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 
 
 def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None:
@@ -24,6 +26,7 @@ def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None
         rows.append([_button("Approve", Verb.APPROVE, nonce, version, _GREEN), _cancel(nonce, version)])
     elif OrderState.QUEUED in states:
         rows.append([_cancel(nonce, version)])
+    rows += _legs(report, nonce, version)
     rows += _offers(report, nonce, version, is_asked=OrderState.AWAITING_APPROVAL in states)
     if OrderState.NEEDS_OPERATOR in states:
         rows.append(
@@ -36,7 +39,22 @@ def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None
         rows.append([_button("Cancel at Dhan…", Verb.ASK_CANCEL_WORKING, nonce, version)])
     if report.repeats:
         rows.append([_button(f"Execute the copy too ({len(report.repeats)})", Verb.REPEAT, nonce, version)])
+    if rows:
+        edit = [_button("Edit", Verb.EDIT, nonce, version)] if states & set(_WAITING) else []
+        rows.append([*edit, _button("Details", Verb.DETAILS, nonce, version)])
     return InlineKeyboardMarkup(rows) if rows else None
+
+
+def _legs(report: AlertReport, nonce: str, version: int) -> list[list[InlineKeyboardButton]]:
+    """A way out for each leg of several that waits."""
+    waiting = [order.position for order in report.orders if order.state in _WAITING]
+    if len(report.orders) == 1 or len(waiting) < 2:
+        return []
+    buttons = [
+        InlineKeyboardButton(f"Cancel {leg}", callback_data=pack(CardTap(Verb.CANCEL, nonce, version, leg)))
+        for leg in waiting
+    ]
+    return [buttons[place : place + _A_ROW] for place in range(0, len(buttons), _A_ROW)]
 
 
 def _offers(report: AlertReport, nonce: str, version: int, *, is_asked: bool) -> list[list[InlineKeyboardButton]]:
@@ -64,6 +82,28 @@ def confirm_send_again(nonce: str, version: int) -> InlineKeyboardMarkup:
 
 def confirm_cancel_working(nonce: str, version: int) -> InlineKeyboardMarkup:
     yes = _button("Yes, cancel it", Verb.CANCEL_WORKING, nonce, version, _RED)
+    return InlineKeyboardMarkup([[yes, _button("Back", Verb.BACK, nonce, version)]])
+
+
+def queue_buttons(which: str, page: int, last: int, states: set[OrderState]) -> InlineKeyboardMarkup:
+    """Below the list of what waits: pages, kinds, and all at once for whoever may decide."""
+    pages = [_button("Refresh", Verb.QUEUE, which, page)]
+    if page > 0:
+        pages.insert(0, _button("Back", Verb.QUEUE, which, page - 1))
+    if page < last:
+        pages.append(_button("More", Verb.QUEUE, which, page + 1))
+    kinds = [_button(kind.capitalize(), Verb.QUEUE, kind, 0) for kind in ("all", "asked", "queued") if kind != which]
+    together: list[InlineKeyboardButton] = []
+    if OrderState.AWAITING_APPROVAL in states:
+        together.append(_button("Approve all…", Verb.APPROVE_ALL, which, 0))
+    if states & set(_WAITING):
+        together.append(_button("Cancel all…", Verb.CANCEL_ALL, which, 0))
+    return InlineKeyboardMarkup([row for row in (pages, kinds, together) if row])
+
+
+def confirm_approval(nonce: str, version: int, sure: Verb) -> InlineKeyboardMarkup:
+    """The second step above a soft limit."""
+    yes = _button("Yes, approve it", sure, nonce, version, _GREEN)
     return InlineKeyboardMarkup([[yes, _button("Back", Verb.BACK, nonce, version)]])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from html import escape
 
-from bot.views import day_time, fit
+from bot.text import day_time, fit
 from core.clock import to_india
 from core.db.overrides import Change, Override
 from core.domain.instrument import SegmentClass

@@ -21,7 +21,8 @@ POLICY_USAGE = (
     "/policy entries 30m|window\n"
     "/policy exits 4h|window\n"
     "/policy drift 3%|off\n"
-    "/policy equity_product cnc|as_sent"
+    "/policy equity_product cnc|as_sent\n"
+    "/policy two_people 500000|off"
 )
 LIMITS_USAGE = (
     "/limits order_value soft 50000\n"
@@ -39,9 +40,16 @@ def policy_words(policies: Policies) -> list[str]:
         f"stale: an alert older than {_length(policies.stale)} asks",
         f"entries: {_patience(policies.entries)}",
         f"exits: {_patience(policies.exits)}",
+        f"two_people: {_two_people(policies.two_people)}",
         f"drift: {_drift(policies.drift)}",
         f"equity_product: {policies.equity_product} ({_EQUITY[policies.equity_product]})",
     ]
+
+
+def _two_people(most: Decimal | None) -> str:
+    if most is None:
+        return "off (one approver is enough)"
+    return f"entries above ₹{grouped(f'{most:f}')}, or of unknown worth, need two approvers"
 
 
 _APPROVAL = {
@@ -97,8 +105,9 @@ def change_policy(policies: Policies, words: list[str]) -> Policies:
                 return replace(policies, entries=_window_or_length(word))
             case ["exits", word]:
                 return replace(policies, exits=_window_or_length(word))
-            case ["drift", word]:
-                return replace(policies, drift=None if word == "off" else read_percent(word))
+            case [("two_people" | "drift") as name, word]:
+                read = read_amount if name == "two_people" else read_percent
+                return replace(policies, **{name: None if word == "off" else read(word)})
             case ["equity_product", word]:
                 return replace(policies, equity_product=EquityProduct(word))
             case _:
@@ -120,6 +129,7 @@ def loosens(before: Policies, after: Policies) -> bool:
         or _is_longer(after.exits, before.exits)
         or _is_higher(after.drift, before.drift)
         or (before.equity_product, after.equity_product) == (EquityProduct.CNC, EquityProduct.AS_SENT)
+        or _is_higher(after.two_people, before.two_people)
         or _limits_loosen(before.limits, after.limits)
     )
 

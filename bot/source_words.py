@@ -8,7 +8,7 @@ from typing import Any
 
 from bot import rules
 from bot.arguments import read_amount
-from bot.views import day_time, fit
+from bot.text import day_time, fit
 from core.db.sources import Key, Watched
 from core.domain import trust
 from core.domain.approval import ApprovalPolicy, stricter

@@ -18,6 +18,7 @@ from core.db.tables import settings
 
 
 class Hold(StrEnum):
+    KILLED = "killed"
     PAUSED = "paused"
     SIGNED_OUT = "signed_out"
     INVALID_IP = "invalid_ip"
@@ -94,6 +95,18 @@ def resume(connection: Connection, *, at: datetime, actor: str) -> bool:
     """Let go of the stop switch, and try again after Dhan refused our address or access; False when nothing held."""
     lifted = [hold for hold in _LIFTED_BY_RESUME if lift_hold(connection, hold, at=at, actor=actor)]
     return bool(lifted)
+
+
+def kill(connection: Connection, *, at: datetime, actor: str) -> bool:
+    """Stop all sending, exits included, until `unkill`; False when it was on already. Cancellations go on."""
+    if Hold.KILLED in holds(connection):
+        return False
+    return set_hold(connection, Hold.KILLED, f"Stopped by {actor} with /kill.", at=at, actor=actor)
+
+
+def unkill(connection: Connection, *, at: datetime, actor: str) -> bool:
+    """Let orders out again; each is checked anew, and one that should have gone long ago asks. False: it was not on."""
+    return lift_hold(connection, Hold.KILLED, at=at, actor=actor)
 
 
 def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datetime, actor: str) -> None:

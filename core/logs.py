@@ -2,12 +2,29 @@
 
 import logging
 import sys
+from collections import deque
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
 
 from core.settings import Settings
 
+_KEPT = 200
+_NOT_KEPT = ("timestamp", "event", "level", "process", "exc_info")
+_recent: deque[str] = deque(maxlen=_KEPT)
 _TALKATIVE = ("httpx", "httpcore", "telegram", "apscheduler", "uvicorn.access", "alembic", "websockets")
+
+
+def recent() -> list[str]:
+    """The latest warnings and errors of this process, oldest first."""
+    return list(_recent)
+
+
+def _keep_warnings(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    if method in ("warning", "error", "exception", "critical"):
+        told = " ".join(f"{name}={value}" for name, value in event.items() if name not in _NOT_KEPT)
+        _recent.append(f"{event.get('timestamp', '')} {event.get('event', '')} {told}".strip())
+    return event
 
 
 def set_up_logging(settings: Settings, process: str) -> None:
@@ -26,6 +43,7 @@ def set_up_logging(settings: Settings, process: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _keep_warnings,
             structlog.processors.format_exc_info,
             renderer,
         ],

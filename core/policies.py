@@ -39,6 +39,8 @@ class Unapproved(StrEnum):
 class Policies:
     """`entries` and `exits`: how long after its window opened such an order may still go; None: while it is open.
 
+    `two_people`: entries worth more than that many rupees, or of unknown worth, need a yes of two approvers.
+
     `drift`: by how many per cent the price may move while an order waits before it is asked about; None: by any.
     """
 
@@ -51,6 +53,7 @@ class Policies:
     drift: Decimal | None = MOST_DRIFT
     equity_product: EquityProduct = EquityProduct.CNC
     limits: Limits = field(default_factory=Limits)
+    two_people: Decimal | None = None
 
     @classmethod
     def read(cls, connection: Connection) -> "Policies":
@@ -68,6 +71,7 @@ class Policies:
             drift=_number(stored.get("drift", str(MOST_DRIFT))),
             equity_product=EquityProduct(stored.get("equity_product", EquityProduct.CNC)),
             limits=limits_of(stored.get("limits", {})),
+            two_people=None if stored.get("two_people") is None else Decimal(stored["two_people"]),
         )
 
     def patience(self, *, is_exit: bool) -> timedelta | None:
@@ -108,6 +112,7 @@ def _stored(policies: Policies) -> dict[str, Any]:
         "exits": policies.exits and policies.exits.total_seconds(),
         "drift": policies.drift,
         "equity_product": policies.equity_product,
+        "two_people": None if policies.two_people is None else str(policies.two_people),
         "limits": limits_row(policies.limits),
     }
 

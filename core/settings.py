@@ -74,6 +74,7 @@ class Settings(BaseSettings):
 
     telegram_bot_token: SecretStr | None = None
     telegram_operators: str = ""
+    telegram_group: int | None = Field(None, lt=0)
     telegram_api_url: str | None = None
     telegram_proxy: str | None = None
 

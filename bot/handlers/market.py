@@ -1,8 +1,10 @@
 """The market's side of the chat: its calendar, what would become of an alert, and the operator's rules."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from html import escape
+from typing import Any
 
 from sqlalchemy import Connection
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
@@ -12,14 +14,17 @@ from bot.access import Context, Gate
 from bot.arguments import CALENDAR_USAGE, read_day_change
 from bot.callback_data import CardTap, Verb, pack, unpack
 from bot.commands import may
+from bot.handlers.questions import Questions
+from bot.handlers.stops import author
 from core import holiday_feed, journal, market_days, policies, whatif
 from core.broker.dhan.client import CallFailed
 from core.clock import INDIA, to_india
 from core.db import overrides
 from core.db.overrides import Change, Override
+from core.domain.question import Question
 from core.domain.sessions import Calendar
 from core.engine.parts import Parts
-from core.errors import Refusal, Unavailable
+from core.errors import Refusal
 from core.policies import Policies
 from core.settings import Role, Settings
 
@@ -29,11 +34,13 @@ _LOOK_ONLY = "You may look at it; changing it needs the role admin."
 class MarketCommands:
     """One method per command, named after it."""
 
-    def __init__(self, *, settings: Settings, parts: Parts, gate: Gate) -> None:
+    def __init__(self, *, settings: Settings, parts: Parts, gate: Gate, questions: Questions) -> None:
         self._feed_url = settings.holiday_feed_url
         self._parts = parts
         self._database = parts.database
         self._gate = gate
+        self._questions = questions
+        self._approvers = sum(may(role, Role.APPROVER) for role in settings.operators.values())
 
     async def calendar(self, message: Message, arguments: list[str], role: Role) -> None:
         if not arguments:
@@ -149,22 +156,31 @@ class MarketCommands:
 
     async def _change(self, message: Message, before: Policies, after: Policies) -> None:
         """Tightening takes effect at once, loosening after a tap."""
-        at, author, words = self._parts.clock.now(), _author(message), (message.text or "").removeprefix("/")
+        at, by, words = self._parts.clock.now(), _author(message), (message.text or "").removeprefix("/")
         if after == before:
             await _say(message, "It is so already.")
+        elif after.two_people is not None and before.two_people is None and self._approvers < 2:
+            raise Refusal("There is only one approver: add a second one to TELEGRAM_OPERATORS first.")
         elif rules.loosens(before, after):
-            batch = await self._database.write(lambda c: policies.propose(c, after, at=at, actor=author, words=words))
-            button = _button("Yes, loosen it", Verb.POLICY, batch)
-            text = "\n".join([f"This lets more go without you: {words}", *rules.consequences(before, after)])
-            await message.reply_text(text, reply_markup=button)
+            batch = await self._database.write(lambda c: policies.propose(c, after, at=at, actor=by, words=words))
+            told = "\n".join([f"This lets more go without you: {words}", *rules.consequences(before, after)])
+            facts, user = {"batch": batch}, author(message)
+            await self._questions.ask(message, Question.LOOSEN, facts, escape(told), "Yes, loosen it", user=user)
         else:
-            await self._database.write(lambda c: policies.save(c, after, at=at, actor=author, words=words))
+            await self._database.write(lambda c: policies.save(c, after, at=at, actor=by, words=words))
             self._parts.desk.nudge()
             told = [words, *rules.consequences(before, after)]
             await _say(message, market_views.lines("Set", told))
 
+    async def loosen(self, payload: Mapping[str, Any], user_id: int) -> str:
+        """The yes to a change that lets more go. Raises Refusal."""
+        by, at = journal.operator(user_id), self._parts.clock.now()
+        told = await self._database.write(lambda c: policies.accept(c, payload["batch"], at=at, actor=by))
+        self._parts.desk.nudge()
+        return told
+
     async def confirm(self, update: Update, _context: Context) -> None:
-        """The tap below a change of the calendar or the rules."""
+        """The tap below a change of the calendar."""
         query = update.callback_query
         tap = unpack(query.data) if query else None
         if query is None or tap is None:
@@ -174,18 +190,15 @@ class MarketCommands:
             return
         at, by = self._parts.clock.now(), journal.operator(query.from_user.id)
         try:
-            told = await self._database.write(lambda c: self._apply(c, tap, by=by, at=at))
+            told = await self._database.write(
+                lambda c: market_days.confirm(c, tap.nonce, self._parts.calendar, by=by, at=at)
+            )
         except Refusal as refusal:
             await query.answer(str(refusal)[:200], show_alert=True)
             return
         self._parts.desk.nudge()
         await query.answer("Done")
         await query.edit_message_text(market_views.changed(told), parse_mode="HTML")
-
-    def _apply(self, connection: Connection, tap: CardTap, *, by: str, at: datetime) -> list[str]:
-        if tap.verb is Verb.CALENDAR:
-            return market_days.confirm(connection, tap.nonce, self._parts.calendar, by=by, at=at)
-        return [policies.accept(connection, tap.nonce, at=at, actor=by)]
 
 
 def _check_role(role: Role) -> None:
@@ -206,7 +219,3 @@ def _author(message: Message) -> str:
 
 async def _say(message: Message, html: str) -> None:
     await message.reply_html(html, disable_web_page_preview=True)
-
-
-REFUSALS = (Refusal, Unavailable)
-"""What a command of these says no with; the text goes to the chat."""

@@ -205,6 +205,23 @@ questions = _table(
     Column("answered_at", Instant),
 )
 
+first_approvals = _table(
+    "first_approvals",
+    Column("order_id", _Integer, ForeignKey("orders.id"), primary_key=True, autoincrement=False),
+    Column("user_id", _Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+updates = _table(
+    "updates",
+    Column("update_id", _Integer, primary_key=True, autoincrement=False),
+    Column("chat_id", _Integer, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("taken_at", Instant, nullable=False),
+    Column("done_at", Instant),
+)
+Index("ix_updates_taken_at", updates.c.taken_at)
+
 hints = _table(
     "hints",
     _id(),

@@ -90,6 +90,11 @@ def is_exit(side: Side, product: Product) -> bool:
     return side is Side.SELL and product in (Product.DELIVERY, Product.MARGIN_FUNDED)
 
 
+def needs_two(most: Decimal | None, wish: Wish) -> bool:
+    """Whether an entry needs a second approver; what it is worth may be unknown."""
+    return most is not None and not wish.is_exit and (wish.value is None or wish.value > most)
+
+
 def breach(limits: Limits, wish: Wish, usage: Usage) -> Breach | None:
     """The worst limit that the order does not keep; None when it keeps them all."""
     found = [*_symbols(limits, wish), *_bounds(limits, wish, usage)]

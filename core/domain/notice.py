@@ -27,6 +27,7 @@ class Notice(StrEnum):
     BLOCKED = "blocked"
     CALENDAR = "calendar"
     CLOCK = "clock"
+    SECOND_POLLER = "second_poller"
     ALERT_FAILED = "alert_failed"
     TRUST = "trust"
     SILENT = "silent"

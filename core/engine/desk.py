@@ -113,6 +113,7 @@ class Desk:
         self._tell = asyncio.Event()
         self._mail = asyncio.Event()
         self._told_to_stop = asyncio.Event()
+        self._ear: asyncio.DatagramTransport | None = None
         self._epoch = 0
         self._clock_doubt: str | None = None
         self._redrawn = monotonic()
@@ -123,6 +124,7 @@ class Desk:
         transport, _ = await loop.create_datagram_endpoint(
             lambda: _Nudges(self._wake, self._mail), local_addr=("127.0.0.1", 0)
         )
+        self._ear = transport
         port = transport.get_extra_info("sockname")[1]
         waited = False
         while (epoch := await self._try_lease(port)) is None:
@@ -149,6 +151,8 @@ class Desk:
                 ]
                 tasks.create_task(self._end_when_told(loops))
         finally:
+            if self._ear is not None:
+                self._ear.close()
             at = self._wall.now()
             await self._database.write(lambda c: leases.release(c, epoch=self._epoch, at=at))
 

@@ -129,7 +129,9 @@ def _token_copies(settings: Settings) -> Callable[[str], None] | None:
 
 
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:
-    notifications.enrol(connection, [(user, role.value) for user, role in settings.operators.items()])
+    told = [(user, role.value) for user, role in settings.operators.items()]
+    told += [(settings.telegram_group, "group")] if settings.telegram_group else []
+    notifications.enrol(connection, told)
     if settings.paper or controls.fetch(connection, "live_confirmed"):
         controls.lift_hold(connection, Hold.NOT_LIVE, at=at, actor=journal.DESK)
     else:

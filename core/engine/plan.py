@@ -12,7 +12,7 @@ from core.clock import to_india
 from core.domain.alert import Leg, Product
 from core.domain.approval import stricter, why_ask
 from core.domain.instrument import Instrument
-from core.domain.limits import Wish, is_exit
+from core.domain.limits import Wish, is_exit, needs_two
 from core.domain.order import Mode, OrderState
 from core.domain.routing import Decision, route
 from core.domain.sessions import Calendar
@@ -27,6 +27,7 @@ Resolve = Callable[[Leg, date], Instrument]
 
 ANSWER_WITHIN = timedelta(minutes=15)
 UNKNOWN_HOURS_ASKED_FOR = timedelta(hours=24)
+_TWO_ASKED = "It is worth so much, or nobody knows how much, that two people have to approve it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,25 @@ class Plan:
     @property
     def product(self) -> Product:
         return self.tickets[0].product
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the rows of all its orders share; the tickets and the times come on top."""
+        leg, instrument = self.leg, self.instrument
+        return {
+            "state": self.state,
+            "reason": self.reason,
+            "side": leg.side,
+            "exchange": instrument.exchange,
+            "symbol": instrument.symbol,
+            "segment": instrument.segment,
+            "security_id": instrument.security_id,
+            "tick": instrument.tick,
+            "has_derivatives": instrument.has_derivatives,
+            "index_expiry": instrument.index_expiry,
+            "amo_time": leg.amo_time,
+            "alert_price": leg.alert_price,
+        }
 
 
 def plan_leg(
@@ -90,11 +110,12 @@ def plan_leg(
     )
     at = decision.release_at or now
     broken = allowance.check(connection, policies.limits, wish, at, allowance.PLANNED, source=source)
+    above = broken.words if broken else _TWO_ASKED if needs_two(policies.two_people, wish) else ""
     ask = why_ask(
         stricter(policies.approval, source.approval),
         decision,
         late=late,
-        above=broken.words if broken else "",
+        above=above,
         trust=why_ask_of(source, wish.value, now),
     )
     state = OrderState.QUEUED if ask is None else OrderState.AWAITING_APPROVAL

@@ -42,6 +42,7 @@ TARGETS = {
     "overload-late": Target(what="past capacity: answers over 3 s or missing", floor=0, goal=0, unit=""),
     "order": Target(what="alert → order read by broker, p50 ÷ direct call", floor=4, goal=2.5),
     "order-console": Target(what="the same with the Telegram console", floor=4, goal=2.5),
+    "command-p99": Target(what="command → first reply p99, 64 alerts/s arriving", floor=50, goal=50, unit=" ms"),
     "orders-64": Target(what="64 alerts at once, last order ÷ 64 direct calls", floor=3, goal=1.5),
     "drain": Target(what="queue drained at the broker's limits ÷ theory", floor=1.02, goal=1.01),
     "drain-429": Target(what="refusals for haste while draining", floor=0, goal=0, unit=""),

@@ -61,11 +61,13 @@ class Sandbox:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, web_url: str = "http://127.0.0.1:9") -> AsyncGenerator[Sandbox]:
+async def running(
+    folder: Path, *, web_url: str = "http://127.0.0.1:9", in_real_time: bool = False
+) -> AsyncGenerator[Sandbox]:
     """Serve it on a free port; its data is in `folder`, the product's web process is expected at `web_url`."""
     machine, clock = HandClock(), PaperClock(folder / "clock.json")
     settings = load(munshi_data_dir=folder, public_url=web_url, webhook_secret=SECRET)
-    chat = Chat(folder, clock, machine)
+    chat = Chat(folder, clock, None if in_real_time else machine)
     app = build(settings, clock, chat)
     server = Server(uvicorn.Config(app, port=0, http=HangUpProtocol, lifespan="off", log_level="critical"), chat)
     task = asyncio.create_task(server.serve())

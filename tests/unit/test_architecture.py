@@ -179,7 +179,7 @@ def test_the_source_keeps_the_rule(rule: Rule) -> None:
 @pytest.mark.parametrize(
     ("says", "path", "text"),
     [
-        ("core knows neither face", "core/engine/desk.py", "from bot.views import card"),
+        ("core knows neither face", "core/engine/desk.py", "from bot.card_views import card"),
         ("the faces never meet: bot", "bot/app.py", "import webhook.app"),
         ("the faces never meet: webhook", "webhook/app.py", "from bot import app"),
         ("web holds no session with the broker", "webhook/app.py", "from core import engine"),

@@ -13,9 +13,12 @@ import pytest
 
 from bot.access import Gate
 from bot.handlers.market import MarketCommands
+from bot.handlers.questions import Questions
 from core.db import overrides
 from core.engine.parts import Parts, build_desk
 from core.errors import Refusal, Unavailable
+from core.seal import Seal
+from core.second_factor import SecondFactor
 from core.settings import Role, load
 from tests.builders import database_file
 from tests.ports import find_port
@@ -88,7 +91,9 @@ class Console:
     async def fetch(self, path: str | None) -> Chat:
         url = None if path is None else self.feed + path
         settings = load(munshi_data_dir=self.folder, holiday_feed_url=url)
-        commands = MarketCommands(settings=settings, parts=self.parts, gate=Gate({42: Role.ADMIN}))
+        gate, factor = Gate({42: Role.ADMIN}), SecondFactor(Seal(settings.token_keys))
+        questions = Questions(self.parts.database, self.parts.clock, gate, factor, {})
+        commands = MarketCommands(settings=settings, parts=self.parts, gate=gate, questions=questions)
         chat = Chat()
         await commands.calendar(cast("Any", chat), ["fetch"], Role.ADMIN)
         return chat
