@@ -4,9 +4,11 @@ A plain ASGI route, since the framework's machinery costs more than the disk doe
 """
 
 import asyncio
+from collections import deque
 from datetime import datetime
 from typing import Any
 
+import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -19,7 +21,7 @@ from core.alerts.parse import (
     secret_in_broken_text,
     without_secret,
 )
-from core.clock import Clock
+from core.clock import Clock, monotonic
 from core.db.engine import Database
 from core.errors import AlertRefused, Unavailable
 from core.failpoints import Point, reach
@@ -27,8 +29,12 @@ from core.intake import Arrival, Intake, Receipt, digest
 from core.settings import Settings
 from core.wakeup import Nudger
 from webhook import answers
+from webhook.callers import Callers
+from webhook.failures import TOO_MANY, Failures
 from webhook.outcomes import Outcomes
 from webhook.security import same_secret
+
+log = structlog.get_logger()
 
 MOST_BYTES = 16 * 1024
 MOST_IN_LINE = 2_000
@@ -52,6 +58,8 @@ class AlertDoor:
         nudger: Nudger,
         clock: Clock,
         source_id: int,
+        callers: Callers,
+        failures: Failures,
     ) -> None:
         self._secret = settings.webhook_secret.get_secret_value()
         self._patience = settings.webhook_wait_ms / 1000
@@ -61,11 +69,18 @@ class AlertDoor:
         self._nudger = nudger
         self._clock = clock
         self._source_id = source_id
+        self._callers = callers
+        self._failures = failures
+        self.seconds_to_commit: deque[float] = deque(maxlen=1_000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one alert; its answer counts as given once it has left."""
         if scope["method"] != "POST":
             await _ONLY_POST(scope, receive, send)
+            return
+        if self._callers.are_limited and (why := self._callers.why_not(scope)):
+            log.warning("alert_turned_away", why=why)
+            await answers.error(403, why, headers={"Connection": "close"})(scope, receive, send)
             return
         patience = self._patience_for(scope)
         receipt, answer = await self._answer(scope, receive, patience)
@@ -91,7 +106,8 @@ class AlertDoor:
         if self._database.backlog > MOST_IN_LINE:
             return None, answers.not_stored("too many alerts wait to be stored.")
         try:
-            return await self._take(body, patience)
+            receipt, answer = await self._take(body, patience)
+            return receipt, self._limited(scope) if answer is _INVALID_SECRET else answer
         except Unavailable as trouble:
             return None, answers.not_stored(str(trouble))
 
@@ -107,11 +123,17 @@ class AlertDoor:
         except AlertRefused as refused:
             return await self._refuse(body, refused)
         reach(Point.BEFORE_ALERT_COMMIT)
+        began = monotonic()
         receipt = await self._intake.store(self._arrival(body, fired_at=alert.fired_at))
+        self.seconds_to_commit.append(monotonic() - began)
         reach(Point.ALERT_COMMITTED)
         self._nudger.nudge()
         report = await self._outcomes.wait_for(receipt.alert_id, patience) if patience else None
         return receipt, answers.stored(receipt, report)
+
+    def _limited(self, scope: Scope) -> Response:
+        """For a wrong secret. The right one is always taken, however many wrong ones came from the same address."""
+        return _TOO_MANY if self._failures.are_too_many(self._callers.address(scope)) else _INVALID_SECRET
 
     async def _refuse_unreadable(self, body: bytes, refused: AlertRefused) -> tuple[Receipt | None, Response]:
         """Text that is no JSON cannot prove whose it is, but where our secret stands in it the operator hears of it."""
@@ -145,6 +167,7 @@ class AlertDoor:
 
 _ONLY_POST = answers.error(405, "Alerts are posted.", headers={"Allow": "POST"})
 _INVALID_SECRET = answers.error(401, "Invalid webhook secret")
+_TOO_MANY = answers.error(429, TOO_MANY, headers={"Retry-After": "60", "Connection": "close"})
 
 
 def _refusal(refused: AlertRefused, **more: Any) -> Response:
