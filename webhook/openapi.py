@@ -21,6 +21,33 @@ _LEG = {
     "meta": {"interval": "1D", "time": "{{time}}", "timenow": "{{timenow}}"},
 }
 _ALERT = {"secret": "your secret", "alertType": "multi_leg_order", "order_legs": [_LEG]}
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["secret", "order_legs"],
+    "properties": {
+        "secret": {"type": "string"},
+        "alertType": {"enum": ["multi_leg_order", "single_order"]},
+        "order_legs": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 20,
+            "items": {
+                "type": "object",
+                "required": ["transactionType", "orderType", "quantity", "exchange", "symbol", "instrument"],
+                "properties": {
+                    **{name: {"type": ["string", "number"]} for name in ("quantity", "price", "triggerPrice")},
+                    "transactionType": {"enum": ["B", "S"]},
+                    "orderType": {"enum": ["MKT", "LMT", "SL", "SLM"]},
+                    "exchange": {"enum": ["NSE", "BSE", "NFO", "BFO", "MCX", "CDS"]},
+                    "symbol": {"type": "string"},
+                    "instrument": {"enum": ["EQ", "FUT", "OPT"]},
+                    "productType": {"enum": ["C", "I", "M"]},
+                    "amoTime": {"enum": ["PRE_OPEN", "OPEN", "OPEN_30", "OPEN_60"]},
+                },
+            },
+        },
+    },
+}
 _ANSWER: dict[str, Any] = {
     "status": "success",
     "alert_id": "41",
@@ -53,7 +80,7 @@ _WEBHOOK: dict[str, Any] = {
         "summary": "Take one TradingView alert in Dhan's format",
         "description": "Stored before it is answered. The content type does not matter. `Prefer: wait=0` answers right "
         "after the commit; otherwise the desk's decision is waited for, 0.8 s at most.",
-        "requestBody": {"required": True, "content": {"application/json": {"schema": {}, "example": _ALERT}}},
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA, "example": _ALERT}}},
         "responses": {
             "200": text("Stored; this is where it stands", _ANSWER),
             "401": error_text("Wrong secret", "Invalid webhook secret"),

@@ -36,9 +36,8 @@ class Administrators:
         if self._all_are:
             return
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            if same_secret(given, self._token) or await self._is_googles(given):
-                return
+        if scheme.lower() == "bearer" and (same_secret(given, self._token) or await self._is_googles(given)):
+            return
         if self._failures.are_too_many(self._callers.address(request.scope)):
             raise HTTPException(429, TOO_MANY, {"Retry-After": "60"})
         raise HTTPException(401, "This needs the admin token.", {"WWW-Authenticate": "Bearer"})

@@ -4,7 +4,7 @@ As everywhere in web, the calls leave rows, and tell what the desk made of them.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from sqlalchemy import Connection
@@ -174,7 +174,7 @@ def sign_in_routes(
             **ADMIN,
         },
     )
-    async def status(consent_app_id: str = Query(max_length=100, examples=["munshi-17"])) -> Response:
+    async def status(consent_app_id: Annotated[str, Query(max_length=100, examples=["munshi-17"])]) -> Response:
         """`consent_app_id` is what `/initiate-oauth` answered, or Dhan's own id of the consent."""
         try:
             return await calls.status(consent_app_id)
