@@ -1,10 +1,14 @@
-"""Logs: an event name and ids, one line each; the client libraries that would log whole URLs are silenced."""
+"""Logs: an event name and ids, one line each; the client libraries that would log whole URLs are silenced.
+
+What is a secret all the same is masked where lines leave the process: a library's message or a traceback may hold one.
+"""
 
 import logging
 import sys
 
 import structlog
 
+from core.redaction import Redacted
 from core.settings import Settings
 
 _TALKATIVE = ("httpx", "httpcore", "telegram", "apscheduler", "uvicorn.access", "alembic", "websockets")
@@ -12,8 +16,9 @@ _TALKATIVE = ("httpx", "httpcore", "telegram", "apscheduler", "uvicorn.access", 
 
 def set_up_logging(settings: Settings, process: str) -> None:
     """Log to standard error, as text for people or as JSON for machines."""
+    sink = Redacted(sys.stderr, settings)
     level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
+    logging.basicConfig(level=level, stream=sink, format="%(levelname)s %(name)s %(message)s", force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     renderer = (
@@ -30,7 +35,8 @@ def set_up_logging(settings: Settings, process: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(sink),
         cache_logger_on_first_use=True,
     )
+    sys.excepthook = sink.excepthook
     structlog.contextvars.bind_contextvars(process=process)
