@@ -61,13 +61,13 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def _counted(connection: Connection, column: Any, states: Iterable[Any]) -> dict[Any, int]:
-    found = dict(connection.execute(select(column, func.count()).group_by(column)).tuples().all())
+    found = {row[0]: row[1] for row in connection.execute(select(column, func.count()).group_by(column))}
     return {state: found.get(state, 0) for state in states}
 
 
 def _seconds(connection: Connection, query: Select[Any]) -> list[float]:
     """Of rows (begun, ended) where both are known. A clock that was set back gives no negative time."""
-    spans = [row for row in connection.execute(query).tuples() if None not in row]
+    spans = [tuple(row) for row in connection.execute(query) if None not in tuple(row)]
     return sorted(max(0.0, (row[-1] - max(row[:-1])).total_seconds()) for row in spans)
 
 

@@ -16,6 +16,7 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _mistakes)
     app.add_exception_handler(Unavailable, _unavailable)
     app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(Exception, _fault_of_ours)
 
 
 async def _refusal(_request: Request, fault: Exception) -> Response:
@@ -38,3 +39,8 @@ async def _unavailable(_request: Request, trouble: Exception) -> Response:
 
 async def _gone(_request: Request, _fault: Exception) -> Response:
     return Response(status_code=499)
+
+
+async def _fault_of_ours(_request: Request, _fault: Exception) -> Response:
+    """The server logs it, with its traceback."""
+    return unavailable("something went wrong here, and stands in the log.")

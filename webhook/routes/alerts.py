@@ -110,6 +110,9 @@ class AlertDoor:
             return receipt, self._limited(scope) if answer is _INVALID_SECRET else answer
         except Unavailable as trouble:
             return None, answers.not_stored(str(trouble))
+        except Exception:  # a fault of ours: the sender is to try again, and the operator to find it in the log
+            log.exception("alert_failed")
+            return None, answers.not_stored("something went wrong here, and stands in the log.")
 
     async def _take(self, body: bytes, patience: float) -> tuple[Receipt | None, Response]:
         try:
