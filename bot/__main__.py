@@ -7,9 +7,9 @@ import sys
 from bot.app import Console, build_application
 from bot.messenger import TelegramMessenger
 from core.db.schema import WrongSchema
-from core.engine.claim import LeaseLost
 from core.engine.desk import Desk
 from core.engine.parts import build_desk
+from core.engine.rules import LeaseLost
 from core.errors import EX_CONFIG, BadSettings
 from core.login_link import LoginLinks
 from core.logs import set_up_logging

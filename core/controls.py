@@ -27,6 +27,9 @@ class Hold(StrEnum):
 
 
 _HOLDS = select(settings.c.key, settings.c.value).where(settings.c.key.startswith("hold."))
+_STANDING = select(settings.c.key, settings.c.value).where(
+    settings.c.key.startswith("hold.") | (settings.c.key == "policies")
+)
 _ONE = select(settings.c.value).where(settings.c.key == bindparam("setting"))
 _LIFTED_BY_RESUME = (Hold.PAUSED, Hold.INVALID_IP, Hold.NO_ACCESS)
 
@@ -34,6 +37,13 @@ _LIFTED_BY_RESUME = (Hold.PAUSED, Hold.INVALID_IP, Hold.NO_ACCESS)
 def holds(connection: Connection) -> dict[Hold, str]:
     """The holds in force with their reasons; empty means that orders may go out."""
     return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in connection.execute(_HOLDS)}
+
+
+def standing(connection: Connection) -> tuple[dict[Hold, str], Mapping[str, Any] | None]:
+    """The holds in force with their reasons, and the operator's policies as stored."""
+    rows = {row.key: row.value for row in connection.execute(_STANDING)}
+    policies = rows.pop("policies", None)
+    return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in rows.items()}, policies
 
 
 def set_by(connection: Connection, hold: Hold) -> str | None:

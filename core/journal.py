@@ -60,6 +60,15 @@ def append_all(connection: Connection, batch: Sequence[Event]) -> None:
         connection.execute(_ADD, [_row(event) for event in batch])
 
 
+def append_together(connection: Connection, batch: Sequence[Event], at: datetime) -> None:
+    """Add events of one moment, and make the cards of their alerts due."""
+    append_all(connection, batch)
+    touched = {event.alert_id: None for event in batch if event.alert_id is not None}
+    if touched:
+        connection.execute(_TOUCH, [{"of_alert": alert_id} for alert_id in touched])
+        connection.execute(_REDRAW, [{"of_alert": alert_id, "now": at} for alert_id in touched])
+
+
 def touch_cards(connection: Connection, alert_id: int, at: datetime) -> None:
     """The alert's cards no longer show the truth: a new version is due, and buttons of older ones are void."""
     connection.execute(_TOUCH, {"of_alert": alert_id})

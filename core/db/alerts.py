@@ -46,7 +46,7 @@ _DECIDE = (
     .where(alerts.c.id == bindparam("alert_id"), alerts.c.state == AlertState.RECEIVED)
     .values(card_version=alerts.c.card_version + 1)
 )
-_UID = select(alerts.c.uid).where(alerts.c.id == bindparam("alert_id"))
+_UIDS = select(alerts.c.id, alerts.c.uid).where(alerts.c.id.in_(bindparam("alert_ids", expanding=True)))
 _COUNT_UNDECIDED = select(func.count()).select_from(alerts).where(alerts.c.state == AlertState.RECEIVED)
 
 
@@ -127,9 +127,10 @@ def count_undecided(connection: Connection) -> int:
     return connection.execute(_COUNT_UNDECIDED).scalar_one()
 
 
-def uid(connection: Connection, alert_id: int) -> str:
-    """What the names of the alert's orders at the broker are made from."""
-    return connection.execute(_UID, {"alert_id": alert_id}).scalar_one()
+def uids(connection: Connection, alert_ids: Iterable[int]) -> dict[int, str]:
+    """By alert, what the names of its orders at the broker are made from."""
+    rows = connection.execute(_UIDS, {"alert_ids": list(alert_ids)})
+    return {row.id: row.uid for row in rows}
 
 
 def source_id(connection: Connection, name: str = DEFAULT_SOURCE) -> int:

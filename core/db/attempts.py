@@ -3,7 +3,7 @@
 Times here are the machine's, never the paper clock's: proof of absence needs time that nobody can jump over.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,7 +38,7 @@ _COLUMNS = [attempts.c[field.name] for field in fields(Attempt)]
 _OF_ORDERS = (
     select(*_COLUMNS).where(attempts.c.order_id.in_(bindparam("order_ids", expanding=True))).order_by(attempts.c.id)
 )
-_START = insert(attempts).returning(attempts.c.id)
+_START = insert(attempts).returning(attempts.c.id, sort_by_parameter_order=True)
 _ONE = update(attempts).where(attempts.c.id == bindparam("attempt_id"))
 
 
@@ -75,29 +75,34 @@ def due_for_lookup(connection: Connection, at: datetime) -> list[Attempt]:
     return [Attempt(**row) for row in connection.execute(query.order_by(attempts.c.id)).mappings()]
 
 
-def start(
-    connection: Connection,
-    order_id: int,
-    number: int,
-    *,
-    name: str,
-    epoch: int,
-    request: Mapping[str, Any],
-    at: datetime,
-) -> int:
-    row = {
-        "order_id": order_id,
-        "number": number,
-        "correlation_id": name,
-        "state": AttemptState.OPEN,
-        "epoch": epoch,
-        "request": request,
-        "posts": 1,
-        "claimed_at": at,
-        "lookups": 0,
-        "absences": 0,
-    }
-    return connection.execute(_START, row).scalar_one()
+@dataclass(frozen=True, kw_only=True)
+class Try:
+    """An attempt about to be made."""
+
+    order_id: int
+    number: int
+    name: str
+    request: Mapping[str, Any]
+
+
+def start(connection: Connection, tries: Sequence[Try], *, epoch: int, at: datetime) -> list[int]:
+    """Write these down as open; their ids, in the same order."""
+    rows = [
+        {
+            "order_id": each.order_id,
+            "number": each.number,
+            "correlation_id": each.name,
+            "state": AttemptState.OPEN,
+            "epoch": epoch,
+            "request": each.request,
+            "posts": 1,
+            "claimed_at": at,
+            "lookups": 0,
+            "absences": 0,
+        }
+        for each in tries
+    ]
+    return list(connection.execute(_START, rows).scalars()) if rows else []
 
 
 def start_again(connection: Connection, attempt: Attempt, *, epoch: int, at: datetime) -> int:
@@ -113,8 +118,16 @@ def start_again(connection: Connection, attempt: Attempt, *, epoch: int, at: dat
 def settle(
     connection: Connection, attempt_id: int, state: AttemptState, *, at: datetime, code: str = "", words: str = ""
 ) -> None:
+    settle_all(connection, [attempt_id], state, at=at, code=code, words=words)
+
+
+def settle_all(
+    connection: Connection, ids: Sequence[int], state: AttemptState, *, at: datetime, code: str = "", words: str = ""
+) -> None:
+    """The same end for all of these."""
     outcome = {"state": state, "settled_at": at, "code": code, "words": words, "next_lookup_at": None}
-    connection.execute(_ONE, {"attempt_id": attempt_id} | outcome)
+    if ids:
+        connection.execute(_ONE, [{"attempt_id": each} | outcome for each in ids])
 
 
 def doubt(connection: Connection, attempt_id: int, *, next_lookup_at: datetime | None, words: str) -> None:

@@ -1,14 +1,15 @@
 """Orders in the database: rows move only as the table of legal moves allows, and only from where they were seen."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, true, update
 
 from core import journal
 from core.db.tables import attempts, orders
+from core.db.trouble import DatabaseUnavailable
 from core.domain.order import Order, OrderState, check_move
 
 _BEFORE_THE_BROKER = (
@@ -25,6 +26,7 @@ _FIELDS = frozenset(field.name for field in fields(Order))
 # Built once: building a statement costs more than running it.
 _ADD = insert(orders).returning(orders.c.id)
 _ONE = select(*_COLUMNS).where(orders.c.id == bindparam("order_id"))
+_SOME = select(*_COLUMNS).where(orders.c.id.in_(bindparam("order_ids", expanding=True))).order_by(orders.c.id)
 _OF_ALERTS = (
     select(*_COLUMNS)
     .where(orders.c.alert_id.in_(bindparam("alert_ids", expanding=True)))
@@ -67,7 +69,7 @@ def _due() -> Select[Any]:
 
 
 _DUE = _due()
-_DUE_EXITS = _DUE.where(orders.c.closes.is_(True))
+_DUE_EXITS = _DUE.where(orders.c.closes.is_(true()))
 
 
 def _read(connection: Connection, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[Order]:
@@ -119,7 +121,7 @@ def of_alerts(connection: Connection, alert_ids: Iterable[int]) -> dict[int, lis
 
 
 def some(connection: Connection, order_ids: Iterable[int]) -> list[Order]:
-    return _read(connection, select(*_COLUMNS).where(orders.c.id.in_(order_ids)).order_by(orders.c.id))
+    return _read(connection, _SOME, {"order_ids": list(order_ids)})
 
 
 def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Order]:
@@ -229,6 +231,44 @@ def move(
     check_move(order.state, to)
     changes |= {"state": to, "reason": reason}
     return _change(connection, order, changes, at=at, actor=actor, kind="move", before=order.state, after=to)
+
+
+def move_all(
+    connection: Connection,
+    moves: Sequence[tuple[Order, dict[str, Any]]],
+    to: OrderState,
+    *,
+    at: datetime,
+    actor: str,
+) -> list[Order]:
+    """Move orders that were read in this transaction, each with its changes, of which one is its `reason`.
+
+    Raises DatabaseUnavailable, and then nothing of the transaction may stand, when one of them was moved meanwhile.
+    """
+    rows: list[dict[str, Any]] = []
+    moved: list[Order] = []
+    events: list[journal.Event] = []
+    for order, more in moves:
+        check_move(order.state, to)
+        changes = more | {"state": to, "version": order.version + 1, "updated_at": at}
+        rows.append({"order_id": order.id, "seen_state": order.state, "seen_version": order.version} | changes)
+        moved.append(replace(order, **{name: value for name, value in changes.items() if name in _FIELDS}))
+        events.append(
+            journal.Event(
+                at=at,
+                alert_id=order.alert_id,
+                order_id=order.id,
+                actor=actor,
+                kind="move",
+                before=order.state,
+                after=to,
+                reason=more["reason"],
+            )
+        )
+    if rows and connection.execute(_AS_SEEN, rows).rowcount != len(rows):
+        raise DatabaseUnavailable("an order was moved by somebody else at the same moment")
+    journal.append_together(connection, events, at)
+    return moved
 
 
 def note(

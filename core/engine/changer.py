@@ -18,9 +18,9 @@ from core.db.engine import Database
 from core.domain.alert import OrderType
 from core.domain.change import ChangeKind, ChangeState, Verdict
 from core.domain.order import Order
-from core.engine.claim import LeaseLost
 from core.engine.limiter import Limiter
 from core.engine.record import Moment
+from core.engine.rules import LeaseLost
 from core.engine.settle import fail
 from core.engine.words import explain
 from core.logins import Session
@@ -59,19 +59,30 @@ class Changer:
 
     async def _send(self, change: Change, epoch: int) -> None:
         try:
-            taken = await self._limiter.wait_for_room(urgent=change.kind is ChangeKind.CANCEL)
-            order = await self._database.write(lambda c: _claim(c, change, epoch, self._moment()))
+            await self._limiter.wait_for_room(urgent=change.kind is ChangeKind.CANCEL)
+            order = await self._claim(change, epoch)
             if order is None:
-                self._limiter.give_back(taken)
                 return
             serial = self._session.serial
-            outcome = await self._call(change, order)
+            try:
+                outcome = await self._call(change, order)
+            finally:
+                self._limiter.answered()
             if isinstance(outcome, Refused) and outcome.refusal is Refusal.SIGNED_OUT:
                 await self._session.die(outcome.words, serial)
             await self._database.write(lambda c: record(c, change, outcome, self._moment()))
             log.info("change_sent", order=order.label, kind=change.kind, outcome=type(outcome).__name__)
         finally:
             self._under_way.discard(change.id)
+
+    async def _claim(self, change: Change, epoch: int) -> Order | None:
+        order = None
+        try:
+            order = await self._database.write(lambda c: _claim(c, change, epoch, self._moment()))
+        finally:
+            if order is None:
+                self._limiter.give_back()
+        return order
 
     async def _call(self, change: Change, order: Order) -> Outcome:
         broker_order_id = order.broker_order_id or ""

@@ -3,30 +3,29 @@
 Whoever holds a claim may send exactly one POST.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from core import controls, journal, market_days, notifications
+from core import journal, notifications
 from core.broker.port import OrderRequest
-from core.db import alerts, attempts, leases, orders
+from core.db import alerts, attempts, orders
+from core.db.attempts import Attempt, Try
 from core.domain.attempt import AttemptState, correlation_id
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.domain.routing import may_send
 from core.domain.sessions import Calendar
 from core.engine.release import why_ask_again
+from core.engine.rules import Rules
 from core.failpoints import Point, reach
 
 LOOK_AGAIN = timedelta(seconds=1)
 _GONE_WELL = frozenset(
     {OrderState.WORKING, OrderState.PART_FILLED, OrderState.CANCELLING, OrderState.FILLED, OrderState.CANCELLED}
 )
-
-
-class LeaseLost(Exception):
-    """Another desk acts now; this one must stop at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,21 +42,37 @@ class Claim:
 def claim(
     connection: Connection, seen: Order, *, epoch: int, now: datetime, wall: datetime, calendar: Calendar
 ) -> Claim | None:
-    """Claim a due order for sending; None when it may not go now, in which case its row says why. Raises LeaseLost."""
-    reach(Point.CLAIMING)
-    if not leases.is_held(connection, epoch, wall):
-        raise LeaseLost
+    """Claim a due order that was seen earlier; None when it has changed or may not go. Raises LeaseLost."""
+    rules = Rules.read(connection, epoch=epoch, now=now, wall=wall, calendar=calendar)
     order = orders.get(connection, seen.id)
-    if order.state is not OrderState.QUEUED or order.version != seen.version or controls.holds(connection):
+    if order.state is not OrderState.QUEUED or order.version != seen.version:
         return None
-    calendar = market_days.in_force(connection, calendar)
-    if not (_in_time(connection, order, now) and _window_is_open(connection, order, now, calendar)):
-        return None
-    if not _is_still_wanted(connection, order, now):
-        return None
-    if not _earlier_legs_went_well(connection, order, now):
-        return None
-    return _write_down(connection, order, epoch=epoch, now=now, wall=wall, calendar=calendar)
+    return next(iter(claim_all(connection, [order], rules)), None)
+
+
+def claim_all(connection: Connection, due: Sequence[Order], rules: Rules) -> list[Claim]:
+    """Claim orders for sending that were read as due in this transaction.
+
+    One that may not go now is left out, and its row says why.
+    """
+    if rules.holds or not due:
+        return []
+    reach(Point.CLAIMING)
+    together = 1 if rules.policies.limits.look_at_the_day else len(due)  # each counts towards the next one's limits
+    claims: list[Claim] = []
+    for first in range(0, len(due), together):
+        free = [order for order in due[first : first + together] if _may_go(connection, order, rules)]
+        claims += _write_down(connection, free, rules)
+    return claims
+
+
+def _may_go(connection: Connection, order: Order, rules: Rules) -> bool:
+    return (
+        _in_time(connection, order, rules.now)
+        and _window_is_open(connection, order, rules.now, rules.calendar)
+        and _is_still_wanted(connection, order, rules)
+        and _earlier_legs_went_well(connection, order, rules.now)
+    )
 
 
 def _in_time(connection: Connection, order: Order, now: datetime) -> bool:
@@ -92,12 +107,12 @@ def _window_is_open(connection: Connection, order: Order, now: datetime, calenda
     return False
 
 
-def _is_still_wanted(connection: Connection, order: Order, now: datetime) -> bool:
+def _is_still_wanted(connection: Connection, order: Order, rules: Rules) -> bool:
     """An order that has grown old, or that the limits no longer let through, asks (again)."""
-    words = why_ask_again(connection, order, now)
+    words = why_ask_again(connection, order, rules.policies, rules.now)
     if words is None:
         return True
-    ask_again(connection, order, words, now)
+    ask_again(connection, order, words, rules.now)
     return False
 
 
@@ -126,38 +141,78 @@ def ask_again(connection: Connection, order: Order, reason: str, now: datetime) 
         notifications.ring_order(connection, Notice.NEEDS_OPERATOR, asked, at=now, words=reason)
 
 
-def _write_down(
-    connection: Connection, order: Order, *, epoch: int, now: datetime, wall: datetime, calendar: Calendar
-) -> Claim | None:
-    earlier = attempts.of_orders(connection, [order.id])
-    if any(attempt.state in (AttemptState.OPEN, AttemptState.UNKNOWN) for attempt in earlier):
-        return None
-    again = earlier[-1] if earlier and earlier[-1].state is AttemptState.NOT_SENT else None
-    request = order_request(connection, order, again.number if again else len(earlier) + 1)
-    sent = f"Sent as {request.correlation_id}."
-    claimed = orders.move(connection, order, OrderState.SUBMITTING, at=now, actor=journal.DESK, reason=sent)
-    if claimed is None:
-        return None
-    if again:
-        attempt_id = attempts.start_again(connection, again, epoch=epoch, at=wall)
-    else:
-        attempt_id = attempts.start(
-            connection,
-            order.id,
-            len(earlier) + 1,
-            name=request.correlation_id,
-            epoch=epoch,
-            request=asdict(request),
-            at=wall,
+def _write_down(connection: Connection, free: Sequence[Order], rules: Rules) -> list[Claim]:
+    tries = _tries(connection, free)
+    moves = [(each.order, {"reason": f"Sent as {each.request.correlation_id}."}) for each in tries]
+    moved = orders.move_all(connection, moves, OrderState.SUBMITTING, at=rules.now, actor=journal.DESK)
+    first = [each for each in tries if each.again is None]
+    started = attempts.start(connection, [each.as_try() for each in first], epoch=rules.epoch, at=rules.wall)
+    ids = dict(zip([each.order.id for each in first], started, strict=True))
+    for each in tries:
+        if each.again is not None:
+            ids[each.order.id] = attempts.start_again(connection, each.again, epoch=rules.epoch, at=rules.wall)
+    return [
+        Claim(
+            order=order,
+            attempt_id=ids[order.id],
+            request=each.request,
+            earlier_names=each.earlier_names,
+            calendar=rules.calendar,
         )
-    names = tuple(attempt.correlation_id for attempt in earlier)
-    return Claim(order=claimed, attempt_id=attempt_id, request=request, earlier_names=names, calendar=calendar)
+        for each, order in zip(tries, moved, strict=True)
+    ]
 
 
-def order_request(connection: Connection, order: Order, number: int) -> OrderRequest:
-    """What an attempt at this order says to the broker."""
+@dataclass(frozen=True, kw_only=True)
+class _Try:
+    """One POST to be written down: `again` is the attempt that it repeats, which provably did not arrive."""
+
+    order: Order
+    number: int
+    request: OrderRequest
+    again: Attempt | None
+    earlier_names: tuple[str, ...]
+
+    def as_try(self) -> Try:
+        return Try(
+            order_id=self.order.id,
+            number=self.number,
+            name=self.request.correlation_id,
+            request=asdict(self.request),
+        )
+
+
+def _tries(connection: Connection, free: Sequence[Order]) -> list[_Try]:
+    """Not of orders that may be at the broker under an earlier name."""
+    if not free:
+        return []
+    found: dict[int, list[Attempt]] = {}
+    for attempt in attempts.of_orders(connection, [order.id for order in free]):
+        found.setdefault(attempt.order_id, []).append(attempt)
+    uids = alerts.uids(connection, {order.alert_id for order in free})
+    tries: list[_Try] = []
+    for order in free:
+        earlier = found.get(order.id, [])
+        if any(attempt.state in (AttemptState.OPEN, AttemptState.UNKNOWN) for attempt in earlier):
+            continue
+        again = earlier[-1] if earlier and earlier[-1].state is AttemptState.NOT_SENT else None
+        number = again.number if again else len(earlier) + 1
+        tries.append(
+            _Try(
+                order=order,
+                number=number,
+                request=order_request(order, uids[order.alert_id], number),
+                again=again,
+                earlier_names=tuple(attempt.correlation_id for attempt in earlier),
+            )
+        )
+    return tries
+
+
+def order_request(order: Order, uid: str, number: int) -> OrderRequest:
+    """What an attempt at this order says to the broker; `uid` is its alert's."""
     return OrderRequest(
-        correlation_id=correlation_id(alerts.uid(connection, order.alert_id), order.position, number),
+        correlation_id=correlation_id(uid, order.position, number),
         side=order.side,
         segment=order.segment,
         security_id=order.security_id,

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from core import journal, market_days, notifications
+from core import journal, notifications
 from core.alerts.parse import parse_alert, read_alert_text
 from core.db import alerts, orders
 from core.db.alerts import StoredAlert
@@ -16,6 +16,7 @@ from core.domain.alert import Alert, AlertState
 from core.domain.notice import Notice
 from core.domain.sessions import Calendar
 from core.engine.plan import Plan, Resolve, plan_leg, times, too_late
+from core.engine.rules import Rules
 from core.errors import AlertRefused, Refusal, Unavailable
 from core.policies import Policies
 
@@ -35,16 +36,15 @@ class Decider:
     resolve: Resolve
     calendar: Calendar
 
-    def decide(self, connection: Connection, now: datetime) -> int:
+    def decide(self, connection: Connection, rules: Rules) -> int:
         """Turn the oldest undecided alerts into orders, in one transaction; returns how many."""
         waiting = alerts.undecided(connection, AT_ONCE)
         if not waiting:
             return 0
-        policies = Policies.read(connection)
-        today = replace(self, calendar=market_days.in_force(connection, self.calendar))
+        today = replace(self, calendar=rules.calendar)
         for stored in waiting:
-            notifications.open_cards(connection, stored.id, now)
-            today._decide_surely(connection, stored, policies, now)  # noqa: SLF001 - the same decider
+            notifications.open_cards(connection, stored.id, rules.now)
+            today._decide_surely(connection, stored, rules.policies, rules.now)  # noqa: SLF001 - the same decider
         return len(waiting)
 
     def _decide_surely(self, connection: Connection, stored: StoredAlert, policies: Policies, now: datetime) -> None:

@@ -24,7 +24,6 @@ from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order
 from core.engine import changer, clock_watch, timers
 from core.engine.changer import Changer
-from core.engine.claim import LeaseLost
 from core.engine.clock_watch import ClockWatch
 from core.engine.decide import AT_ONCE, Decider
 from core.engine.dispatch import Dispatcher
@@ -35,6 +34,7 @@ from core.engine.reconcile import Reconciler
 from core.engine.record import Moment
 from core.engine.relay import Relay
 from core.engine.resolve import Resolver, doubt_unfinished
+from core.engine.rules import LeaseLost
 from core.engine.sight import Sight
 from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
 from core.instruments import InstrumentKeeper
@@ -208,13 +208,10 @@ class Desk:
     async def _decide(self, tasks: asyncio.TaskGroup, *, look_first: bool) -> None:
         if look_first and not await self._database.read(alerts.count_undecided):
             return
-        now = self._clock.now()
         try:
             decided = AT_ONCE
             while decided == AT_ONCE:
-                decided = await self._dispatcher.send_with(
-                    lambda c: self._decider.decide(c, now), tasks, self._wake, self._epoch
-                )
+                decided = await self._dispatcher.send_with(self._decider.decide, tasks, self._wake, self._epoch)
                 self._tell.set()
         except CommitInDoubt:
             raise  # orders may have been claimed: the rows know, after a new start

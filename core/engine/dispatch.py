@@ -1,25 +1,29 @@
 """Sending what is due: claim, one POST, write down what became of it. A few orders at a time, each in its own task."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
 
 from core import controls
 from core.broker.account import Account
-from core.broker.port import Broker, BrokerOrder, Refusal, Refused
+from core.broker.port import Broker, BrokerOrder, Outcome, Refusal, Refused
 from core.clock import Clock, SystemClock, monotonic
 from core.db import leases, orders
 from core.db.engine import Database
-from core.db.writer import T, Work
+from core.db.writer import T
 from core.domain.order import Order
 from core.domain.sessions import Calendar
 from core.engine import cover, record
 from core.engine.adopt import adopt
-from core.engine.claim import Claim, LeaseLost, claim
+from core.engine.claim import Claim, claim, claim_all
 from core.engine.limiter import Limiter
-from core.engine.record import Moment
+from core.engine.record import Moment, Posted, record_all
+from core.engine.rules import LeaseLost, Rules
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.failpoints import Point, reach
 from core.logins import Session
@@ -28,6 +32,17 @@ log = structlog.get_logger()
 
 AT_ONCE = 8
 REST = 1.0
+A_MOMENT = 0.02
+
+
+@dataclass
+class _Batch:
+    """What one transaction claims: `room` calls were counted for it; what follows has room in `wait` seconds."""
+
+    claims: list[Claim] = field(default_factory=list[Claim])
+    uncovered: list[Order] = field(default_factory=list[Order])
+    room: int = 0
+    wait: float | None = None
 
 
 class Dispatcher:
@@ -55,41 +70,47 @@ class Dispatcher:
         self._limiter = limiter
         self._clock_is_sure = clock_is_sure
         self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._alarm: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def send_with(self, work: Work[T], tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int) -> T:
+    async def send_due(self, tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int) -> None:
+        """Start what is due, as far as there is room; exits do not wait for a place among those under way."""
+        if not self._closed and await self._database.read(self._is_anything_due):
+            await self.send_with(lambda _connection, _rules: None, tasks, wake, epoch)
+
+    async def send_with(
+        self, work: Callable[[Connection, Rules], T], tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int
+    ) -> T:
         """Do `work`, which may make orders due, and claim those in its transaction, as far as there is room at once."""
-        room = 0 if self._closed else max(AT_ONCE - len(self._under_way), 0)
-        taken = self._limiter.take_room(room)
         moment = self._moment()
+        batch = _Batch()
 
-        def work_and_claim(connection: Connection) -> tuple[T, list[Claim]]:
-            return work(connection), self._claim_due(connection, len(taken), epoch, moment)
+        def work_and_claim(connection: Connection) -> T:
+            rules = self._rules(connection, epoch, moment)
+            done = work(connection, rules)
+            self._claim_due(connection, batch, rules)
+            return done
 
-        used = 0
         try:
-            done, claims = await self._database.write(work_and_claim)
-            used = len(claims)
+            done = await self._database.write(work_and_claim)
+        except BaseException:
+            batch.claims.clear()
+            raise
         finally:
-            for unused in taken[used:]:
-                self._limiter.give_back(unused)
-        for claimed in claims:
-            sending = self._post_and_wake(claimed, moment, epoch, wake)
-            self._under_way[claimed.order.id] = tasks.create_task(sending)
+            for _ in range(batch.room - len(batch.claims)):
+                self._limiter.give_back()
+        for claimed in batch.claims:
+            self._start(claimed.order, self._post(claimed, moment, epoch), tasks, wake)
+        for order in batch.uncovered:
+            self._start(order, self._send_covered(order, epoch), tasks, wake)
+        self._look_again(batch.wait, wake)
         await asyncio.sleep(0)  # they leave before anything else is looked at
         return done
 
-    async def send_due(self, tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int) -> None:
-        """Start what is due, as far as there is room; exits do not wait for room."""
-        if self._closed:
-            return
-        room = AT_ONCE - len(self._under_way)
-        due = await self._database.read(lambda c: self._due(c, only_exits=room <= 0))
-        fresh = [order for order in due if order.id not in self._under_way]
-        exits = [order for order in fresh if order.closes]
-        others = [order for order in fresh if not order.closes]
-        for order in exits + others[: max(room, 0)]:
-            self._under_way[order.id] = tasks.create_task(self._send(order, epoch, wake))
+    def _look_again(self, wait: float | None, wake: asyncio.Event) -> None:
+        if self._alarm:
+            self._alarm.cancel()
+        self._alarm = None if wait is None else asyncio.get_running_loop().call_later(max(wait, A_MOMENT), wake.set)
 
     async def finish(self, within: float) -> None:
         """Claim nothing more, and let what is under way end; what does not is looked up at the next start."""
@@ -100,77 +121,106 @@ class Dispatcher:
         for task in self._under_way.values():
             task.cancel()
 
-    def _due(self, connection: Connection, *, only_exits: bool) -> list[Order]:
-        if controls.holds(connection):
-            return []
-        now = self._clock.now()
-        due = [] if only_exits else orders.due(connection, now, 2 * AT_ONCE)
-        if not only_exits and len(due) < 2 * AT_ONCE:
-            return due
-        exits = orders.due(connection, now, AT_ONCE, closing=True)
-        return list({order.id: order for order in exits + due}.values())
+    def _is_anything_due(self, connection: Connection) -> bool:
+        has_place, now = len(self._under_way) < AT_ONCE, self._clock.now()
+        due = orders.due(connection, now, 1, closing=not has_place)
+        return bool(due) and not controls.holds(connection)
 
-    async def _send(self, order: Order, epoch: int, wake: asyncio.Event) -> None:
-        try:
-            if await self._send_one(order, epoch):
+    def _due(self, connection: Connection, now: datetime) -> list[Order]:
+        """What may go now, exits first; only exits while the places are taken."""
+        places = AT_ONCE - len(self._under_way)
+        due = orders.due(connection, now, AT_ONCE) if places > 0 else []
+        if places <= 0 or len(due) == AT_ONCE:
+            exits = orders.due(connection, now, AT_ONCE, closing=True)
+            due = list({order.id: order for order in exits + due}.values())
+        fresh = [order for order in due if order.id not in self._under_way]
+        exits = [order for order in fresh if order.closes]
+        return exits + [order for order in fresh if not order.closes][: max(places, 0)]
+
+    def _claim_due(self, connection: Connection, batch: _Batch, rules: Rules) -> None:
+        """Not those that Dhan is asked about first."""
+        if self._closed or rules.holds or not (self._session.is_signed_in and self._clock_is_sure()):
+            return
+        going: list[Order] = []
+        for order in self._due(connection, rules.now):
+            if cover.needs_cover(order):
+                batch.uncovered.append(order)
+            elif self._limiter.take_room(urgent=order.closes):
+                batch.room += 1
+                going.append(order)
+            else:
+                batch.wait = self._limiter.room_in(urgent=order.closes)
+                break
+        batch.claims = claim_all(connection, going, rules)
+
+    def _start(
+        self, order: Order, sending: Coroutine[Any, Any, None], tasks: asyncio.TaskGroup, wake: asyncio.Event
+    ) -> None:
+        async def send() -> None:
+            try:
+                await sending
                 wake.set()
-        finally:
-            self._under_way.pop(order.id, None)
+            finally:
+                self._under_way.pop(order.id, None)
 
-    async def _send_one(self, order: Order, epoch: int) -> bool:
-        """True when the order was claimed or asked about, whatever became of it."""
-        if cover.needs_cover(order) and await self._is_uncovered(order):
-            return True
-        taken = await self._limiter.wait_for_room(urgent=order.closes)
+        self._under_way[order.id] = tasks.create_task(send())
+
+    async def _send_covered(self, order: Order, epoch: int) -> None:
+        """Send a sale from the holdings, unless Dhan says that it would be refused."""
+        if await self._is_uncovered(order):
+            return
+        await self._limiter.wait_for_room()
         moment = self._moment()
-        claimed = await self._database.write(lambda connection: self._claim(connection, order, epoch, moment))
-        if claimed is None:
-            self._limiter.give_back(taken)
-            return False
-        await self._post(claimed, moment, epoch)
-        return True
-
-    async def _post_and_wake(self, claimed: Claim, moment: Moment, epoch: int, wake: asyncio.Event) -> None:
+        claimed = None
         try:
-            await self._post(claimed, moment, epoch)
-            wake.set()
+            claimed = await self._database.write(lambda connection: self._claim(connection, order, epoch, moment))
         finally:
-            self._under_way.pop(claimed.order.id, None)
+            if claimed is None:
+                self._limiter.give_back()
+        if claimed is not None:
+            await self._post(claimed, moment, epoch)
 
     async def _post(self, claimed: Claim, moment: Moment, epoch: int) -> None:
         """Send what was claimed at that moment, once, and write down what became of it."""
-        reach(Point.CLAIMED)
-        if claimed.earlier_names and await self._is_there_already(claimed):
+        try:
+            outcome = await self._post_once(claimed, moment, epoch)
+        finally:
+            self._limiter.answered()
+        if outcome is None:
             return
-        if self._wall.now() - moment.wall >= leases.LASTS and not await self._is_ours(claimed, epoch):
-            raise LeaseLost
-        serial = self._session.serial
-        outcome = await self._broker.place(claimed.request)
-        reach(Point.POSTED)
-        if isinstance(outcome, Refused):
-            if outcome.refusal is Refusal.SIGNED_OUT:
-                await self._session.die(outcome.words, serial)
-            elif outcome.refusal is Refusal.RATE_LIMITED:
-                self._limiter.rest(REST)
-            if outcome.refusal is not Refusal.SIGNED_OUT and await self._is_there_in_spite_of_it(claimed):
-                return
-        await self._database.write(lambda connection: record.record(connection, claimed, outcome, self._moment()))
+        is_no = isinstance(outcome, Refused) and outcome.refusal is not Refusal.SIGNED_OUT
+        if is_no and await self._is_there_in_spite_of_it(claimed):
+            return
+        posted = Posted(claim=claimed, outcome=outcome, moment=self._moment())
+        await self._database.write_grouped(record_all, posted)
         reach(Point.OUTCOME_RECORDED)
         log.info(
             "order_sent", order=claimed.order.label, name=claimed.request.correlation_id, outcome=type(outcome).__name__
         )
 
-    def _claim_due(self, connection: Connection, most: int, epoch: int, moment: Moment) -> list[Claim]:
-        """Not those that are asked about at Dhan first."""
-        due = self._due(connection, only_exits=False) if most else []
-        free = [order for order in due if order.id not in self._under_way and not cover.needs_cover(order)]
-        claims = (self._claim(connection, order, epoch, moment) for order in free[:most])
-        return [claimed for claimed in claims if claimed is not None]
+    async def _post_once(self, claimed: Claim, moment: Moment, epoch: int) -> Outcome | None:
+        """None when nothing was sent after all, which is written down."""
+        reach(Point.CLAIMED)
+        if claimed.earlier_names and await self._is_there_already(claimed):
+            return None
+        if self._wall.now() - moment.wall >= leases.LASTS and not await self._is_ours(claimed, epoch):
+            raise LeaseLost
+        serial = self._session.serial
+        outcome = await self._broker.place(claimed.request)
+        reach(Point.POSTED)
+        if isinstance(outcome, Refused) and outcome.refusal is Refusal.SIGNED_OUT:
+            await self._session.die(outcome.words, serial)
+        elif isinstance(outcome, Refused) and outcome.refusal is Refusal.RATE_LIMITED:
+            self._limiter.rest(REST)
+        return outcome
 
     def _claim(self, connection: Connection, order: Order, epoch: int, moment: Moment) -> Claim | None:
         if not (self._session.is_signed_in and self._clock_is_sure()):
             return None
         return claim(connection, order, epoch=epoch, now=moment.now, wall=moment.wall, calendar=self._calendar)
+
+    def _rules(self, connection: Connection, epoch: int, moment: Moment) -> Rules:
+        return Rules.read(connection, epoch=epoch, now=moment.now, wall=moment.wall, calendar=self._calendar)
 
     async def _is_uncovered(self, order: Order) -> bool:
         """Whether the sale would be refused, so that the operator is asked instead; once, and only when it is known."""

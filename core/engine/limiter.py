@@ -1,7 +1,8 @@
 """Pacing under the broker's order limits: one limiter, in the one process that sends.
 
-Dhan allows 10 order calls a second, 250 a minute, 1,000 an hour and 7,000 a day (Dhan API v2 docs, Rate Limit). Each
-window is kept half a per cent longer than theirs, since pacing exactly at the limit draws refusals.
+Dhan allows 10 order calls a second, 250 a minute, 1,000 an hour and 7,000 a day (Dhan API v2 docs, Rate Limit). Which
+instant of a call Dhan counts, nobody says; so a call fills its place from when it is let through until the window's
+length after its answer, and however long the way, no window of Dhan's holds more.
 """
 
 import asyncio
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 
 from core.clock import monotonic
 
-_LONGER = 1.005
+_LONGER = 1.001
+"""Two machines' seconds differ a little."""
 _YIELDS = 0.002
 
 
@@ -28,11 +30,12 @@ ORDER_CALLS = (Window(10, 1), Window(250, 60, 10), Window(1_000, 3_600, 50), Win
 
 
 class Limiter:
-    """Lets a call through when every window has room."""
+    """Lets a call through when every window has room. Whoever was let through says `answered` or `give_back`, once."""
 
     def __init__(self, windows: Iterable[Window]) -> None:
         self._windows = tuple(windows)
-        self._calls: deque[float] = deque(maxlen=max((window.calls for window in self._windows), default=0))
+        self._answered: deque[float] = deque(maxlen=max((window.calls for window in self._windows), default=0))
+        self._under_way = 0
         self._turn = asyncio.Lock()
         self._urgent = asyncio.Lock()
         self._rests_until = 0.0
@@ -40,48 +43,53 @@ class Limiter:
     def remember(self, ages: Iterable[float]) -> None:
         """Count these calls in place of those so far: the rows know also what other desks sent. Ages in seconds."""
         now = monotonic()
-        self._calls.clear()
-        self._calls.extend(sorted(now - age for age in ages))
+        self._answered.clear()
+        self._answered.extend(sorted(now - age for age in ages))
 
-    async def wait_for_room(self, *, urgent: bool = False) -> float:
-        """Return when one more call fits, and count it; what it returns can be given back.
+    async def wait_for_room(self, *, urgent: bool = False) -> None:
+        """Return when one more call fits, and count it.
 
         First come, first served; but urgent calls pass the others, and may use what is kept in reserve for them.
         """
         queue = self._urgent if urgent else self._turn
         async with queue:
-            while (delay := self._delay(urgent)) > 0:  # noqa: ASYNC110 - only time makes room
+            while (delay := self.room_in(urgent=urgent)) > 0:  # noqa: ASYNC110 - only time makes room
                 await asyncio.sleep(delay)
-            taken = monotonic()
-            self._calls.append(taken)
-            return taken
+            self._under_way += 1
 
-    def take_room(self, most: int) -> list[float]:
-        """Count as many calls as fit right now, at most so many, when nobody waits; none of them passes another."""
-        taken: list[float] = []
-        while not self._turn.locked() and len(taken) < most and self._delay(urgent=False) <= 0:
-            taken.append(monotonic())
-            self._calls.append(taken[-1])
-        return taken
+    def take_room(self, *, urgent: bool = False) -> bool:
+        """Count one more call if it fits right now, and passes nobody who waits."""
+        queue = self._urgent if urgent else self._turn
+        if queue.locked() or self.room_in(urgent=urgent) > 0:
+            return False
+        self._under_way += 1
+        return True
 
-    def rest(self, seconds: float) -> None:
-        """The broker asked for fewer calls, without saying when the next may come: nothing goes for so long."""
-        self._rests_until = monotonic() + seconds
-
-    def give_back(self, taken: float) -> None:
-        """The call that was let through then was not made after all."""
-        if taken in self._calls:
-            self._calls.remove(taken)
-
-    def _delay(self, urgent: bool) -> float:
+    def room_in(self, *, urgent: bool = False) -> float:
+        """Seconds until there may be room for one more call."""
         now = monotonic()
         waits = [self._rests_until - now, *(self._wait(window, now, urgent) for window in self._windows)]
         if not urgent and self._urgent.locked():
             waits.append(_YIELDS)
         return max(waits)
 
+    def answered(self) -> None:
+        """A call that was let through came to its end, whatever that was."""
+        self._under_way -= 1
+        self._answered.append(monotonic())
+
+    def give_back(self) -> None:
+        """A call that was let through was not made after all."""
+        self._under_way -= 1
+
+    def rest(self, seconds: float) -> None:
+        """The broker asked for fewer calls, without saying when the next may come: nothing goes for so long."""
+        self._rests_until = monotonic() + seconds
+
     def _wait(self, window: Window, now: float, urgent: bool) -> float:
-        allowed = window.calls if urgent else window.calls - window.reserve
-        if len(self._calls) < allowed:
+        free = window.calls - (0 if urgent else window.reserve) - self._under_way
+        if free <= 0:
+            return _YIELDS
+        if len(self._answered) < free:
             return 0
-        return self._calls[-allowed] + window.seconds * _LONGER - now
+        return self._answered[-free] + window.seconds * _LONGER - now

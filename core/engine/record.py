@@ -1,8 +1,9 @@
 """Writing down what became of a POST. Every outcome has one place here; none of them sends anything."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 from sqlalchemy import Connection
 
@@ -30,16 +31,40 @@ class Moment:
     wall: datetime
 
 
-def record(connection: Connection, claim: Claim, outcome: Outcome, moment: Moment) -> None:
-    """Store the outcome of the claim's one POST. `outcome` Refused means: and a look-up did not find it either.
+@dataclass(frozen=True, kw_only=True)
+class Posted:
+    """A claim's one POST and its outcome. Refused means: and a look-up did not find it either."""
+
+    claim: Claim
+    outcome: Outcome
+    moment: Moment
+
+
+def record_all(connection: Connection, posts: Sequence[Posted]) -> list[None]:
+    """Store outcomes that came in together.
 
     An order that another desk took over meanwhile is left to its look-ups: closing the attempt here would end them.
     """
-    if not orders.is_as_seen(connection, claim.order):
-        return
+    now = {order.id: order.version for order in orders.some(connection, [post.claim.order.id for post in posts])}
+    accepted: list[tuple[Claim, str]] = []
+    for post in posts:
+        if now[post.claim.order.id] != post.claim.order.version:
+            continue
+        if isinstance(post.outcome, Accepted):
+            accepted.append((post.claim, post.outcome.order_id))
+        else:
+            _not_accepted(connection, post.claim, post.outcome, post.moment)
+    _accepted(connection, accepted, posts[-1].moment)
+    return [None] * len(posts)
+
+
+def record(connection: Connection, claim: Claim, outcome: Outcome, moment: Moment) -> None:
+    """Store the outcome of one claim's POST."""
+    record_all(connection, [Posted(claim=claim, outcome=outcome, moment=moment)])
+
+
+def _not_accepted(connection: Connection, claim: Claim, outcome: Refused | NotSent | Unknown, moment: Moment) -> None:
     match outcome:
-        case Accepted():
-            _accepted(connection, claim, outcome.order_id, moment)
         case Refused():
             _refused(connection, claim, outcome, moment)
         case NotSent():
@@ -51,18 +76,13 @@ def record(connection: Connection, claim: Claim, outcome: Outcome, moment: Momen
             assert_never(outcome)
 
 
-def _accepted(connection: Connection, claim: Claim, broker_order_id: str, moment: Moment) -> None:
-    settle(connection, claim, AttemptState.ACCEPTED, moment)
-    orders.move(
-        connection,
-        claim.order,
-        OrderState.WORKING,
-        at=moment.now,
-        actor=journal.DHAN,
-        reason="Dhan has the order.",
-        broker_order_id=broker_order_id,
-        retry_at=None,
-    )
+def _accepted(connection: Connection, accepted: Sequence[tuple[Claim, str]], moment: Moment) -> None:
+    """These claims are orders at Dhan now, with their ids there."""
+    ids = [claim.attempt_id for claim, _ in accepted]
+    attempts.settle_all(connection, ids, AttemptState.ACCEPTED, at=moment.wall)
+    facts: dict[str, Any] = {"reason": "Dhan has the order.", "retry_at": None}
+    moves = [(claim.order, facts | {"broker_order_id": there}) for claim, there in accepted]
+    orders.move_all(connection, moves, OrderState.WORKING, at=moment.now, actor=journal.DHAN)
 
 
 def _refused(connection: Connection, claim: Claim, refused: Refused, moment: Moment) -> None:

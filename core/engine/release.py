@@ -15,11 +15,10 @@ _A_SHORT_STOP = timedelta(minutes=5)
 """A new sign-in or a restart takes less, and is no reason to ask."""
 
 
-def why_ask_again(connection: Connection, order: Order, now: datetime) -> str | None:
+def why_ask_again(connection: Connection, order: Order, policies: Policies, now: datetime) -> str | None:
     """Why a tap is needed before this order may leave, in a sentence; None when nothing has changed, and for exits."""
     if order.closes:
         return None
-    policies = Policies.read(connection)
     late = _late(order, policies, now)
     if late is not None:
         return late

@@ -1,7 +1,8 @@
 """HTTP to Dhan: the product's one user of httpx, and the one place where its errors become ours.
 
-No redirects, no retries, no proxies from the environment, certificates always checked. One long-lived client keeps the
-connection warm, since a fresh TLS handshake costs more than the rest of an order's way.
+Its transport alone, without the client above it: no redirects, no retries, no cookies, no proxies from the environment,
+certificates always checked. It keeps connections warm, since a fresh TLS handshake costs more than the rest of an
+order's way.
 """
 
 import asyncio
@@ -22,7 +23,8 @@ from core.tls import trusted
 TOTAL_SECONDS = 15.0
 MOST_BYTES = 16 * 1024 * 1024
 MOST_FILE_BYTES = 256 * 1024 * 1024
-_TIMEOUT = httpx.Timeout(connect=3.0, write=3.0, read=10.0, pool=3.0)
+_TIMEOUT = httpx.Timeout(connect=3.0, write=3.0, read=10.0, pool=3.0).as_dict()
+_ALWAYS = {"User-Agent": "Munshi", "Accept-Encoding": "gzip, deflate"}
 _BEFORE_THE_FIRST_BYTE = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -61,9 +63,7 @@ class DhanClient:
 
     def __init__(self) -> None:
         limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=60)
-        self._http = httpx.AsyncClient(
-            timeout=_TIMEOUT, limits=limits, follow_redirects=False, trust_env=False, verify=trusted()
-        )
+        self._http = httpx.AsyncHTTPTransport(verify=trusted(), limits=limits, trust_env=False)
         self._wall = SystemClock()
         self._their_time: tuple[datetime, float] | None = None
 
@@ -92,12 +92,10 @@ class DhanClient:
         """One request, one reply. Raises CallFailed when there is none within the deadline."""
         content = None if body is None else json.dumps(body, default=float)
         kind = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
-        request = self._http.build_request(
-            method, url, headers={**kind, **(headers or {})}, params=query, content=content
-        )
+        request = _request(method, url, headers={**kind, **(headers or {})}, query=query, content=content)
         with _our_words(request):
             async with asyncio.timeout(TOTAL_SECONDS):
-                response = await self._http.send(request, stream=True)
+                response = await self._http.handle_async_request(request)
                 self._note_date(response.headers.get("Date"))
                 try:
                     return Reply(response.status_code, await _read(response))
@@ -115,9 +113,9 @@ class DhanClient:
 
     async def download(self, url: str, file: Path) -> None:
         """A large body, straight to `file`. Raises CallFailed."""
-        request = self._http.build_request("GET", url)
+        request = _request("GET", url)
         with _our_words(request):
-            response = await self._http.send(request, stream=True)
+            response = await self._http.handle_async_request(request)
             try:
                 if response.status_code != 200:
                     raise CallFailed(f"GET {request.url.path} answered {response.status_code}", sent=True)
@@ -130,6 +128,24 @@ class DhanClient:
                         target.write(piece)
             finally:
                 await response.aclose()
+
+
+def _request(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    content: str | None = None,
+) -> httpx.Request:
+    return httpx.Request(
+        method,
+        url,
+        headers={**_ALWAYS, **(headers or {})},
+        params=query,
+        content=content,
+        extensions={"timeout": _TIMEOUT},
+    )
 
 
 async def _read(response: httpx.Response) -> str:

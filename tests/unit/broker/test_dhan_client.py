@@ -50,7 +50,7 @@ def network_fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None
         async def send(*_arguments: object, **_named: object) -> None:
             raise error
 
-        monkeypatch.setattr(httpx.AsyncClient, "send", send)
+        monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", send)
 
     return fail_with
 

@@ -36,6 +36,7 @@ class Floor:
     broker: Dhan
     dispatcher: Dispatcher
     changer: Changer
+    limiter: Limiter
     epoch: int
 
     @property
@@ -75,7 +76,9 @@ class Floor:
         return Dispatcher(**usual | parts)
 
     async def send(self) -> None:
-        """Send what is due now, to its end."""
+        """Send what is due now, to its end, once the limits let it."""
+        await self.limiter.wait_for_room()
+        self.limiter.give_back()
         self.keep_lease()
         async with asyncio.TaskGroup() as tasks:
             await self.dispatcher.send_due(tasks, asyncio.Event(), self.epoch)
@@ -132,5 +135,5 @@ async def opened(database: Database, dhan: PaperDhan, folder: Path) -> AsyncGene
         at = SystemClock().now()
         epoch = leases.acquire(connection, holder="this desk", nudge_port=1, at=at)
     assert epoch is not None
-    yield Floor(database, dhan, client, session, broker, dispatcher, changer, epoch)
+    yield Floor(database, dhan, client, session, broker, dispatcher, changer, limiter, epoch)
     await client.close()

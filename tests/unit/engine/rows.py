@@ -12,13 +12,14 @@ from core.broker.port import BrokerOrder, BrokerState
 from core.calendar import load_calendar
 from core.clock import SystemClock
 from core.db import alerts, attempts, leases, orders
-from core.db.attempts import Attempt
+from core.db.attempts import Attempt, Try
 from core.db.tables import outbox
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine.claim import Claim, claim
 from core.engine.record import Moment
+from core.engine.rules import Rules
 from tests.builders import NOON, an_order
 
 OPERATOR = 42
@@ -32,6 +33,11 @@ def take_lease(connection: Connection, at: datetime = WALL) -> int:
     epoch = leases.acquire(connection, holder="this desk", nudge_port=1, at=at)
     assert epoch is not None
     return epoch
+
+
+def rules_at(connection: Connection, now: datetime = NOON) -> Rules:
+    """What a transaction of the desk keeps to at that moment."""
+    return Rules.read(connection, epoch=take_lease(connection), now=now, wall=WALL, calendar=CALENDAR)
 
 
 def try_claim(connection: Connection, order: Order, now: datetime = NOON) -> Claim | None:
@@ -53,7 +59,8 @@ def again(connection: Connection, order: Order) -> Order:
 def an_attempt(
     connection: Connection, order: Order, state: AttemptState, *, number: int = 1, name: str = NAME, at: datetime = WALL
 ) -> Attempt:
-    attempt_id = attempts.start(connection, order.id, number, name=name, epoch=1, request={}, at=at)
+    wanted = Try(order_id=order.id, number=number, name=name, request={})
+    (attempt_id,) = attempts.start(connection, [wanted], epoch=1, at=at)
     if state is AttemptState.UNKNOWN:
         attempts.doubt(connection, attempt_id, next_lookup_at=at, words="no answer")
     elif state is not AttemptState.OPEN:

@@ -14,7 +14,8 @@ from core.domain.alert import AlertState, AmoTime, OrderType
 from core.domain.attempt import AttemptState, correlation_id
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
-from core.engine.claim import LeaseLost, claim
+from core.engine.claim import claim
+from core.engine.rules import LeaseLost
 from tests.builders import NOON, an_alert, an_order
 from tests.integration.paper_dhan import india
 from tests.unit.engine.rows import (

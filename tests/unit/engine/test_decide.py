@@ -28,7 +28,7 @@ from core.sandbox.dhan.instruments import detailed_file
 from tests.builders import an_alert, an_order
 from tests.integration.paper_dhan import india
 from tests.unit.alerts.alert_samples import FUTURE, SHARE, body
-from tests.unit.engine.rows import CALENDAR, OPERATOR, WALL, again, rings
+from tests.unit.engine.rows import CALENDAR, OPERATOR, WALL, again, rings, rules_at
 
 NOON = india("2026-11-25 12:00")  # a Wednesday
 AFTERNOON = india("2026-11-25 16:00")
@@ -57,6 +57,10 @@ class Deciding:
         self.connection = connection
         self.decider = decider
 
+    def look(self, at: datetime = NOON) -> int:
+        """How many alerts the desk decided at that moment."""
+        return self.decider.decide(self.connection, rules_at(self.connection, at))
+
     def policies(self, **words: Any) -> None:
         controls.put(self.connection, "policies", words, at=NOON, actor=journal.operator(OPERATOR))
 
@@ -66,7 +70,7 @@ class Deciding:
     def decide(self, *legs: dict[str, Any], at: datetime = NOON, **values: Any) -> tuple[StoredAlert, list[Order]]:
         """The alert and its orders after the desk looked at it at that moment."""
         stored = self.receive(*legs, at=at, **values)
-        assert self.decider.decide(self.connection, at) == 1
+        assert self.look(at) == 1
         after = alerts.get(self.connection, stored.id)
         assert after
         return after, orders.of_alert(self.connection, stored.id)
@@ -288,7 +292,7 @@ def test_an_alert_from_the_future_asks(desk: Deciding) -> None:
 
 def test_an_alert_without_a_time_is_as_old_as_its_receipt(desk: Deciding) -> None:
     desk.receive(SHARE, at=NOON - timedelta(hours=3))
-    desk.decider.decide(desk.connection, NOON)
+    desk.look()
     [order] = orders.recent(desk.connection, 1)
     assert (order.state, order.reason) == (ASK, "The alert is 3 hours old: the market may have moved.")
 
@@ -301,7 +305,7 @@ def test_an_alert_that_the_web_refused_stays_refused_with_its_reason(desk: Decid
 def test_a_body_that_cannot_be_read_is_refused_and_does_not_stop_the_next(desk: Deciding) -> None:
     bad = an_alert(desk.connection, body="{broken", received_at=NOON)
     good = desk.receive(SHARE)
-    assert desk.decider.decide(desk.connection, NOON) == 2
+    assert desk.look() == 2
     states = [alert.state for alert in alerts.some(desk.connection, [bad.id, good.id])]
     assert states == [AlertState.REFUSED, AlertState.DECIDED]
 
@@ -313,13 +317,13 @@ def test_every_decided_alert_has_a_card_to_show(desk: Deciding) -> None:
 
 def test_an_alert_is_decided_once(desk: Deciding) -> None:
     desk.decide(SHARE)
-    assert desk.decider.decide(desk.connection, NOON) == 0
+    assert desk.look() == 0
     assert len(orders.recent(desk.connection, 9)) == 1
 
 
 def test_a_flood_is_decided_in_portions_the_oldest_first(desk: Deciding) -> None:
     stored = [desk.receive(SHARE).id for _ in range(AT_ONCE + 1)]
-    assert desk.decider.decide(desk.connection, NOON) == AT_ONCE
+    assert desk.look() == AT_ONCE
     assert [alert.id for alert in alerts.undecided(desk.connection, 9)] == stored[AT_ONCE:]
 
 
@@ -330,7 +334,7 @@ def test_a_bug_costs_the_alert_that_brings_it_out_and_no_other(desk: Deciding) -
         return desk.decider.resolve(leg, today)
 
     before, bad, after = (desk.receive(SHARE | {"symbol": name}) for name in ("RELIANCE", "TCS", "RELIANCE"))
-    assert replace(desk.decider, resolve=resolve).decide(desk.connection, NOON) == 3
+    assert replace(desk.decider, resolve=resolve).decide(desk.connection, rules_at(desk.connection)) == 3
     seen = alerts.some(desk.connection, [before.id, bad.id, after.id])
     assert [alert.state for alert in seen] == [AlertState.DECIDED, AlertState.REFUSED, AlertState.DECIDED]
     assert seen[1].reason.startswith("The desk made a mistake over this alert and did not execute it")
@@ -344,7 +348,7 @@ def test_a_full_disk_is_no_fault_of_the_alert(desk: Deciding) -> None:
 
     waits = desk.receive(SHARE)
     with pytest.raises(Unavailable), desk.connection.begin_nested():
-        replace(desk.decider, resolve=resolve).decide(desk.connection, NOON)
+        replace(desk.decider, resolve=resolve).decide(desk.connection, rules_at(desk.connection))
     assert [alert.id for alert in alerts.undecided(desk.connection, 9)] == [waits.id]
 
 
@@ -353,7 +357,7 @@ def test_before_the_first_instrument_list_alerts_wait(connection: Connection, tm
     stored = an_alert(connection, body=body(SHARE).decode())
     savepoint = connection.begin_nested()
     with pytest.raises(Unavailable):
-        none_yet.decide(connection, NOON)
+        none_yet.decide(connection, rules_at(connection))
     savepoint.rollback()
     assert [alert.id for alert in alerts.undecided(connection, 9)] == [stored.id]
 

@@ -19,11 +19,11 @@ from core.domain.alert import Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
-from core.engine.claim import LeaseLost
 from core.engine.dispatch import AT_ONCE
 from core.engine.limiter import Limiter, Window
 from core.engine.record import Moment
 from core.engine.resolve import doubt_unfinished
+from core.engine.rules import LeaseLost, Rules
 from core.failpoints import Point
 from tests.builders import an_order, until
 from tests.integration.paper_dhan import india
@@ -327,15 +327,15 @@ async def test_whoever_waits_is_woken_when_an_order_was_sent(floor: Floor) -> No
     assert wake.is_set()
 
 
-async def send_with(floor: Floor, work: Callable[[Connection], Order]) -> Order:
+async def send_with(floor: Floor, work: Callable[[Connection, Rules], Order]) -> Order:
     floor.keep_lease()
     async with asyncio.TaskGroup() as tasks:
         made = await floor.dispatcher.send_with(work, tasks, asyncio.Event(), floor.epoch)
     return floor.now(made)
 
 
-def due_now(floor: Floor, **values: Any) -> Callable[[Connection], Order]:
-    return lambda connection: an_order(connection, at=floor.clock.now(), **values)
+def due_now(floor: Floor, **values: Any) -> Callable[[Connection, Rules], Order]:
+    return lambda connection, _rules: an_order(connection, at=floor.clock.now(), **values)
 
 
 async def test_an_order_that_becomes_due_is_claimed_in_the_same_commit_and_sent(floor: Floor) -> None:
@@ -353,7 +353,7 @@ async def test_an_order_that_becomes_due_is_claimed_in_the_same_commit_and_sent(
 async def test_work_that_fails_takes_its_claims_with_it_and_gives_its_room_back(floor: Floor) -> None:
     waiting = floor.order()
 
-    def fail(_connection: Connection) -> Order:
+    def fail(_connection: Connection, _rules: Rules) -> Order:
         raise PulledPlug
 
     with pytest.raises(ExceptionGroup) as failed:
@@ -374,9 +374,9 @@ async def test_without_room_under_the_limits_it_waits_for_its_turn(floor: Floor)
     assert (floor.now(order).state, placements(floor)) == (OrderState.QUEUED, 0)
 
 
-async def test_a_sale_that_is_asked_about_at_dhan_is_not_claimed_on_the_spot(floor: Floor) -> None:
+async def test_a_sale_that_dhan_is_asked_about_first_is_not_claimed_on_the_spot(floor: Floor) -> None:
     order = await send_with(floor, due_now(floor, side=Side.SELL, product=Product.DELIVERY))
-    assert (order.state, placements(floor)) == (OrderState.QUEUED, 0)
+    assert (order.state, placements(floor)) == (OrderState.AWAITING_APPROVAL, 0)
 
 
 async def test_under_a_hold_nothing_is_claimed_on_the_spot(floor: Floor) -> None:

@@ -63,13 +63,15 @@ class Day:
     def close(self) -> None:
         self._runner.close()
 
-    async def call(self, limiter: Limiter, times: int) -> list[float]:
-        """When each of so many calls went through, all of them waiting from the start."""
+    async def call(self, limiter: Limiter, times: int, takes: float = 0) -> list[float]:
+        """When each of so many calls went through, all of them waiting from the start; each takes so many seconds."""
         made: list[float] = []
 
         async def call() -> None:
             await limiter.wait_for_room()
             made.append(self.time.instant)
+            await asyncio.sleep(takes)
+            limiter.answered()
 
         await asyncio.gather(*(call() for _ in range(times)))
         return made
@@ -112,7 +114,7 @@ def test_no_rolling_window_ever_holds_more_calls_than_allowed(
 def test_dhans_windows_hold_over_a_busy_hour(day: Day) -> None:
     made = day.run(day.call(Limiter(ORDER_CALLS), 1_100))
     ends = [made[calls] - made[0] for calls in (10, 240, 950)]
-    assert ends == [pytest.approx(1.005, 0.01), pytest.approx(60.3, 0.01), pytest.approx(3618, 0.01)]
+    assert ends == [pytest.approx(1.001, 0.01), pytest.approx(60.06, 0.01), pytest.approx(3603.6, 0.01)]
 
 
 async def mixed(day: Day, limiter: Limiter, plain: int, urgent: int) -> list[float]:
@@ -121,6 +123,7 @@ async def mixed(day: Day, limiter: Limiter, plain: int, urgent: int) -> list[flo
 
     async def call(*, is_urgent: bool) -> None:
         await limiter.wait_for_room(urgent=is_urgent)
+        limiter.answered()
         if is_urgent:
             made.append(day.time.instant)
 
@@ -156,6 +159,7 @@ def test_whoever_came_first_goes_first(day: Day) -> None:
 
     async def call(number: int) -> None:
         await limiter.wait_for_room()
+        limiter.answered()
         order.append(number)
 
     async def scene() -> list[float]:
@@ -166,7 +170,7 @@ def test_whoever_came_first_goes_first(day: Day) -> None:
 
 
 def test_calls_of_before_the_start_count_in_whatever_order_they_are_told(day: Day) -> None:
-    assert day.run(day.call(remembering([Window(2, 60)], [1, 30]), 1)) == [pytest.approx(30.3, abs=0.01)]
+    assert day.run(day.call(remembering([Window(2, 60)], [1, 30]), 1)) == [pytest.approx(30.06, abs=0.01)]
 
 
 def test_calls_that_are_old_enough_do_not_count(day: Day) -> None:
@@ -175,18 +179,59 @@ def test_calls_that_are_old_enough_do_not_count(day: Day) -> None:
 
 def test_a_call_that_was_not_made_makes_room(day: Day) -> None:
     limiter = Limiter([Window(1, 60)])
-    limiter.give_back(day.run(limiter.wait_for_room()))
+    assert limiter.take_room()
+    limiter.give_back()
     assert day.run(day.call(limiter, 1))[0] < 0.001
 
 
 def test_a_call_given_back_late_does_not_hide_a_call_that_was_made_meanwhile(day: Day) -> None:
     limiter = Limiter([Window(2, 10)])
-    taken = day.run(limiter.wait_for_room())  # the one that is not made after all
+    assert limiter.take_room()  # the one that is not made after all
     day.time.instant += 5
     made = day.run(day.call(limiter, 1))
-    limiter.give_back(taken)
+    limiter.give_back()
     made += day.run(day.call(limiter, 2))
     assert most_within(made, 10) <= 2
+
+
+def test_a_call_fills_its_place_until_a_window_after_its_answer(day: Day) -> None:
+    """However long the way to the broker and back, the broker counts no more than it allows."""
+    start = day.time.instant
+    made = day.run(day.call(Limiter([Window(2, 10)]), 6, takes=3))
+    assert [at - start for at in made] == [pytest.approx(each, abs=0.1) for each in (0, 0, 13, 13, 26, 26)]
+
+
+def test_a_call_under_way_fills_its_place_however_long_it_takes(day: Day) -> None:
+    limiter = Limiter([Window(2, 10)])
+    assert limiter.take_room()
+    assert limiter.take_room()
+    day.time.instant += 3600
+    assert not limiter.take_room(urgent=True)
+    limiter.answered()
+    day.time.instant += 11
+    assert limiter.take_room()
+
+
+def test_taking_room_passes_nobody_who_waits(day: Day) -> None:
+    limiter = Limiter([Window(2, 10)])
+
+    async def scene() -> list[float]:
+        assert limiter.take_room()
+        assert limiter.take_room()
+        waiting = asyncio.create_task(limiter.wait_for_room())
+        await asyncio.sleep(1)
+        limiter.give_back()
+        assert not limiter.take_room()
+        await waiting
+        return []
+
+    day.run(scene())
+
+
+def test_a_window_that_keeps_everything_in_reserve_lets_only_urgent_calls_through() -> None:
+    limiter = Limiter([Window(2, 10, reserve=2)])
+    assert not limiter.take_room()
+    assert limiter.take_room(urgent=True)
 
 
 def test_no_windows_are_no_limit(day: Day) -> None:

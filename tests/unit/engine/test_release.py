@@ -8,17 +8,19 @@ import pytest
 from sqlalchemy import Connection
 
 from core import approvals, journal
+from core.db import attempts
 from core.domain.alert import OrderType, Product, Side
 from core.domain.instrument import Segment
 from core.domain.limits import Bound, Limit, Limits
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
+from core.engine.claim import Claim, claim_all
 from core.engine.timers import run_due
 from core.errors import Refusal
 from core.policies import Policies, save
 from tests.builders import NOON, an_order
 from tests.integration.paper_dhan import india
-from tests.unit.engine.rows import CALENDAR, OPERATOR, again, last_words, rings, tap_on, try_claim
+from tests.unit.engine.rows import CALENDAR, OPERATOR, again, last_words, rings, rules_at, tap_on, try_claim
 
 ASKED = OrderState.AWAITING_APPROVAL
 OPEN = india("2026-11-25 09:15")
@@ -38,6 +40,35 @@ def limited(connection: Connection, limit: Limit, **bound: int) -> None:
 
 def limit_order(connection: Connection, **values: Any) -> Order:
     return an_order(connection, order_type=OrderType.LIMIT, price=Decimal(1_000), **values)
+
+
+def claim_together(connection: Connection, due: list[Order]) -> list[Claim]:
+    return claim_all(connection, due, rules_at(connection))
+
+
+def test_orders_claimed_together_count_towards_one_anothers_limits(connection: Connection) -> None:
+    limited(connection, Limit.DAY_ORDERS, hard=2)
+    due = [limit_order(connection) for _ in range(3)]
+    assert [claim.order.id for claim in claim_together(connection, due)] == [due[0].id, due[1].id]
+    assert again(connection, due[2]).state is ASKED
+
+
+def test_orders_claimed_together_each_get_their_own_attempt_and_name(connection: Connection) -> None:
+    due = [limit_order(connection, quantity=number) for number in (1, 2, 3)]
+    claims = claim_together(connection, due)
+    assert [claim.request.quantity for claim in claims] == [1, 2, 3]
+    kept = [attempts.get(connection, claim.attempt_id) for claim in claims]
+    assert [(attempt.order_id, attempt.correlation_id) for attempt in kept] == [
+        (claim.order.id, claim.request.correlation_id) for claim in claims
+    ]
+    assert [again(connection, order).state for order in due] == [OrderState.SUBMITTING] * 3
+
+
+def test_one_that_may_not_go_keeps_none_of_the_others_back(connection: Connection) -> None:
+    late = limit_order(connection, expires_at=NOON)
+    good = limit_order(connection)
+    assert [claim.order.id for claim in claim_together(connection, [late, good])] == [good.id]
+    assert again(connection, late).state is OrderState.EXPIRED
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from core.engine.decide import Decider
 from core.engine.reconcile import follow_all
 from core.engine.record import Moment, record
 from core.engine.resolve import doubt_unfinished
+from core.engine.rules import Rules
 from core.errors import Refusal
 from core.holiday_feed import end_of
 from core.sandbox.dhan import hours
@@ -161,7 +162,7 @@ class Year:
         """What the desk does at a poll; now and then it is away, or dies over it."""
         if self.random.random() < 0.1:
             return
-        while self.decider.decide(self.connection, self.now):
+        while self.decider.decide(self.connection, self.rules()):
             pass
         if timers.anything_is_due(self.connection, CALENDAR, self.now):
             timers.run_due(self.connection, CALENDAR, self.now)
@@ -170,6 +171,9 @@ class Year:
                 self.restart()
                 break
         self.follow()
+
+    def rules(self) -> Rules:
+        return Rules.read(self.connection, epoch=self.epoch, now=self.now, wall=WALL, calendar=CALENDAR)
 
     def send(self, order: Order) -> str:
         claimed = claim(self.connection, order, epoch=self.epoch, now=self.now, wall=WALL, calendar=CALENDAR)

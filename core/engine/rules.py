@@ -1,0 +1,44 @@
+"""What one transaction of the desk keeps to, read once in it: whose turn it is, what holds, what the operator set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from core import controls, market_days
+from core.controls import Hold
+from core.db import leases
+from core.domain.sessions import Calendar
+from core.policies import Policies
+
+
+class LeaseLost(Exception):
+    """Another desk acts now; this one must stop at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """`now` is the desk's time, `wall` the machine's; `holds` with their reasons: while there is one, nothing goes."""
+
+    epoch: int
+    now: datetime
+    wall: datetime
+    calendar: Calendar
+    policies: Policies
+    holds: Mapping[Hold, str]
+
+    @classmethod
+    def read(cls, connection: Connection, *, epoch: int, now: datetime, wall: datetime, calendar: Calendar) -> "Rules":
+        """`calendar` is the bundled one. Raises LeaseLost."""
+        if not leases.is_held(connection, epoch, wall):
+            raise LeaseLost
+        holds, policies = controls.standing(connection)
+        return cls(
+            epoch=epoch,
+            now=now,
+            wall=wall,
+            calendar=market_days.in_force(connection, calendar),
+            policies=Policies.of(policies or {}),
+            holds=holds,
+        )

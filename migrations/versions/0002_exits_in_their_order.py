@@ -1,0 +1,21 @@
+"""Find due exits without reading the whole queue: the index of exits is in their order"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.drop_index("ix_orders_closes", "orders")
+    op.create_index(
+        "ix_orders_closes", "orders", ["state", "release_at", "id"], unique=False, sqlite_where=sa.text("closes IS 1")
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_orders_closes", "orders")
+    op.create_index("ix_orders_closes", "orders", ["state"], unique=False, sqlite_where=sa.text("closes IS 1"))
