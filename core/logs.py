@@ -5,6 +5,7 @@ What is a secret all the same is masked where lines leave the process: a library
 
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 
@@ -35,7 +36,7 @@ def set_up_logging(settings: Settings, process: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sink),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", sink)),
         cache_logger_on_first_use=True,
     )
     sys.excepthook = sink.excepthook

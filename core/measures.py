@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Executable, func, select
 
 from core.db.tables import alerts, attempts, events, orders
 from core.domain.attempt import AttemptState
@@ -65,7 +65,7 @@ def _counted(connection: Connection, column: Any, states: Iterable[Any]) -> dict
     return {state: found.get(state, 0) for state in states}
 
 
-def _seconds(connection: Connection, query: Select[Any]) -> list[float]:
+def _seconds(connection: Connection, query: Executable) -> list[float]:
     """Of rows (begun, ended) where both are known. A clock that was set back gives no negative time."""
     spans = [tuple(row) for row in connection.execute(query) if None not in tuple(row)]
     return sorted(max(0.0, (row[-1] - max(row[:-1])).total_seconds()) for row in spans)
@@ -103,7 +103,7 @@ _FILLED = (
     .order_by(attempts.c.id.desc())
     .limit(LATEST)
 )
-_STAGES: Mapping[Stage, Select[Any]] = {
+_STAGES: Mapping[Stage, Executable] = {
     Stage.DECISION: _DECIDED,
     Stage.RELEASE: _RELEASED,
     Stage.BROKER: _ANSWERED,
