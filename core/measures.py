@@ -22,6 +22,7 @@ class Stage(StrEnum):
 
     DECISION: from receipt until the desk decided. RELEASE: from when an order was due until its POST began. BROKER:
     until Dhan had answered. FILL: from then until it was filled, for orders sent in the session.
+    Attempts are kept in the machine's time, so RELEASE and FILL mean little while the paper clock is moved.
     """
 
     COMMIT = "commit"

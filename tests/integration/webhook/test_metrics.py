@@ -61,7 +61,8 @@ def test_how_long_the_stages_took_is_told(web: RunningWeb) -> None:
     with web.database.transaction() as connection:
         alert = an_alert(connection, state=AlertState.DECIDED, decided_at=NOON + 2 * second)
         order = an_order(connection, alert_id=alert.id, at=NOON)
-        attempt = attempts.start(connection, order.id, 1, name="MU1", epoch=1, request={}, at=NOON + 3 * second)
+        wanted = attempts.Try(order_id=order.id, number=1, name="MU1", request={})
+        [attempt] = attempts.start(connection, [wanted], epoch=1, at=NOON + 3 * second)
         attempts.settle(connection, attempt, AttemptState.ACCEPTED, at=NOON + 7 * second)
         for seconds, state in ((3, OrderState.SUBMITTING), (7, OrderState.WORKING), (20, OrderState.FILLED)):
             orders.move(
