@@ -114,6 +114,7 @@ class Console:
         application.add_handler(CallbackQueryHandler(answers.handle, pattern=f"^{Verb.YES}:"))
         application.add_handler(CallbackQueryHandler(sign_in.confirm_address, pattern=f"^{Verb.SET_IP}:"))
         application.add_handler(CallbackQueryHandler(market.confirm, pattern=f"^({Verb.CALENDAR}|{Verb.POLICY}):"))
+        application.add_handler(CallbackQueryHandler(market.more_days, pattern=f"^{Verb.MORE_DAYS}:"))
         application.add_handler(CallbackQueryHandler(taps.handle))
         application.add_error_handler(_report)
 

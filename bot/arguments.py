@@ -1,5 +1,6 @@
 """What people type behind a command, as values; what cannot be read is a refusal with the usage in it."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
@@ -17,6 +18,7 @@ CALENDAR_USAGE = (
     "/calendar fetch"
 )
 MOST_DAYS_AHEAD = 400
+_PERCENT = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,8 @@ def read_day_change(words: list[str], today: date) -> DayChange:
 
 
 def _day(word: str, today: date) -> date:
+    if not word:
+        raise _usage("Which day?")
     named = {"today": today, "tomorrow": today + timedelta(days=1)}
     try:
         day = named.get(word.lower()) or date.fromisoformat(word)
@@ -93,3 +97,12 @@ def read_amount(word: str) -> Decimal:
     if not amount.is_finite() or amount <= 0 or amount > Decimal(10) ** 12:
         raise Refusal(f"'{word}' is no amount: write a number like 50000.")
     return amount
+
+
+def read_percent(word: str) -> Decimal:
+    """Such as 3% or 2.5. Raises Refusal."""
+    match = _PERCENT.fullmatch(word)
+    percent = Decimal(match[1]) if match else Decimal(0)
+    if not 0 < percent <= 50:
+        raise Refusal(f"'{word}' is no drift: write a number of per cent up to 50, such as 3%, or off.")
+    return percent

@@ -22,6 +22,7 @@ class Verb(StrEnum):
     YES = "yes"
     SET_IP = "ip"
     CALENDAR = "calendar"
+    MORE_DAYS = "days"
     POLICY = "policy"
 
 

@@ -199,12 +199,15 @@ def _started(facts: Any, mode: DeskMode) -> str:
     return f"<b>{mode.upper()}</b> · The desk has started.{tail}"
 
 
-def welcome(mode: DeskMode) -> str:
+def welcome(mode: DeskMode, moved_to: datetime | None = None) -> str:
+    """`moved_to`: what a paper clock says that is not the real time."""
+    moved = f"\n\nThe sandbox's clock was moved: for it, it is {day_time(moved_to)} IST." if moved_to else ""
     return (
         f"<b>Munshi</b> · {mode.upper()}\n\n"
         "I keep your order book. TradingView sends an alert to my webhook; I check it against the market's clock, "
         "ask you here where asking is due, place the order at Dhan, and tell you what became of it.\n\n"
         "Every alert gets one card in this chat, and the card changes as things happen. /help lists what you can ask."
+        f"{moved}"
     )
 
 

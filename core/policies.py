@@ -22,6 +22,7 @@ from core.errors import Refusal
 from core.tickets import EquityProduct
 
 ASKED_FOR = timedelta(hours=1)
+MOST_DRIFT = Decimal(3)
 _KEY = "policies"
 _PROPOSED = "policies_proposed"
 
@@ -35,7 +36,10 @@ class Unapproved(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Policies:
-    """`entries` and `exits`: how long after its window opened such an order may still go; None: while it is open."""
+    """`entries` and `exits`: how long after its window opened such an order may still go; None: while it is open.
+
+    `drift`: by how many per cent the price may move while an order waits before it is asked about; None: by any.
+    """
 
     approval: ApprovalPolicy = ApprovalPolicy.QUEUED
     release: ReleasePolicy = ReleasePolicy.AMO
@@ -43,6 +47,7 @@ class Policies:
     stale: timedelta = STALE_AFTER
     entries: timedelta | None = None
     exits: timedelta | None = None
+    drift: Decimal | None = MOST_DRIFT
     equity_product: EquityProduct = EquityProduct.CNC
     limits: Limits = field(default_factory=Limits)
 
@@ -59,6 +64,7 @@ class Policies:
             stale=_seconds(stored.get("stale")) or STALE_AFTER,
             entries=_seconds(stored.get("entries")),
             exits=_seconds(stored.get("exits")),
+            drift=_number(stored.get("drift", str(MOST_DRIFT))),
             equity_product=EquityProduct(stored.get("equity_product", EquityProduct.CNC)),
             limits=_limits(stored.get("limits", {})),
         )
@@ -101,6 +107,7 @@ def _stored(policies: Policies) -> dict[str, Any]:
         "stale": policies.stale.total_seconds(),
         "entries": policies.entries and policies.entries.total_seconds(),
         "exits": policies.exits and policies.exits.total_seconds(),
+        "drift": policies.drift,
         "equity_product": policies.equity_product,
         "limits": {**bounds, "allowed": sorted(limits.allowed), "denied": sorted(limits.denied)},
     }
@@ -119,5 +126,8 @@ def _limits(stored: Mapping[str, Any]) -> Limits:
 
 
 def _bound(stored: Mapping[str, str | None]) -> Bound:
-    soft, hard = stored["soft"], stored["hard"]
-    return Bound(soft=None if soft is None else Decimal(soft), hard=None if hard is None else Decimal(hard))
+    return Bound(soft=_number(stored["soft"]), hard=_number(stored["hard"]))
+
+
+def _number(stored: str | None) -> Decimal | None:
+    return None if stored is None else Decimal(stored)

@@ -14,7 +14,7 @@ from bot.commands import BY_NAME, may
 from bot.handlers.market import REFUSALS
 from core import controls, journal, reports
 from core.broker.port import Broker
-from core.clock import Clock, SystemClock
+from core.clock import Clock, SystemClock, moved_to
 from core.controls import Hold
 from core.db import orders
 from core.db.engine import Database
@@ -68,7 +68,7 @@ class DeskCommands:
                 await _say(message, escape(str(refusal)))
 
     async def start(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        await _say(message, views.welcome(self._mode))
+        await _say(message, views.welcome(self._mode, moved_to(self._clock)))
 
     async def help(self, message: Message, _arguments: list[str], role: Role) -> None:
         await _say(message, views.help_text(role))

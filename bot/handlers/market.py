@@ -1,5 +1,6 @@
 """The market's side of the chat: its calendar, what would become of an alert, and the operator's rules."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,7 +16,8 @@ from core import holiday_feed, journal, market_days, policies, whatif
 from core.broker.dhan.client import CallFailed
 from core.clock import INDIA, to_india
 from core.db import overrides
-from core.db.overrides import Change
+from core.db.overrides import Change, Override
+from core.domain.sessions import Calendar
 from core.engine.parts import Parts
 from core.errors import Refusal, Unavailable
 from core.policies import Policies
@@ -35,7 +37,8 @@ class MarketCommands:
 
     async def calendar(self, message: Message, arguments: list[str], role: Role) -> None:
         if not arguments:
-            await _say(message, await self._database.read(self._calendar_text))
+            text = await self._database.read(lambda c: self._calendar_text(c, market_views.calendar))
+            await message.reply_html(text, reply_markup=_button("More days and hours", Verb.MORE_DAYS))
             return
         _check_role(role)
         match arguments[0].lower():
@@ -48,9 +51,18 @@ class MarketCommands:
             case _:
                 raise Refusal(f"That is nothing the calendar can do. For example:\n{CALENDAR_USAGE}")
 
-    def _calendar_text(self, connection: Connection) -> str:
+    async def more_days(self, update: Update, _context: Context) -> None:
+        """The tap below the short calendar."""
+        if (query := update.callback_query) is not None:
+            text = await self._database.read(lambda c: self._calendar_text(c, market_views.whole_calendar))
+            await query.answer()
+            await query.edit_message_text(text, parse_mode="HTML")
+
+    def _calendar_text(
+        self, connection: Connection, view: Callable[[Calendar, Sequence[Override], datetime], str]
+    ) -> str:
         calendar = market_days.in_force(connection, self._parts.calendar)
-        return market_views.calendar(calendar, overrides.in_force(connection), self._parts.clock.now())
+        return view(calendar, overrides.in_force(connection), self._parts.clock.now())
 
     def _read_change(self, words: list[str], *, is_open: bool) -> Change:
         now = to_india(self._parts.clock.now())
@@ -75,7 +87,7 @@ class MarketCommands:
         now, author = self._parts.clock.now(), _author(message)
         batch = await self._database.write(lambda c: market_days.ask(c, changes, by=author, at=now))
         text = market_views.proposal(changes)
-        await message.reply_html(text, reply_markup=_confirm("Yes, change the calendar", Verb.CALENDAR, batch))
+        await message.reply_html(text, reply_markup=_button("Yes, change the calendar", Verb.CALENDAR, batch))
 
     async def _undo(self, message: Message, number: int) -> None:
         now, author, bundled = self._parts.clock.now(), _author(message), self._parts.calendar
@@ -93,8 +105,10 @@ class MarketCommands:
         if not reply.is_success:
             raise Refusal(f"The list could not be fetched: its address answered {reply.status}.")
         today = to_india(self._parts.clock.now()).date()
+        listed = holiday_feed.read_feed(reply.text)
+        holiday_feed.check_is_current(listed, today)
         known = await self._database.read(lambda c: market_days.in_force(c, self._parts.calendar))
-        found = holiday_feed.differences(known, holiday_feed.read_feed(reply.text), today)
+        found = holiday_feed.differences(known, listed, today)
         if not found:
             await _say(message, "The list says the same as the calendar.")
             return
@@ -140,12 +154,14 @@ class MarketCommands:
             await _say(message, "It is so already.")
         elif rules.loosens(before, after):
             batch = await self._database.write(lambda c: policies.propose(c, after, at=at, actor=author, words=words))
-            button = _confirm("Yes, loosen it", Verb.POLICY, batch)
-            await message.reply_text(f"This lets more go without you: {words}", reply_markup=button)
+            button = _button("Yes, loosen it", Verb.POLICY, batch)
+            text = "\n".join([f"This lets more go without you: {words}", *rules.consequences(before, after)])
+            await message.reply_text(text, reply_markup=button)
         else:
             await self._database.write(lambda c: policies.save(c, after, at=at, actor=author, words=words))
             self._parts.desk.nudge()
-            await _say(message, market_views.lines("Set", [words]))
+            told = [words, *rules.consequences(before, after)]
+            await _say(message, market_views.lines("Set", told))
 
     async def confirm(self, update: Update, _context: Context) -> None:
         """The tap below a change of the calendar or the rules."""
@@ -177,7 +193,7 @@ def _check_role(role: Role) -> None:
         raise Refusal(_LOOK_ONLY)
 
 
-def _confirm(words: str, verb: Verb, batch: str) -> InlineKeyboardMarkup:
+def _button(words: str, verb: Verb, batch: str = "") -> InlineKeyboardMarkup:
     data = pack(CardTap(verb, batch, 0))
     return InlineKeyboardMarkup([[InlineKeyboardButton(words, callback_data=data)]])
 

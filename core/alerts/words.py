@@ -41,9 +41,9 @@ def _plain(key: str) -> str:
     return key.replace("_", "").lower()
 
 
-LEG_FIELDS = _spellings((*ORDER_FIELDS, "sort_order", "amoTime", "meta"))
+LEG_FIELDS = _spellings((*ORDER_FIELDS, "sort_order", "amoTime", "meta", "close"))
 ROOT_FIELDS = _spellings(
-    (*ORDER_FIELDS, "sort_order", "amoTime", "meta", "secret", "alertType", "order_legs", "timenow")
+    (*ORDER_FIELDS, "sort_order", "amoTime", "meta", "secret", "alertType", "order_legs", "timenow", "close")
 )
 
 # What senders rely on and nobody does: Dhan's webhook ignores these as well.

@@ -107,6 +107,8 @@ orders = _table(
     Column("average_price", Money),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("alert_price", Money),
+    Column("asked_at_price", Money),
     UniqueConstraint("alert_id", "position"),
 )
 Index("ix_orders_state", orders.c.state, orders.c.release_at, orders.c.id)

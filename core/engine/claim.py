@@ -6,6 +6,7 @@ Whoever holds a claim may send exactly one POST.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from sqlalchemy import Connection
 
@@ -134,9 +135,10 @@ def _earlier_legs_went_well(connection: Connection, order: Order, now: datetime)
     return False
 
 
-def ask_again(connection: Connection, order: Order, reason: str, now: datetime) -> None:
+def ask_again(connection: Connection, order: Order, reason: str, now: datetime, **changes: Decimal) -> None:
     """Back to a tap, and ring: the card alone changes without a sound."""
-    asked = orders.move(connection, order, OrderState.AWAITING_APPROVAL, at=now, actor=journal.DESK, reason=reason)
+    asking = OrderState.AWAITING_APPROVAL
+    asked = orders.move(connection, order, asking, at=now, actor=journal.DESK, reason=reason, **changes)
     if asked is not None:
         notifications.ring_order(connection, Notice.NEEDS_OPERATOR, asked, at=now, words=reason)
 

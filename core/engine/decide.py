@@ -105,4 +105,5 @@ def _what(plan: Plan) -> dict[str, Any]:
         "has_derivatives": instrument.has_derivatives,
         "index_expiry": instrument.index_expiry,
         "amo_time": leg.amo_time,
+        "alert_price": leg.alert_price,
     }

@@ -183,12 +183,13 @@ class Desk:
 
     async def _keep_lease(self) -> None:
         while True:
-            at = self._wall.now()
-            if not await self._database.write(
-                lambda c, at=at: leases.renew(c, holder=self._holder, epoch=self._epoch, at=at)
-            ):
-                raise LeaseLost
+            await self._renew_lease()
             await asyncio.sleep(RENEW_EVERY)
+
+    async def _renew_lease(self) -> None:
+        at = self._wall.now()
+        if not await self._database.write(lambda c: leases.renew(c, holder=self._holder, epoch=self._epoch, at=at)):
+            raise LeaseLost
 
     async def _work(self, tasks: asyncio.TaskGroup) -> None:
         """Decide what came in and send what is due, when nudged and at every poll."""
@@ -231,6 +232,7 @@ class Desk:
         self._clock_doubt = doubt
         if doubt:
             log.warning("clock_in_doubt", why=doubt)
+            await self._renew_lease()  # by a clock that leapt ahead it ran out, although nobody else took it
             await self._database.write(lambda c: clock_watch.hold(c, doubt, now))
         else:
             await self._database.write(lambda c: controls.lift_hold(c, Hold.CLOCK, at=now, actor=journal.DESK))

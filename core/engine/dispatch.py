@@ -18,15 +18,17 @@ from core.db.engine import Database
 from core.db.writer import T
 from core.domain.order import Order
 from core.domain.sessions import Calendar
-from core.engine import cover, record
+from core.engine import cover, drift, record
 from core.engine.adopt import adopt
 from core.engine.claim import Claim, claim, claim_all
+from core.engine.drift import Prices
 from core.engine.limiter import Limiter
 from core.engine.record import Moment, Posted, record_all
 from core.engine.rules import LeaseLost, Rules
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.failpoints import Point, reach
 from core.logins import Session
+from core.policies import Policies
 
 log = structlog.get_logger()
 
@@ -40,7 +42,7 @@ class _Batch:
     """What one transaction claims: `room` calls were counted for it; what follows has room in `wait` seconds."""
 
     claims: list[Claim] = field(default_factory=list[Claim])
-    uncovered: list[Order] = field(default_factory=list[Order])
+    asked_about: list[Order] = field(default_factory=list[Order])
     room: int = 0
     wait: float | None = None
 
@@ -59,6 +61,7 @@ class Dispatcher:
         clock: Clock,
         limiter: Limiter,
         clock_is_sure: Callable[[], bool] = lambda: True,
+        prices: Prices | None = None,
     ) -> None:
         self._database = database
         self._broker = broker
@@ -69,6 +72,7 @@ class Dispatcher:
         self._wall = SystemClock()
         self._limiter = limiter
         self._clock_is_sure = clock_is_sure
+        self._prices = prices
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._alarm: asyncio.TimerHandle | None = None
         self._closed = False
@@ -101,8 +105,8 @@ class Dispatcher:
                 self._limiter.give_back()
         for claimed in batch.claims:
             self._start(claimed.order, self._post(claimed, moment, epoch), tasks, wake)
-        for order in batch.uncovered:
-            self._start(order, self._send_covered(order, epoch), tasks, wake)
+        for order in batch.asked_about:
+            self._start(order, self._send_if_sound(order, epoch), tasks, wake)
         self._look_again(batch.wait, wake)
         await asyncio.sleep(0)  # they leave before anything else is looked at
         return done
@@ -143,8 +147,8 @@ class Dispatcher:
             return
         going: list[Order] = []
         for order in self._due(connection, rules.now):
-            if cover.needs_cover(order):
-                batch.uncovered.append(order)
+            if cover.needs_cover(order) or (self._prices is not None and drift.may_drift(order)):
+                batch.asked_about.append(order)
             elif self._limiter.take_room(urgent=order.closes):
                 batch.room += 1
                 going.append(order)
@@ -165,9 +169,11 @@ class Dispatcher:
 
         self._under_way[order.id] = tasks.create_task(send())
 
-    async def _send_covered(self, order: Order, epoch: int) -> None:
-        """Send a sale from the holdings, unless Dhan says that it would be refused."""
-        if await self._is_uncovered(order):
+    async def _send_if_sound(self, order: Order, epoch: int) -> None:
+        """Send it, unless Dhan says that it would be refused, or that its price has moved away."""
+        if cover.needs_cover(order) and await self._is_uncovered(order):
+            return
+        if self._prices is not None and await self._has_drifted(self._prices, order):
             return
         await self._limiter.wait_for_room()
         moment = self._moment()
@@ -230,6 +236,18 @@ class Dispatcher:
         if words is None:
             return False
         await self._database.write(lambda connection: cover.ask_about(connection, order, words, self._moment()))
+        return True
+
+    async def _has_drifted(self, prices: Prices, order: Order) -> bool:
+        """Whether the price moved too far while the order waited, so that the operator is asked."""
+        last = await drift.last_price(prices, order) if drift.may_drift(order) else None
+        if last is None:
+            return False
+        policies = await self._database.read(Policies.read)
+        words = drift.why_ask(order, last, policies.drift)
+        if words is None:
+            return False
+        await self._database.write(lambda connection: drift.ask_about(connection, order, last, words, self._moment()))
         return True
 
     async def _is_ours(self, claimed: Claim, epoch: int) -> bool:

@@ -69,6 +69,8 @@ def test_a_changed_calendar_moves_what_waits_and_says_what_moved(world: World) -
     assert f"{alert}.1 BUY 1 RELIANCE: The calendar changed" in told
     world.phone.card_shows(alert, "AMO → Thu 3 Dec 09:45")
     shown = world.phone.ask("/calendar", "Changed by hand")
+    world.phone.confirm("More days and hours")
+    world.until(lambda: any("post-close" in m["text"] for m in world.phone.messages()), "the whole calendar")
     number = next(line.partition(".")[0] for line in shown.splitlines() if "(election)" in line and "By " in line)
     world.phone.ask(f"/calendar undo {number}", "No longer in force")
     world.phone.card_shows(alert, "AMO → Wed 2 Dec 09:45")

@@ -136,7 +136,6 @@ REMARKS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "delayed exchange": (message(leg(exchange="NSE_DLY")), ["NSE_DLY", "delayed"]),
     "series in the symbol": (message(leg(symbol="RELIANCE-EQ")), ["RELIANCE-EQ", "share RELIANCE."]),
     "series without instrument": (message(leg(symbol="RELIANCE-EQ", instrument=Gone)), ["share RELIANCE."]),
-    "price on a market order": (message(leg(price="1500")), ["Leg 1: price 1500 has no effect"]),
     "target and stop": (message(leg(target="20", stopLoss=10)), ["not honoured", "'target', 'stopLoss'"]),
     "root wishes": (message(SHARE, manage_position=True, delay=1), ["not honoured", "'manage_position', 'delay'"]),
     "unknown key": (message(leg(approved=True)), ["Leg 1: unknown and without effect: 'approved'"]),

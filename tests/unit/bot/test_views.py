@@ -268,6 +268,7 @@ def test_the_queue_shows_the_way_of_each_order() -> None:
 def test_help_and_welcome_are_good_messages(role: Role) -> None:
     read_as_telegram_does(views.help_text(role))
     read_as_telegram_does(views.welcome(PAPER))
+    assert "it is Wed 25 Nov 12:00 IST" in read_as_telegram_does(views.welcome(PAPER, NOON))
 
 
 def test_the_morning_report_counts_and_names_what_became_of_each_order() -> None:

@@ -1,0 +1,56 @@
+"""Before an order that waited leaves: has the price moved away from the one that it was wished at?
+
+Asked just before sending, where a price is known; where none is, nothing is held up. Whoever approves it then approves
+the price of that moment.
+"""
+
+import asyncio
+from decimal import Decimal
+from typing import Protocol
+
+import structlog
+from sqlalchemy import Connection
+
+from core.db import orders
+from core.domain.drift import has_waited, moved_too_far, reference
+from core.domain.instrument import Segment
+from core.domain.order import Order, OrderState
+from core.engine.claim import ask_again
+from core.engine.record import Moment
+
+log = structlog.get_logger()
+
+PATIENCE = 0.5
+
+
+class Prices(Protocol):
+    async def last(self, segment: Segment, security_id: str) -> Decimal | None:
+        """The last traded price in rupees; None when it is not known. Never raises for what the broker does."""
+        ...
+
+
+def may_drift(order: Order) -> bool:
+    return has_waited(order) and reference(order) is not None
+
+
+async def last_price(prices: Prices, order: Order) -> Decimal | None:
+    """Late is as good as unknown: the order has a window to catch."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await prices.last(order.segment, order.security_id)
+    except TimeoutError:
+        log.warning("price_not_known", order=order.label, why="no answer in time")
+        return None
+
+
+def why_ask(order: Order, last: Decimal, most: Decimal | None) -> str | None:
+    """The move that a tap is needed for, in a sentence. `most` in per cent; None: any move is taken."""
+    start = reference(order)
+    return None if most is None or start is None else moved_too_far(start, last, most)
+
+
+def ask_about(connection: Connection, seen: Order, last: Decimal, words: str, moment: Moment) -> None:
+    """Put the order back to the operator, with the move; a tap is given to this price."""
+    order = orders.get(connection, seen.id)
+    if order.state is OrderState.QUEUED and order.version == seen.version:
+        ask_again(connection, order, words, moment.now, asked_at_price=last)
