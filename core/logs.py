@@ -1,12 +1,17 @@
-"""Logs: an event name and ids, one line each; the client libraries that would log whole URLs are silenced."""
+"""Logs: an event name and ids, one line each; the client libraries that would log whole URLs are silenced.
+
+What is a secret all the same is masked where lines leave the process: a library's message or a traceback may hold one.
+"""
 
 import logging
 import sys
 from collections import deque
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from core.redaction import Redacted
 from core.settings import Settings
 
 _KEPT = 200
@@ -29,8 +34,9 @@ def _keep_warnings(_logger: WrappedLogger, method: str, event: EventDict) -> Eve
 
 def set_up_logging(settings: Settings, process: str) -> None:
     """Log to standard error, as text for people or as JSON for machines."""
+    sink = Redacted(sys.stderr, settings)
     level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
+    logging.basicConfig(level=level, stream=sink, format="%(levelname)s %(name)s %(message)s", force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     renderer = (
@@ -48,7 +54,8 @@ def set_up_logging(settings: Settings, process: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", sink)),
         cache_logger_on_first_use=True,
     )
+    sys.excepthook = sink.excepthook
     structlog.contextvars.bind_contextvars(process=process)

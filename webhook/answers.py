@@ -67,6 +67,11 @@ def not_stored(why: str) -> Answer:
     return error(503, f"Not stored, send it again: {why}", headers={"Retry-After": "5"})
 
 
+def unavailable(why: str) -> Answer:
+    """503: nothing was done."""
+    return error(503, f"Try again in a moment: {why}", headers={"Retry-After": "5"})
+
+
 def _message(standing: Standing, report: AlertReport | None) -> str:
     if report is None:
         return "Stored."

@@ -40,6 +40,7 @@ TARGETS = {
     "slow-burst-late": Target(what="slow disk: acks over 3 s or missing", floor=0, goal=0, unit=""),
     "overload-503": Target(what="past capacity: slowest 503", floor=1.0, goal=1.0, unit=" s"),
     "overload-late": Target(what="past capacity: answers over 3 s or missing", floor=0, goal=0, unit=""),
+    "slow-clients": Target(what="an alert among 300 slow clients", floor=150, goal=50, unit=" ms"),
     "order": Target(what="alert → order read by broker, p50 ÷ direct call", floor=4, goal=2.5),
     "order-console": Target(what="the same with the Telegram console", floor=4, goal=2.5),
     "command-p99": Target(what="command → first reply p99, 64 alerts/s arriving", floor=50, goal=50, unit=" ms"),

@@ -292,7 +292,7 @@ class Shared:
             return self._world
         self.close()
         folder = self._folder / f"world-{next(self._numbers)}"
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
         self._opened = World.opened(folder, self._commands)
         self._world = world = self._opened.__enter__()
         return world

@@ -4,10 +4,12 @@ A plain ASGI route, since the framework's machinery costs more than the disk doe
 """
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -22,7 +24,7 @@ from core.alerts.parse import (
     secret_in_broken_text,
     without_secret,
 )
-from core.clock import Clock
+from core.clock import Clock, monotonic
 from core.db import sources
 from core.db.engine import Database
 from core.db.sources import Key
@@ -32,9 +34,13 @@ from core.intake import Arrival, Intake, Receipt, digest
 from core.settings import Settings
 from core.wakeup import Nudger
 from webhook import answers
+from webhook.callers import Callers
+from webhook.failures import TOO_MANY, Failures
 from webhook.keys import Keys
 from webhook.outcomes import Outcomes
 from webhook.security import same_secret
+
+log = structlog.get_logger()
 
 MOST_BYTES = 16 * 1024
 MOST_IN_LINE = 2_000
@@ -75,6 +81,8 @@ class AlertDoor:
         clock: Clock,
         source_id: int,
         keys: Keys,
+        callers: Callers,
+        failures: Failures,
     ) -> None:
         self._secret = settings.webhook_secret.get_secret_value()
         self._patience = settings.webhook_wait_ms / 1000
@@ -85,11 +93,18 @@ class AlertDoor:
         self._clock = clock
         self._default = Sender(source_id)
         self._keys = keys
+        self._callers = callers
+        self._failures = failures
+        self.seconds_to_commit: deque[float] = deque(maxlen=1_000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one alert; its answer counts as given once it has left."""
         if scope["method"] != "POST":
             await _ONLY_POST(scope, receive, send)
+            return
+        if self._callers.are_limited and (why := self._callers.why_not(scope)):
+            log.warning("alert_turned_away", why=why)
+            await answers.error(403, why, headers={"Connection": "close"})(scope, receive, send)
             return
         patience = self._patience_for(scope)
         receipt, answer = await self._answer(scope, receive, patience)
@@ -116,9 +131,13 @@ class AlertDoor:
             return None, answers.not_stored("too many alerts wait to be stored.")
         try:
             sender = await self._sender(scope["path"])
-            return (None, _INVALID_SECRET) if sender is None else await self._take(body, sender, patience)
+            receipt, answer = (None, _INVALID_SECRET) if sender is None else await self._take(body, sender, patience)
+            return receipt, self._limited(scope) if answer is _INVALID_SECRET else answer
         except Unavailable as trouble:
             return None, answers.not_stored(str(trouble))
+        except Exception:  # a fault of ours: the sender is to try again, and the operator to find it in the log
+            log.exception("alert_failed")
+            return None, answers.not_stored("something went wrong here, and stands in the log.")
 
     async def _sender(self, path: str) -> Sender | None:
         """None: the key in the path opens nothing. A sender without one still has to show the secret."""
@@ -142,11 +161,17 @@ class AlertDoor:
         except AlertRefused as refused:
             return await self._refuse(body, sender, refused)
         reach(Point.BEFORE_ALERT_COMMIT)
+        began = monotonic()
         receipt = await self._intake.store(self._arrival(body, sender, fired_at=alert.fired_at))
+        self.seconds_to_commit.append(monotonic() - began)
         reach(Point.ALERT_COMMITTED)
         self._nudger.nudge()
         report = await self._outcomes.wait_for(receipt.alert_id, patience) if patience else None
         return receipt, answers.stored(receipt, report)
+
+    def _limited(self, scope: Scope) -> Response:
+        """For a wrong secret. The right one is always taken, however many wrong ones came from the same address."""
+        return _TOO_MANY if self._failures.are_too_many(self._callers.address(scope)) else _INVALID_SECRET
 
     async def _hear(self, sender: Sender) -> Response:
         """It carries no order, so there is nothing to decide and no card."""
@@ -201,6 +226,7 @@ class AlertDoor:
 
 _ONLY_POST = answers.error(405, "Alerts are posted.", headers={"Allow": "POST"})
 _INVALID_SECRET = answers.error(401, "Invalid webhook secret")
+_TOO_MANY = answers.error(429, TOO_MANY, headers={"Retry-After": "60", "Connection": "close"})
 
 
 def _refusal(refused: AlertRefused, **more: Any) -> Response:

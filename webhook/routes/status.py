@@ -14,13 +14,18 @@ from core.errors import Unavailable
 from core.reports import DeskReport, desk_report
 from core.settings import Settings
 from core.wakeup import Nudger
+from webhook.openapi import text
 
 
 def status_routes(settings: Settings, database: Database, clock: Clock, nudger: Nudger) -> APIRouter:
     router = APIRouter(tags=["status"])
     wall = SystemClock()
 
-    @router.get("/health", summary="How the desk is; no secrets")
+    @router.get(
+        "/health",
+        summary="How the desk is; no secrets",
+        responses={503: text("The database cannot be read", {"status": "unavailable", "reason": "…"})},
+    )
     async def health(response: Response) -> dict[str, Any]:
         try:
             report = await database.read(lambda connection: desk_report(connection, wall.now()))
@@ -46,7 +51,11 @@ def status_routes(settings: Settings, database: Database, clock: Clock, nudger: 
             "oldest_unsent_message": report.oldest_unsent,
         }
 
-    @router.get("/ready", summary="200 when alerts are taken and acted on, else 503 with the reasons")
+    @router.get(
+        "/ready",
+        summary="200 when alerts are taken and acted on, else 503 with the reasons",
+        responses={503: text("Not ready, and why", {"ready": False, "reasons": ["no desk is running"]})},
+    )
     async def ready(response: Response) -> dict[str, Any]:
         try:
             await nudger.look()
