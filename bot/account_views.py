@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from html import escape
 
-from bot.views import fit, rupees
+from bot.text import fit, rupees
 from core.broker.account import Fill, Funds, Holding, Position
 from core.exits import Plan
 

@@ -1,5 +1,6 @@
 """What people type behind a command, as values; what cannot be read is a refusal with the usage in it."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
@@ -17,6 +18,7 @@ CALENDAR_USAGE = (
     "/calendar fetch"
 )
 MOST_DAYS_AHEAD = 400
+_PERCENT = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,8 @@ def read_day_change(words: list[str], today: date) -> DayChange:
 
 
 def _day(word: str, today: date) -> date:
+    if not word:
+        raise _usage("Which day?")
     named = {"today": today, "tomorrow": today + timedelta(days=1)}
     try:
         day = named.get(word.lower()) or date.fromisoformat(word)
@@ -117,3 +121,12 @@ def read_days(words: list[str], today: date) -> tuple[date, date]:
     if not 1 <= len(days) <= 2 or days[0] > days[-1] or (days[-1] - days[0]).days > MOST_DAYS_AHEAD:
         raise Refusal("Which days? For example:\n/export\n/export yesterday\n/export 2026-11-01 2026-11-30")
     return days[0], days[-1]
+
+
+def read_percent(word: str) -> Decimal:
+    """Such as 3% or 2.5. Raises Refusal."""
+    match = _PERCENT.fullmatch(word)
+    percent = Decimal(match[1]) if match else Decimal(0)
+    if not 0 < percent <= 50:
+        raise Refusal(f"'{word}' is no drift: write a number of per cent up to 50, such as 3%, or off.")
+    return percent

@@ -1,14 +1,21 @@
 """The buttons under a card, only while they mean something."""
 
+from collections.abc import Sequence
+
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot.callback_data import CardTap, Verb, pack
+from core.domain.approval import ApprovalPolicy
 from core.domain.order import OrderState
 from core.domain.sessions import spoken
+from core.domain.source import IdenticalAlerts, Source
+from core.domain.trust import Trust
 from core.reports import AlertReport
 
 _GREEN = "success"
 _RED = "danger"
+_A_ROW = 4
+_WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 
 
 def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None:
@@ -19,6 +26,7 @@ def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None
         rows.append([_button("Approve", Verb.APPROVE, nonce, version, _GREEN), _cancel(nonce, version)])
     elif OrderState.QUEUED in states:
         rows.append([_cancel(nonce, version)])
+    rows += _legs(report, nonce, version)
     rows += _offers(report, nonce, version, is_asked=OrderState.AWAITING_APPROVAL in states)
     if OrderState.NEEDS_OPERATOR in states:
         rows.append(
@@ -31,7 +39,22 @@ def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None
         rows.append([_button("Cancel at Dhan…", Verb.ASK_CANCEL_WORKING, nonce, version)])
     if report.repeats:
         rows.append([_button(f"Execute the copy too ({len(report.repeats)})", Verb.REPEAT, nonce, version)])
+    if rows:
+        edit = [_button("Edit", Verb.EDIT, nonce, version)] if states & set(_WAITING) else []
+        rows.append([*edit, _button("Details", Verb.DETAILS, nonce, version)])
     return InlineKeyboardMarkup(rows) if rows else None
+
+
+def _legs(report: AlertReport, nonce: str, version: int) -> list[list[InlineKeyboardButton]]:
+    """A way out for each leg of several that waits."""
+    waiting = [order.position for order in report.orders if order.state in _WAITING]
+    if len(report.orders) == 1 or len(waiting) < 2:
+        return []
+    buttons = [
+        InlineKeyboardButton(f"Cancel {leg}", callback_data=pack(CardTap(Verb.CANCEL, nonce, version, leg)))
+        for leg in waiting
+    ]
+    return [buttons[place : place + _A_ROW] for place in range(0, len(buttons), _A_ROW)]
 
 
 def _offers(report: AlertReport, nonce: str, version: int, *, is_asked: bool) -> list[list[InlineKeyboardButton]]:
@@ -62,9 +85,64 @@ def confirm_cancel_working(nonce: str, version: int) -> InlineKeyboardMarkup:
     return InlineKeyboardMarkup([[yes, _button("Back", Verb.BACK, nonce, version)]])
 
 
+def queue_buttons(which: str, page: int, last: int, states: set[OrderState]) -> InlineKeyboardMarkup:
+    """Below the list of what waits: pages, kinds, and all at once for whoever may decide."""
+    pages = [_button("Refresh", Verb.QUEUE, which, page)]
+    if page > 0:
+        pages.insert(0, _button("Back", Verb.QUEUE, which, page - 1))
+    if page < last:
+        pages.append(_button("More", Verb.QUEUE, which, page + 1))
+    kinds = [_button(kind.capitalize(), Verb.QUEUE, kind, 0) for kind in ("all", "asked", "queued") if kind != which]
+    together: list[InlineKeyboardButton] = []
+    if OrderState.AWAITING_APPROVAL in states:
+        together.append(_button("Approve all…", Verb.APPROVE_ALL, which, 0))
+    if states & set(_WAITING):
+        together.append(_button("Cancel all…", Verb.CANCEL_ALL, which, 0))
+    return InlineKeyboardMarkup([row for row in (pages, kinds, together) if row])
+
+
+def confirm_approval(nonce: str, version: int, sure: Verb) -> InlineKeyboardMarkup:
+    """The second step above a soft limit."""
+    yes = _button("Yes, approve it", sure, nonce, version, _GREEN)
+    return InlineKeyboardMarkup([[yes, _button("Back", Verb.BACK, nonce, version)]])
+
+
 def confirm(question: str, words: str) -> InlineKeyboardMarkup:
     """The second step of a command: the button carries the question's name, the facts stay in its row."""
     return InlineKeyboardMarkup([[_button(words, Verb.YES, question, 0, _RED)]])
+
+
+def source_list(found: Sequence[Source]) -> InlineKeyboardMarkup:
+    """One button for each source."""
+    return InlineKeyboardMarkup([[_source_button(source, source.name)] for source in found])
+
+
+def source(source: Source, keys: int, *, can_be_removed: bool) -> InlineKeyboardMarkup:
+    """What can be done with a source without typing; each button stands for the words of `/sources NAME …`."""
+    stop = ("Resume", "resume") if source.paused_at else ("Pause", "pause")
+    key = ("Retire the old key", "retire") if keys > 1 else ("New key", "rotate")
+    policies = [word for word in ("desk", *ApprovalPolicy) if word != (source.approval or "desk")]
+    rows = [
+        [stop, key],
+        [(f"Trust: {step.replace(',', ' ')}", f"trust,{step}") for step in _steps(source)],
+        [(f"Identical: {word}", f"identical,{word}") for word in IdenticalAlerts if word != source.identical_alerts],
+        [(f"Approval: {word}", f"approval,{word}") for word in policies],
+        [("Remove…", "remove")] if can_be_removed else [],
+    ]
+    return InlineKeyboardMarkup([[_source_button(source, *each) for each in row] for row in rows if row])
+
+
+def _steps(source: Source) -> list[str]:
+    """The other steps of the ladder; the automatic one only where its amount was given once."""
+    steps = [step for step in Trust if step is not source.trust]
+    known = source.automatic_below
+    found = [step.value for step in steps if step is not Trust.AUTOMATIC]
+    return [*found, f"{Trust.AUTOMATIC},{known:f}"] if known is not None and Trust.AUTOMATIC in steps else found
+
+
+def _source_button(source: Source, text: str, words: str = "") -> InlineKeyboardButton:
+    nonce = f"{source.id},{words}" if words else str(source.id)
+    return _button(text, Verb.SOURCE, nonce, source.version)
 
 
 def _cancel(nonce: str, version: int) -> InlineKeyboardButton:

@@ -9,7 +9,7 @@ from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPrevie
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
-from bot import keyboards, notice_views, views
+from bot import card_views, keyboards, notice_views
 from core.errors import TelegramUnavailable
 from core.login_link import LoginLinks
 from core.notifications import Card, ChatUnreachable, Message, MessageRefused
@@ -20,16 +20,21 @@ _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 
 class TelegramMessenger:
-    """The relay's way into Telegram. `is_connected` turns true once the bot has spoken with Telegram."""
+    """The relay's way into Telegram. `is_connected` turns true once the bot has spoken with Telegram.
 
-    def __init__(self, bot: Bot, mode: Mode, links: LoginLinks) -> None:
+    `traces` is where the trace pages are, when everybody may open them.
+    """
+
+    def __init__(self, bot: Bot, mode: Mode, links: LoginLinks, traces: str | None = None) -> None:
         self._bot = bot
         self._mode = mode
         self._links = links
+        self._traces = traces
         self.is_connected = False
 
     async def show_card(self, card: Card, report: AlertReport) -> int:
-        text = views.card(report, self._mode)
+        trace = f"{self._traces}/{report.alert.id}" if self._traces else None
+        text = card_views.card(report, self._mode, trace)
         buttons = keyboards.card_buttons(report, card.nonce)
         with _our_words(self.is_connected):
             if card.message_id is not None and await self._edit(card.chat_id, card.message_id, text, buttons):
@@ -41,7 +46,7 @@ class TelegramMessenger:
         text, login = notice_views.told(message, self._mode), message.payload.get("login")
         silent = message.is_silent
         with _our_words(self.is_connected):
-            if login is not None:
+            if login is not None and message.chat_id > 0:  # a group would see the link, too
                 return await send_link(self._bot, message.chat_id, text, self._links.url(int(login)), silent=silent)
             return await self._send(message.chat_id, text, notice_views.buttons(message), silent=silent)
         raise AssertionError("unreachable")

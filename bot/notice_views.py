@@ -8,9 +8,9 @@ from typing import Any
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
-from bot import views
+from bot import ring_views
 from bot.callback_data import CardTap, Verb, pack
-from bot.views import clock_time, day_time, fit, rupees
+from bot.text import clock_time, day_time, fit, rupees
 from core.clock import to_india
 from core.domain.notice import Loudness, Loudnesses, Notice, Topic
 from core.domain.order import OrderState
@@ -24,6 +24,7 @@ CURES = {
     Cure.LOGIN: ("Sign in", "/login"),
     Cure.REGISTER: ("Register this address…", "/ip set"),
     Cure.RESUME: ("Send again", "/resume"),
+    Cure.UNKILL: ("Let orders out…", "/unkill"),
     Cure.GO_LIVE: ("Go live…", "/golive"),
     Cure.QUEUE: ("Show the queue", "/queue"),
     Cure.OPEN_TODAY: ("It is open today…", "/calendar open today as usual"),
@@ -33,10 +34,10 @@ CURES = {
 """What stands on the button, and the command that a tap on it gives."""
 _WORDS = {
     Topic.FILLS: "fills, whole and partial",
-    Topic.REJECTIONS: "rejections, and alerts that were not executed",
+    Topic.REJECTIONS: "rejections, what they do to a source's trust, alerts that were not executed",
     Topic.DOUBTS: "orders in doubt or in conflict, and how that ends",
     Topic.MISSED: "orders that missed their window, or lapsed",
-    Topic.TROUBLE: "sign-in, address, clock, Dhan unreachable",
+    Topic.TROUBLE: "sign-in, address, clock, Dhan unreachable, a silent source, an old key, a second reader",
     Topic.CANCELLED: "cancellations at the exchange",
     Topic.REMINDERS: "reminders of what waits for a tap",
     Topic.REPORTS: "the readiness card, the morning's and the day's report",
@@ -59,7 +60,7 @@ def told(message: Message, mode: Mode) -> str:
         case Notice.SUMMARY:
             return fit("\n".join([f"{head} · {_count(facts)}", *_summary(facts["rows"])]))
         case _:
-            return views.ring(message, mode)
+            return ring_views.ring(message, mode)
 
 
 def buttons(message: Message) -> InlineKeyboardMarkup | None:
@@ -120,7 +121,7 @@ def _summary(rows: list[Mapping[str, Any]]) -> list[str]:
     kinds = dict.fromkeys(Notice(row["kind"]) for row in rows)
     lines: list[str] = []
     for kind in kinds:
-        lines += ["", f"<b>{views.title(kind)}</b>"]
+        lines += ["", f"<b>{ring_views.title(kind)}</b>"]
         lines += [_row(row) for row in rows if row["kind"] == kind]
     return lines
 

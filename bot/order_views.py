@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
-from bot.views import fit, rupees, terms
+from bot.card_views import terms
+from bot.text import fit, rupees
 from core.broker.port import BrokerOrder
 from core.domain.change import Terms
 from core.domain.order import Order
@@ -33,6 +34,14 @@ def change(order: Order, wish: Terms) -> str:
     return (
         f"<b>{order.side} {order.quantity} {escape(order.symbol)}</b> · {order.label}\n"
         f"Now: {terms(order)}\nThen: {escape(str(wish))}"
+    )
+
+
+def edited(order: Order) -> str:
+    """An order that waits, as it is now."""
+    return (
+        f"<b>{order.side} {order.quantity} {escape(order.symbol)}</b> · {order.label}\n"
+        f"{terms(order)}\nIts card asks for your tap."
     )
 
 

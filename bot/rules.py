@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from bot.arguments import read_amount, read_length
+from bot.arguments import read_amount, read_length, read_percent
 from core.domain.approval import ApprovalPolicy
 from core.domain.limits import Bound, Limit, Limits
 from core.domain.money import grouped
@@ -20,7 +20,9 @@ POLICY_USAGE = (
     "/policy stale 2m\n"
     "/policy entries 30m|window\n"
     "/policy exits 4h|window\n"
-    "/policy equity_product cnc|as_sent"
+    "/policy drift 3%|off\n"
+    "/policy equity_product cnc|as_sent\n"
+    "/policy two_people 500000|off"
 )
 LIMITS_USAGE = (
     "/limits order_value soft 50000\n"
@@ -38,8 +40,16 @@ def policy_words(policies: Policies) -> list[str]:
         f"stale: an alert older than {_length(policies.stale)} asks",
         f"entries: {_patience(policies.entries)}",
         f"exits: {_patience(policies.exits)}",
+        f"two_people: {_two_people(policies.two_people)}",
+        f"drift: {_drift(policies.drift)}",
         f"equity_product: {policies.equity_product} ({_EQUITY[policies.equity_product]})",
     ]
+
+
+def _two_people(most: Decimal | None) -> str:
+    if most is None:
+        return "off (one approver is enough)"
+    return f"entries above ₹{grouped(f'{most:f}')}, or of unknown worth, need two approvers"
 
 
 _APPROVAL = {
@@ -63,6 +73,12 @@ _EQUITY = {
 
 def _patience(length: timedelta | None) -> str:
     return "go while their window is open" if length is None else f"go within {_length(length)} of their window's start"
+
+
+def _drift(most: Decimal | None) -> str:
+    if most is None:
+        return "off (an order that waited goes at any price)"
+    return f"{most:f}% (what waited asks when its price moved further, where Dhan's data plan tells the price)"
 
 
 def _length(length: timedelta) -> str:
@@ -89,6 +105,9 @@ def change_policy(policies: Policies, words: list[str]) -> Policies:
                 return replace(policies, entries=_window_or_length(word))
             case ["exits", word]:
                 return replace(policies, exits=_window_or_length(word))
+            case [("two_people" | "drift") as name, word]:
+                read = read_amount if name == "two_people" else read_percent
+                return replace(policies, **{name: None if word == "off" else read(word)})
             case ["equity_product", word]:
                 return replace(policies, equity_product=EquityProduct(word))
             case _:
@@ -108,7 +127,9 @@ def loosens(before: Policies, after: Policies) -> bool:
         after.stale > before.stale
         or _is_longer(after.entries, before.entries)
         or _is_longer(after.exits, before.exits)
+        or _is_higher(after.drift, before.drift)
         or (before.equity_product, after.equity_product) == (EquityProduct.CNC, EquityProduct.AS_SENT)
+        or _is_higher(after.two_people, before.two_people)
         or _limits_loosen(before.limits, after.limits)
     )
 
@@ -136,9 +157,22 @@ def limit_words(limits: Limits) -> list[str]:
         f"{limit}: soft {_amount(limit, bound.soft)}, hard {_amount(limit, bound.hard)} ({limit.words})"
         for limit, bound in limits.bounds.items()
     ]
+    lines += [_ASKS_EVERY_TIME] if any(limit.is_money for limit in limits.bounds) else []
     lines += [f"allowed: {', '.join(sorted(limits.allowed))}"] if limits.allowed else []
     lines += [f"denied: {', '.join(sorted(limits.denied))}"] if limits.denied else []
     return lines or ["There are no limits."]
+
+
+_ASKS_EVERY_TIME = (
+    "A market order names no price of its own, so with a limit in rupees every market order asks. "
+    "Limit orders are checked by their price."
+)
+
+
+def consequences(before: Policies, after: Policies) -> list[str]:
+    """What a change does besides what it says: sentences for the one who makes it."""
+    has_money = [any(limit.is_money for limit in each.limits.bounds) for each in (before, after)]
+    return [_ASKS_EVERY_TIME] if has_money == [False, True] else []
 
 
 def _amount(limit: Limit, amount: Decimal | None) -> str:

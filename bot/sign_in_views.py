@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from html import escape
 
-from bot.views import day_time
+from bot.text import day_time
 from core.addresses import Proposal
 from core.clock import to_india
 from core.db.tokens import TokenAge

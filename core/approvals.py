@@ -3,25 +3,34 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete, insert, select
 
 from core import allowance, changes, journal
-from core.db import alerts, attempts, orders
+from core.clock import to_india
+from core.db import alerts, attempts, orders, sources
+from core.db.tables import first_approvals
 from core.domain.attempt import AttemptState
+from core.domain.limits import needs_two
 from core.domain.order import Order, OrderState
-from core.errors import Refusal, StaleTap
+from core.errors import AskTwice, Refusal, StaleTap
+from core.policies import Policies
 
 _WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tap:
-    """Who tapped, on which alert's card, at which version of it, and when."""
+    """Who tapped, on which alert's card, at which version of it, and when.
+
+    `leg` is the one leg that it is about, 0 for all of them; `is_sure`: this is the second step.
+    """
 
     alert_id: int
     version: int
     user_id: int
     at: datetime
+    leg: int = 0
+    is_sure: bool = False
 
     @property
     def actor(self) -> str:
@@ -29,24 +38,64 @@ class Tap:
 
 
 def approve(connection: Connection, tap: Tap) -> str:
-    """Let every leg that waits for a tap go out at its time. Raises StaleTap, Refusal."""
+    """Let every leg that waits for a tap go out at its time. Raises StaleTap, AskTwice, Refusal."""
     check_version(connection, tap)
-    waiting = [order for order in orders.of_alert(connection, tap.alert_id) if order.state is _WAITING[0]]
+    waiting = [order for order in tapped(connection, tap) if order.state is _WAITING[0]]
     if not waiting:
         raise Refusal(what_happened(connection, tap.alert_id))
     for order in waiting:
         _check_time(order, tap.at)
-        allowance.refuse_above(connection, order, tap.at)
+    if (answer := hold_back(connection, waiting, tap)) is not None:
+        return answer
     for order in waiting:
         times = {"approved_at": tap.at, "expires_at": order.window_ends_at or order.expires_at, "remind_at": None}
         orders.move(connection, order, OrderState.QUEUED, at=tap.at, actor=tap.actor, reason="Approved.", **times)
+    sources.note_approval(connection, tap.alert_id, to_india(tap.at).date())
     return "Approved"
 
 
+def hold_back(connection: Connection, waiting: list[Order], tap: Tap) -> str | None:
+    """What stands between a yes and these orders: None when nothing does, an answer when a second person is needed.
+
+    Raises Refusal above a hard limit, AskTwice above a soft one until the tap says that it was asked.
+    """
+    policies, source = Policies.read(connection), sources.of_alert(connection, tap.alert_id)
+    soft: list[str] = []
+    for order in waiting:
+        broken = allowance.check_order(connection, policies.limits, source, order, tap.at)
+        if broken is not None and broken.is_hard:
+            allowance.refuse_above(connection, order, tap.at)
+        if broken is not None and order.state is _WAITING[0]:
+            soft.append(f"{order.side} {order.quantity} {order.symbol}: {broken.words}")
+    if soft and not tap.is_sure:
+        raise AskTwice(" ".join(soft))
+    pair = [order for order in waiting if not order.closes and needs_two(policies.two_people, allowance.wish_of(order))]
+    others = [_first_approver(connection, order, tap) for order in pair]
+    if all(other not in (None, tap.user_id) for other in others):
+        return None
+    return "Noted: a second approver has to approve it, too"
+
+
+def _first_approver(connection: Connection, order: Order, tap: Tap) -> int | None:
+    """Who approved before; None when this tap is the first one, which is written down."""
+    row = select(first_approvals.c.user_id).where(first_approvals.c.order_id == order.id)
+    if (other := connection.execute(row).scalar()) is not None:
+        return other
+    connection.execute(insert(first_approvals).values(order_id=order.id, user_id=tap.user_id, at=tap.at))
+    words = f"Approved by {tap.actor}; a second approver is needed."
+    orders.note(connection, order, at=tap.at, actor=tap.actor, reason=words)
+    return None
+
+
+def forget_approvals(connection: Connection, order: Order) -> None:
+    """The order is another one now: whoever approved it before did not approve this."""
+    connection.execute(delete(first_approvals).where(first_approvals.c.order_id == order.id))
+
+
 def cancel(connection: Connection, tap: Tap) -> str:
-    """Drop every leg that has not been sent. Raises StaleTap, Refusal."""
+    """Drop every leg that has not been sent, or the one tapped. Raises StaleTap, Refusal."""
     check_version(connection, tap)
-    waiting = [order for order in orders.of_alert(connection, tap.alert_id) if order.state in _WAITING]
+    waiting = [order for order in tapped(connection, tap) if order.state in _WAITING]
     if not waiting:
         raise Refusal(what_happened(connection, tap.alert_id))
     for order in waiting:
@@ -57,7 +106,7 @@ def cancel(connection: Connection, tap: Tap) -> str:
 def cancel_working(connection: Connection, tap: Tap) -> str:
     """Ask Dhan to cancel every leg that it has. Raises StaleTap, Refusal."""
     check_version(connection, tap)
-    working = [order for order in orders.of_alert(connection, tap.alert_id) if order.state in changes.WORKING]
+    working = [order for order in tapped(connection, tap) if order.state in changes.WORKING]
     if not working:
         raise Refusal(what_happened(connection, tap.alert_id))
     for order in working:
@@ -107,6 +156,12 @@ def _answer_question(connection: Connection, tap: Tap, to: OrderState, reason: s
         change = {"retry_at": None} | ({"approved_at": tap.at} if to is OrderState.QUEUED else {})
         orders.move(connection, order, to, at=tap.at, actor=tap.actor, reason=reason, **change)
     return answer
+
+
+def tapped(connection: Connection, tap: Tap) -> list[Order]:
+    """The legs that the tap is about."""
+    legs = orders.of_alert(connection, tap.alert_id)
+    return [order for order in legs if tap.leg in (0, order.position)]
 
 
 def check_version(connection: Connection, tap: Tap) -> None:

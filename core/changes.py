@@ -16,14 +16,14 @@ from core.domain.instrument import Instrument
 from core.domain.order import Order, OrderState
 from core.errors import Refusal
 
-_WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
+WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 WORKING = (OrderState.WORKING, OrderState.PART_FILLED)
-CANCELLABLE = (*_WAITING, *WORKING)
+CANCELLABLE = (*WAITING, *WORKING)
 
 
 def cancel(connection: Connection, order: Order, *, actor: str, at: datetime) -> str:
     """End this order. Raises Refusal with what stands in the way."""
-    if order.state in _WAITING:
+    if order.state in WAITING:
         done = orders.move(connection, order, OrderState.DECLINED, at=at, actor=actor, reason="Cancelled by you.")
         return _sure(done, "Cancelled before it was sent")
     if order.state is OrderState.CANCELLING:
@@ -40,9 +40,7 @@ def cancel(connection: Connection, order: Order, *, actor: str, at: datetime) ->
 
 def check_terms(connection: Connection, order: Order, terms: Terms, instrument: Instrument) -> Terms:
     """The terms if Dhan and the exchange can take them. Raises Refusal with the first thing that is wrong."""
-    if order.state in _WAITING:
-        raise Refusal("It has not been sent yet: cancel it, and send the alert again as you want it.")
-    if order.state not in WORKING or order.broker_order_id is None:
+    if order.state not in WAITING and (order.state not in WORKING or order.broker_order_id is None):
         raise Refusal(_why_not(order))
     if changes.open_of(connection, order.id) is not None:
         raise Refusal("A change to it is under way: wait until Dhan's book shows it.")
@@ -110,7 +108,10 @@ def _check_prices(order: Order, terms: Terms, instrument: Instrument) -> None:
     for name, price in {"limit": terms.price, "trigger": terms.trigger_price}.items():
         if price is not None and (price <= 0 or price % instrument.tick):
             raise Refusal(f"The {name} {price} is off the tick of {instrument.tick.normalize():f}.")
-    if order.order_type is OrderType.MARKET and terms.price is None:
+    is_market, waits = order.order_type is OrderType.MARKET, order.state in WAITING
+    if is_market and waits and terms.price is not None:
+        raise Refusal("It goes at the market and has no price: cancel it, and fire a limit order.")
+    if is_market and not waits and terms.price is None:
         raise Refusal("Dhan keeps a market order as a limit: give its limit price, too (price=…).")
     stop = order.order_type in (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
     if terms.trigger_price is not None and not stop:

@@ -61,6 +61,12 @@ class PaperClock:
         return self._offset
 
 
+def moved_to(clock: Clock) -> datetime | None:
+    """What a clock says that is not the machine's time; None when it is."""
+    now = clock.now()
+    return now if abs(now - SystemClock().now()) > timedelta(minutes=1) else None
+
+
 def to_india(instant: datetime) -> datetime:
     return instant.astimezone(INDIA)
 

@@ -7,6 +7,7 @@ that nobody confirmed.
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -17,6 +18,7 @@ from core.db.tables import settings
 
 
 class Hold(StrEnum):
+    KILLED = "killed"
     PAUSED = "paused"
     SIGNED_OUT = "signed_out"
     INVALID_IP = "invalid_ip"
@@ -26,9 +28,22 @@ class Hold(StrEnum):
     NOT_LIVE = "not_live"
 
 
+SAID_TO_ANYONE: Mapping[Hold, str] = MappingProxyType(
+    {
+        Hold.PAUSED: "Paused: /resume in the chat lets orders out again.",
+        Hold.SIGNED_OUT: "Not signed in at Dhan: /login in the chat sends a link.",
+        Hold.INVALID_IP: "Dhan does not take orders from this machine's address: /ip in the chat says more.",
+        Hold.NO_ACCESS: "Dhan says that the account may not trade: /status in the chat says more.",
+        Hold.STARTING: "The desk has just started and compares its rows with Dhan's book first.",
+        Hold.CLOCK: "This machine's clock is in doubt: /status in the chat says more.",
+        Hold.NOT_LIVE: "Live mode was not confirmed in the chat yet: send /golive.",
+    }
+)
+"""A hold in words for whoever asks over HTTP. Its own reason names operators and orders, and is for them."""
+
 _HOLDS = select(settings.c.key, settings.c.value).where(settings.c.key.startswith("hold."))
 _STANDING = select(settings.c.key, settings.c.value).where(
-    settings.c.key.startswith("hold.") | (settings.c.key == "policies")
+    settings.c.key.startswith("hold.") | settings.c.key.in_(bindparam("beside", expanding=True))
 )
 _ONE = select(settings.c.value).where(settings.c.key == bindparam("setting"))
 _LIFTED_BY_RESUME = (Hold.PAUSED, Hold.INVALID_IP, Hold.NO_ACCESS)
@@ -39,11 +54,11 @@ def holds(connection: Connection) -> dict[Hold, str]:
     return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in connection.execute(_HOLDS)}
 
 
-def standing(connection: Connection) -> tuple[dict[Hold, str], Mapping[str, Any] | None]:
-    """The holds in force with their reasons, and the operator's policies as stored."""
-    rows = {row.key: row.value for row in connection.execute(_STANDING)}
-    policies = rows.pop("policies", None)
-    return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in rows.items()}, policies
+def standing(connection: Connection, *beside: str) -> tuple[dict[Hold, str], dict[str, Mapping[str, Any]]]:
+    """The holds in force with their reasons, and the settings `beside` as far as they were set, in one query."""
+    rows = {row.key: row.value for row in connection.execute(_STANDING, {"beside": list(beside)})}
+    found = {key: rows.pop(key) for key in beside if key in rows}
+    return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in rows.items()}, found
 
 
 def set_by(connection: Connection, hold: Hold) -> str | None:
@@ -80,6 +95,18 @@ def resume(connection: Connection, *, at: datetime, actor: str) -> bool:
     """Let go of the stop switch, and try again after Dhan refused our address or access; False when nothing held."""
     lifted = [hold for hold in _LIFTED_BY_RESUME if lift_hold(connection, hold, at=at, actor=actor)]
     return bool(lifted)
+
+
+def kill(connection: Connection, *, at: datetime, actor: str) -> bool:
+    """Stop all sending, exits included, until `unkill`; False when it was on already. Cancellations go on."""
+    if Hold.KILLED in holds(connection):
+        return False
+    return set_hold(connection, Hold.KILLED, f"Stopped by {actor} with /kill.", at=at, actor=actor)
+
+
+def unkill(connection: Connection, *, at: datetime, actor: str) -> bool:
+    """Let orders out again; each is checked anew, and one that should have gone long ago asks. False: it was not on."""
+    return lift_hold(connection, Hold.KILLED, at=at, actor=actor)
 
 
 def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datetime, actor: str) -> None:

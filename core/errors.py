@@ -3,7 +3,8 @@
 DeskError
 ├── Refusal            tell the person: the message is one safe sentence with the next step
 │   ├── AlertRefused   the alert's text is at fault; carries every mistake found
-│   └── StaleTap       the card changed under the finger
+│   ├── StaleTap       the card changed under the finger
+│   └── AskTwice       it may be done, after a second step
 ├── Unavailable        try again later; nothing was done
 │   ├── BrokerUnavailable
 │   └── TelegramUnavailable
@@ -30,6 +31,10 @@ class AlertRefused(Refusal):
 
 class StaleTap(Refusal):
     """The button belongs to an older version of its card."""
+
+
+class AskTwice(Refusal):
+    """Not yet: the operator is shown this once more before he says yes."""
 
 
 class Unavailable(DeskError):

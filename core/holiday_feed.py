@@ -16,7 +16,7 @@ from typing import Any
 from core.clock import INDIA, to_india
 from core.db.overrides import Change
 from core.domain.instrument import Market
-from core.domain.sessions import Calendar, Span, Trading, Unknown
+from core.domain.sessions import Calendar, Span, Trading, Unknown, spoken_day
 from core.errors import Unavailable
 
 _SEGMENTS = {"CM": Market.EQUITY, "CD": Market.CURRENCY}
@@ -43,11 +43,16 @@ class Listed:
 
 def read_feed(text: str) -> list[Listed]:
     """The rows of either shape. Raises BadFeed."""
+    if text.lstrip().startswith("<"):
+        raise BadFeed("The address answered with a web page instead of a holiday list.")
     try:
         body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadFeed("The holiday list cannot be read: it is no JSON, or was cut off.") from error
+    try:
         rows = list(_by_day(body["data"]) if "data" in body else _by_segment(body))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise BadFeed(f"The holiday list cannot be read: {type(error).__name__}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise BadFeed("The holiday list cannot be read: it has neither of the two known shapes.") from error
     if not rows:
         raise BadFeed("The holiday list names no day of a market that this desk knows.")
     return rows
@@ -77,6 +82,13 @@ def _clock(milliseconds: Any) -> time:
 
 def _words(description: Any) -> str:
     return " ".join(str(description).split())[:80] or "holiday"
+
+
+def check_is_current(listed: list[Listed], today: date) -> None:
+    """An old list would seem to agree with the calendar. Raises BadFeed."""
+    last = max(row.day for row in listed)
+    if last < today:
+        raise BadFeed(f"The holiday list ends on {spoken_day(last)} {last.year}, which is past: it is an old list.")
 
 
 def differences(calendar: Calendar, listed: list[Listed], today: date) -> list[Change]:

@@ -5,7 +5,7 @@
 
 import hashlib
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,6 +16,8 @@ from sqlalchemy import Connection, select, update
 
 from core import journal
 from core.db import bulk
+from core.db import sources as source_rows
+from core.db.alerts import FRESH
 from core.db.bulk import BulkInsert
 from core.db.engine import Database
 from core.db.tables import alerts, sources
@@ -29,7 +31,10 @@ _REPLAYED = "This alert was executed before, and this copy of it is too old: it 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """An authenticated alert as it came. `text` is its body without the secret; `refusal`: why it cannot be used."""
+    """An authenticated alert as it came. `text` is its body without the secret; `refusal`: why it cannot be used.
+
+    `key_id` is the source's key by which it came; None: by the webhook's own secret.
+    """
 
     digest: str
     text: str
@@ -37,6 +42,7 @@ class Arrival:
     received_at: datetime
     fired_at: datetime | None = None
     refusal: str = ""
+    key_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +69,10 @@ class _First:
     copy: FirstCopy
 
 
-def digest(body: bytes) -> str:
-    """The same for the same bytes, whatever path they came by."""
-    return hashlib.blake2b(body, digest_size=16).hexdigest()
+def digest(body: bytes, source_id: int | None = None) -> str:
+    """The same for the same bytes, whatever path they came by; another source's same bytes are another wish."""
+    whose = b"" if source_id is None else source_id.to_bytes(8, "big")
+    return hashlib.blake2b(body, digest_size=16, salt=whose).hexdigest()
 
 
 class Intake:
@@ -110,6 +117,7 @@ class Intake:
             first = firsts[arrival.digest]
             receipts.append(self._take_copy(connection, arrival, first))
             firsts[arrival.digest] = _first_after(first, receipts[-1], arrival)
+        _count_uses(connection, arrivals)
         return receipts
 
     def _note_answered(self, connection: Connection) -> set[str]:
@@ -189,7 +197,7 @@ class Intake:
 
 
 _GIVEN = ("id", "uid", "source_id", "digest", "body", "reason", "received_at", "fired_at")
-_SAME_FOR_ALL = {"state": "'received'", "folded": "0", "card_version": "1"}
+_SAME_FOR_ALL = {"state": "'received'"} | {name: str(value) for name, value in FRESH.items()}
 _TELL_THEIR_ARRIVAL = (
     "INSERT INTO events (at, alert_id, actor, kind, after, reason) "
     "SELECT received_at, id, 'web', 'alert', state, reason FROM alerts WHERE id > ?"
@@ -251,6 +259,13 @@ def _tell(connection: Connection, first: _First, copy: Copy, words: str, arrival
         connection,
         journal.Event(at=arrival.received_at, alert_id=first.id, actor=journal.WEB, kind=copy.value, reason=words),
     )
+
+
+def _count_uses(connection: Connection, arrivals: Sequence[Arrival]) -> None:
+    """Note by which keys alerts came, so that an old one is retired only when nobody uses it."""
+    uses = Counter(arrival.key_id for arrival in arrivals if arrival.key_id is not None)
+    if uses:
+        source_rows.count_uses(connection, uses, max(arrival.received_at for arrival in arrivals))
 
 
 def _policy(connection: Connection, source_id: int) -> IdenticalAlerts:

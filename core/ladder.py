@@ -9,7 +9,15 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from core import journal
-from core.broker.dhan.auth import AccessToken, renew, seconds_until_safe_code, sign_in_with_totp
+from core.broker.dhan.auth import (
+    AccessToken,
+    LoginRefused,
+    check_token,
+    claims,
+    renew,
+    seconds_until_safe_code,
+    sign_in_with_totp,
+)
 from core.broker.dhan.client import DhanClient
 from core.clock import Clock, to_india
 from core.db import logins
@@ -25,11 +33,12 @@ REFUSALS_A_DAY = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Try:
-    """One sign-in that is written down and may be made."""
+    """One sign-in that is written down and may be made. `by_the_way`: nobody waits for it, and others come after it."""
 
     login_id: int
     way: Way
     fetch: Callable[[], Awaitable[AccessToken]]
+    by_the_way: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,23 +50,41 @@ class Wait:
 
 
 class Ladder:
-    """The rungs, in order: renew a web token, then PIN and TOTP; where none is there, the operator has to sign in."""
+    """The rungs, in order: the settings' token, once; renew a web token; PIN and TOTP; then the operator has to."""
 
     def __init__(self, database: Database, client: DhanClient, settings: Settings, clock: Clock) -> None:
         self._database = database
         self._client = client
         self._settings = settings
         self._clock = clock
+        self._given = settings.dhan_access_token
 
     async def next_try(self, token: StoredToken | None, *, asked: bool) -> Try | Wait:
         """`asked`: by the operator, who may have one more try than the desk allows itself."""
         now = self._clock.now()
+        if token is None and self._given is not None:
+            return await self._take_given(self._given.get_secret_value(), now)
         if token is not None and await self._database.read(lambda c: self._may_renew(c, token, now)):
             return await self._renewal(token, now)
         if secrets := self._settings.pin_and_totp:
             wait = await self._database.read(lambda c: self._why_not_yet(c, now, asked))
             return wait or await self._totp(*secrets, now)
         return Wait(self._what_to_do(), needs_operator=True)
+
+    async def _take_given(self, given: str, now: datetime) -> Try:
+        """Until Dhan has said yes or no to it."""
+        is_web_made = claims(given).get("tokenConsumerType", "SELF") == "SELF"
+        way = Way.WEB if is_web_made else Way.LINK
+        return Try(login_id=await self._start(way, now), way=way, fetch=lambda: self._checked(given), by_the_way=True)
+
+    async def _checked(self, given: str) -> AccessToken:
+        try:
+            token = await check_token(self._client, self._settings.dhan_api, token=given, now=self._clock.now())
+        except LoginRefused:
+            self._given = None
+            raise
+        self._given = None
+        return token
 
     def _may_renew(self, connection: Connection, token: StoredToken, now: datetime) -> bool:
         """Not after Dhan said no to this token, and not in a hurry after an answer that got lost."""

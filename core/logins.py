@@ -4,6 +4,7 @@ While there is none, a hold keeps orders queued and says what to do, and the ope
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -19,7 +20,7 @@ from core.db.engine import Database
 from core.db.tokens import StoredToken, TokenVault
 from core.domain.login import LoginRefusal, Way
 from core.domain.notice import Notice
-from core.errors import SignInNeeded
+from core.errors import BadSettings, SignInNeeded, Unavailable
 from core.ladder import Ladder, Try, Wait
 from core.settings import Settings
 
@@ -38,10 +39,22 @@ _RIVAL = (
 
 
 class Session:
-    """One account's sign-in. `token()` is what the broker adapter sends; `keep()` is called by the desk's loop."""
+    """One account's sign-in. `token()` is what the broker adapter sends; `keep()` is called by the desk's loop.
 
-    def __init__(self, database: Database, client: DhanClient, settings: Settings, clock: Clock) -> None:
+    `keep_copy` stores each new token elsewhere too; it may block, and raises BadSettings or Unavailable.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        client: DhanClient,
+        settings: Settings,
+        clock: Clock,
+        *,
+        keep_copy: Callable[[str], None] | None = None,
+    ) -> None:
         self._database = database
+        self._keep_copy = keep_copy
         self._settings = settings
         self._clock = clock
         self._vault = TokenVault(settings.token_keys)
@@ -138,7 +151,8 @@ class Session:
         except LoginRefused as refused:
             return await self._failed(attempt, refused.refusal, f"signing in failed: {refused}")
         except CallFailed as failure:
-            if failure.sent and attempt.way is not Way.WEB:  # asking whose a token is may be repeated
+            only_asks = attempt.way is Way.WEB or attempt.by_the_way  # whose a token is: that may be repeated
+            if failure.sent and not only_asks:
                 return await self._failed(attempt, LoginRefusal.NO_REPLY, f"signing in failed: {failure}")
             return await self._not_made(attempt, f"Dhan cannot be reached ({failure}). It is tried again.")
         if token.client_id != self._settings.client_id:
@@ -146,7 +160,19 @@ class Session:
         self._adopt(await self._database.write(lambda c: self._store(c, attempt, token)))
         self._may_be_held = True
         log.info("signed_in", way=attempt.way, until=token.expires_at.isoformat())
+        if self._keep_copy and not attempt.by_the_way:
+            await self._copy(self._keep_copy, token.value)
         return await self._signed_in(self._clock.now())
+
+    async def _copy(self, keep: Callable[[str], None], token: str) -> None:
+        """Where the settings keep secrets, too; the row in the database is good without it."""
+        try:
+            await asyncio.to_thread(keep, token)
+        except (BadSettings, Unavailable) as trouble:
+            log.warning("token_not_copied", why=str(trouble))
+            words = f"The new sign-in works, but it could not be kept in Secret Manager: {trouble}."
+            at = self._clock.now()
+            await self._database.write(lambda c: notifications.ring(c, Notice.SIGN_IN, at=at, words=words, login=None))
 
     def _store(self, connection: Connection, attempt: Try, token: AccessToken) -> StoredToken | None:
         self._vault.store(
@@ -162,7 +188,7 @@ class Session:
 
     async def _not_made(self, attempt: Try, words: str) -> bool:
         """A try of ours that never left this machine does not count; what a person handed in is still to be used."""
-        if attempt.way in _BY_ITSELF:
+        if attempt.way in _BY_ITSELF or attempt.by_the_way:
             await self._database.write(lambda c: logins.forget(c, attempt.login_id))
         if not self.is_signed_in:
             await self._hold(words, self._clock.now())
@@ -179,8 +205,9 @@ class Session:
         await self._database.write(fail)
         log.warning("sign_in_failed", way=attempt.way, refusal=refusal)
         if not self.is_signed_in:
+            ask = refusal is not LoginRefusal.TOO_SOON and not attempt.by_the_way
             tail = " It is tried again." if attempt.way in _BY_ITSELF else ""
-            await self._hold(f"{words.rstrip('.')}.{tail}", now, ask=refusal is not LoginRefusal.TOO_SOON)
+            await self._hold(f"{words.rstrip('.')}.{tail}", now, ask=ask)
         return False
 
     async def _hold(self, words: str, now: datetime, *, ask: bool = False) -> bool:

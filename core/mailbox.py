@@ -9,9 +9,11 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import Connection
 
+from core import controls
 from core.broker.dhan.auth import AccessToken, App, LoginRefused, check_token, consume_consent, create_consent
 from core.broker.dhan.client import CallFailed, DhanClient
 from core.clock import Clock, to_india
+from core.controls import Hold
 from core.db import logins
 from core.db.engine import Database
 from core.db.logins import Login
@@ -22,6 +24,9 @@ from core.seal import Seal
 from core.settings import Settings
 
 log = structlog.get_logger()
+
+FRESH_LASTS = timedelta(hours=22)
+"""A sign-in that a daily job asks for should last until its next run; a younger one is good enough."""
 
 _LOST = "The desk was interrupted while it asked Dhan. Send /login for a new link."
 _NO_KEY = "Sign-in links need DHAN_API_KEY and DHAN_API_SECRET."
@@ -49,6 +54,8 @@ class Mailbox:
         return any([await self._attend_to(login) for login in waiting])
 
     async def _attend_to(self, login: Login) -> bool:
+        if login.way is Way.ASKED:
+            return await self._sign_in(login)
         if login.sealed is None:
             await self._make_consent(login)
             return False
@@ -60,6 +67,16 @@ class Mailbox:
             await self._fail(login, LoginRefusal.NO_REPLY, "Dhan could not be reached. Send /login for a new link.")
             return False
         return await self._session.take(Try(login_id=login.id, way=login.way, fetch=self._fetch(login, secret)))
+
+    async def _sign_in(self, login: Login) -> bool:
+        """As the desk does by itself: a job that calls again and again spends none of the day's tries with a PIN."""
+        before = self._session.serial
+        if await self._session.keep(self._clock.now() + FRESH_LASTS):
+            await self._database.write(lambda c: logins.complete(c, login.id, self._clock.now()))
+        else:
+            held = await self._database.read(controls.holds)
+            await self._fail(login, LoginRefusal.OTHER, held.get(Hold.SIGNED_OUT, "Not signed in at Dhan."))
+        return self._session.serial != before and self._session.is_signed_in
 
     def _is_too_old(self, login: Login) -> bool:
         """Dhan does not say how long a token id lives."""

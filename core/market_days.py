@@ -6,7 +6,7 @@ A change is asked for, confirmed by a tap, and then re-plans what waits; so does
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from types import MappingProxyType
 
 from sqlalchemy import Connection
@@ -17,12 +17,14 @@ from core.db import alerts, overrides
 from core.db.overrides import Change, Override
 from core.domain.instrument import SegmentClass
 from core.domain.notice import Notice
+from core.domain.preflight import REMIND_AT
 from core.domain.sessions import Calendar, Closed, Day, Trading, Unknown, spoken_day
 from core.errors import Refusal
 from core.replan import replan
 
 WARN_BEFORE_THE_END = (5, 15, 45)
 """Days before the last day that the calendar knows."""
+_MORNING_ENDS = time(9, 15)
 
 
 _latest: dict[int, tuple[tuple[object, ...], Calendar]] = {}
@@ -117,10 +119,10 @@ def in_words(change: Change) -> str:
 def end_is_near(connection: Connection, calendar: Calendar, now: datetime) -> bool:
     """Whether the operator has not been warned yet, of a calendar that ends so soon.
 
-    Nobody is warned before the first alert: a newcomer shall be greeted otherwise.
+    Said in the morning; in the last days as soon as the desk runs after it. Nobody is warned before the first alert.
     """
     stage = _stage(calendar, now)
-    if stage is None:
+    if stage is None or not _is_time_to_warn(stage, to_india(now).time()):
         return False
     told = controls.fetch(connection, _warned_key(calendar))
     return told["days"] > stage if told is not None else bool(alerts.recent(connection, 1))
@@ -135,6 +137,10 @@ def warn_of_the_end(connection: Connection, calendar: Calendar, now: datetime) -
     )
     controls.put(connection, _warned_key(calendar), {"days": _stage(calendar, now)}, at=now, actor=journal.DESK)
     notifications.ring(connection, Notice.CALENDAR, at=now, words=words)
+
+
+def _is_time_to_warn(stage: int, clock: time) -> bool:
+    return clock >= REMIND_AT and (clock < _MORNING_ENDS or stage == WARN_BEFORE_THE_END[0])
 
 
 def _stage(calendar: Calendar, now: datetime) -> int | None:

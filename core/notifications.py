@@ -9,7 +9,21 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, time, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Column, Connection, Select, Table, bindparam, case, func, insert, null, or_, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Select,
+    Table,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from core import loudness
 from core.clock import to_india
@@ -70,6 +84,9 @@ class Messenger(Protocol):
         ...
 
 
+_ASKING = (OrderState.AWAITING_APPROVAL, OrderState.NEEDS_OPERATOR)
+
+
 def _owed(table: Table, *columns: Column[Any]) -> Select[Any]:
     """Only to operators of now. `not_before` is machine time: moving the paper clock neither hurries nor delays it."""
     now = bindparam("now", type_=table.c.not_before.type)
@@ -77,12 +94,17 @@ def _owed(table: Table, *columns: Column[Any]) -> Select[Any]:
         select(*columns)
         .where(table.c.due_at.is_not(None), table.c.chat_id.in_(select(operators.c.chat_id)))
         .where(or_(table.c.not_before.is_(None), table.c.not_before <= now))
+        .where(table.c.chat_id.not_in(bindparam("but", expanding=True)))
         .limit(bindparam("most"))
     )
 
 
-_DUE_CARDS = _owed(cards, *(cards.c[field.name] for field in fields(Card))).order_by(cards.c.due_at, cards.c.id)
 _MESSAGE = [outbox.c[field.name] for field in fields(Message) if field.name in outbox.c]
+_DUE_CARDS = _owed(cards, *(cards.c[field.name] for field in fields(Card))).order_by(
+    exists().where(orders.c.alert_id == cards.c.alert_id, orders.c.state.in_(_ASKING)).desc(),
+    cards.c.due_at,
+    cards.c.id,
+)
 _DUE_MESSAGES = _owed(outbox, *_MESSAGE).order_by(outbox.c.id)
 _CHATS = select(operators.c.chat_id)
 _ADD_CARDS = insert(cards)
@@ -169,13 +191,15 @@ def redraw_waiting(connection: Connection, at: datetime, limit: int) -> None:
     connection.execute(update(cards).where(cards.c.alert_id.in_(waiting), shown).values(due_at=at))
 
 
-def due_cards(connection: Connection, wall: datetime, limit: int) -> list[Card]:
-    """Cards that do not show the latest version, the longest owed first."""
-    return [Card(**row) for row in connection.execute(_DUE_CARDS, {"now": wall, "most": limit}).mappings()]
+def due_cards(connection: Connection, wall: datetime, limit: int, but: Iterable[int] = ()) -> list[Card]:
+    """Cards that do not show the latest version, those that ask first, then the longest owed; `but` not these chats."""
+    wanted = {"now": wall, "most": limit, "but": list(but)}
+    return [Card(**row) for row in connection.execute(_DUE_CARDS, wanted).mappings()]
 
 
-def due_messages(connection: Connection, wall: datetime, limit: int) -> list[Message]:
-    return [Message(**row) for row in connection.execute(_DUE_MESSAGES, {"now": wall, "most": limit}).mappings()]
+def due_messages(connection: Connection, wall: datetime, limit: int, but: Iterable[int] = ()) -> list[Message]:
+    wanted = {"now": wall, "most": limit, "but": list(but)}
+    return [Message(**row) for row in connection.execute(_DUE_MESSAGES, wanted).mappings()]
 
 
 def hushed(connection: Connection, messages: Iterable[Message], now: datetime) -> list[Message]:

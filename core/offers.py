@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from core import allowance, market_days
-from core.approvals import Tap, check_version, what_happened
-from core.db import orders
+from core import market_days
+from core.approvals import Tap, check_version, hold_back, what_happened
+from core.clock import to_india
+from core.db import orders, sources
 from core.domain.limits import is_exit
 from core.domain.order import Mode, Order, OrderState
 from core.domain.sessions import Calendar, spoken
@@ -56,10 +57,11 @@ def sooner(connection: Connection, tap: Tap, bundled: Calendar) -> str:
     found = [(order, way) for order in legs if (way := sooner_way(order, calendar, policies, tap.at)) is not None]
     if not found:
         raise Refusal("There is no sooner way any more.")
-    for order, _ in found:
-        allowance.refuse_above(connection, order, tap.at)
+    if (answer := hold_back(connection, [order for order, _ in found], tap)) is not None:
+        return answer
     for order, way in found:
         _go(connection, order, new_times(way, policies, order) | {"expires_at": way.window_ends_at}, tap)
+    sources.note_approval(connection, tap.alert_id, to_india(tap.at).date())
     return f"Approved: reaches the exchange {spoken(found[0][1].reaches_exchange_at)}"
 
 

@@ -14,15 +14,17 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core import controls, journal
+from core.db.limits import limits_of, limits_row
 from core.domain.approval import ApprovalPolicy
 from core.domain.identity import STALE_AFTER
-from core.domain.limits import Bound, Limit, Limits
+from core.domain.limits import Limits
 from core.domain.routing import ReleasePolicy
 from core.errors import Refusal
 from core.tickets import EquityProduct
 
 ASKED_FOR = timedelta(hours=1)
-_KEY = "policies"
+MOST_DRIFT = Decimal(3)
+KEY = "policies"
 _PROPOSED = "policies_proposed"
 
 
@@ -35,7 +37,12 @@ class Unapproved(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Policies:
-    """`entries` and `exits`: how long after its window opened such an order may still go; None: while it is open."""
+    """`entries` and `exits`: how long after its window opened such an order may still go; None: while it is open.
+
+    `two_people`: entries worth more than that many rupees, or of unknown worth, need a yes of two approvers.
+
+    `drift`: by how many per cent the price may move while an order waits before it is asked about; None: by any.
+    """
 
     approval: ApprovalPolicy = ApprovalPolicy.QUEUED
     release: ReleasePolicy = ReleasePolicy.AMO
@@ -43,12 +50,14 @@ class Policies:
     stale: timedelta = STALE_AFTER
     entries: timedelta | None = None
     exits: timedelta | None = None
+    drift: Decimal | None = MOST_DRIFT
     equity_product: EquityProduct = EquityProduct.CNC
     limits: Limits = field(default_factory=Limits)
+    two_people: Decimal | None = None
 
     @classmethod
     def read(cls, connection: Connection) -> "Policies":
-        return cls.of(controls.fetch(connection, _KEY) or {})
+        return cls.of(controls.fetch(connection, KEY) or {})
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> "Policies":
@@ -59,8 +68,10 @@ class Policies:
             stale=_seconds(stored.get("stale")) or STALE_AFTER,
             entries=_seconds(stored.get("entries")),
             exits=_seconds(stored.get("exits")),
+            drift=_number(stored.get("drift", str(MOST_DRIFT))),
             equity_product=EquityProduct(stored.get("equity_product", EquityProduct.CNC)),
-            limits=_limits(stored.get("limits", {})),
+            limits=limits_of(stored.get("limits", {})),
+            two_people=None if stored.get("two_people") is None else Decimal(stored["two_people"]),
         )
 
     def patience(self, *, is_exit: bool) -> timedelta | None:
@@ -69,7 +80,7 @@ class Policies:
 
 def save(connection: Connection, policies: Policies, *, at: datetime, actor: str, words: str) -> None:
     """Store them all; `words` say what changed, for the journal."""
-    controls.put(connection, _KEY, _stored(policies), at=at, actor=actor)
+    controls.put(connection, KEY, _stored(policies), at=at, actor=actor)
     controls.drop(connection, _PROPOSED)
     journal.append(connection, journal.Event(at=at, actor=actor, kind="policy changed", reason=words))
 
@@ -92,8 +103,6 @@ def accept(connection: Connection, name: str, *, at: datetime, actor: str) -> st
 
 
 def _stored(policies: Policies) -> dict[str, Any]:
-    limits = policies.limits
-    bounds = {limit.value: {"soft": bound.soft, "hard": bound.hard} for limit, bound in limits.bounds.items()}
     return {
         "approval": policies.approval,
         "release": policies.release,
@@ -101,8 +110,10 @@ def _stored(policies: Policies) -> dict[str, Any]:
         "stale": policies.stale.total_seconds(),
         "entries": policies.entries and policies.entries.total_seconds(),
         "exits": policies.exits and policies.exits.total_seconds(),
+        "drift": policies.drift,
         "equity_product": policies.equity_product,
-        "limits": {**bounds, "allowed": sorted(limits.allowed), "denied": sorted(limits.denied)},
+        "two_people": None if policies.two_people is None else str(policies.two_people),
+        "limits": limits_row(policies.limits),
     }
 
 
@@ -110,14 +121,5 @@ def _seconds(stored: float | None) -> timedelta | None:
     return None if stored is None else timedelta(seconds=stored)
 
 
-def _limits(stored: Mapping[str, Any]) -> Limits:
-    return Limits(
-        bounds={limit: _bound(stored[limit]) for limit in Limit if limit in stored},
-        allowed=frozenset(stored.get("allowed", ())),
-        denied=frozenset(stored.get("denied", ())),
-    )
-
-
-def _bound(stored: Mapping[str, str | None]) -> Bound:
-    soft, hard = stored["soft"], stored["hard"]
-    return Bound(soft=None if soft is None else Decimal(soft), hard=None if hard is None else Decimal(hard))
+def _number(stored: str | None) -> Decimal | None:
+    return None if stored is None else Decimal(stored)

@@ -17,12 +17,20 @@ from core.errors import Refusal
 ANSWER_WITHIN = timedelta(minutes=2)
 
 
-def ask(connection: Connection, kind: Question, payload: Mapping[str, Any], *, user_id: int, at: datetime) -> str:
-    """Store what would be done; returns the name that the button carries."""
-    nonce = secrets.token_urlsafe(16)
+def ask(
+    connection: Connection, kind: Question, payload: Mapping[str, Any], *, user_id: int, at: datetime, name: str = ""
+) -> str:
+    """Store what would be done; returns the name that the button carries. A question that a message answers, not a
+    button, is named after the message it was asked in."""
+    nonce = name or secrets.token_urlsafe(16)
     values = {"nonce": nonce, "kind": kind, "payload": payload, "user_id": user_id, "asked_at": at}
     connection.execute(insert(questions).values(values))
     return nonce
+
+
+def kind_of(connection: Connection, nonce: str) -> Question | None:
+    """None when no question has that name."""
+    return connection.execute(select(questions.c.kind).where(questions.c.nonce == nonce)).scalar()
 
 
 def answer(connection: Connection, nonce: str, *, user_id: int, at: datetime) -> tuple[Question, Mapping[str, Any]]:

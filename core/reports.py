@@ -117,7 +117,7 @@ def alert_report(connection: Connection, alert_id: int, at: datetime) -> AlertRe
 
 
 def alert_reports(connection: Connection, alert_ids: Iterable[int], at: datetime) -> dict[int, AlertReport]:
-    """Reports of several alerts in three queries."""
+    """Reports of several alerts in a few queries."""
     wanted = list(alert_ids)
     found = orders.of_alerts(connection, wanted)
     holds = controls.holds(connection)

@@ -4,24 +4,18 @@ Loaded once per process by `load()`, frozen, secrets masked. Paper mode needs no
 back to the stand-ins of `core.sandbox` on this machine. Nothing here touches the network or the database.
 """
 
-import base64
-import contextlib
 import os
-import secrets
-import tempfile
-from collections.abc import Generator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from core.errors import BadSettings
-from core.seal import is_key, make_key
+from core.first_run import generated_secrets, open_to_others
+from core.secrets import from_files
+from core.setting_faults import faults_of
 
 
 class Mode(StrEnum):
@@ -39,16 +33,12 @@ class PaperAccount:
     """The made-up account and chat that the stand-ins know; settings fall back to it in paper mode."""
 
     CLIENT_ID: ClassVar = "1100000001"
-    PIN: ClassVar = "246810"
+    PIN: ClassVar = "971358"
     API_KEY: ClassVar = "paper-app"
     API_SECRET: ClassVar = "paper-app-secret"  # noqa: S105 - opens nothing but the stand-in
     TOTP_SECRET: ClassVar = "MUNSHIPAPERDESKTOTPAAAAAAAAAAAAA"  # noqa: S105 - the same
     BOT_TOKEN: ClassVar = "1000000001:paper-desk"  # noqa: S105 - the same
     OPERATOR_ID: ClassVar = 42
-
-
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-_PAPER_HOSTS = _LOOPBACK | {"sandbox.dhan.co"}
 
 
 class Settings(BaseSettings):
@@ -60,6 +50,8 @@ class Settings(BaseSettings):
     munshi_data_dir: Path = Path("data")
     munshi_clock: str | None = None
     database_url: str | None = None
+    secrets_backend: str = Field("env", pattern="^(env|gcp)$")
+    gcp_project: str | None = None
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
@@ -68,9 +60,17 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr = SecretStr("")
     admin_token: SecretStr = SecretStr("")
     webhook_wait_ms: int = Field(800, ge=0, le=2000)
+    tradingview_ips_only: bool = False
+    tradingview_cert_header: str | None = None
+    forwarded_allow_ips: str = "127.0.0.1"
+    oidc_audience: str | None = None
+    oidc_service_account: str | None = None
+    oidc_keys_url: str = "https://www.googleapis.com/oauth2/v3/certs"
+    http_docs: bool = True
 
     telegram_bot_token: SecretStr | None = None
     telegram_operators: str = ""
+    telegram_group: int | None = Field(None, lt=0)
     telegram_api_url: str | None = None
     telegram_proxy: str | None = None
 
@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     dhan_api_secret: SecretStr | None = None
     dhan_pin: SecretStr | None = None
     dhan_totp_secret: SecretStr | None = None
+    dhan_access_token: SecretStr | None = None
     dhan_api_url: str | None = None
     dhan_auth_url: str | None = None
     dhan_instruments_url: str | None = None
@@ -184,103 +185,36 @@ def load(**overrides: Any) -> Settings:
     Raises BadSettings with one sentence per fault, naming the variable.
     """
     given: dict[str, Any] = {"_secrets_dir": os.environ.get("MUNSHI_SECRETS_DIR"), **overrides}
-    try:
-        settings = Settings(**given)
-    except ValidationError as error:
-        raise BadSettings([_sentence(fault) for fault in error.errors()]) from None
-    faults = _faults(settings)
+    settings, faults = _read(given)
+    if found := _found_elsewhere(settings):
+        settings, faults = _read({**given, **found})
+    faults += faults_of(settings)
+    faults += open_to_others(settings)
     if faults:
         raise BadSettings(faults)
-    return _with_generated_secrets(settings)
+    return settings.model_copy(update=generated_secrets(settings))
 
 
-def _faults(settings: Settings) -> list[str]:
-    faults = [*_mode_faults(settings), *_secret_faults(settings)]
-    faults += [f"{name}: {words}" for name, words in _unusable(settings)]
+def _found_elsewhere(settings: Settings) -> dict[str, Any]:
+    """What neither the environment nor `.env` gives: mounted files named with dashes, then Secret Manager."""
+    found: dict[str, str] = {}
+    if folder := os.environ.get("MUNSHI_SECRETS_DIR"):
+        found |= from_files(Path(folder))
+    if settings.secrets_backend == "gcp":
+        from core.secrets.google import from_google  # noqa: PLC0415 - its libraries are for those who use it
+
+        found |= from_google(settings.gcp_project, without=settings.model_fields_set | found.keys())
+    return {name: text for name, text in found.items() if name not in settings.model_fields_set}
+
+
+def _read(given: dict[str, Any]) -> tuple[Settings, list[str]]:
+    """The settings, and what is wrong with single values; those stand at their defaults, so that the rest is seen."""
     try:
-        _parse_operators(settings.telegram_operators)
-    except ValueError as error:
-        faults.append(f"TELEGRAM_OPERATORS: {error}")
-    return faults
-
-
-def _mode_faults(settings: Settings) -> list[str]:
-    urls = {
-        "DHAN_API_URL": settings.dhan_api,
-        "DHAN_AUTH_URL": settings.dhan_auth,
-        "DHAN_INSTRUMENTS_URL": settings.dhan_instruments,
-        "DHAN_ORDER_UPDATES_URL": settings.dhan_order_updates,
-    }
-    faults = [f"{name}: {words}" for name, url in urls.items() if (words := _wrong_with(url, paper=settings.paper))]
-    if settings.paper:
-        return faults
-    if settings.munshi_clock:
-        faults.append("MUNSHI_CLOCK: the clock can be set in paper mode only")
-    if not settings.dhan_client_id:
-        faults.append("DHAN_CLIENT_ID: live mode needs your Dhan client id, the digits shown in your Dhan profile")
-    if not settings.telegram_bot_token:
-        faults.append("TELEGRAM_BOT_TOKEN: live mode needs a bot token from @BotFather")
-    if not settings.telegram_operators.strip(" ,"):
-        faults.append("TELEGRAM_OPERATORS: live mode needs your Telegram user id, or nobody could approve an order")
-    return faults
-
-
-def _wrong_with(url: str, *, paper: bool) -> str:
-    """Why Dhan must not be spoken to there: PIN and token go along."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "this is no address; leave it unset"
-    if paper and host not in _PAPER_HOSTS:
-        return f"paper mode talks only to this machine or to Dhan's sandbox, not to {host}"
-    if parts.scheme in ("https", "wss") or (parts.scheme in ("http", "ws") and host in _LOOPBACK):
-        return ""
-    return "an address outside this machine must begin with https:// or wss://"
-
-
-def _unusable(settings: Settings) -> Generator[tuple[str, str]]:
-    """Values that only their later users would choke on."""
-    for key in filter(None, settings.token_keys.get_secret_value().split(",")):
-        if not is_key(key):
-            yield "TOKEN_KEYS", "each key is 32 random bytes in url-safe base64; leave it unset and one is made for you"
-            break
-    for one, other in (("dhan_api_key", "dhan_api_secret"), ("dhan_pin", "dhan_totp_secret")):
-        if bool(getattr(settings, one)) is not bool(getattr(settings, other)):
-            yield f"{one.upper()} and {other.upper()}", "one is of no use without the other; set both or none"
-    secret = settings.dhan_totp_secret.get_secret_value() if settings.dhan_totp_secret else ""
-    if secret and not _makes_codes(secret):
-        yield "DHAN_TOTP_SECRET", "16 or more of the letters A to Z and the digits 2 to 7, as Dhan shows it, no spaces"
-    if settings.holiday_feed_url and urlsplit(settings.holiday_feed_url).scheme not in ("http", "https"):
-        yield "HOLIDAY_FEED_URL", "write an address that begins with https://, or leave it unset"
-    try:
-        make_url(settings.database)
-    except ArgumentError:
-        yield "DATABASE_URL", "write sqlite:///path/to/file.db, or leave it unset"
-
-
-def _makes_codes(secret: str) -> bool:
-    try:
-        return len(base64.b32decode(secret + "=" * (-len(secret) % 8), casefold=True)) >= _LEAST_TOTP_BYTES
-    except ValueError:
-        return False
-
-
-_LEAST_TOTP_BYTES = 10
-_PLACEHOLDERS = {"changeme", "change-me", "secret", "password", "your-secret", "test", "xxx"}
-
-
-def _secret_faults(settings: Settings) -> list[str]:
-    faults: list[str] = []
-    for name, secret in {
-        "WEBHOOK_SECRET": settings.webhook_secret,
-        "ADMIN_TOKEN": settings.admin_token,
-        "POSTBACK_KEY": settings.postback_key,
-    }.items():
-        text = secret.get_secret_value()
-        if text and (text.lower() in _PLACEHOLDERS or len(text) < 16):
-            faults.append(f"{name}: use at least 16 random characters, or leave it unset and one is made for you")
-    return faults
+        return Settings(**given), []
+    except ValidationError as error:
+        wrong = {str(fault["loc"][0]).lower(): _sentence(fault) for fault in error.errors()}
+        defaults = {name: Settings.model_fields[name].default for name in wrong}
+        return Settings(**{**given, **defaults}), list(wrong.values())
 
 
 def _parse_operators(text: str) -> dict[int, Role]:
@@ -295,47 +229,6 @@ def _parse_operators(text: str) -> dict[int, Role]:
             raise ValueError(f"'{role}' is no role; use viewer, approver or admin")
         operators[int(user)] = Role(role) if role else Role.ADMIN
     return operators
-
-
-_GENERATED = {
-    "webhook_secret": lambda: secrets.token_urlsafe(24),
-    "admin_token": lambda: secrets.token_urlsafe(32),
-    "postback_key": lambda: secrets.token_urlsafe(24),
-    "token_keys": make_key,
-}
-
-
-def _with_generated_secrets(settings: Settings) -> Settings:
-    settings.munshi_data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made: dict[str, SecretStr] = {}
-    for name, generate in _GENERATED.items():
-        if not getattr(settings, name).get_secret_value():
-            made[name] = SecretStr(_read_or_create(settings.munshi_data_dir / name, generate()))
-    return settings.model_copy(update=made)
-
-
-def _read_or_create(file: Path, fresh: str) -> str:
-    """The file's text, or `fresh` written to it with mode 0600; two processes that start together agree."""
-    if not file.exists():
-        _create(file, fresh)
-    secret = file.read_text().strip()
-    if not secret:
-        raise BadSettings([f"{file.name.upper()}: {file} is empty; delete it and a new one is made"])
-    return secret
-
-
-def _create(file: Path, text: str) -> None:
-    """All of it or nothing, power cuts included; whoever comes second leaves what the first one wrote."""
-    handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w") as target:
-            target.write(text)
-            target.flush()
-            os.fsync(handle)
-        with contextlib.suppress(FileExistsError):
-            os.link(scratch, file)
-    finally:
-        Path(scratch).unlink()
 
 
 def _sentence(fault: Any) -> str:

@@ -72,7 +72,7 @@ def _product(leg: Leg, equity_product: EquityProduct) -> Product:
     if equity_product is EquityProduct.CNC:
         return Product.DELIVERY
     if leg.product is Product.CARRY_FORWARD:
-        raise Refusal("Shares go intraday (I) or for delivery (C): carrying them on margin would be margin funding.")
+        raise Refusal("Shares go intraday (I), for delivery (C) or margin funded (MTF): M is for futures and options.")
     return leg.product
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from core import market_days
 from core.alerts.parse import parse_alert, read_alert_text
+from core.db import sources
 from core.domain.order import Mode, OrderState
 from core.domain.routing import Decision
 from core.domain.sessions import INDIA, Calendar, spoken
@@ -22,10 +23,20 @@ def foresee(connection: Connection, body: bytes, at: datetime, *, resolve: Resol
     except AlertRefused as refusal:
         return ["It would be refused.", *refusal.mistakes]
     calendar, policies = market_days.in_force(connection, calendar), Policies.read(connection)
+    source = sources.default(connection)
     told = [f"If it came {spoken(at)}:"]
     for leg in alert.legs:
         try:
-            plan = plan_leg(connection, leg, resolve=resolve, calendar=calendar, policies=policies, late="", now=at)
+            plan = plan_leg(
+                connection,
+                leg,
+                resolve=resolve,
+                calendar=calendar,
+                policies=policies,
+                source=source,
+                late="",
+                now=at,
+            )
         except Refusal as refusal:
             return ["It would be refused.", str(refusal)]
         told += _legs_words(plan)

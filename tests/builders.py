@@ -54,7 +54,7 @@ def fresh_database(tmp_path: Path, *, busy_timeout: float = 5.0) -> Database:
 def database_file(folder: Path) -> Path:
     """A migrated `munshi.db` in the folder, where settings with that data directory find it."""
     file = folder / "munshi.db"
-    shutil.copyfile(_template(), file)
+    shutil.copy(_template(), file)
     return file
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from core.settings import Settings
 from tests import ports
+from tests.canary import CanaryWatch
 
 # A developer's own shell and .env must not reach a test, least of all with a live token.
 for name in (*Settings.model_fields, "munshi_secrets_dir"):
@@ -36,6 +37,11 @@ def _keep_inside(event: str, details: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_keep_inside)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # workers write below the folder of the one that started them
+        config.pluginmanager.register(CanaryWatch(config), "canary-watch")
 
 
 @pytest.fixture

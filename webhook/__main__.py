@@ -9,6 +9,7 @@ from core.errors import EX_CONFIG, BadSettings
 from core.logs import set_up_logging
 from core.settings import load
 from webhook.app import build_app
+from webhook.server import server_config
 
 
 def main() -> int:
@@ -19,16 +20,7 @@ def main() -> int:
     except (BadSettings, WrongSchema) as fault:
         sys.stderr.write(f"{fault}\n")
         return EX_CONFIG
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        ws="none",
-        backlog=2048,
-    )
+    uvicorn.Server(server_config(app, settings)).run()
     return 0
 
 

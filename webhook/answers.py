@@ -53,6 +53,11 @@ def stored(receipt: Receipt, report: AlertReport | None) -> Answer:
     )
 
 
+def heard() -> Answer:
+    """200 for a heartbeat: noted, and there is no order in it."""
+    return Answer({"status": "success", "message": "Heartbeat noted."})
+
+
 def error(status: int, message: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
     return Answer({"status": "error", "message": message, **more}, status_code=status, headers=headers)
 
@@ -60,6 +65,11 @@ def error(status: int, message: str, *, headers: Mapping[str, str] | None = None
 def not_stored(why: str) -> Answer:
     """503: nothing was kept, and TradingView sends it again."""
     return error(503, f"Not stored, send it again: {why}", headers={"Retry-After": "5"})
+
+
+def unavailable(why: str) -> Answer:
+    """503: nothing was done."""
+    return error(503, f"Try again in a moment: {why}", headers={"Retry-After": "5"})
 
 
 def _message(standing: Standing, report: AlertReport | None) -> str:

@@ -17,13 +17,21 @@ from core.errors import Unavailable
 from core.intake import Intake
 from core.settings import Settings
 from core.wakeup import Nudger
+from webhook.callers import Callers
+from webhook.errors import answer_errors
+from webhook.failures import Failures
+from webhook.keys import Keys
 from webhook.openapi import describe
 from webhook.outcomes import Outcomes
-from webhook.routes.alerts import AlertDoor
+from webhook.routes.alerts import AlertDoor, is_webhook
+from webhook.routes.docs import docs_routes
 from webhook.routes.login import login_routes
+from webhook.routes.metrics import metrics_routes
 from webhook.routes.postback import postback_routes
+from webhook.routes.sign_in import sign_in_routes
 from webhook.routes.status import status_routes
 from webhook.routes.trace import trace_routes
+from webhook.security import Administrators
 
 log = structlog.get_logger()
 
@@ -39,25 +47,29 @@ class Web(FastAPI):
         self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/webhook":
+        if scope["type"] == "http" and is_webhook(scope["path"]):
             await self._door(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
 
-def build_app(settings: Settings) -> FastAPI:
+def build_app(settings: Settings, failures: Failures | None = None) -> FastAPI:
     """The application, with its database open. Raises WrongSchema."""
     database = open_database(settings, busy_timeout=BUSY_TIMEOUT)
     clock = build_clock(settings)
     outcomes = Outcomes(database, clock)
     nudger = Nudger(database)
     intake = Intake(database)
+    keys = Keys(database)
     with database.snapshot() as connection:
         source_id = alerts.source_id(connection)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-        watchers = [asyncio.create_task(watch) for watch in (nudger.watch_lease(), outcomes.look(), flushing(intake))]
+        watchers = [
+            asyncio.create_task(watch)
+            for watch in (nudger.watch_lease(), outcomes.look(), keys.watch(), flushing(intake))
+        ]
         gc.freeze()  # what is here now stays; the collector need not look at it again under load
         gc.set_threshold(700, 10, 100)
         yield
@@ -67,6 +79,8 @@ def build_app(settings: Settings) -> FastAPI:
         nudger.close()
         database.close()
 
+    callers, failures = Callers(settings), failures or Failures()
+    administrators = Administrators(settings, callers, failures)
     door = AlertDoor(
         settings=settings,
         database=database,
@@ -75,13 +89,29 @@ def build_app(settings: Settings) -> FastAPI:
         nudger=nudger,
         clock=clock,
         source_id=source_id,
+        keys=keys,
+        callers=callers,
+        failures=failures,
     )
-    app = Web(door, title="Munshi", version=__version__, lifespan=lifespan)
+    app = Web(
+        door,
+        title="Munshi",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.http_docs else None,
+    )
+    answer_errors(app)
     app.include_router(status_routes(settings, database, clock, nudger))
-    app.include_router(trace_routes(settings, database, clock))
-    app.include_router(postback_routes(settings, database, clock, nudger))
+    app.include_router(trace_routes(database, clock, administrators))
+    app.include_router(postback_routes(settings, database, clock, nudger, callers=callers, failures=failures))
     app.include_router(login_routes(settings, database, clock, nudger))
+    app.include_router(sign_in_routes(settings, database, clock, nudger, administrators))
+    app.include_router(metrics_routes(database, clock, door, failures, administrators))
     describe(app)
+    if settings.http_docs:
+        app.include_router(docs_routes(app))
     return app
 
 

@@ -3,9 +3,17 @@
 import hashlib
 import hmac
 
+import structlog
+from fastapi import HTTPException
 from starlette.requests import Request
 
+from core.errors import Unavailable
 from core.settings import Settings
+from webhook.callers import Callers
+from webhook.failures import TOO_MANY, Failures
+from webhook.google import Google, NotGoogles
+
+log = structlog.get_logger()
 
 
 def same_secret(given: str, expected: str) -> bool:
@@ -13,12 +21,46 @@ def same_secret(given: str, expected: str) -> bool:
     return hmac.compare_digest(_fixed(given), _fixed(expected))
 
 
-def may_administer(request: Request, settings: Settings) -> bool:
-    """The admin token as a bearer; in paper mode these calls are open, so that a newcomer's curl works."""
-    if settings.paper:
+class Administrators:
+    """The admin token as a bearer, or Google's where configured. In paper mode all is open: a newcomer's curl works."""
+
+    def __init__(self, settings: Settings, callers: Callers, failures: Failures) -> None:
+        self._all_are = settings.paper
+        self._token = settings.admin_token.get_secret_value()
+        self._google = _google(settings)
+        self._callers = callers
+        self._failures = failures
+
+    async def check(self, request: Request) -> None:
+        """Raises HTTPException: 401, 429, or 503 when Google's keys cannot be had."""
+        if self._all_are:
+            return
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and (same_secret(given, self._token) or await self._is_googles(given)):
+            return
+        if self._failures.are_too_many(self._callers.address(request.scope)):
+            raise HTTPException(429, TOO_MANY, {"Retry-After": "60"})
+        raise HTTPException(401, "This needs the admin token.", {"WWW-Authenticate": "Bearer"})
+
+    async def _is_googles(self, token: str) -> bool:
+        if self._google is None or token.count(".") != 2:
+            return False
+        try:
+            await self._google.check(token)
+        except NotGoogles as reason:
+            log.warning("google_token_refused", why=str(reason))
+            return False
+        except Unavailable as trouble:
+            raise HTTPException(503, f"{trouble}; try again.", {"Retry-After": "60"}) from None
         return True
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and same_secret(token, settings.admin_token.get_secret_value())
+
+
+def _google(settings: Settings) -> Google | None:
+    if settings.oidc_audience is None or settings.oidc_service_account is None:
+        return None
+    return Google(
+        audience=settings.oidc_audience, account=settings.oidc_service_account, keys_url=settings.oidc_keys_url
+    )
 
 
 def _fixed(text: str) -> bytes:

@@ -2,22 +2,27 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 from sqlalchemy import Connection
-from telegram import CallbackQuery, Update
+from telegram import CallbackQuery, Message, Update
 from telegram.error import BadRequest
 
 from bot import keyboards
 from bot.access import Context, Gate
 from bot.callback_data import CardTap, Verb, unpack
 from bot.commands import may
+from bot.handlers.explanations import Explanations
+from bot.handlers.orders import HOW_TO_EDIT
+from bot.handlers.questions import Questions
 from core import approvals, journal, notifications, offers
 from core.approvals import Tap
 from core.clock import Clock
 from core.db.engine import Database
+from core.domain.question import Question
 from core.domain.sessions import Calendar
 from core.engine.desk import Desk
-from core.errors import Refusal
+from core.errors import AskTwice, Refusal
 from core.notifications import Card
 from core.settings import Role
 
@@ -33,16 +38,35 @@ _ACTIONS: dict[Verb, Action] = {
     Verb.NET: offers.net,
     Verb.SUPERSEDE: offers.supersede,
 }
+_SURELY = {Verb.APPROVE: Verb.APPROVE_SURELY, Verb.SOONER: Verb.SOONER_SURELY}
 _OLD = "This card is out of date; look at the newest one."
 
 
 class CardTaps:
-    def __init__(self, *, database: Database, desk: Desk, clock: Clock, calendar: Calendar, gate: Gate) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        desk: Desk,
+        clock: Clock,
+        calendar: Calendar,
+        gate: Gate,
+        questions: Questions,
+        explanations: Explanations,
+    ) -> None:
         self._database = database
         self._desk = desk
         self._clock = clock
         self._gate = gate
-        self._actions: dict[Verb, Action] = {**_ACTIONS, Verb.SOONER: partial(offers.sooner, bundled=calendar)}
+        self._questions = questions
+        self._explanations = explanations
+        sooner = partial(offers.sooner, bundled=calendar)
+        self._actions: dict[Verb, Action] = {
+            **_ACTIONS,
+            Verb.SOONER: sooner,
+            Verb.APPROVE_SURELY: approvals.approve,
+            Verb.SOONER_SURELY: sooner,
+        }
 
     async def handle(self, update: Update, _context: Context) -> None:
         query = update.callback_query
@@ -52,6 +76,9 @@ class CardTaps:
         card = await self._card(query, tap)
         if tap is None or card is None:
             await _answer(query, _OLD, alarm=True)
+        elif tap.verb is Verb.DETAILS:
+            await _answer(query, "")
+            await self._explanations.tell(cast("Message", query.message), card.alert_id)
         elif not may(self._gate.role(update), Role.APPROVER):
             await _answer(query, "You may look, but not decide.", alarm=True)
         elif tap.verb is Verb.ASK_SEND_AGAIN:
@@ -60,6 +87,8 @@ class CardTaps:
         elif tap.verb is Verb.ASK_CANCEL_WORKING:
             await _answer(query, "Dhan is asked to cancel what is not filled.")
             await query.edit_message_reply_markup(keyboards.confirm_cancel_working(tap.nonce, tap.version))
+        elif tap.verb is Verb.EDIT:
+            await self._ask_for_terms(query, tap, card)
         elif tap.verb is Verb.BACK:
             await _answer(query, "Nothing was sent.")
             await self._redraw(card)
@@ -68,15 +97,43 @@ class CardTaps:
 
     async def _act(self, query: CallbackQuery, tap: CardTap, card: Card) -> None:
         action = self._actions[tap.verb]
-        what = Tap(alert_id=card.alert_id, version=tap.version, user_id=query.from_user.id, at=self._clock.now())
+        what = self._tap(query, tap, card)
         try:
             done = await self._database.write(lambda connection: action(connection, what))
+        except AskTwice as question:
+            await _answer(query, str(question), alarm=True)
+            buttons = keyboards.confirm_approval(tap.nonce, tap.version, _SURELY[tap.verb])
+            await query.edit_message_reply_markup(buttons)
+            return
         except Refusal as refusal:
             await _answer(query, str(refusal), alarm=True)
             await self._redraw(card)
             return
         self._desk.nudge()
         await _answer(query, done)
+
+    async def _ask_for_terms(self, query: CallbackQuery, tap: CardTap, card: Card) -> None:
+        what = self._tap(query, tap, card)
+        try:
+            await self._database.read(lambda connection: approvals.check_version(connection, what))
+        except Refusal as refusal:
+            await _answer(query, str(refusal), alarm=True)
+            await self._redraw(card)
+            return
+        await _answer(query, "")
+        facts = {"alert_id": card.alert_id, "version": tap.version}
+        text, user = f"Alert {card.alert_id}: {HOW_TO_EDIT}", query.from_user.id
+        await self._questions.ask_in_words(cast("Message", query.message), Question.EDIT, facts, text, user=user)
+
+    def _tap(self, query: CallbackQuery, tap: CardTap, card: Card) -> Tap:
+        return Tap(
+            alert_id=card.alert_id,
+            version=tap.version,
+            user_id=query.from_user.id,
+            at=self._clock.now(),
+            leg=tap.leg,
+            is_sure=tap.verb in _SURELY.values(),
+        )
 
     async def _card(self, query: CallbackQuery, tap: CardTap | None) -> Card | None:
         """The card that this button belongs to, if it is on the message that shows it now."""

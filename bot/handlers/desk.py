@@ -1,80 +1,52 @@
-"""Commands: parse, call one use case, answer."""
+"""Looking at the desk: how it stands, what it did, how it is set up."""
 
-from html import escape
-from typing import cast
+import shutil
+from collections.abc import Callable
 
-from sqlalchemy import Connection
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
-from telegram.constants import ParseMode
+from telegram import Message
 
-from bot import order_views, views
-from bot.access import Context, Gate
-from bot.callback_data import Verb
-from bot.commands import BY_NAME, may
-from bot.handlers.market import REFUSALS
+from bot import card_views, desk_views, order_views
 from bot.handlers.pictures import TIMELINE, Pictures
-from core import controls, journal, reports
-from core.broker.port import Broker
-from core.clock import Clock, SystemClock
-from core.controls import Hold
+from bot.secrets import Secrets
+from bot.text import fit
+from core import __version__, journal, logs, policies, reports
+from core.clock import SystemClock
 from core.db import orders
-from core.db.engine import Database
-from core.domain.order import OrderState
-from core.engine.desk import Desk
-from core.errors import BrokerUnavailable, SignInNeeded
+from core.engine.parts import Parts
+from core.errors import BrokerUnavailable, Refusal, SignInNeeded
+from core.second_factor import SecondFactor
 from core.settings import Role, Settings
 
 MOST_LISTED = 15
+ORDER_USAGE = "Which one? For example: /order 41"
 
 
 class DeskCommands:
-    """One method per command, named after it; `others` have the methods of the commands that are not here."""
+    """One method per command, named after it. `hearing` says how the ear at Telegram is."""
 
     def __init__(
         self,
         *,
         settings: Settings,
-        database: Database,
-        desk: Desk,
-        clock: Clock,
-        gate: Gate,
-        broker: Broker,
+        parts: Parts,
+        factor: SecondFactor,
+        secrets: Secrets,
+        hearing: Callable[[], str],
         pictures: Pictures,
-        others: tuple[object, ...] = (),
     ) -> None:
+        self._settings = settings
         self._mode = settings.munshi_mode
-        self._database = database
-        self._desk = desk
-        self._clock = clock
-        self._gate = gate
-        self._broker = broker
+        self._database = parts.database
+        self._clock = parts.clock
+        self._broker = parts.broker
+        self._instruments = parts.instruments
+        self._factor = factor
+        self._secrets = secrets
+        self._hearing = hearing
         self._pictures = pictures
-        self._owners = (self, *others)
-
-    async def handle(self, update: Update, _context: Context) -> None:
-        """Run the command if the operator's role allows it; words without a slash do nothing, and are told so."""
-        message = update.message
-        if message is None or message.text is None:
-            return
-        first, *arguments = message.text.split()
-        name = first.removeprefix("/").partition("@")[0].lower()
-        command = BY_NAME.get(name) if first.startswith("/") else None
-        if command is None:
-            await _say(message, "I do not know that command. /help lists them all.")
-        elif not may(self._gate.role(update), command.role):
-            await _say(message, f"/{name} needs the role {command.role}.")
-        else:
-            owner = next(owner for owner in self._owners if hasattr(owner, name))
-            try:
-                await getattr(owner, name)(message, arguments, self._gate.role(update))
-            except REFUSALS as refusal:
-                await _say(message, escape(str(refusal)))
-
-    async def start(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        await _say(message, views.welcome(self._mode))
 
     async def help(self, message: Message, _arguments: list[str], role: Role) -> None:
-        await _say(message, views.help_text(role))
+        await _say(message, desk_views.help_text(role))
 
     async def status(self, message: Message, arguments: list[str], _role: Role) -> None:
         """The desk in words, or `/status day`: the day as a picture."""
@@ -82,18 +54,12 @@ class DeskCommands:
             await self._pictures.timeline(message, arguments)
             return
         report = await self._database.read(lambda c: reports.desk_report(c, SystemClock().now()))
-        text = views.status(report, self._mode, self._clock.now())
+        text = desk_views.status(report, self._mode, self._clock.now())
         await message.reply_html(text, reply_markup=TIMELINE)
-
-    async def queue(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        waiting = await self._database.read(
-            lambda c: orders.in_states(c, [OrderState.AWAITING_APPROVAL, OrderState.QUEUED, OrderState.NEEDS_OPERATOR])
-        )
-        await _say(message, views.queue(waiting[:MOST_LISTED], self._clock.now()))
 
     async def orders(self, message: Message, _arguments: list[str], _role: Role) -> None:
         latest = await self._database.read(lambda c: orders.recent(c, MOST_LISTED))
-        await _say(message, views.fit(f"{views.order_list(latest)}\n\n{await self._placed_elsewhere()}".strip()))
+        await _say(message, fit(f"{desk_views.order_list(latest)}\n\n{await self._placed_elsewhere()}".strip()))
 
     async def _placed_elsewhere(self) -> str:
         """Orders of Dhan's book that are not ours: shown as such, and never touched."""
@@ -107,58 +73,53 @@ class DeskCommands:
 
     async def order(self, message: Message, arguments: list[str], _role: Role) -> None:
         number = arguments[0].partition(".")[0] if arguments else ""
-        if not number.isdecimal() or len(number) > 12:
-            await _say(message, "Which one? For example: /order 41")
-            return
+        if len(arguments) != 1 or not number.isascii() or not number.isdecimal() or len(number) > 12:
+            raise Refusal(ORDER_USAGE)
         now = self._clock.now()
         found = await self._database.read(
             lambda c: (reports.alert_report(c, int(number), now), journal.story(c, int(number)))
         )
         report, events = found
-        await _say(message, views.story(report, events, self._mode) if report else f"There is no alert {number}.")
+        if report is None:
+            raise Refusal(f"There is no alert {number}.")
+        await _say(message, card_views.story(report, events, self._mode))
 
-    async def pause(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        now, actor = self._clock.now(), _author(message)
-        changed = await self._database.write(lambda c: controls.pause(c, at=now, actor=actor))
-        self._desk.nudge()
-        await _say(message, "Paused: nothing is sent until /resume." if changed else "It was paused already.")
+    async def health(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        report = await self._database.read(lambda c: reports.desk_report(c, SystemClock().now()))
+        disk = shutil.disk_usage(self._settings.munshi_data_dir)
+        facts = {
+            "Telegram": self._hearing(),
+            "Instrument list": "there" if self._instruments.is_there else "not downloaded yet: nothing can be sent",
+            "Disk": f"{disk.free // 2**20:,} MiB free",
+            "Version": __version__,
+        }
+        await _say(message, desk_views.health(report, facts, self._mode, self._clock.now()))
 
-    async def resume(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        now, actor = self._clock.now(), _author(message)
-        lifted = await self._database.write(lambda c: controls.resume(c, at=now, actor=actor))
-        self._desk.nudge()
-        await _say(message, "Orders go out again." if lifted else "It was not paused.")
+    async def settings(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        """No secret is among them."""
+        settings, now = self._settings, await self._database.read(policies.Policies.read)
+        enrolled = await self._database.read(self._factor.is_enrolled)
+        facts = {
+            "Mode": settings.munshi_mode.upper(),
+            "Dhan client id": settings.client_id,
+            "Webhook": f"{settings.web_url}/webhook",
+            "Operators": ", ".join(f"{user} {role}" for user, role in settings.operators.items()),
+            "Group": str(settings.telegram_group) if settings.telegram_group else "none",
+            "Proxy for Telegram": "yes" if settings.telegram_proxy else "no",
+            "Authenticator": "enrolled" if enrolled else "none: `munshi totp` on the desk's machine enrols one",
+            "Approval": f"{now.approval}, see /policy",
+            "Limits": f"{len(now.limits.bounds)} set, see /limits",
+        }
+        await _say(message, desk_views.facts("Settings", facts))
 
-    async def golive(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        if self._mode == "paper":
-            await _say(message, "This desk runs in paper mode. Live needs MUNSHI_MODE=live and a restart first.")
-            return
-        button = InlineKeyboardButton("Yes, trade with real money", callback_data=Verb.GO_LIVE.value)
-        await message.reply_html(
-            "From then on orders go to Dhan for real.", reply_markup=InlineKeyboardMarkup([[button]])
-        )
+    async def whoami(self, message: Message, _arguments: list[str], role: Role) -> None:
+        user, chat = message.from_user, message.chat
+        facts = {"User id": str(user.id if user else "?"), "Role": role, "Chat": f"{chat.id}, {chat.type}"}
+        await _say(message, desk_views.facts("You", facts))
 
-    async def confirm_live(self, update: Update, _context: Context) -> None:
-        """The second switch of live mode: the tap below /golive."""
-        query = update.callback_query
-        if query is None or not may(self._gate.role(update), Role.ADMIN):
-            return
-        now, actor = self._clock.now(), journal.operator(query.from_user.id)
-
-        def confirm(connection: Connection) -> None:
-            controls.put(connection, "live_confirmed", {"by": actor}, at=now, actor=actor)
-            controls.lift_hold(connection, Hold.NOT_LIVE, at=now, actor=actor)
-
-        await self._database.write(confirm)
-        self._desk.nudge()
-        await query.answer("Live.")
-        await cast("Message", query.message).edit_text("<b>LIVE</b> · orders go to Dhan for real.", ParseMode.HTML)
-
-
-def _author(message: Message) -> str:
-    if message.from_user is None:
-        raise PermissionError("a command passed the gate without an author")
-    return journal.operator(message.from_user.id)
+    async def logs(self, message: Message, _arguments: list[str], _role: Role) -> None:
+        kept = [line for line in logs.recent() if not self._secrets.in_text(line)]
+        await _say(message, desk_views.log_lines(kept))
 
 
 async def _say(message: Message, html: str) -> None:

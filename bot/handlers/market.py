@@ -1,7 +1,10 @@
 """The market's side of the chat: its calendar, what would become of an alert, and the operator's rules."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from html import escape
+from typing import Any
 
 from sqlalchemy import Connection
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
@@ -11,13 +14,17 @@ from bot.access import Context, Gate
 from bot.arguments import CALENDAR_USAGE, read_day_change
 from bot.callback_data import CardTap, Verb, pack, unpack
 from bot.commands import may
+from bot.handlers.questions import Questions
+from bot.handlers.stops import author
 from core import holiday_feed, journal, market_days, policies, whatif
 from core.broker.dhan.client import CallFailed
 from core.clock import INDIA, to_india
 from core.db import overrides
-from core.db.overrides import Change
+from core.db.overrides import Change, Override
+from core.domain.question import Question
+from core.domain.sessions import Calendar
 from core.engine.parts import Parts
-from core.errors import Refusal, Unavailable
+from core.errors import Refusal
 from core.policies import Policies
 from core.settings import Role, Settings
 
@@ -27,15 +34,18 @@ _LOOK_ONLY = "You may look at it; changing it needs the role admin."
 class MarketCommands:
     """One method per command, named after it."""
 
-    def __init__(self, *, settings: Settings, parts: Parts, gate: Gate) -> None:
+    def __init__(self, *, settings: Settings, parts: Parts, gate: Gate, questions: Questions) -> None:
         self._feed_url = settings.holiday_feed_url
         self._parts = parts
         self._database = parts.database
         self._gate = gate
+        self._questions = questions
+        self._approvers = sum(may(role, Role.APPROVER) for role in settings.operators.values())
 
     async def calendar(self, message: Message, arguments: list[str], role: Role) -> None:
         if not arguments:
-            await _say(message, await self._database.read(self._calendar_text))
+            text = await self._database.read(lambda c: self._calendar_text(c, market_views.calendar))
+            await message.reply_html(text, reply_markup=_button("More days and hours", Verb.MORE_DAYS))
             return
         _check_role(role)
         match arguments[0].lower():
@@ -48,9 +58,18 @@ class MarketCommands:
             case _:
                 raise Refusal(f"That is nothing the calendar can do. For example:\n{CALENDAR_USAGE}")
 
-    def _calendar_text(self, connection: Connection) -> str:
+    async def more_days(self, update: Update, _context: Context) -> None:
+        """The tap below the short calendar."""
+        if (query := update.callback_query) is not None:
+            text = await self._database.read(lambda c: self._calendar_text(c, market_views.whole_calendar))
+            await query.answer()
+            await query.edit_message_text(text, parse_mode="HTML")
+
+    def _calendar_text(
+        self, connection: Connection, view: Callable[[Calendar, Sequence[Override], datetime], str]
+    ) -> str:
         calendar = market_days.in_force(connection, self._parts.calendar)
-        return market_views.calendar(calendar, overrides.in_force(connection), self._parts.clock.now())
+        return view(calendar, overrides.in_force(connection), self._parts.clock.now())
 
     def _read_change(self, words: list[str], *, is_open: bool) -> Change:
         now = to_india(self._parts.clock.now())
@@ -75,7 +94,7 @@ class MarketCommands:
         now, author = self._parts.clock.now(), _author(message)
         batch = await self._database.write(lambda c: market_days.ask(c, changes, by=author, at=now))
         text = market_views.proposal(changes)
-        await message.reply_html(text, reply_markup=_confirm("Yes, change the calendar", Verb.CALENDAR, batch))
+        await message.reply_html(text, reply_markup=_button("Yes, change the calendar", Verb.CALENDAR, batch))
 
     async def _undo(self, message: Message, number: int) -> None:
         now, author, bundled = self._parts.clock.now(), _author(message), self._parts.calendar
@@ -93,8 +112,10 @@ class MarketCommands:
         if not reply.is_success:
             raise Refusal(f"The list could not be fetched: its address answered {reply.status}.")
         today = to_india(self._parts.clock.now()).date()
+        listed = holiday_feed.read_feed(reply.text)
+        holiday_feed.check_is_current(listed, today)
         known = await self._database.read(lambda c: market_days.in_force(c, self._parts.calendar))
-        found = holiday_feed.differences(known, holiday_feed.read_feed(reply.text), today)
+        found = holiday_feed.differences(known, listed, today)
         if not found:
             await _say(message, "The list says the same as the calendar.")
             return
@@ -135,20 +156,31 @@ class MarketCommands:
 
     async def _change(self, message: Message, before: Policies, after: Policies) -> None:
         """Tightening takes effect at once, loosening after a tap."""
-        at, author, words = self._parts.clock.now(), _author(message), (message.text or "").removeprefix("/")
+        at, by, words = self._parts.clock.now(), _author(message), (message.text or "").removeprefix("/")
         if after == before:
             await _say(message, "It is so already.")
+        elif after.two_people is not None and before.two_people is None and self._approvers < 2:
+            raise Refusal("There is only one approver: add a second one to TELEGRAM_OPERATORS first.")
         elif rules.loosens(before, after):
-            batch = await self._database.write(lambda c: policies.propose(c, after, at=at, actor=author, words=words))
-            button = _confirm("Yes, loosen it", Verb.POLICY, batch)
-            await message.reply_text(f"This lets more go without you: {words}", reply_markup=button)
+            batch = await self._database.write(lambda c: policies.propose(c, after, at=at, actor=by, words=words))
+            told = "\n".join([f"This lets more go without you: {words}", *rules.consequences(before, after)])
+            facts, user = {"batch": batch}, author(message)
+            await self._questions.ask(message, Question.LOOSEN, facts, escape(told), "Yes, loosen it", user=user)
         else:
-            await self._database.write(lambda c: policies.save(c, after, at=at, actor=author, words=words))
+            await self._database.write(lambda c: policies.save(c, after, at=at, actor=by, words=words))
             self._parts.desk.nudge()
-            await _say(message, market_views.lines("Set", [words]))
+            told = [words, *rules.consequences(before, after)]
+            await _say(message, market_views.lines("Set", told))
+
+    async def loosen(self, payload: Mapping[str, Any], user_id: int) -> str:
+        """The yes to a change that lets more go. Raises Refusal."""
+        by, at = journal.operator(user_id), self._parts.clock.now()
+        told = await self._database.write(lambda c: policies.accept(c, payload["batch"], at=at, actor=by))
+        self._parts.desk.nudge()
+        return told
 
     async def confirm(self, update: Update, _context: Context) -> None:
-        """The tap below a change of the calendar or the rules."""
+        """The tap below a change of the calendar."""
         query = update.callback_query
         tap = unpack(query.data) if query else None
         if query is None or tap is None:
@@ -158,7 +190,9 @@ class MarketCommands:
             return
         at, by = self._parts.clock.now(), journal.operator(query.from_user.id)
         try:
-            told = await self._database.write(lambda c: self._apply(c, tap, by=by, at=at))
+            told = await self._database.write(
+                lambda c: market_days.confirm(c, tap.nonce, self._parts.calendar, by=by, at=at)
+            )
         except Refusal as refusal:
             await query.answer(str(refusal)[:200], show_alert=True)
             return
@@ -166,18 +200,13 @@ class MarketCommands:
         await query.answer("Done")
         await query.edit_message_text(market_views.changed(told), parse_mode="HTML")
 
-    def _apply(self, connection: Connection, tap: CardTap, *, by: str, at: datetime) -> list[str]:
-        if tap.verb is Verb.CALENDAR:
-            return market_days.confirm(connection, tap.nonce, self._parts.calendar, by=by, at=at)
-        return [policies.accept(connection, tap.nonce, at=at, actor=by)]
-
 
 def _check_role(role: Role) -> None:
     if not may(role, Role.ADMIN):
         raise Refusal(_LOOK_ONLY)
 
 
-def _confirm(words: str, verb: Verb, batch: str) -> InlineKeyboardMarkup:
+def _button(words: str, verb: Verb, batch: str = "") -> InlineKeyboardMarkup:
     data = pack(CardTap(verb, batch, 0))
     return InlineKeyboardMarkup([[InlineKeyboardButton(words, callback_data=data)]])
 
@@ -190,7 +219,3 @@ def _author(message: Message) -> str:
 
 async def _say(message: Message, html: str) -> None:
     await message.reply_html(html, disable_web_page_preview=True)
-
-
-REFUSALS = (Refusal, Unavailable)
-"""What a command of these says no with; the text goes to the chat."""

@@ -10,6 +10,7 @@ from bot import notice_views
 from bot.access import Context
 from bot.arguments import read_quiet
 from bot.callback_data import unpack
+from bot.handlers.stops import author
 from bot.handlers.taps import as_if_typed, say
 from bot.notice_views import CURES, NOTIFY_USAGE
 from core import journal, loudness
@@ -34,7 +35,7 @@ class NoticeCommands:
         chat, now = message.chat.id, self._clock.now()
         wished = await self._database.read(lambda c: loudness.read(c, chat))
         if arguments:
-            wished = await self._change(chat, arguments, now)
+            wished = await self._change(chat, arguments, now, author(message))
         await message.reply_html(notice_views.notify(wished, now), reply_markup=notice_views.notify_buttons(wished))
 
     async def tap(self, update: Update, _context: Context) -> None:
@@ -45,16 +46,17 @@ class NoticeCommands:
             return
         now = self._clock.now()
         try:
-            wished = await self._change(query.message.chat.id, tap.nonce.replace(".", " ", 1).split(), now)
+            words = tap.nonce.replace(".", " ", 1).split()
+            wished = await self._change(query.message.chat.id, words, now, query.from_user.id)
         except Refusal as refusal:
             await say(query, str(refusal), alarm=True)
             return
         await say(query, "Done")
         await _edit(query, notice_views.notify(wished, now), notice_views.notify_buttons(wished))
 
-    async def _change(self, chat: int, words: list[str], now: datetime) -> Loudnesses:
+    async def _change(self, chat: int, words: list[str], now: datetime, user: int) -> Loudnesses:
         """Raises Refusal."""
-        actor, said = journal.operator(chat), " ".join(words)
+        actor, said = journal.operator(user), " ".join(words)
 
         def change(connection: Connection) -> Loudnesses:
             wished = _wish(loudness.read(connection, chat), words)

@@ -1,6 +1,7 @@
 """/cancel and /modify: which order, what of it, and for a change the second step before it is sent."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -9,6 +10,7 @@ from telegram import Message
 
 from bot import keyboards, order_views
 from core import changes, journal, questions
+from core.approvals import Tap, check_version, tapped
 from core.clock import Clock
 from core.db import orders
 from core.db.engine import Database
@@ -16,11 +18,16 @@ from core.domain.change import Terms
 from core.domain.instrument import Instrument, Segment
 from core.domain.order import Order
 from core.domain.question import Question
+from core.edits import edit
 from core.engine.desk import Desk
 from core.errors import Refusal
 from core.settings import Role
 
 WHICH = "Which one? For example: /cancel 41.1"
+HOW_TO_EDIT = (
+    "reply to this message with what it shall be, like quantity=5 price=1410. "
+    "Of several legs say which, like 2 quantity=5."
+)
 HOW = "Which one, and how? For example: /modify 41.1 price=1410 quantity=10 trigger=1400"
 _NAMES = {"price": "price", "quantity": "quantity", "qty": "quantity", "trigger": "trigger_price"}
 
@@ -69,6 +76,9 @@ class OrderCommands:
             if len(chosen) != 1:
                 raise Refusal(f"That alert has {len(chosen)} orders: say which, like {chosen[0].label}.")
             order, wish = chosen[0], read_terms(arguments[1:])
+            if order.state in changes.WAITING:
+                edited = self._edit(connection, order, wish, user)
+                return edited, wish, ""
             instrument = self._find(order.segment, order.security_id)
             terms = changes.check_terms(connection, order, wish, instrument)
             payload = {"order_id": order.id, "version": order.version, **_plain(terms)}
@@ -78,6 +88,10 @@ class OrderCommands:
             order, terms, question = await self._database.write(ask)
         except Refusal as refusal:
             await _say(message, order_views.plain(str(refusal)))
+            return
+        if not question:
+            self._desk.nudge()
+            await _say(message, order_views.edited(order))
             return
         await message.reply_html(
             order_views.change(order, terms), reply_markup=keyboards.confirm(question, "Yes, change it")
@@ -98,6 +112,29 @@ class OrderCommands:
         done = await self._database.write(act)
         self._desk.nudge()
         return done
+
+    async def edit(self, payload: Mapping[str, Any], user_id: int) -> str:
+        """The reply to a card's Edit. Raises Refusal, StaleTap."""
+        first, *rest = payload["reply"].split() or [""]
+        leg = int(first) if _is_number(first) else 0
+        wish = read_terms(rest if leg else [first, *rest])
+
+        def act(connection: Connection) -> Order:
+            tap = Tap(alert_id=payload["alert_id"], version=payload["version"], user_id=user_id, at=self._clock.now())
+            check_version(connection, tap)
+            waiting = [order for order in tapped(connection, replace(tap, leg=leg)) if order.state in changes.WAITING]
+            if len(waiting) != 1:
+                raise Refusal("Say which leg, like 2 quantity=5." if waiting else "That leg does not wait any more.")
+            return self._edit(connection, waiting[0], wish, user_id)
+
+        edited = await self._database.write(act)
+        self._desk.nudge()
+        return f"{edited.label} is now {edited.side} {edited.quantity} {edited.symbol}; its card asks for your tap"
+
+    def _edit(self, connection: Connection, order: Order, wish: Terms, user: int) -> Order:
+        instrument = self._find(order.segment, order.security_id)
+        actor, at = journal.operator(user), self._clock.now()
+        return edit(connection, order, wish, instrument, actor=actor, at=at)
 
 
 def named_orders(connection: Connection, names: list[str], example: str) -> list[Order]:

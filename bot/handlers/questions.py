@@ -1,51 +1,118 @@
-"""The tap below a command's question: taken once, from the one who asked, and then done."""
+"""Second steps: a question below which one taps yes, or that one answers in words; taken once, from the one asked.
+
+What a lost phone must not be able to do is asked for with a code of the authenticator, once one is enrolled.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Any, cast
 
-from telegram import Message, Update
+from telegram import ForceReply, Message, Update
 from telegram.constants import ParseMode
 
+from bot import keyboards
 from bot.access import Context, Gate
 from bot.callback_data import unpack
 from bot.commands import may
-from core import questions
-from core.clock import Clock
+from core import journal, questions
+from core.clock import Clock, SystemClock
 from core.db.engine import Database
 from core.domain.question import Question
 from core.errors import Refusal, Unavailable
+from core.second_factor import SecondFactor
 from core.settings import Role
 
 Doing = Callable[[Mapping[str, Any], int], Awaitable[str]]
+_GUARDED = (Question.LOOSEN, Question.GO_LIVE, Question.UNKILL)
+_LEAST: dict[Question | None, Role] = dict.fromkeys((*_GUARDED, Question.KILL_SWITCH), Role.ADMIN)
+_CODE = "Reply to this message with the code that your authenticator shows."
 
 
-class Answers:
-    """`doings` say what a yes to each question does; they take its facts and the user's id."""
+@dataclass
+class Questions:
+    """`doings` say what a yes to each question does; they take its facts and the user's id. An answer in words
+    stands among the facts as `reply`."""
 
-    def __init__(self, *, database: Database, clock: Clock, gate: Gate, doings: Mapping[Question, Doing]) -> None:
-        self._database = database
-        self._clock = clock
-        self._gate = gate
-        self._doings = doings
+    database: Database
+    clock: Clock
+    gate: Gate
+    factor: SecondFactor
+    doings: dict[Question, Doing]
+
+    async def ask(
+        self, message: Message, kind: Question, payload: Mapping[str, Any], html: str, yes: str, *, user: int
+    ) -> None:
+        """Put a question with a button; with the wish for a code instead, where one is needed and enrolled."""
+        if kind in _GUARDED and await self.database.read(self.factor.is_enrolled):
+            await self.ask_in_words(message, kind, payload, f"{html}\n\n{_CODE}", user=user)
+            return
+        at = self.clock.now()
+        name = await self.database.write(lambda c: questions.ask(c, kind, payload, user_id=user, at=at))
+        await message.reply_html(html, reply_markup=keyboards.confirm(name, yes))
+
+    async def ask_in_words(
+        self, message: Message, kind: Question, payload: Mapping[str, Any], html: str, *, user: int
+    ) -> None:
+        """Put a question whose answer is a reply to it."""
+        sent = await message.reply_html(html, reply_markup=ForceReply(selective=True))
+        name, at = _name(sent), self.clock.now()
+        await self.database.write(lambda c: questions.ask(c, kind, payload, user_id=user, at=at, name=name))
 
     async def handle(self, update: Update, _context: Context) -> None:
+        """The tap on yes."""
         query = update.callback_query
         tap = unpack(query.data) if query else None
         if query is None or tap is None:
             return
-        if not may(self._gate.role(update), Role.APPROVER):
+        kind = await self.database.read(lambda c: questions.kind_of(c, tap.nonce))
+        if not self._may(update, kind):
             await query.answer("You may look, but not decide.", show_alert=True)
             return
-        user, at = query.from_user.id, self._clock.now()
         try:
-            kind, payload = await self._database.write(
-                lambda connection: questions.answer(connection, tap.nonce, user_id=user, at=at)
-            )
-            words = await self._doings[kind](payload, user)
+            words = await self._do(tap.nonce, query.from_user.id)
         except (Refusal, Unavailable) as refusal:
             await query.answer(str(refusal)[:200], show_alert=True)
             return
         await query.answer(words[:200])
         message = cast("Message", query.message)
         await message.edit_text(f"{message.text_html}\n\n{escape(words)}", ParseMode.HTML)
+
+    async def handle_reply(self, update: Update, message: Message) -> bool:
+        """The answer in words, if the message is one; False when it replies to no question."""
+        asked, author = message.reply_to_message, message.from_user
+        if asked is None or author is None:
+            return False
+        name = _name(asked)
+        kind = await self.database.read(lambda c: questions.kind_of(c, name))
+        if kind is None:
+            return False
+        if not self._may(update, kind):
+            await message.reply_text("You may look, but not decide.")
+            return True
+        if kind in _GUARDED and (wrong := await self._use_code(message.text or "", author.id)):
+            await message.reply_text(f"{wrong} {_CODE}")
+            return True
+        try:
+            words = await self._do(name, author.id, reply=message.text or "")
+        except (Refusal, Unavailable) as refusal:
+            words = str(refusal)
+        await message.reply_html(escape(words))
+        return True
+
+    async def _use_code(self, code: str, user: int) -> str:
+        at, actor = SystemClock().now(), journal.operator(user)
+        return await self.database.write(lambda c: self.factor.take(c, code, at=at, actor=actor))
+
+    async def _do(self, name: str, user: int, **more: str) -> str:
+        at = self.clock.now()
+        kind, payload = await self.database.write(lambda c: questions.answer(c, name, user_id=user, at=at))
+        return await self.doings[kind]({**payload, **more}, user)
+
+    def _may(self, update: Update, kind: Question | None) -> bool:
+        return may(self.gate.role(update), _LEAST.get(kind, Role.APPROVER))
+
+
+def _name(asked: Message) -> str:
+    """A question that is answered in words goes by the message that asked it."""
+    return f"{asked.chat.id}:{asked.message_id}"

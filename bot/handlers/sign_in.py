@@ -13,6 +13,7 @@ from bot import sign_in_views as views
 from bot.access import Context, Gate
 from bot.callback_data import Verb
 from bot.commands import may
+from bot.handlers.stops import author
 from bot.messenger import send_link
 from core import controls, journal
 from core.controls import Hold
@@ -67,6 +68,8 @@ class SignInCommands:
         try:
             if arguments[:1] == ["set"]:
                 await self._ask_to_register(message, "".join(arguments[1:2]), role)
+            elif arguments:
+                raise Refusal("For example: /ip, or /ip set, or /ip set 203.0.113.24")
             else:
                 await message.reply_html(views.addresses(await self._addresses.check()))
         except _Trouble as trouble:
@@ -90,7 +93,7 @@ class SignInCommands:
     async def _ask_to_register(self, message: Message, wanted: str, role: Role) -> None:
         if not may(role, Role.ADMIN):
             raise Refusal("/ip set needs the role admin.")
-        proposal = await self._addresses.propose(wanted, journal.operator(message.chat.id))
+        proposal = await self._addresses.propose(wanted, journal.operator(author(message)))
         button = InlineKeyboardButton(
             f"Yes, register {proposal.address}", callback_data=f"{Verb.SET_IP}:{proposal.nonce}"
         )

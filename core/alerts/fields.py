@@ -48,8 +48,8 @@ class Fields:
 
     def amount(self, name: str) -> Decimal | None:
         """Rupees; zero when the field is missing."""
-        text = self.text(name) or "0"
-        if _AMOUNT.fullmatch(text) and (amount := Decimal(text)) <= MAX_AMOUNT:
+        amount = amount_of(self.text(name) or "0")
+        if amount is not None:
             return amount
         self.refuse(name, f"an amount from 0 to {MAX_AMOUNT} in plain digits, with at most 4 decimals")
         return None
@@ -105,6 +105,13 @@ def _remark_ignored(fields: Fields, keys: list[str]) -> None:
 def _shown_keys(keys: list[str]) -> str:
     more = f" and {len(keys) - _SHOWN_KEYS} more" if len(keys) > _SHOWN_KEYS else ""
     return ", ".join(shown(key) for key in keys[:_SHOWN_KEYS]) + more
+
+
+def amount_of(text: str) -> Decimal | None:
+    """Rupees in plain digits; None for anything else."""
+    if _AMOUNT.fullmatch(text) and (amount := Decimal(text)) <= MAX_AMOUNT:
+        return amount
+    return None
 
 
 def text_of(value: object) -> str:

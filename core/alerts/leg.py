@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from core.alerts import words
-from core.alerts.fields import Fields
+from core.alerts.fields import Fields, amount_of, is_object, shown, text_of
 from core.domain.alert import AmoTime, InstrumentKind, Leg, OptionContract, OrderType, Product
 
 MAX_QUANTITY = 10_000_000
@@ -58,6 +58,7 @@ def read_leg(fields: Fields, *, place: int, amo_time: AmoTime) -> Leg | None:
         trigger_price=trigger_price,
         option=option,
         amo_time=amo_time,
+        alert_price=_read_alert_price(fields, kind, order_type),
     )
 
 
@@ -171,13 +172,33 @@ def _read_prices(fields: Fields, order_type: OrderType | None) -> tuple[Decimal 
     if order_type and not stopped and trigger:
         fields.refuse("triggerPrice", "left out, or orderType SL or SL-M: without them it would not be waited for")
     if order_type and not limited and price:
-        fields.remarks.append(f"{fields.name}: price {price} has no effect on a market order.")
+        fields.remarks.append(
+            f"{fields.name}: price {price} has no effect on a market order but to measure moves from."
+        )
     return price if limited else None, trigger if stopped else None
 
 
+def _read_alert_price(fields: Fields, kind: InstrumentKind, order_type: OrderType) -> Decimal | None:
+    """The chart's price when the alert fired: `close`, or the price that a market order does not need.
+
+    It is only measured against, so one that cannot be read is a remark. Not for options: the chart is mostly another's.
+    """
+    if kind is InstrumentKind.OPTION:
+        return None
+    meta = fields.values.get("meta")
+    written = fields.values.get("close") or (meta.get("close") if is_object(meta) else None)
+    if not text_of(written) and order_type is OrderType.MARKET:
+        written = fields.values.get("price")
+    price = amount_of(text_of(written))
+    if price is None and text_of(written):
+        fields.remarks.append(f"{fields.name}: close is {shown(written)}, no price, and is not used.")
+    return price or None
+
+
 def _read_product(fields: Fields, kind: InstrumentKind | None) -> Product | None:
-    product = fields.choose("productType", words.PRODUCTS, "I, C or M")
-    if product is Product.DELIVERY and kind in (InstrumentKind.FUTURE, InstrumentKind.OPTION):
+    product = fields.choose("productType", words.PRODUCTS, "I, C, M or MTF")
+    of_shares = product in (Product.DELIVERY, Product.MARGIN_FUNDED)
+    if of_shares and kind in (InstrumentKind.FUTURE, InstrumentKind.OPTION):
         fields.refuse("productType", "I or M for futures and options: only shares can be delivered")
     return product
 

@@ -1,28 +1,65 @@
 """What an alert would do, in words, before it is trusted with money: the answer of `munshi check FILE`."""
 
+from collections.abc import Callable, Iterator
+
 from core.alerts.parse import parse_alert, read_alert_text, secret_in
 from core.domain.alert import Alert, InstrumentKind, Leg, OrderType, Product
-from core.errors import AlertRefused
+from core.domain.instrument import Instrument
+from core.errors import AlertRefused, Refusal
+from core.tickets import EquityProduct, write_tickets
+
+_CURLY = "“”„‘’"
 
 _PRODUCTS = {
     Product.INTRADAY: "intraday",
     Product.DELIVERY: "for delivery",
     Product.CARRY_FORWARD: "carried forward",
+    Product.MARGIN_FUNDED: "for delivery, margin funded",
 }
 
 
-def explain(body: bytes) -> list[str]:
-    """Sentences: the mistakes, or what each leg means, what has no effect, and what to look out for."""
+Name = Callable[[Leg], Instrument]
+
+
+def explain(body: bytes, name: Name | None = None, equity_product: EquityProduct = EquityProduct.AS_SENT) -> list[str]:
+    """Sentences: the mistakes, or what each leg means, what has no effect, and what to look out for.
+
+    With `name`, which says what a leg trades or raises Refusal, also what the exchange would say to it.
+    """
     try:
         fields = read_alert_text(body)
         alert = parse_alert(fields)
     except AlertRefused as refusal:
-        return [*refusal.mistakes, *_hint_at_template(body)]
+        return [*refusal.mistakes, *_hint_at_quotes(body), *_hint_at_template(body)]
     return [
         *(_describe(leg) for leg in alert.legs),
         *alert.remarks,
         *_hints(alert, has_secret=bool(secret_in(fields))),
+        *(words for leg in alert.legs if name for words in _at_the_exchange(leg, name, equity_product)),
     ]
+
+
+def _at_the_exchange(leg: Leg, name: Name, equity_product: EquityProduct) -> Iterator[str]:
+    """Symbol, tick, product and size as the instrument list has them; the nearest names for an unknown symbol."""
+    try:
+        instrument = name(leg)
+        written = write_tickets(leg, instrument, equity_product)
+    except Refusal as refusal:
+        yield f"Leg {leg.position}: {refusal}"
+        return
+    yield from (f"Leg {leg.position}: {remark}" for remark in written.remarks)
+    units = sum(ticket.quantity for ticket in written.tickets)
+    if instrument.units_per_alert_quantity > 1:
+        yield f"Leg {leg.position}: {leg.quantity} × lot {instrument.lot} = {units} units of {instrument.symbol}."
+        if leg.quantity % instrument.lot == 0:
+            meant = leg.quantity // instrument.lot
+            yield f"Leg {leg.position}: did you mean {meant}? Quantities of derivatives are lots, not units."
+
+
+def _hint_at_quotes(body: bytes) -> list[str]:
+    if not any(quote in body.decode(errors="replace") for quote in _CURLY):
+        return []
+    return ['It has curly quotes, as word processors make them: JSON takes only the straight one, ".']
 
 
 def _hint_at_template(body: bytes) -> list[str]:

@@ -34,6 +34,7 @@ def parse_alert(fields: Mapping[str, Any]) -> Alert:
     root = read_fields("The alert", fields, words.ROOT_FIELDS)
     _check_type(root)
     drafts = _find_legs(root)
+    _hand_down_close(root, drafts)
     amo_time = read_amo_time(root, AmoTime.OPEN_30)
     legs = [read_leg(draft, place=place, amo_time=amo_time) for place, draft in enumerate(drafts, 1)]
     read = [leg for leg in legs if leg]
@@ -117,6 +118,14 @@ def _refuse_equal_places(root: Fields, legs: list[Leg]) -> None:
         root.mistakes.append(
             f"The alert: sort_order {place} is given to more than one leg; the order of legs is unclear."
         )
+
+
+def _hand_down_close(root: Fields, drafts: list[Fields]) -> None:
+    """The price of the alert's chart is its only leg's; of several legs nobody knows which one's it is."""
+    meta: Any = root.values.get("meta")
+    close: Any = root.values.get("close") or (meta.get("close") if is_object(meta) else None)
+    if close and len(drafts) == 1:
+        drafts[0].values.setdefault("close", close)
 
 
 def _find_metas(root: Fields, drafts: list[Fields]) -> list[Mapping[str, Any]]:

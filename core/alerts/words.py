@@ -41,9 +41,9 @@ def _plain(key: str) -> str:
     return key.replace("_", "").lower()
 
 
-LEG_FIELDS = _spellings((*ORDER_FIELDS, "sort_order", "amoTime", "meta"))
+LEG_FIELDS = _spellings((*ORDER_FIELDS, "sort_order", "amoTime", "meta", "close"))
 ROOT_FIELDS = _spellings(
-    (*ORDER_FIELDS, "sort_order", "amoTime", "meta", "secret", "alertType", "order_legs", "timenow")
+    (*ORDER_FIELDS, "sort_order", "amoTime", "meta", "secret", "alertType", "order_legs", "timenow", "close")
 )
 
 # What senders rely on and nobody does: Dhan's webhook ignores these as well.
@@ -78,7 +78,8 @@ ORDER_TYPES = {
 PRODUCTS = {
     **dict.fromkeys(("I", "INTRADAY", "MIS"), Product.INTRADAY),
     **dict.fromkeys(("C", "CNC", "DELIVERY"), Product.DELIVERY),
-    **dict.fromkeys(("M", "MARGIN", "NRML", "CARRYFORWARD", "CARRY_FORWARD", "MTF"), Product.CARRY_FORWARD),
+    **dict.fromkeys(("M", "MARGIN", "NRML", "CARRYFORWARD", "CARRY_FORWARD"), Product.CARRY_FORWARD),
+    **dict.fromkeys(("F", "MTF"), Product.MARGIN_FUNDED),
 }
 
 # TradingView marks exchanges of delayed feeds with _DL or _DLY.

@@ -23,6 +23,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "up": Command("start everything: web, desk and, in paper mode, the stand-ins for Dhan and Telegram"),
     "migrate": Command("bring the database to this version's schema"),
+    "doctor": Command("look over everything and say what is wrong; changes nothing, exit code 1 if something is"),
     "check": Command("explain the alert in FILE, or the mistakes in it", takes=("file",)),
     "whatif": Command("print what would become of the alert in FILE, now or at a time", takes=("file", "--at")),
     "export": Command(
@@ -32,7 +33,12 @@ COMMANDS = {
     "verify": Command("check that the exported FILE is as it was written", takes=("file",)),
     "pause": Command("send nothing until resumed; works with Telegram and web down"),
     "resume": Command("send again after a pause"),
+    "kill": Command("stop all sending, exits included; works with Telegram and web down"),
+    "unkill": Command("let orders out again after a kill"),
+    "totp": Command("enrol an authenticator, whose codes dangerous commands in the chat then need"),
     "token": Command("hand in a token from web.dhan.co; it is asked for, and not shown"),
+    "backup": Command("copy the database to FILE, also while everything runs", takes=("[file]",)),
+    "restore": Command("put a backup back; what waited in it is looked up at Dhan first", takes=("[file]",)),
     "secret": Command("print the webhook secret that every alert must carry"),
 }
 
@@ -66,5 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         subparser = commands.add_parser(name, help=command.does, description=f"{name}: {command.does}")
         for argument in command.takes:
-            subparser.add_argument(argument)
+            if argument.startswith("["):
+                subparser.add_argument(argument.strip("[]"), nargs="?")
+            else:
+                subparser.add_argument(argument)
     return parser

@@ -2,7 +2,9 @@
 
 import json
 import shlex
+from datetime import datetime
 
+from core.domain.sessions import spoken
 from core.settings import Settings
 
 FIRST_ALERT = {
@@ -25,11 +27,16 @@ FIRST_ALERT = {
 }
 
 
-def banner(settings: Settings, *, seconds: float, reasons: list[str]) -> str:
-    """The text, for a terminal. `reasons` say why orders cannot go out yet, if so; live mode shows no secret."""
+def banner(settings: Settings, *, seconds: float, reasons: list[str], moved_to: datetime | None = None) -> str:
+    """The text, for a terminal; live mode shows no secret.
+
+    `reasons` say why orders cannot go out yet, if so; `moved_to` what a paper clock says that is not the real time.
+    """
     mode = "paper mode: no real money" if settings.paper else "LIVE: real orders, real money"
     lines = [f"Munshi is up after {seconds:.1f} s, in {mode}.", ""]
     lines += [f"  {name:<9} {where}" for name, where in _places(settings).items()]
+    if moved_to is not None:
+        lines.append(f"  {'Clock':<9} moved to {spoken(moved_to)}, India time; the chat page sets it back")
     lines += [f"  {'Not yet' if number == 0 else '':<9} {reason}" for number, reason in enumerate(reasons)]
     if settings.paper:
         lines += ["", "A first alert, to paste into another terminal:", "", _curl(settings)]

@@ -15,6 +15,8 @@ from core.errors import EX_CONFIG
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds before a dead child is started again; doubles each time
 STEADY = 60.0  # seconds alive after which the pauses begin anew
+AT_ONCE = 5.0  # seconds: who dies sooner has not begun its work
+MOST_DEATHS = 10  # at once, one after the other: starting it again will not help
 LONGEST_LINE = 1 << 16
 
 _WINDOWS = sys.platform == "win32"
@@ -37,10 +39,14 @@ class RefusedSettings(Exception):
     """A child found its settings wrong. It has said why."""
 
 
+class Hopeless(Exception):
+    """A child dies at once, again and again."""
+
+
 async def supervise(
     children: list[Child], *, stop: asyncio.Event, say: Say, meanwhile: Coroutine[Any, Any, None]
 ) -> int:
-    """Run `children`, and `meanwhile` beside them, until `stop` is set or one refuses its settings.
+    """Run `children`, and `meanwhile` beside them, until `stop` is set, or one refuses its settings or cannot live.
 
     Returns the exit code.
     """
@@ -54,18 +60,26 @@ async def supervise(
                 task.cancel()
     except* RefusedSettings:
         code = EX_CONFIG
+    except* Hopeless:
+        code = 1
     return code
 
 
 async def _keep_running(child: Child, say: Say) -> None:
-    pause = 0.0
+    pause, deaths = 0.0, 0
     while True:
         started = monotonic()
         code = await _run_once(child, say)
         if code == EX_CONFIG:
             say(child.name, "refuses its settings, so everything stops")
             raise RefusedSettings
-        pause = next_pause(pause, monotonic() - started)
+        lived = monotonic() - started
+        deaths = deaths + 1 if lived < AT_ONCE else 0
+        if deaths == MOST_DEATHS:
+            often = f"at once {deaths} times in a row"
+            say(child.name, f"ended ({_describe(code)}) {often}, so everything stops: the lines above say why")
+            raise Hopeless
+        pause = next_pause(pause, lived)
         say(child.name, f"ended ({_describe(code)}); started again in {pause:g} s")
         await asyncio.sleep(pause)
 

@@ -11,7 +11,7 @@ from core.cli.banner import banner, local_web
 from core.cli.claims import check_port, claim
 from core.cli.readiness import reasons, wait_for_page
 from core.cli.supervisor import Child, supervise
-from core.clock import monotonic
+from core.clock import PaperClock, monotonic, moved_to
 from core.settings import Settings, load
 
 ANSWERS = 30.0  # seconds for the servers to answer at all
@@ -56,7 +56,8 @@ async def _greet(settings: Settings, started: float) -> None:
         return
     ready = await wait_for_page(f"{web}/ready", seconds=READY, good=frozenset({200}))
     waiting = None if ready else await wait_for_page(f"{web}/ready", seconds=1, good=frozenset({503}))
-    text = banner(settings, seconds=monotonic() - started, reasons=reasons(waiting) if waiting else [])
+    moved = moved_to(PaperClock(settings.clock_file)) if settings.paper else None
+    text = banner(settings, seconds=monotonic() - started, reasons=reasons(waiting) if waiting else [], moved_to=moved)
     print(f"\n{text}\n", flush=True)
 
 

@@ -2,21 +2,26 @@
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from core import journal
-from core.db.tables import alerts, sources
+from core.db import sources
+from core.db.tables import alerts
+from core.db.tables import sources as source_rows
 from core.domain.alert import AlertState
+from core.domain.source import Source
 
-DEFAULT_SOURCE = "tradingview"
+FRESH = {"folded": 0, "card_version": 1}
+"""What every new alert's row begins with, wherever it comes from."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredAlert:
-    """An alert as stored: its body without the secret, and `reason` when it was refused."""
+    """An alert as stored, with its source: its body without the secret, and `reason` when it was refused."""
 
     id: int
     uid: str
@@ -29,24 +34,30 @@ class StoredAlert:
     repeat_of: int | None
     folded: int
     card_version: int
+    source: Source = field(default_factory=Source)
 
 
-_COLUMNS = [alerts.c[field.name] for field in fields(StoredAlert)]
-_SOME = select(*_COLUMNS).where(alerts.c.id.in_(bindparam("ids", expanding=True))).order_by(alerts.c.id)
+_NAMES = [each.name for each in fields(StoredAlert) if each.name != "source"]
+_STORED = select(*(alerts.c[name] for name in _NAMES), *sources.COLUMNS).join_from(
+    alerts, source_rows, source_rows.c.id == alerts.c.source_id
+)
+_SOME = _STORED.where(alerts.c.id.in_(bindparam("ids", expanding=True))).order_by(alerts.c.id)
 _WAITING_REPEATS = (
     select(alerts.c.id)
     .where(alerts.c.repeat_of == bindparam("first_id"), alerts.c.state == AlertState.REPEAT)
     .order_by(alerts.c.id)
 )
-_UNDECIDED = (
-    select(*_COLUMNS).where(alerts.c.state == AlertState.RECEIVED).order_by(alerts.c.id).limit(bindparam("most"))
-)
+_UNDECIDED = _STORED.where(alerts.c.state == AlertState.RECEIVED).order_by(alerts.c.id).limit(bindparam("most"))
 _DECIDE = (
     update(alerts)
     .where(alerts.c.id == bindparam("alert_id"), alerts.c.state == AlertState.RECEIVED)
     .values(card_version=alerts.c.card_version + 1)
 )
-_UIDS = select(alerts.c.id, alerts.c.uid).where(alerts.c.id.in_(bindparam("alert_ids", expanding=True)))
+_ORIGINS = (
+    select(alerts.c.id, alerts.c.uid, *sources.COLUMNS)
+    .join_from(alerts, source_rows, source_rows.c.id == alerts.c.source_id)
+    .where(alerts.c.id.in_(bindparam("alert_ids", expanding=True)))
+)
 _COUNT_UNDECIDED = select(func.count()).select_from(alerts).where(alerts.c.state == AlertState.RECEIVED)
 
 
@@ -55,17 +66,21 @@ def get(connection: Connection, alert_id: int) -> StoredAlert | None:
 
 
 def some(connection: Connection, alert_ids: Iterable[int]) -> list[StoredAlert]:
-    return [StoredAlert(**row) for row in connection.execute(_SOME, {"ids": list(alert_ids)}).mappings()]
+    return [_stored(row) for row in connection.execute(_SOME, {"ids": list(alert_ids)})]
 
 
 def undecided(connection: Connection, limit: int) -> list[StoredAlert]:
     """Alerts that the desk has not looked at, oldest first."""
-    return [StoredAlert(**row) for row in connection.execute(_UNDECIDED, {"most": limit}).mappings()]
+    return [_stored(row) for row in connection.execute(_UNDECIDED, {"most": limit})]
 
 
 def recent(connection: Connection, limit: int) -> list[StoredAlert]:
-    query = select(*_COLUMNS).order_by(alerts.c.id.desc()).limit(limit)
-    return [StoredAlert(**row) for row in connection.execute(query).mappings()]
+    return [_stored(row) for row in connection.execute(_STORED.order_by(alerts.c.id.desc()).limit(limit))]
+
+
+def _stored(row: Row[Any]) -> StoredAlert:
+    own = len(_NAMES)
+    return StoredAlert(**dict(zip(_NAMES, row[:own], strict=True)), source=sources.source_of(row[own:]))
 
 
 def waiting_repeats(connection: Connection, first_id: int) -> list[int]:
@@ -110,10 +125,8 @@ def add_own(connection: Connection, *, body: str, reason: str, actor: str, at: d
         "received_at": at,
         "answered_at": at,
         "decided_at": at,
-        "folded": 0,
-        "card_version": 1,
     }
-    alert_id: int = connection.execute(insert(alerts).returning(alerts.c.id), values).scalar_one()
+    alert_id: int = connection.execute(insert(alerts).returning(alerts.c.id), FRESH | values).scalar_one()
     journal.append(
         connection,
         journal.Event(
@@ -127,11 +140,12 @@ def count_undecided(connection: Connection) -> int:
     return connection.execute(_COUNT_UNDECIDED).scalar_one()
 
 
-def uids(connection: Connection, alert_ids: Iterable[int]) -> dict[int, str]:
-    """By alert, what the names of its orders at the broker are made from."""
-    rows = connection.execute(_UIDS, {"alert_ids": list(alert_ids)})
-    return {row.id: row.uid for row in rows}
+def origins(connection: Connection, alert_ids: Iterable[int]) -> dict[int, tuple[str, Source]]:
+    """What the names of the alerts' orders at the broker are made from, and where the alerts came from."""
+    rows = (tuple(row) for row in connection.execute(_ORIGINS, {"alert_ids": list(alert_ids)}))
+    return {row[0]: (row[1], sources.source_of(row[2:])) for row in rows}
 
 
-def source_id(connection: Connection, name: str = DEFAULT_SOURCE) -> int:
-    return connection.execute(select(sources.c.id).where(sources.c.name == name)).scalar_one()
+def source_id(connection: Connection) -> int:
+    """The source of alerts that carry the webhook's secret, and of what the operator asks for in the chat."""
+    return sources.default(connection).id

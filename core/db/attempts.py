@@ -34,6 +34,9 @@ class Attempt:
     next_lookup_at: datetime | None
 
 
+LONGEST_WAIT = timedelta(minutes=1)
+"""No look-up is put off for longer."""
+
 _COLUMNS = [attempts.c[field.name] for field in fields(Attempt)]
 _OF_ORDERS = (
     select(*_COLUMNS).where(attempts.c.order_id.in_(bindparam("order_ids", expanding=True))).order_by(attempts.c.id)
@@ -70,8 +73,12 @@ def open_attempts(connection: Connection) -> list[Attempt]:
 
 
 def due_for_lookup(connection: Connection, at: datetime) -> list[Attempt]:
-    """Attempts in doubt whose next look-up has come, oldest doubt first."""
-    query = select(*_COLUMNS).where(attempts.c.state == AttemptState.UNKNOWN, attempts.c.next_lookup_at <= at)
+    """Attempts in doubt whose next look-up has come, oldest doubt first.
+
+    One that lies further ahead than any look-up is put off has come, too: the machine's clock was set back.
+    """
+    come = (attempts.c.next_lookup_at <= at) | (attempts.c.next_lookup_at > at + LONGEST_WAIT)
+    query = select(*_COLUMNS).where(attempts.c.state == AttemptState.UNKNOWN, come)
     return [Attempt(**row) for row in connection.execute(query.order_by(attempts.c.id)).mappings()]
 
 
@@ -105,12 +112,21 @@ def start(connection: Connection, tries: Sequence[Try], *, epoch: int, at: datet
     return list(connection.execute(_START, rows).scalars()) if rows else []
 
 
-def start_again(connection: Connection, attempt: Attempt, *, epoch: int, at: datetime) -> int:
-    """The same attempt once more, after proof that the broker does not have it."""
+def start_again(
+    connection: Connection, attempt: Attempt, *, epoch: int, request: Mapping[str, Any], at: datetime
+) -> int:
+    """The same attempt once more, after proof that the broker does not have it; what is asked for may have changed."""
     connection.execute(
         update(attempts)
         .where(attempts.c.id == attempt.id)
-        .values(state=AttemptState.OPEN, epoch=epoch, posts=attempt.posts + 1, claimed_at=at, settled_at=None)
+        .values(
+            state=AttemptState.OPEN,
+            epoch=epoch,
+            request=request,
+            posts=attempt.posts + 1,
+            claimed_at=at,
+            settled_at=None,
+        )
     )
     return attempt.id
 
@@ -155,7 +171,14 @@ def looked_up(connection: Connection, attempt: Attempt, *, absent: bool, next_lo
     return counted
 
 
+def begin_again(connection: Connection, attempt: Attempt, at: datetime) -> Attempt:
+    """Count the attempt's age from now on: the machine's clock was set back behind its claim."""
+    connection.execute(update(attempts).where(attempts.c.id == attempt.id).values(claimed_at=at))
+    return replace(attempt, claimed_at=at)
+
+
 def ages(connection: Connection, at: datetime) -> list[float]:
-    """Ages in seconds of the order calls of the last day, for the limiter."""
-    query = select(attempts.c.claimed_at).where(attempts.c.claimed_at > at - timedelta(days=1))
-    return [(at - claimed).total_seconds() for claimed in connection.execute(query).scalars()]
+    """Ages in seconds of the order calls of the last day, for the limiter: each call of an attempt as its last one."""
+    query = select(attempts.c.claimed_at, attempts.c.posts).where(attempts.c.claimed_at > at - timedelta(days=1))
+    calls = connection.execute(query)
+    return [max((at - claimed).total_seconds(), 0) for claimed, posts in calls for _ in range(posts)]

@@ -14,6 +14,8 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from core.db.tables import changes
 from core.domain.change import ChangeKind, ChangeState, Terms, Verdict
 
+LONGEST_WAIT = timedelta(minutes=1)
+"""No change is put off for longer."""
 OPEN = (ChangeState.WANTED, ChangeState.SENT, ChangeState.ANSWERED)
 
 
@@ -42,10 +44,11 @@ class Change:
 
 
 _COLUMNS = [changes.c[field.name] for field in fields(Change)]
+_NOW, _SET_BACK = (bindparam(name, type_=changes.c.due_at.type) for name in ("now", "set_back"))
 _DUE = (
     select(*_COLUMNS)
     .where(changes.c.state == ChangeState.WANTED)
-    .where(changes.c.due_at.is_(None) | (changes.c.due_at <= bindparam("now", type_=changes.c.due_at.type)))
+    .where(changes.c.due_at.is_(None) | (changes.c.due_at <= _NOW) | (changes.c.due_at > _SET_BACK))
     .order_by(changes.c.kind, changes.c.id)
     .limit(bindparam("most"))
 )
@@ -81,8 +84,12 @@ def in_states(connection: Connection, states: Iterable[ChangeState]) -> list[Cha
 
 
 def due(connection: Connection, at: datetime, limit: int) -> list[Change]:
-    """Changes to be sent; cancellations first, since they take risk away."""
-    return [Change(**row) for row in connection.execute(_DUE, {"now": at, "most": limit}).mappings()]
+    """Changes to be sent; cancellations first, since they take risk away.
+
+    One that lies further ahead than any is put off is due, too: the machine's clock was set back.
+    """
+    moment = {"now": at, "set_back": at + LONGEST_WAIT, "most": limit}
+    return [Change(**row) for row in connection.execute(_DUE, moment).mappings()]
 
 
 def update_from(connection: Connection, change: Change, *, state: ChangeState, **values: Any) -> bool:
@@ -108,6 +115,7 @@ def count_modifications(connection: Connection, order_id: int) -> int:
 
 
 def ages(connection: Connection, at: datetime) -> list[float]:
-    """Ages in seconds of the calls of the last day, for the limiter."""
-    query = select(changes.c.sent_at).where(changes.c.sent_at > at - timedelta(days=1))
-    return [(at - sent).total_seconds() for sent in connection.execute(query).scalars() if sent is not None]
+    """Ages in seconds of the calls of the last day, for the limiter: each call of a change as its last one."""
+    query = select(changes.c.sent_at, changes.c.posts).where(changes.c.sent_at > at - timedelta(days=1))
+    calls = connection.execute(query)
+    return [max((at - sent).total_seconds(), 0) for sent, posts in calls for _ in range(posts)]

@@ -34,6 +34,13 @@ class Login:
     words: str
 
 
+def ask(connection: Connection, *, by: str, at: datetime) -> int:
+    """A fresh sign-in is wanted, without a person; its id. The desk sees to it within minutes or not at all."""
+    login_id = start(connection, Way.ASKED, LoginState.REQUESTED, by=by, at=at)
+    connection.execute(update(logins).where(logins.c.id == login_id).values(opened_at=at))
+    return login_id
+
+
 def start(connection: Connection, way: Way, state: LoginState, *, by: str, at: datetime, sealed: str = "") -> int:
     """A new sign-in; its id."""
     row = {"way": way, "state": state, "requested_by": by, "requested_at": at, "sealed": sealed or None, "words": ""}
@@ -42,6 +49,11 @@ def start(connection: Connection, way: Way, state: LoginState, *, by: str, at: d
 
 def get(connection: Connection, login_id: int) -> Login | None:
     return next(iter(_select(connection, logins.c.id == login_id)), None)
+
+
+def of_consent(connection: Connection, consent_id: str) -> Login | None:
+    """The sign-in that Dhan made this consent for."""
+    return next(iter(_select(connection, logins.c.consent_id == consent_id)), None)
 
 
 def to_do(connection: Connection, at: datetime) -> list[Login]:

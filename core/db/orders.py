@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, func, insert, select, true, update
 
 from core import journal
-from core.db.tables import attempts, orders
+from core.db.tables import alerts, attempts, orders
 from core.db.trouble import DatabaseUnavailable
 from core.domain.order import Order, OrderState, check_move
 
@@ -54,6 +54,7 @@ def _due() -> Select[Any]:
         .where(
             earlier.c.state.in_(_BEFORE_THE_BROKER)
             | ((earlier.c.state == OrderState.WORKING) & earlier.c.confirmed.is_(False))
+            | ((earlier.c.state == OrderState.CANCELLING) & (earlier.c.filled_quantity == 0))
         )
         .exists()
     )
@@ -134,11 +135,20 @@ def due(connection: Connection, now: datetime, limit: int, *, closing: bool = Fa
     return _read(connection, _DUE_EXITS if closing else _DUE, {"now": now, "most": limit})
 
 
-def releasing(connection: Connection, states: Iterable[OrderState], since: datetime, until: datetime) -> list[Order]:
-    """Orders in any of the states that go or went out from `since` until before `until`."""
+def releasing(
+    connection: Connection,
+    states: Iterable[OrderState],
+    since: datetime,
+    until: datetime,
+    *,
+    source_id: int | None = None,
+) -> list[Order]:
+    """Orders in any of the states that go or went out from `since` until before `until`; of one source, or of all."""
     query = select(*_COLUMNS).where(
         orders.c.state.in_(list(states)), orders.c.release_at >= since, orders.c.release_at < until
     )
+    if source_id is not None:
+        query = query.join(alerts, alerts.c.id == orders.c.alert_id).where(alerts.c.source_id == source_id)
     return _read(connection, query)
 
 

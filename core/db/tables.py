@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData,
 
 from core.db.types import Day, Document, Flag, Instant, Money, Word
 from core.domain.alert import AlertState, AmoTime, Exchange, OrderType, Product, Side
+from core.domain.approval import ApprovalPolicy
 from core.domain.attempt import AttemptState
 from core.domain.change import ChangeKind, ChangeState, Verdict
 from core.domain.instrument import Market, Segment
@@ -14,6 +15,7 @@ from core.domain.notice import Notice
 from core.domain.order import Mode, OrderState
 from core.domain.question import Question
 from core.domain.source import IdenticalAlerts
+from core.domain.trust import Trust
 
 metadata = MetaData(
     naming_convention={
@@ -45,6 +47,35 @@ sources = _table(
     Column("name", Text, nullable=False, unique=True),
     Column("identical_alerts", Word(IdenticalAlerts), nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("paused_at", Instant),
+    Column("removed_at", Instant),
+    Column("approval", Word(ApprovalPolicy)),
+    Column("limits", Document),
+    Column("trust", Word(Trust)),
+    Column("automatic_below", Money),
+    Column("trust_set_at", Instant),
+    Column("approved_on", Day),
+    Column("watch", Document),
+    Column("watched_since", Instant),
+    Column("heard_at", Instant),
+    Column("heard_alert_id", _Integer),
+    Column("silent_told_at", Instant),
+)
+
+source_keys = _table(
+    "source_keys",
+    _id(),
+    _ref("source_id", "sources.id"),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("made_at", Instant, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("uses", _Integer, nullable=False),
+    Column("used_at", Instant),
+    Column("retired_at", Instant),
+    Column("late_uses", _Integer, nullable=False),
+    Column("late_told_at", Instant),
+    Index("ix_source_keys_source_id", "source_id"),
 )
 
 alerts = _table(
@@ -107,6 +138,8 @@ orders = _table(
     Column("average_price", Money),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("alert_price", Money),
+    Column("asked_at_price", Money),
     UniqueConstraint("alert_id", "position"),
 )
 Index("ix_orders_state", orders.c.state, orders.c.release_at, orders.c.id)
@@ -171,6 +204,23 @@ questions = _table(
     Column("asked_at", Instant, nullable=False),
     Column("answered_at", Instant),
 )
+
+first_approvals = _table(
+    "first_approvals",
+    Column("order_id", _Integer, ForeignKey("orders.id"), primary_key=True, autoincrement=False),
+    Column("user_id", _Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+updates = _table(
+    "updates",
+    Column("update_id", _Integer, primary_key=True, autoincrement=False),
+    Column("chat_id", _Integer, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("taken_at", Instant, nullable=False),
+    Column("done_at", Instant),
+)
+Index("ix_updates_taken_at", updates.c.taken_at)
 
 hints = _table(
     "hints",

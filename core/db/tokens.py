@@ -78,11 +78,12 @@ class TokenAge:
     source: Way
     issued_at: datetime
     expires_at: datetime
+    number: int = 0
 
 
 def age(connection: Connection) -> TokenAge | None:
     """Of the living token; None when there is none."""
-    columns = broker_tokens.c.source, broker_tokens.c.issued_at, broker_tokens.c.expires_at
+    columns = broker_tokens.c.source, broker_tokens.c.issued_at, broker_tokens.c.expires_at, broker_tokens.c.id
     row = connection.execute(
         select(*columns).where(broker_tokens.c.died_at.is_(None)).order_by(broker_tokens.c.id.desc())
     ).first()

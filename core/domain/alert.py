@@ -22,6 +22,7 @@ class Product(StrEnum):
     DELIVERY = "DELIVERY"
     INTRADAY = "INTRADAY"
     CARRY_FORWARD = "CARRY_FORWARD"
+    MARGIN_FUNDED = "MARGIN_FUNDED"
 
 
 class Exchange(StrEnum):
@@ -61,7 +62,8 @@ class OptionContract:
 class Leg:
     """One order wished for. `quantity` counts shares for equity and lots for derivatives, as Dhan's alerts do.
 
-    `price` is None for market orders, `trigger_price` is set for stop orders only; both in rupees.
+    `price` is None for market orders, `trigger_price` is set for stop orders only; both in rupees. `alert_price` is the
+    chart's when the alert fired, where the alert says so.
     """
 
     position: int
@@ -76,6 +78,7 @@ class Leg:
     trigger_price: Decimal | None = None
     option: OptionContract | None = None
     amo_time: AmoTime = AmoTime.OPEN_30
+    alert_price: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

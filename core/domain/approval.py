@@ -14,10 +14,20 @@ class ApprovalPolicy(StrEnum):
     NEVER = "never"
 
 
-def why_ask(policy: ApprovalPolicy, decision: Decision, *, late: str, above: str = "") -> str | None:
+def stricter(desk: ApprovalPolicy, source: ApprovalPolicy | None) -> ApprovalPolicy:
+    """The desk's and a source's policy together; None: the source has none of its own."""
+    both = {desk, source}
+    return next(policy for policy in _STRICTEST_FIRST if policy in both)
+
+
+_STRICTEST_FIRST = (ApprovalPolicy.ALWAYS, ApprovalPolicy.QUEUED, ApprovalPolicy.NEVER)
+
+
+def why_ask(policy: ApprovalPolicy, decision: Decision, *, late: str, above: str = "", trust: str = "") -> str | None:
     """Why the operator is asked, in a sentence; None when the order may go without a tap.
 
-    `late` says how old the alert is when that is too old to go at once; `above` which limit it does not keep.
+    `late` says how old the alert is when that is too old to go at once; `above` which limit it does not keep; `trust`
+    why its source's step on the ladder asks.
     """
     if above:
         return above
@@ -25,6 +35,8 @@ def why_ask(policy: ApprovalPolicy, decision: Decision, *, late: str, above: str
         return decision.reason
     if late and decision.mode is Mode.IMMEDIATE:
         return late
+    if trust:
+        return f"{trust} {decision.reason}"
     match policy:
         case ApprovalPolicy.ALWAYS:
             return f"You approve every order. {decision.reason}"

@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
+import re
 from enum import StrEnum
 
 CORRELATION_PREFIX = "MU"
+_LIKE_OURS = re.compile(f"{CORRELATION_PREFIX}[A-Z2-7]{{18}}")
 
 
 class AttemptState(StrEnum):
@@ -25,3 +27,8 @@ def correlation_id(alert_uid: str, position: int, number: int) -> str:
     """
     digest = hashlib.sha256(f"{alert_uid}/{position}/{number}".encode()).digest()
     return CORRELATION_PREFIX + base64.b32encode(digest)[:18].decode()
+
+
+def is_like_ours(name: str) -> bool:
+    """Whether a correlation id has the form that this desk gives; another desk's has it, too."""
+    return _LIKE_OURS.fullmatch(name) is not None

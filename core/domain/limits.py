@@ -87,7 +87,12 @@ class Breach:
 
 def is_exit(side: Side, product: Product) -> bool:
     """Shares are taken for delivery only, so selling them is a way out; of a derivative nobody knows without asking."""
-    return side is Side.SELL and product is Product.DELIVERY
+    return side is Side.SELL and product in (Product.DELIVERY, Product.MARGIN_FUNDED)
+
+
+def needs_two(most: Decimal | None, wish: Wish) -> bool:
+    """Whether an entry needs a second approver; what it is worth may be unknown."""
+    return most is not None and not wish.is_exit and (wish.value is None or wish.value > most)
 
 
 def breach(limits: Limits, wish: Wish, usage: Usage) -> Breach | None:
@@ -97,6 +102,13 @@ def breach(limits: Limits, wish: Wish, usage: Usage) -> Breach | None:
     if worst is not None and worst.is_hard and wish.is_exit:
         return Breach(is_hard=False, words=f"{worst.words} It is a way out, so you may approve it.")
     return worst
+
+
+def worse(desk: Breach | None, source: Breach | None) -> Breach | None:
+    """Of two sets of limits the stricter wins; where both say the same, the desk speaks."""
+    if desk is None or (source is not None and source.is_hard and not desk.is_hard):
+        return source
+    return desk
 
 
 def _symbols(limits: Limits, wish: Wish) -> Iterator[Breach]:

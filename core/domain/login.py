@@ -14,12 +14,16 @@ STOP_AT_CONSENTS = 24
 
 
 class Way(StrEnum):
-    """LINK: consent in the browser. WEB: a token made on web.dhan.co and handed in. RENEWAL: of such a token."""
+    """LINK: consent in the browser. WEB: a token made on web.dhan.co and handed in. RENEWAL: of such a token.
+
+    ASKED: the web process wants a fresh sign-in, by whichever of these the desk can use by itself.
+    """
 
     TOTP = "totp"
     LINK = "link"
     WEB = "web"
     RENEWAL = "renewal"
+    ASKED = "asked"
 
     @property
     def is_renewable(self) -> bool:

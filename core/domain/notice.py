@@ -30,7 +30,11 @@ class Notice(StrEnum):
     BLOCKED = "blocked"
     CALENDAR = "calendar"
     CLOCK = "clock"
+    SECOND_POLLER = "second_poller"
     ALERT_FAILED = "alert_failed"
+    TRUST = "trust"
+    SILENT = "silent"
+    OLD_KEY = "old_key"
     READINESS = "readiness"
     DAY = "day"
     SUMMARY = "summary"
@@ -65,6 +69,7 @@ _TOPICS = {
     Notice.PART_FILLED: Topic.FILLS,
     Notice.REJECTED: Topic.REJECTIONS,
     Notice.ALERT_FAILED: Topic.REJECTIONS,
+    Notice.TRUST: Topic.REJECTIONS,
     Notice.UNKNOWN: Topic.DOUBTS,
     Notice.NEEDS_OPERATOR: Topic.DOUBTS,
     Notice.FOUND: Topic.DOUBTS,
@@ -77,6 +82,9 @@ _TOPICS = {
     Notice.MORNING: Topic.REPORTS,
     Notice.READINESS: Topic.REPORTS,
     Notice.DAY: Topic.REPORTS,
+    Notice.SILENT: Topic.TROUBLE,
+    Notice.OLD_KEY: Topic.TROUBLE,
+    Notice.SECOND_POLLER: Topic.TROUBLE,
     Notice.DESK_STARTED: Topic.NEWS,
     Notice.CALENDAR: Topic.NEWS,
     Notice.INSTRUMENTS: Topic.NEWS,

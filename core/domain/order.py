@@ -97,7 +97,8 @@ class Order:
     `closes`: it takes a position back at the operator's word, so entry rules do not hold it up.
     `release_at` is when it may go out, `reaches_exchange_at` when the exchange sees it, `expires_at` when waiting ends:
     for the answer, and once approved for the window. `into_auction`: the operator sent it into the closing auction.
-    `index_expiry` is the last day of an index contract.
+    `index_expiry` is the last day of an index contract. `alert_price` is the chart's when the alert fired, where it
+    said so; `asked_at_price` the one that the operator was last asked at, because it had moved.
     """
 
     id: int
@@ -130,6 +131,8 @@ class Order:
     remind_at: datetime | None = None
     approved_at: datetime | None = None
     closes: bool = False
+    alert_price: Decimal | None = None
+    asked_at_price: Decimal | None = None
     reason: str
     broker_order_id: str | None
     confirmed: bool

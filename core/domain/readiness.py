@@ -25,6 +25,7 @@ class Cure(StrEnum):
     LOGIN = "login"
     REGISTER = "register"
     RESUME = "resume"
+    UNKILL = "unkill"
     GO_LIVE = "go_live"
     QUEUE = "queue"
     OPEN_TODAY = "open_today"

@@ -1,10 +1,11 @@
 """Believing the broker: what stands in its book under our name is what happened."""
 
+from datetime import timedelta
 from typing import assert_never
 
 from sqlalchemy import Connection
 
-from core import controls, journal, notifications
+from core import controls, journal, notifications, sources
 from core.broker.port import BrokerOrder, BrokerState
 from core.controls import Hold
 from core.db import attempts, orders
@@ -14,6 +15,9 @@ from core.domain.money import rupees
 from core.domain.notice import Notice
 from core.domain.order import MOVES, Order, OrderState
 from core.engine.record import Moment
+
+FILLS_WITHIN = timedelta(seconds=3)
+"""Most market orders are filled by then; only after it one is said to rest."""
 
 _RINGS = {
     OrderState.FILLED: Notice.FILLED,
@@ -67,9 +71,11 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
     target = _target(report, filled)
     if order.state is OrderState.CANCELLING and target in (OrderState.WORKING, OrderState.PART_FILLED):
         target = OrderState.CANCELLING  # until the cancellation itself is settled
-    if target is None or (target, filled, confirmed) == (order.state, order.filled_quantity, order.confirmed):
+    is_news = (target, filled, confirmed) != (order.state, order.filled_quantity, order.confirmed)
+    rests = target is OrderState.WORKING and _has_come_to_rest(order, report, moment)
+    if target is None or not (is_news or rests):
         return order
-    words = _words(order, report, target, filled)
+    words = _at_rest(report) if rests else _words(order, report, target, filled)
     facts = {
         "quantity": quantity,
         "filled_quantity": filled,
@@ -86,6 +92,8 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
         return order
     if target in _RINGS and (target, filled) != (order.state, order.filled_quantity):
         notifications.ring_order(connection, _RINGS[target], moved, at=moment.now, words=words)
+    if target is OrderState.REJECTED:
+        sources.trust_less(connection, moved, at=moment.now)
     return moved
 
 
@@ -126,15 +134,33 @@ def _words(order: Order, report: BrokerOrder, target: OrderState, filled: int) -
 
 
 def _resting(order: Order, report: BrokerOrder) -> str:
-    """Since March 2026 Dhan sends every market order as a limit inside a protecting range: it may rest unfilled."""
-    if not report.price or report.state is BrokerState.RECEIVED:
-        return f"Dhan says {report.status}."
-    if order.order_type is OrderType.MARKET:
-        return (
-            f"Not filled: Dhan protects market orders and keeps this one as a limit at {rupees(report.price)}. "
-            "It fills when the market comes back to it; give it another price, or cancel it."
-        )
+    if not report.price or report.state is BrokerState.RECEIVED or order.order_type is OrderType.MARKET:
+        return _just_there(report)
     return f"Dhan says {report.status}, resting at {rupees(report.price)}."
+
+
+def _just_there(report: BrokerOrder) -> str:
+    return f"Dhan says {report.status}."
+
+
+def _has_come_to_rest(order: Order, report: BrokerOrder, moment: Moment) -> bool:
+    """Whether a market order has been at the exchange for longer than most take to be filled, and nobody said so."""
+    return (
+        order.order_type is OrderType.MARKET
+        and bool(report.price)
+        and order.state is OrderState.WORKING
+        and order.reason == _just_there(report)
+        and moment.now - max(order.updated_at, order.reaches_exchange_at or order.updated_at) >= FILLS_WITHIN
+    )
+
+
+def _at_rest(report: BrokerOrder) -> str:
+    """Since March 2026 Dhan sends every market order as a limit inside a protecting range: it may rest unfilled."""
+    price = rupees(report.price) if report.price else "a limit of its own"
+    return (
+        f"Not filled: Dhan protects market orders and keeps this one as a limit at {price}. "
+        "It fills when the market comes back to it; give it another price, or cancel it."
+    )
 
 
 def _conflict(connection: Connection, order: Order, found: BrokerOrder, moment: Moment) -> None:
@@ -171,6 +197,7 @@ def alarm_twins(connection: Connection, order: Order, twins: list[str], moment: 
 
 
 def alarm_ghost(connection: Connection, order: Order, found: list[str], moment: Moment) -> None:
-    """An order that ended here before it reached the broker is there all the same."""
-    words = f"Dhan has {', '.join(found)} for this order, which is {order.state} here. Look at it in Dhan's app."
+    """An order that ended here before it reached the broker, or that waits here, is there all the same."""
+    state = order.state.replace("_", " ")
+    words = f"Dhan has {', '.join(found)} for this order, which is {state} here. Look at it in Dhan's app."
     _alarm(connection, order, f"ghost.{order.id}", words, moment)

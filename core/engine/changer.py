@@ -42,11 +42,12 @@ class Changer:
         self._clock = clock
         self._wall = SystemClock()
         self._limiter = limiter
-        self._under_way: set[int] = set()
+        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._closed = False
 
     async def send_due(self, tasks: asyncio.TaskGroup, epoch: int) -> None:
         """Start what is due: changes of terms as far as there is room, cancellations without waiting for any."""
-        if not self._session.is_signed_in:
+        if self._closed or not self._session.is_signed_in:
             return
         wall, room = self._wall.now(), max(AT_ONCE - len(self._under_way), 0)
         wanted = await self._database.read(lambda c: changes.due(c, wall, len(self._under_way) + 2 * AT_ONCE))
@@ -54,8 +55,15 @@ class Changer:
         cancels = [change for change in fresh if change.kind is ChangeKind.CANCEL]
         others = [change for change in fresh if change.kind is not ChangeKind.CANCEL]
         for change in cancels + others[:room]:
-            self._under_way.add(change.id)
-            tasks.create_task(self._send(change, epoch))
+            self._under_way[change.id] = tasks.create_task(self._send(change, epoch))
+
+    async def finish(self, within: float) -> None:
+        """Start nothing more, and let what is under way end; what does not is sent, or read in the book, later."""
+        self._closed = True
+        if self._under_way:
+            await asyncio.wait(self._under_way.values(), timeout=within)
+        for task in self._under_way.values():
+            task.cancel()
 
     async def _send(self, change: Change, epoch: int) -> None:
         try:
@@ -73,7 +81,7 @@ class Changer:
             await self._database.write(lambda c: record(c, change, outcome, self._moment()))
             log.info("change_sent", order=order.label, kind=change.kind, outcome=type(outcome).__name__)
         finally:
-            self._under_way.discard(change.id)
+            self._under_way.pop(change.id, None)
 
     async def _claim(self, change: Change, epoch: int) -> Order | None:
         order = None

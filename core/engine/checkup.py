@@ -22,6 +22,7 @@ from core.domain.sessions import Calendar
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.settings import Settings
 
+_CURED_BY = {Hold.NOT_LIVE: Cure.GO_LIVE, Hold.KILLED: Cure.UNKILL}
 _HAS_ITS_OWN_LINE = (Hold.SIGNED_OUT, Hold.INVALID_IP, Hold.CLOCK, Hold.STARTING)
 
 
@@ -91,7 +92,7 @@ class Checkup:
 
 def _hold_lines(holds: dict[Hold, str]) -> list[Line]:
     return [
-        Line(light=Light.RED, words=reason, cures=(Cure.GO_LIVE if hold is Hold.NOT_LIVE else Cure.RESUME,))
+        Line(light=Light.RED, words=reason, cures=(_CURED_BY.get(hold, Cure.RESUME),))
         for hold, reason in holds.items()
         if hold not in _HAS_ITS_OWN_LINE
     ]

@@ -3,13 +3,14 @@
 Whoever holds a claim may send exactly one POST.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from sqlalchemy import Connection
 
-from core import journal, notifications
+from core import journal, notifications, restored
 from core.broker.port import OrderRequest
 from core.db import alerts, attempts, orders
 from core.db.attempts import Attempt, Try
@@ -18,19 +19,25 @@ from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.domain.routing import may_send
 from core.domain.sessions import Calendar
+from core.domain.source import Source
 from core.engine.release import why_ask_again
 from core.engine.rules import Rules
 from core.failpoints import Point, reach
 
+Origins = Mapping[int, tuple[str, Source]]
+"""Of each alert its uid and its source."""
+
 LOOK_AGAIN = timedelta(seconds=1)
-_GONE_WELL = frozenset(
-    {OrderState.WORKING, OrderState.PART_FILLED, OrderState.CANCELLING, OrderState.FILLED, OrderState.CANCELLED}
-)
+_GONE_WELL = frozenset({OrderState.WORKING, OrderState.PART_FILLED, OrderState.FILLED})
+_GONE_WELL_IN_PART = frozenset({OrderState.CANCELLING, OrderState.CANCELLED})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """The right to one POST, by this calendar. None of `earlier_names`, of tries before it, may be at the broker."""
+    """The right to one POST, by this calendar.
+
+    None of `earlier_names` may be at the broker: of tries before it, and of those that a restored backup cannot know.
+    """
 
     order: Order
     attempt_id: int
@@ -58,19 +65,23 @@ def claim_all(connection: Connection, due: Sequence[Order], rules: Rules) -> lis
     if rules.holds or not due:
         return []
     reach(Point.CLAIMING)
-    together = 1 if rules.policies.limits.look_at_the_day else len(due)  # each counts towards the next one's limits
+    origins = alerts.origins(connection, {order.alert_id for order in due})
+    limits = [rules.policies.limits, *(source.limits for _, source in origins.values())]
+    counts = any(each.look_at_the_day for each in limits)  # each order towards the next one's limits
+    together = 1 if counts else len(due)
     claims: list[Claim] = []
     for first in range(0, len(due), together):
-        free = [order for order in due[first : first + together] if _may_go(connection, order, rules)]
-        claims += _write_down(connection, free, rules)
+        some = due[first : first + together]
+        free = [order for order in some if _may_go(connection, order, origins[order.alert_id][1], rules)]
+        claims += _write_down(connection, free, origins, rules)
     return claims
 
 
-def _may_go(connection: Connection, order: Order, rules: Rules) -> bool:
+def _may_go(connection: Connection, order: Order, source: Source, rules: Rules) -> bool:
     return (
         _in_time(connection, order, rules.now)
         and _window_is_open(connection, order, rules.now, rules.calendar)
-        and _is_still_wanted(connection, order, rules)
+        and _is_still_wanted(connection, order, source, rules)
         and _earlier_legs_went_well(connection, order, rules.now)
     )
 
@@ -89,8 +100,9 @@ def expire(connection: Connection, order: Order, now: datetime, reason: str) -> 
         notifications.ring_order(connection, Notice.EXPIRED, expired, at=now, words=reason)
 
 
-def _window_is_open(connection: Connection, order: Order, now: datetime, calendar: Calendar) -> bool:
-    words = may_send(
+def why_not_now(order: Order, now: datetime, calendar: Calendar) -> str | None:
+    """Why the calendar lets the order not go at this moment, in a sentence; None when it does."""
+    return may_send(
         segment_class=order.segment_class,
         order_type=order.order_type,
         as_amo=order.as_amo,
@@ -99,6 +111,10 @@ def _window_is_open(connection: Connection, order: Order, now: datetime, calenda
         index_expiry=order.index_expiry,
         into_auction=order.into_auction,
     )
+
+
+def _window_is_open(connection: Connection, order: Order, now: datetime, calendar: Calendar) -> bool:
+    words = why_not_now(order, now, calendar)
     if words is None:
         return True
     if order.reason != words:
@@ -107,24 +123,31 @@ def _window_is_open(connection: Connection, order: Order, now: datetime, calenda
     return False
 
 
-def _is_still_wanted(connection: Connection, order: Order, rules: Rules) -> bool:
+def _is_still_wanted(connection: Connection, order: Order, source: Source, rules: Rules) -> bool:
     """An order that has grown old, or that the limits no longer let through, asks (again)."""
-    words = why_ask_again(connection, order, rules.policies, rules.now)
+    words = why_ask_again(connection, order, rules.policies, source, rules.now)
     if words is None:
         return True
     ask_again(connection, order, words, rules.now)
     return False
 
 
+def _went_well(leg: Order) -> bool:
+    return leg.state in _GONE_WELL or (leg.state in _GONE_WELL_IN_PART and leg.filled_quantity > 0)
+
+
 def _earlier_legs_went_well(connection: Connection, order: Order, now: datetime) -> bool:
-    """Legs go one after another: those before must be at the broker; one that ended badly makes this one ask."""
+    """Legs go one after another: those before must be at the broker; one that ended badly makes this one ask.
+
+    One that was cancelled before anything of it was filled has ended badly, too.
+    """
     if order.position == 1:
         return True
     earlier = [leg for leg in orders.of_alert(connection, order.alert_id) if leg.position < order.position]
-    if all(leg.state in _GONE_WELL for leg in earlier):
+    if all(_went_well(leg) for leg in earlier):
         return True
-    failed = [leg for leg in earlier if leg.state.is_final and leg.state not in _GONE_WELL]
-    is_open = any(leg.state not in _GONE_WELL and not leg.state.is_final for leg in earlier)
+    failed = [leg for leg in earlier if leg.state.is_final and not _went_well(leg)]
+    is_open = any(not _went_well(leg) and not leg.state.is_final for leg in earlier)
     approved = order.approved_at
     if failed and not is_open and approved is not None and all(leg.updated_at <= approved for leg in failed):
         return True
@@ -134,15 +157,16 @@ def _earlier_legs_went_well(connection: Connection, order: Order, now: datetime)
     return False
 
 
-def ask_again(connection: Connection, order: Order, reason: str, now: datetime) -> None:
+def ask_again(connection: Connection, order: Order, reason: str, now: datetime, **changes: Decimal) -> None:
     """Back to a tap, and ring: the card alone changes without a sound."""
-    asked = orders.move(connection, order, OrderState.AWAITING_APPROVAL, at=now, actor=journal.DESK, reason=reason)
+    asking = OrderState.AWAITING_APPROVAL
+    asked = orders.move(connection, order, asking, at=now, actor=journal.DESK, reason=reason, **changes)
     if asked is not None:
         notifications.ring_order(connection, Notice.NEEDS_OPERATOR, asked, at=now, words=reason)
 
 
-def _write_down(connection: Connection, free: Sequence[Order], rules: Rules) -> list[Claim]:
-    tries = _tries(connection, free)
+def _write_down(connection: Connection, free: Sequence[Order], origins: Origins, rules: Rules) -> list[Claim]:
+    tries = _tries(connection, free, origins, rules)
     moves = [(each.order, {"reason": f"Sent as {each.request.correlation_id}."}) for each in tries]
     moved = orders.move_all(connection, moves, OrderState.SUBMITTING, at=rules.now, actor=journal.DESK)
     first = [each for each in tries if each.again is None]
@@ -150,7 +174,10 @@ def _write_down(connection: Connection, free: Sequence[Order], rules: Rules) -> 
     ids = dict(zip([each.order.id for each in first], started, strict=True))
     for each in tries:
         if each.again is not None:
-            ids[each.order.id] = attempts.start_again(connection, each.again, epoch=rules.epoch, at=rules.wall)
+            request = asdict(each.request)
+            ids[each.order.id] = attempts.start_again(
+                connection, each.again, epoch=rules.epoch, request=request, at=rules.wall
+            )
     return [
         Claim(
             order=order,
@@ -182,14 +209,13 @@ class _Try:
         )
 
 
-def _tries(connection: Connection, free: Sequence[Order]) -> list[_Try]:
+def _tries(connection: Connection, free: Sequence[Order], origins: Origins, rules: Rules) -> list[_Try]:
     """Not of orders that may be at the broker under an earlier name."""
     if not free:
         return []
     found: dict[int, list[Attempt]] = {}
     for attempt in attempts.of_orders(connection, [order.id for order in free]):
         found.setdefault(attempt.order_id, []).append(attempt)
-    uids = alerts.uids(connection, {order.alert_id for order in free})
     tries: list[_Try] = []
     for order in free:
         earlier = found.get(order.id, [])
@@ -197,13 +223,16 @@ def _tries(connection: Connection, free: Sequence[Order]) -> list[_Try]:
             continue
         again = earlier[-1] if earlier and earlier[-1].state is AttemptState.NOT_SENT else None
         number = again.number if again else len(earlier) + 1
+        names = [attempt.correlation_id for attempt in earlier]
+        if order.alert_id <= rules.restored_through:
+            names += restored.names_to_look_for(origins[order.alert_id][0], order.position, number)
         tries.append(
             _Try(
                 order=order,
                 number=number,
-                request=order_request(order, uids[order.alert_id], number),
+                request=order_request(order, origins[order.alert_id][0], number),
                 again=again,
-                earlier_names=tuple(attempt.correlation_id for attempt in earlier),
+                earlier_names=tuple(dict.fromkeys(names)),
             )
         )
     return tries

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -15,7 +14,7 @@ from core.db.trouble import words_for_trouble
 from core.domain.alert import Alert, AlertState
 from core.domain.notice import Notice
 from core.domain.sessions import Calendar
-from core.engine.plan import Plan, Resolve, plan_leg, times, too_late
+from core.engine.plan import Resolve, plan_leg, times, too_late
 from core.engine.rules import Rules
 from core.errors import AlertRefused, Refusal, Unavailable
 from core.policies import Policies
@@ -71,14 +70,21 @@ class Decider:
             late = too_late(alert.fired_at or stored.received_at, now, policies.stale)
             plans = [
                 plan_leg(
-                    connection, leg, resolve=self.resolve, calendar=self.calendar, policies=policies, late=late, now=now
+                    connection,
+                    leg,
+                    resolve=self.resolve,
+                    calendar=self.calendar,
+                    policies=policies,
+                    source=stored.source,
+                    late=late,
+                    now=now,
                 )
                 for leg in legs
             ]
         except Refusal as refusal:
             alerts.decided(connection, stored, AlertState.REFUSED, at=now, reason=str(refusal))
             return
-        rows = [_what(plan) | vars(ticket) | times(plan, policies, now) for plan in plans for ticket in plan.tickets]
+        rows = [plan.facts | vars(ticket) | times(plan, policies, now) for plan in plans for ticket in plan.tickets]
         for place, row in enumerate(rows, start=1):
             orders.add(connection, {"alert_id": stored.id, "position": place, **row}, at=now, actor=journal.DESK)
         remarks = [*alert.remarks, *(remark for plan in plans for remark in plan.remarks)]
@@ -86,23 +92,7 @@ class Decider:
 
 
 def _readable(stored: StoredAlert) -> Alert:
-    if stored.reason:
-        raise AlertRefused([stored.reason])
+    refused = stored.reason or stored.source.why_not_taken
+    if refused:
+        raise AlertRefused([refused])
     return parse_alert(read_alert_text(stored.body.encode()))
-
-
-def _what(plan: Plan) -> dict[str, Any]:
-    leg, instrument = plan.leg, plan.instrument
-    return {
-        "state": plan.state,
-        "reason": plan.reason,
-        "side": leg.side,
-        "exchange": instrument.exchange,
-        "symbol": instrument.symbol,
-        "segment": instrument.segment,
-        "security_id": instrument.security_id,
-        "tick": instrument.tick,
-        "has_derivatives": instrument.has_derivatives,
-        "index_expiry": instrument.index_expiry,
-        "amo_time": leg.amo_time,
-    }

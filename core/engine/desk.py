@@ -115,6 +115,7 @@ class Desk:
         self._tell = asyncio.Event()
         self._mail = asyncio.Event()
         self._told_to_stop = asyncio.Event()
+        self._ear: asyncio.DatagramTransport | None = None
         self._epoch = 0
         self._down_since: datetime | None = None
         self._clock_doubt: str | None = None
@@ -126,6 +127,7 @@ class Desk:
         transport, _ = await loop.create_datagram_endpoint(
             lambda: _Nudges(self._wake, self._mail), local_addr=("127.0.0.1", 0)
         )
+        self._ear = transport
         port = transport.get_extra_info("sockname")[1]
         waited = False
         while (epoch := await self._try_lease(port)) is None:
@@ -153,6 +155,8 @@ class Desk:
                 ]
                 tasks.create_task(self._end_when_told(loops))
         finally:
+            if self._ear is not None:
+                self._ear.close()
             at = self._wall.now()
             await self._database.write(lambda c: leases.release(c, epoch=self._epoch, at=at))
 
@@ -167,7 +171,7 @@ class Desk:
 
     async def _end_when_told(self, loops: list[asyncio.Task[None]]) -> None:
         await self._told_to_stop.wait()
-        await self._dispatcher.finish(LAST_SENDS)
+        await asyncio.gather(self._dispatcher.finish(LAST_SENDS), self._changer.finish(LAST_SENDS))
         for loop in loops:
             loop.cancel()
 
@@ -193,12 +197,13 @@ class Desk:
 
     async def _keep_lease(self) -> None:
         while True:
-            at = self._wall.now()
-            if not await self._database.write(
-                lambda c, at=at: leases.renew(c, holder=self._holder, epoch=self._epoch, at=at)
-            ):
-                raise LeaseLost
+            await self._renew_lease()
             await asyncio.sleep(RENEW_EVERY)
+
+    async def _renew_lease(self) -> None:
+        at = self._wall.now()
+        if not await self._database.write(lambda c: leases.renew(c, holder=self._holder, epoch=self._epoch, at=at)):
+            raise LeaseLost
 
     async def _work(self, tasks: asyncio.TaskGroup) -> None:
         """Decide what came in and send what is due, when nudged and at every poll."""
@@ -241,6 +246,7 @@ class Desk:
         self._clock_doubt = doubt
         if doubt:
             log.warning("clock_in_doubt", why=doubt)
+            await self._renew_lease()  # by a clock that leapt ahead it ran out, although nobody else took it
             await self._database.write(lambda c: clock_watch.hold(c, doubt, now))
         else:
             await self._database.write(lambda c: controls.lift_hold(c, Hold.CLOCK, at=now, actor=journal.DESK))

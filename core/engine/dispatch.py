@@ -1,9 +1,10 @@
 """Sending what is due: claim, one POST, write down what became of it. A few orders at a time, each in its own task."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import structlog
@@ -12,27 +13,31 @@ from sqlalchemy import Connection
 from core import controls
 from core.broker.account import Account
 from core.broker.port import Broker, BrokerOrder, Outcome, Refusal, Refused
+from core.broker.quotes import Name, Quotes
 from core.clock import Clock, SystemClock, monotonic
 from core.db import leases, orders
 from core.db.engine import Database
 from core.db.writer import T
 from core.domain.order import Order
 from core.domain.sessions import Calendar
-from core.engine import cover, record
+from core.engine import cover, drift, record
 from core.engine.adopt import adopt
-from core.engine.claim import Claim, claim, claim_all
+from core.engine.claim import Claim, claim, claim_all, why_not_now
 from core.engine.limiter import Limiter
 from core.engine.record import Moment, Posted, record_all
 from core.engine.rules import LeaseLost, Rules
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.failpoints import Point, reach
 from core.logins import Session
+from core.policies import Policies
 
 log = structlog.get_logger()
 
 AT_ONCE = 8
 REST = 1.0
 A_MOMENT = 0.02
+_FRESH = timedelta(seconds=1)
+"""A claim that is older than this when its order leaves is looked at once more."""
 
 
 @dataclass
@@ -40,7 +45,7 @@ class _Batch:
     """What one transaction claims: `room` calls were counted for it; what follows has room in `wait` seconds."""
 
     claims: list[Claim] = field(default_factory=list[Claim])
-    uncovered: list[Order] = field(default_factory=list[Order])
+    asked_about: list[Order] = field(default_factory=list[Order])
     room: int = 0
     wait: float | None = None
 
@@ -59,6 +64,7 @@ class Dispatcher:
         clock: Clock,
         limiter: Limiter,
         clock_is_sure: Callable[[], bool] = lambda: True,
+        quotes: Quotes | None = None,
     ) -> None:
         self._database = database
         self._broker = broker
@@ -69,6 +75,7 @@ class Dispatcher:
         self._wall = SystemClock()
         self._limiter = limiter
         self._clock_is_sure = clock_is_sure
+        self._quotes = quotes
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._alarm: asyncio.TimerHandle | None = None
         self._closed = False
@@ -101,8 +108,9 @@ class Dispatcher:
                 self._limiter.give_back()
         for claimed in batch.claims:
             self._start(claimed.order, self._post(claimed, moment, epoch), tasks, wake)
-        for order in batch.uncovered:
-            self._start(order, self._send_covered(order, epoch), tasks, wake)
+        prices = asyncio.create_task(self._last_prices(batch.asked_about))
+        for order in batch.asked_about:
+            self._start(order, self._send_if_sound(order, prices, epoch), tasks, wake)
         self._look_again(batch.wait, wake)
         await asyncio.sleep(0)  # they leave before anything else is looked at
         return done
@@ -141,10 +149,11 @@ class Dispatcher:
         """Not those that Dhan is asked about first."""
         if self._closed or rules.holds or not (self._session.is_signed_in and self._clock_is_sure()):
             return
+        may_know_prices = self._quotes is not None and self._quotes.may_tell
         going: list[Order] = []
         for order in self._due(connection, rules.now):
-            if cover.needs_cover(order):
-                batch.uncovered.append(order)
+            if cover.needs_cover(order) or (may_know_prices and drift.may_drift(order)):
+                batch.asked_about.append(order)
             elif self._limiter.take_room(urgent=order.closes):
                 batch.room += 1
                 going.append(order)
@@ -165,9 +174,15 @@ class Dispatcher:
 
         self._under_way[order.id] = tasks.create_task(send())
 
-    async def _send_covered(self, order: Order, epoch: int) -> None:
-        """Send a sale from the holdings, unless Dhan says that it would be refused."""
-        if await self._is_uncovered(order):
+    async def _last_prices(self, waited: list[Order]) -> Mapping[Name, Decimal]:
+        return await drift.last_prices(self._quotes, waited) if self._quotes and waited else {}
+
+    async def _send_if_sound(self, order: Order, prices: asyncio.Task[Mapping[Name, Decimal]], epoch: int) -> None:
+        """Send it, unless Dhan says that it would be refused, or that its price has moved away."""
+        if cover.needs_cover(order) and await self._is_uncovered(order):
+            return
+        last = (await prices).get((order.segment, order.security_id))
+        if last is not None and await self._has_drifted(order, last):
             return
         await self._limiter.wait_for_room()
         moment = self._moment()
@@ -205,6 +220,9 @@ class Dispatcher:
             return None
         if self._wall.now() - moment.wall >= leases.LASTS and not await self._is_ours(claimed, epoch):
             raise LeaseLost
+        if (words := self._why_too_late(claimed, moment)) is not None:
+            await self._database.write(lambda connection: record.not_yet(connection, claimed, words, self._moment()))
+            return None
         serial = self._session.serial
         outcome = await self._broker.place(claimed.request)
         reach(Point.POSTED)
@@ -230,6 +248,26 @@ class Dispatcher:
         if words is None:
             return False
         await self._database.write(lambda connection: cover.ask_about(connection, order, words, self._moment()))
+        return True
+
+    def _why_too_late(self, claimed: Claim, moment: Moment) -> str | None:
+        """Why the claim must not be used any more: this machine may have slept since, or a clock have been moved."""
+        now, order = self._clock.now(), claimed.order
+        if abs(now - moment.now) < _FRESH and abs(self._wall.now() - moment.wall) < _FRESH:
+            return None
+        if not self._clock_is_sure():
+            return "this machine's clock has moved."
+        if order.expires_at is not None and now >= order.expires_at:
+            return "its time window has passed."
+        return why_not_now(order, now, claimed.calendar)
+
+    async def _has_drifted(self, order: Order, last: Decimal) -> bool:
+        """Whether the price moved too far while the order waited, so that the operator is asked."""
+        policies = await self._database.read(Policies.read)
+        words = drift.why_ask(order, last, policies.drift)
+        if words is None:
+            return False
+        await self._database.write(lambda connection: drift.ask_about(connection, order, last, words, self._moment()))
         return True
 
     async def _is_ours(self, claimed: Claim, epoch: int) -> bool:

@@ -1,6 +1,6 @@
 """Where the desk is put together, once per process. Nothing happens at import; tests call the same function."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from core.broker.dhan.account import DhanAccount
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import DhanClient
 from core.broker.dhan.instruments import InstrumentList
+from core.broker.dhan.quotes import DhanQuotes
 from core.broker.dhan.updates import OrderUpdates
 from core.broker.port import Broker
 from core.calendar import load_calendar
@@ -66,7 +67,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
     clock = build_clock(settings)
     database = open_database(settings)
     client = DhanClient()
-    session = Session(database, client, settings, clock)
+    session = Session(database, client, settings, clock, keep_copy=_token_copies(settings))
     broker = Dhan(client, url=settings.dhan_api, client_id=settings.client_id, token=session.token)
     account = DhanAccount(broker)
     listed = InstrumentList(settings.instruments_file)
@@ -117,6 +118,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
             clock=clock,
             limiter=limiter,
             clock_is_sure=watch.is_sure,
+            quotes=DhanQuotes(broker),
         ),
         changer=Changer(database=database, broker=broker, session=session, clock=clock, limiter=limiter),
         limiter=limiter,
@@ -138,8 +140,18 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
     return Parts(desk, database, clock, client, session, addresses, calendar, listed, broker, account, checkup)
 
 
+def _token_copies(settings: Settings) -> Callable[[str], None] | None:
+    if settings.secrets_backend != "gcp":
+        return None
+    from core.secrets.google import keep_token  # noqa: PLC0415 - its libraries are for those who use it
+
+    return lambda token: keep_token(settings.gcp_project, token)
+
+
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:
-    notifications.enrol(connection, [(user, role.value) for user, role in settings.operators.items()])
+    told = [(user, role.value) for user, role in settings.operators.items()]
+    told += [(settings.telegram_group, "group")] if settings.telegram_group else []
+    notifications.enrol(connection, told)
     if settings.paper or controls.fetch(connection, "live_confirmed"):
         controls.lift_hold(connection, Hold.NOT_LIVE, at=at, actor=journal.DESK)
     else:

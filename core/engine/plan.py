@@ -7,15 +7,17 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from core import allowance
+from core import allowance, sources
 from core.clock import to_india
 from core.domain.alert import Leg, Product
-from core.domain.approval import why_ask
+from core.domain.approval import stricter, why_ask
 from core.domain.instrument import Instrument
-from core.domain.limits import Wish, is_exit
+from core.domain.limits import Wish, is_exit, needs_two
 from core.domain.order import Mode, OrderState
 from core.domain.routing import Decision, route
 from core.domain.sessions import Calendar
+from core.domain.source import Source
+from core.domain.source import why_ask as why_ask_of
 from core.errors import Refusal
 from core.policies import Policies, Unapproved
 from core.tickets import Ticket, write_tickets
@@ -25,6 +27,7 @@ Resolve = Callable[[Leg, date], Instrument]
 
 ANSWER_WITHIN = timedelta(minutes=15)
 UNKNOWN_HOURS_ASKED_FOR = timedelta(hours=24)
+_TWO_ASKED = "It is worth so much, or nobody knows how much, that two people have to approve it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,25 @@ class Plan:
     def product(self) -> Product:
         return self.tickets[0].product
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the rows of all its orders share; the tickets and the times come on top."""
+        leg, instrument = self.leg, self.instrument
+        return {
+            "state": self.state,
+            "reason": self.reason,
+            "side": leg.side,
+            "exchange": instrument.exchange,
+            "symbol": instrument.symbol,
+            "segment": instrument.segment,
+            "security_id": instrument.security_id,
+            "tick": instrument.tick,
+            "has_derivatives": instrument.has_derivatives,
+            "index_expiry": instrument.index_expiry,
+            "amo_time": leg.amo_time,
+            "alert_price": leg.alert_price,
+        }
+
 
 def plan_leg(
     connection: Connection,
@@ -56,10 +78,14 @@ def plan_leg(
     resolve: Resolve,
     calendar: Calendar,
     policies: Policies,
+    source: Source,
     late: str,
     now: datetime,
 ) -> Plan:
-    """`late` says how old the alert is, when that is too old. Raises Refusal when there is no such order."""
+    """By the desk's rules and the source's, of which the stricter wins. Raises Refusal when there is no such order.
+
+    `late` says how old the alert is, when that is too old.
+    """
     try:
         instrument = resolve(leg, to_india(now).date())
         written = write_tickets(leg, instrument, policies.equity_product)
@@ -82,15 +108,24 @@ def plan_leg(
         value=allowance.value(instrument.exchange, quantity, ticket.price),
         is_exit=is_exit(leg.side, ticket.product),
     )
-    broken = allowance.check(connection, policies.limits, wish, decision.release_at or now, allowance.PLANNED)
-    ask = why_ask(policies.approval, decision, late=late, above=broken.words if broken else "")
+    at = decision.release_at or now
+    broken = allowance.check(connection, policies.limits, wish, at, allowance.PLANNED, source=source)
+    above = broken.words if broken else _TWO_ASKED if needs_two(policies.two_people, wish) else ""
+    ask = why_ask(
+        stricter(policies.approval, source.approval),
+        decision,
+        late=late,
+        above=above,
+        trust=why_ask_of(source, wish.value, now),
+    )
     state = OrderState.QUEUED if ask is None else OrderState.AWAITING_APPROVAL
+    only_told = "" if broken is not None and broken.is_hard else sources.why_only_told(connection, source)
     return Plan(
         leg=leg,
         instrument=instrument,
         decision=decision,
-        state=OrderState.REFUSED if broken is not None and broken.is_hard else state,
-        reason=ask or decision.reason,
+        state=OrderState.REFUSED if only_told or (broken is not None and broken.is_hard) else state,
+        reason=f"{only_told} {ask or decision.reason}".strip(),
         tickets=written.tickets,
         remarks=written.remarks,
     )

@@ -5,17 +5,19 @@ from datetime import date, datetime, time
 import structlog
 from sqlalchemy import Connection
 
-from core import journal, notifications
+from core import journal, notifications, restored
 from core.broker.port import Broker, BrokerOrder, BrokerState, PastFill
 from core.clock import Clock, SystemClock, to_india
 from core.db import attempts, changes, orders
 from core.db.engine import Database
+from core.domain.attempt import is_like_ours
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState
 from core.engine.adopt import adopt, alarm_ghost, alarm_twins, follow
 from core.engine.morning import report_morning
 from core.engine.record import Moment
 from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
+from core.engine.strangers import tell_of_strangers
 from core.errors import BrokerUnavailable
 from core.failpoints import Point, reach
 
@@ -73,6 +75,7 @@ def follow_all(
     touched = changes.touched_since(connection, moment.wall - SHOWS_WITHIN)
     by_id = {row.order_id: row for row in book}
     named = _by_our_names(connection, book)
+    tell_of_strangers(connection, book, named, moment)
     at_broker = orders.in_states(connection, AT_BROKER)
     known = {order.id for order in at_broker}
     for order in [*at_broker, *orders.some(connection, named.keys() - known)]:
@@ -88,7 +91,10 @@ def follow_all(
 
 def _by_our_names(connection: Connection, book: list[BrokerOrder]) -> dict[int, list[BrokerOrder]]:
     """Rows by the order that they were sent for: any of its attempts may turn up, however late."""
-    owners = attempts.owners(connection, {row.correlation_id for row in book if row.correlation_id})
+    names = {row.correlation_id for row in book if row.correlation_id}
+    owners = attempts.owners(connection, names)
+    if unknown := {name for name in names - owners.keys() if is_like_ours(name)}:
+        owners |= restored.owners(connection, unknown)
     rows: dict[int, list[BrokerOrder]] = {}
     for row in book:
         if row.correlation_id in owners:
@@ -109,14 +115,20 @@ def _follow_own_row(
 
 
 def _look_for_more(connection: Connection, order: Order, rows: list[BrokerOrder], moment: Moment) -> None:
-    """Alarm when Dhan has more for this order than we say. One that waits is looked up before it is sent anyway."""
+    """Alarm when Dhan has more for this order than we say. One that is due is looked up before it is sent anyway."""
     standing = {row.order_id for row in rows if _stands(row)}
     if order.broker_order_id is not None:
         standing.add(order.broker_order_id)
         if len(standing) > 1:
             alarm_twins(connection, order, sorted(standing), moment)
-    elif standing and order.state.is_final and order.state not in IN_DOUBT:
+    elif standing and (_waits_long(order, moment.now) or (order.state.is_final and order.state not in IN_DOUBT)):
         alarm_ghost(connection, order, sorted(standing), moment)
+
+
+def _waits_long(order: Order, now: datetime) -> bool:
+    if order.state is OrderState.AWAITING_APPROVAL:
+        return True
+    return order.state is OrderState.QUEUED and order.release_at is not None and order.release_at > now
 
 
 def _stands(row: BrokerOrder) -> bool:

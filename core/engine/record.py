@@ -7,7 +7,7 @@ from typing import Any, assert_never
 
 from sqlalchemy import Connection
 
-from core import controls, journal, notifications
+from core import controls, journal, notifications, sources
 from core.broker.port import Accepted, NotSent, Outcome, Refusal, Refused, Unknown
 from core.controls import Hold
 from core.db import attempts, orders
@@ -116,6 +116,7 @@ def reject(connection: Connection, order: Order, words: str, moment: Moment) -> 
     rejected = orders.move(connection, order, OrderState.REJECTED, at=moment.now, actor=journal.DHAN, reason=words)
     if rejected is not None:
         notifications.ring_order(connection, Notice.REJECTED, rejected, at=moment.now, words=words)
+        sources.trust_less(connection, rejected, at=moment.now)
 
 
 def try_again(connection: Connection, claim: Claim, moment: Moment, *, words: str) -> None:

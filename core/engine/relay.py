@@ -1,4 +1,5 @@
-"""Carrying what is owed to the operator's chats: cards first, then messages, each marked only after it was sent.
+"""Carrying what is owed to the operator's chats: cards that ask first, then the others, then messages, each marked
+only after it was sent, and no faster than Telegram bears.
 
 A crash between sending and marking repeats a message, which then reads the same. Telegram's wishes are obeyed; nothing
 is dropped, and what comes in crowds is told in one message. A chat that cannot be reached waits without holding up the
@@ -15,6 +16,7 @@ from sqlalchemy import Connection
 from core import notifications, reports, summaries
 from core.clock import Clock, SystemClock
 from core.db.engine import Database
+from core.engine.pace import Pace
 from core.errors import TelegramUnavailable
 from core.failpoints import Point, reach
 from core.notifications import Card, ChatUnreachable, Message, MessageRefused, Messenger
@@ -39,11 +41,13 @@ class Relay:
         messenger: Messenger,
         clock: Clock,
         offers: Callable[[Connection, AlertReport], Offers] = lambda _connection, _report: Offers(),
+        pace: Pace | None = None,
     ) -> None:
         self._database = database
         self._messenger = messenger
         self._clock = clock
         self._offers = offers
+        self._pace = pace or Pace()
         self._wall = SystemClock()
         self._gathers_until: dict[int, datetime] = {}
 
@@ -53,10 +57,10 @@ class Relay:
         owed_cards, owed_messages = await self._database.read(self._due)
         silent: set[int] = set()
         for card, report in owed_cards:
-            if card.chat_id not in silent and not await self._show(card, report):
+            if self._may_send(card, silent) and not await self._show(card, report):
                 silent.add(card.chat_id)
         for message in owed_messages:
-            if message.chat_id not in silent and not await self._ring(message):
+            if self._may_send(message, silent) and not await self._ring(message):
                 silent.add(message.chat_id)
         return bool(owed_cards or owed_messages) and not silent
 
@@ -73,13 +77,22 @@ class Relay:
         until = self._gathers_until.get(chat, wall)
         return wall < until <= wall + GATHERS
 
+    def _may_send(self, owed: Card | Message, silent: set[int]) -> bool:
+        chat = owed.chat_id
+        if chat not in silent and not self._pace.has_room(chat):
+            silent.add(chat)
+        if chat in silent:
+            return False
+        self._pace.note(chat)
+        return True
+
     def _due(self, connection: Connection) -> tuple[list[tuple[Card, AlertReport]], list[Message]]:
-        wall = self._wall.now()
-        cards = notifications.due_cards(connection, wall, AT_ONCE)
+        wall, full = self._wall.now(), self._pace.full()
+        cards = notifications.due_cards(connection, wall, AT_ONCE, but=full)
         found = reports.alert_reports(connection, {card.alert_id for card in cards}, self._clock.now())
         messages = [
             message
-            for message in notifications.due_messages(connection, wall, MOST_READ)
+            for message in notifications.due_messages(connection, wall, MOST_READ, but=full)
             if not (summaries.may_be_folded(message.kind) and self._gathers(message.chat_id, wall))
         ][:AT_ONCE]
         messages = notifications.hushed(connection, messages, self._clock.now())

@@ -7,22 +7,28 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from core import allowance
+from core import allowance, sources
 from core.domain.order import Mode, Order
+from core.domain.source import Source
 from core.policies import Policies
 
 _A_SHORT_STOP = timedelta(minutes=5)
 """A new sign-in or a restart takes less, and is no reason to ask."""
 
 
-def why_ask_again(connection: Connection, order: Order, policies: Policies, now: datetime) -> str | None:
+def why_ask_again(
+    connection: Connection, order: Order, policies: Policies, source: Source, now: datetime
+) -> str | None:
     """Why a tap is needed before this order may leave, in a sentence; None when nothing has changed, and for exits."""
     if order.closes:
         return None
     late = _late(order, policies, now)
     if late is not None:
         return late
-    broken = allowance.check_order(connection, policies.limits, order, now)
+    taken_back = sources.why_taken_back(connection, source, order, now)
+    if taken_back:
+        return taken_back
+    broken = allowance.check_order(connection, policies.limits, source, order, now)
     if broken is None or (order.approved_at is not None and not broken.is_hard):
         return None
     return broken.words

@@ -82,6 +82,8 @@ def _conclude(
         attempts.doubt(connection, attempt.id, next_lookup_at=None, words="its day was over before it was found")
         _ask(connection, order, _DAY_IS_OVER, moment)
         return
+    if attempt.claimed_at > moment.wall:
+        attempt = attempts.begin_again(connection, attempt, moment.wall)
     age = (moment.wall - attempt.claimed_at).total_seconds()
     later = next((after - age for after in _LOOKUPS_AT if after > age), _THEN_EVERY)
     attempt = attempts.looked_up(

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from core import controls, market_days
+from core import controls, market_days, policies, restored
 from core.controls import Hold
 from core.db import leases
 from core.domain.sessions import Calendar
@@ -19,7 +19,10 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """`now` is the desk's time, `wall` the machine's; `holds` with their reasons: while there is one, nothing goes."""
+    """`now` is the desk's time, `wall` the machine's; `holds` with their reasons: while there is one, nothing goes.
+
+    `restored_through`: the last alert of the backup that this database was put back from, if it was.
+    """
 
     epoch: int
     now: datetime
@@ -27,18 +30,20 @@ class Rules:
     calendar: Calendar
     policies: Policies
     holds: Mapping[Hold, str]
+    restored_through: int
 
     @classmethod
     def read(cls, connection: Connection, *, epoch: int, now: datetime, wall: datetime, calendar: Calendar) -> "Rules":
         """`calendar` is the bundled one. Raises LeaseLost."""
         if not leases.is_held(connection, epoch, wall):
             raise LeaseLost
-        holds, policies = controls.standing(connection)
+        holds, found = controls.standing(connection, policies.KEY, restored.KEY)
         return cls(
             epoch=epoch,
             now=now,
             wall=wall,
             calendar=market_days.in_force(connection, calendar),
-            policies=Policies.of(policies or {}),
+            policies=Policies.of(found.get(policies.KEY, {})),
             holds=holds,
+            restored_through=restored.through(found.get(restored.KEY)),
         )

@@ -24,20 +24,29 @@ def settle_changes(connection: Connection, by_id: dict[str, BrokerOrder], *, rea
     for change in changes.in_states(connection, [ChangeState.ANSWERED]):
         order = orders.get(connection, change.order_id)
         report = by_id.get(order.broker_order_id or "")
-        if report is None or change.answered_at is None or change.answered_at > read_at:
+        if change.answered_at is None or _was_set_back(connection, change, moment) or change.answered_at > read_at:
             continue
         if not order.state.is_at_broker:
             _overtaken(connection, change, order, report)
+        elif report is None:
+            continue  # the day's end takes it out of the book, and then the trade history ends the order
         elif change.kind is ChangeKind.CANCEL:
             _settle_cancel(connection, change, order, moment)
         else:
             _settle_terms(connection, change, order, report, moment)
 
 
-def _overtaken(connection: Connection, change: Change, order: Order, report: BrokerOrder) -> None:
+def _was_set_back(connection: Connection, change: Change, moment: Moment) -> bool:
+    """Whether the machine's clock was set back behind the answer, which then counts as given now."""
+    if change.answered_at is None or change.answered_at <= moment.wall:
+        return False
+    return changes.update_from(connection, change, state=change.state, answered_at=moment.wall)
+
+
+def _overtaken(connection: Connection, change: Change, order: Order, report: BrokerOrder | None) -> None:
     """The order has ended: as a cancellation wanted, on its new terms, or before these could matter."""
     is_cancel = change.kind is ChangeKind.CANCEL
-    wanted = order.state is OrderState.CANCELLED if is_cancel else shows(report, change.terms)
+    wanted = order.state is OrderState.CANCELLED if is_cancel else report is not None and shows(report, change.terms)
     state = ChangeState.DONE if wanted else ChangeState.FAILED
     changes.update_from(connection, change, state=state, words=f"The order ended: {order.state}.")
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from core import journal, market_days, notifications
+from core import journal, market_days, notifications, silence
 from core.db import orders, overrides
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
@@ -16,11 +16,13 @@ _LATE = "Its time window passed before it could go out."
 
 
 def anything_is_due(connection: Connection, calendar: Calendar, now: datetime) -> bool:
+    known = market_days.in_force(connection, calendar)
     return bool(
         orders.overdue(connection, now)
         or orders.to_remind_of(connection, now)
         or overrides.are_over(connection, now)
-        or market_days.end_is_near(connection, market_days.in_force(connection, calendar), now)
+        or market_days.end_is_near(connection, known, now)
+        or silence.anything_to_tell(connection, known, now)
     )
 
 
@@ -31,6 +33,7 @@ def run_due(connection: Connection, calendar: Calendar, now: datetime) -> None:
         market_days.warn_of_the_end(connection, known, now)
     market_days.expire(connection, calendar, now)
     expire_overdue(connection, now)
+    silence.tell(connection, known, now)
     for order in orders.to_remind_of(connection, now):
         _remind(connection, order, now)
 

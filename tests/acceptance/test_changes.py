@@ -14,7 +14,7 @@ def test_a_resting_order_is_changed_after_a_second_tap_and_cancelled_after_anoth
     question = world.phone.ask(f"/modify {alert}.1 price=1010 quantity=2")
     assert "Then: quantity 2, limit ₹1,010.00" in question
     assert world.phone.confirm("Yes, change it") == "Asking Dhan to change it: quantity 2, limit ₹1,010.00"
-    world.phone.card_shows(alert, "BUY 2 RELIANCE", "Limit ₹1,010.00", "Changed at Dhan")
+    world.phone.card_shows(alert, "Quantity: 2", "Price: ₹1,010.00", "Changed at Dhan")
     assert (world.ledger()[0]["quantity"], world.ledger()[0]["price"]) == (2, 1010.0)
 
     assert world.phone.tap(alert, "Cancel at Dhan") == "Dhan is asked to cancel what is not filled."

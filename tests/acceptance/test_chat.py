@@ -86,7 +86,7 @@ def test_strangers_groups_channels_and_edits_have_no_effect_and_get_no_answer(wo
         world.phone.touch(in_group, approve, chat_id=GROUP),
         world.phone.touch(theirs, approve, chat_id=STRANGER),
     ]
-    assert "Orders go out" in world.phone.ask("/status"), "asked last, so answered after all the others"
+    assert world.phone.ask("/status", "Orders go out"), "asked last, so answered after all the others"
     assert [message for chat in (STRANGER, GROUP, CHANNEL) for message in world.phone.messages(chat)] == []
     assert not any(world.phone.was_answered(tap) for tap in taps)
     assert world.health()["holds"] == {}
@@ -121,7 +121,7 @@ def test_a_command_is_answered_after_telegram_asked_for_a_pause(world: World) ->
 
 def test_every_command_answers(world: World) -> None:
     alert = waiting_alert(world)
-    world.phone.ask("/start", "I keep your order book")
+    world.phone.ask("/start", "I keep your order book", "Fire a paper alert")
     help_text = world.phone.ask("/help")
     for command in BY_NAME:
         assert f"/{command}" in help_text

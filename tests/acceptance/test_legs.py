@@ -35,7 +35,7 @@ class TestAfterARejectedLeg:
         asked = world.phone.card_shows(
             alert, "Rejected", NO_FUNDS["errorMessage"], "Waiting for your tap", "only if you approve it again"
         )
-        assert list(asked.buttons) == ["Approve", "Cancel", "Snooze"]
+        assert list(asked.buttons) == ["Approve", "Cancel", "Snooze", "Edit", "Details"]
         return alert
 
 

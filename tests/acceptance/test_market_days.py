@@ -6,7 +6,7 @@ from tests.world import World
 def test_on_a_tuesday_morning_the_order_is_placed_at_once_and_the_card_tells_of_the_fill(world: World) -> None:
     answer = world.fire()
     assert (answer["placement_mode"], answer["order_status"], answer["duplicate"]) == ("immediate", "placed", False)
-    world.phone.card_shows(answer["alert_id"], "BUY 1 RELIANCE", "Filled 1 at ₹")
+    world.phone.card_shows(answer["alert_id"], "Symbol: RELIANCE", "Filled 1 at ₹")
     (order,) = world.ledger()
     assert (order["orderStatus"], order["afterMarketOrder"], order["productType"]) == ("TRADED", False, "CNC")
 
@@ -17,7 +17,7 @@ def test_a_saturday_alert_is_approved_then_goes_out_on_monday_evening_and_fills_
     alert = answer["alert_id"]
     assert (answer["placement_mode"], answer["order_status"]) == ("queue", "awaiting_approval")
     asked = world.phone.card_shows(alert, "Waiting for your tap", "Goes out Mon 30 Nov 17:00", "AMO → Tue 1 Dec")
-    assert list(asked.buttons) == ["Approve", "Cancel", "Sooner: Mon 30 Nov 09:15", "Snooze"]
+    assert list(asked.buttons) == ["Approve", "Cancel", "Sooner: Mon 30 Nov 09:15", "Snooze", "Edit", "Details"]
 
     assert world.phone.tap(alert, "Approve") == "Approved"
     world.phone.card_shows(alert, "Queued", "Goes out Mon 30 Nov 17:00", "AMO → Tue 1 Dec 09:45")

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 
-from tests.bench import acks, drain, footprint, instruments, orders
+from tests.bench import acks, commands, drain, footprint, instruments, orders, slow_clients
 from tests.bench.ground import Ground, prepared
 from tests.bench.processes import Process, free_port, running
 from tests.bench.slow_disk import NoCompiler
@@ -22,8 +22,10 @@ MEASUREMENTS: dict[str, Callable[[Ground], Generator[Measured]]] = {
     "burst": acks.burst,
     "slow": acks.slow,
     "overload": acks.overload,
+    "slow-clients": slow_clients.slow_clients,
     "order": orders.one_by_one,
     "console": orders.with_console,
+    "commands": commands.commands,
     "orders-64": orders.all_at_once,
     "drain": orders.drain,
     "drain-500": drain.drain_fast,

@@ -77,7 +77,7 @@ class Munshi:
 
 
 def install(data_dir: Path) -> Munshi:
-    data_dir.mkdir(parents=True)
+    data_dir.mkdir(parents=True, mode=0o700)
     munshi = Munshi(data_dir)
     PaperClock(data_dir / "clock.json").jump_to(TRADING)
     munshi.process("core", "migrate").finish()

@@ -1,14 +1,16 @@
 """What a newcomer sees in the first minute, in a real browser, on a desk and on a phone."""
 
+import json
 import re
 from collections.abc import Generator
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from core.settings import PaperAccount
 from tests.browser.conftest import Pictures
 from tests.world import World
-from tests.world.processes import until
+from tests.world.processes import client
 
 _SOON = 5_000
 
@@ -39,6 +41,15 @@ def fire_sample(page: Page, name: str) -> None:
 
 def jump(page: Page, to: str) -> None:
     page.get_by_test_id("clock-chips").get_by_role("button", name=to).click()
+
+
+def publish(world: World, **command: str) -> None:
+    """Another menu, as the desk publishes its own."""
+    scope = {"type": "chat", "chat_id": PaperAccount.OPERATOR_ID}
+    body = {"commands": json.dumps([command]), "scope": json.dumps(scope)}
+    with client(world.settings.sandbox_url) as http:
+        reply = http.post(f"/telegram/bot{PaperAccount.BOT_TOKEN}/setMyCommands", data=body)
+    assert reply.json() == {"ok": True, "result": True}
 
 
 def test_the_story_of_the_first_minute(desktop: Page, phone: Page, world: World, pictures: Pictures) -> None:
@@ -81,16 +92,14 @@ def test_the_trace_of_an_alert_is_one_link_away(phone: Page, desktop: Page, pict
     pictures.take(phone, "trace-phone", full_page=True)
 
 
-def test_commands_are_offered_and_answered(phone: Page) -> None:
+def test_commands_are_offered_also_where_they_come_late_and_answered(phone: Page, world: World) -> None:
     box = phone.get_by_test_id("composer").get_by_role("textbox")
     menu = phone.get_by_test_id("command-menu")
-
-    def offered() -> bool:
-        box.fill("")
-        box.fill("/")
-        return "/status" in menu.inner_text()
-
-    until(offered, "the desk has published its commands")
+    box.fill("/")
+    expect(menu).to_contain_text("/status", timeout=_SOON)
+    publish(world, command="later", description="A command that comes while the menu is open")
+    expect(menu).to_contain_text("/later", timeout=_SOON)
+    expect(menu).not_to_contain_text("/status")
     box.fill("/status")
     box.press("Enter")
     expect(phone.get_by_test_id("message").last).to_contain_text("Orders go out", timeout=_SOON)

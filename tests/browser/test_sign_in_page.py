@@ -81,6 +81,34 @@ def test_every_outcome_of_a_sign_in_is_told_on_a_phone(world: World, phone: Page
     pictures.take(phone, "signed-in-phone")
     world.is_ready()
 
+    phone.goto(link)
+    shows(phone, "This link is over")
+    pictures.take(phone, "sign-in-link-over-phone")
+
+
+def test_who_does_not_finish_at_dhan_and_whose_desk_is_away_are_told_what_to_do(
+    world: World, phone: Page, pictures: Pictures
+) -> None:
+    link = find_link(world, phone)
+    phone.goto(link)
+    expect(phone.get_by_role("heading", name="Paper Dhan")).to_be_visible(timeout=10_000)
+    phone.goto(f"{world.settings.web_url}/auth/callback?status=cancelled")
+    shows(phone, "Dhan did not sign you in")
+    pictures.take(phone, "sign-in-not-finished-phone")
+    world.phone.ask("/login")
+    unopened = find_link(world, phone)
+    world.desk.stop()
+    phone.goto(unopened)
+    shows(phone, "The desk does not answer")
+    pictures.take(phone, "sign-in-desk-away-phone")
+
+
+def test_the_calls_are_explained_on_a_phone(world: World, phone: Page) -> None:
+    world.until(lambda: world._web_says("/ready"), "the web process answers")
+    phone.goto(f"{world.settings.web_url}/docs")
+    shows(phone, "Calls")
+    shows(phone, "POST /webhook")
+
 
 def test_a_stray_visitor_learns_nothing(world: World, phone: Page) -> None:
     world.until(lambda: world._web_says("/ready"), "the web process answers")

@@ -62,9 +62,11 @@ async def test_a_closed_position_stays_with_nothing_open(account: Account, dhan:
 
 
 async def test_a_product_that_we_do_not_trade_in_is_named_and_not_guessed(account: Account, dhan: PaperDhan) -> None:
-    bought(dhan, productType="MTF")
+    bought(dhan)
+    [row] = dhan.http.get("/dhan/v2/positions").json()
+    dhan.script("positions", "status", status=200, body=[row | {"productType": "CO"}])
     [position] = await account.positions()
-    assert (position.product, position.product_name) == (None, "MTF")
+    assert (position.product, position.product_name) == (None, "CO")
 
 
 async def test_no_holdings_are_an_empty_list(account: Account) -> None:

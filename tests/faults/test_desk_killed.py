@@ -180,6 +180,6 @@ def asked_after_a_crash(world: World, fates: Fates, *points: Point) -> int:
     world.let_time_pass(SETTLED)
     world.desk.start()
     card = world.phone.card_shows(alert, "Needs you", "It was not sent again")
-    assert list(card.buttons) == ["Send again…", "Drop it"]
+    assert list(card.buttons) == ["Send again…", "Drop it", "Details"]
     assert world.attempts(alert)[0].lookups >= 3
     return alert

@@ -46,6 +46,7 @@ class Sandbox:
     machine: HandClock
     clock: PaperClock
     http: httpx.AsyncClient
+    chat: Chat
 
     async def act(self, **action: Any) -> dict[str, Any]:
         answer = await self.http.post("/telegram/sandbox/updates", json=action)
@@ -60,11 +61,13 @@ class Sandbox:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, web_url: str = "http://127.0.0.1:9") -> AsyncGenerator[Sandbox]:
+async def running(
+    folder: Path, *, web_url: str = "http://127.0.0.1:9", in_real_time: bool = False
+) -> AsyncGenerator[Sandbox]:
     """Serve it on a free port; its data is in `folder`, the product's web process is expected at `web_url`."""
     machine, clock = HandClock(), PaperClock(folder / "clock.json")
     settings = load(munshi_data_dir=folder, public_url=web_url, webhook_secret=SECRET)
-    chat = Chat(folder, clock, machine)
+    chat = Chat(folder, clock, None if in_real_time else machine)
     app = build(settings, clock, chat)
     server = Server(uvicorn.Config(app, port=0, http=HangUpProtocol, lifespan="off", log_level="critical"), chat)
     task = asyncio.create_task(server.serve())
@@ -73,7 +76,7 @@ async def running(folder: Path, *, web_url: str = "http://127.0.0.1:9") -> Async
             await asyncio.sleep(0.005)
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     async with httpx.AsyncClient(base_url=url, verify=False) as http, make_bot(url) as bot:
-        yield Sandbox(url, bot, machine, clock, http)
+        yield Sandbox(url, bot, machine, clock, http, chat)
     server.should_exit = True
     await task
     chat.store.close()

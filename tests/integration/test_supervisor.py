@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from core.cli import supervisor
 from core.cli.supervisor import Child, next_pause, supervise
 from core.errors import EX_CONFIG
 
@@ -122,6 +123,15 @@ async def test_bad_settings_in_one_stop_all_and_nothing_is_tried_again() -> None
         assert await asyncio.wait_for(task, timeout=5) == EX_CONFIG
     assert ("web", "PORT: no") in console.lines
     assert not any("started again" in text for _, text in console.lines)
+
+
+async def test_one_that_dies_at_once_again_and_again_stops_all_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE", 0.01)
+    async with running(python("web", "raise SystemExit(3)"), python("desk", LIVES_ON)) as (console, _, task):
+        assert await asyncio.wait_for(task, timeout=20) == 1
+    last = [text for name, text in console.lines if name == "web"][-1]
+    assert last == "ended (exit code 3) at once 10 times in a row, so everything stops: the lines above say why"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")

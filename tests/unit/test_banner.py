@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import SecretStr
@@ -10,9 +11,15 @@ from core.cli.banner import FIRST_ALERT, banner
 from core.settings import Mode, Settings
 
 
-def text(*, secret: str = "a-secret-of-the-desk", reasons: tuple[str, ...] = (), **changes: Any) -> str:
+def text(
+    *,
+    secret: str = "a-secret-of-the-desk",
+    reasons: tuple[str, ...] = (),
+    moved_to: datetime | None = None,
+    **changes: Any,
+) -> str:
     settings = Settings(webhook_secret=SecretStr(secret), **changes)
-    return banner(settings, seconds=1.44, reasons=list(reasons))
+    return banner(settings, seconds=1.44, reasons=list(reasons), moved_to=moved_to)
 
 
 def test_it_says_how_long_it_took_and_where_things_are() -> None:
@@ -52,3 +59,9 @@ def test_what_still_stands_in_the_way_of_orders_is_said() -> None:
 
 def test_a_desk_that_listens_everywhere_is_reached_on_this_machine() -> None:
     assert "curl -s http://127.0.0.1:9000/webhook" in text(host="0.0.0.0", port=9000)
+
+
+def test_a_clock_that_was_moved_is_said_to_be() -> None:
+    told = text(moved_to=datetime(2026, 11, 28, 8, 30, tzinfo=UTC))
+    assert "  Clock     moved to Sat 28 Nov 14:00, India time; the chat page sets it back\n" in told
+    assert "Clock" not in text()

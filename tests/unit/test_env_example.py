@@ -33,5 +33,7 @@ def shown(default: Any) -> str:
             return ""
         case Enum():
             return default.value
+        case bool():
+            return str(default).lower()
         case _:
             return str(default)

@@ -58,13 +58,13 @@ def test_shares_are_taken_for_delivery_whatever_the_alert_says(product: Product)
     assert bool(made.remarks) is (product is not Product.DELIVERY), "a changed product is said"
 
 
-@pytest.mark.parametrize("product", [Product.INTRADAY, Product.DELIVERY])
+@pytest.mark.parametrize("product", [Product.INTRADAY, Product.DELIVERY, Product.MARGIN_FUNDED])
 def test_by_setting_shares_go_as_they_were_sent(product: Product) -> None:
     assert ticket(replace(LEG, product=product), policy=EquityProduct.AS_SENT).product is product
 
 
 def test_shares_on_margin_are_refused_where_the_alert_is_obeyed() -> None:
-    with pytest.raises(Refusal, match="margin funding"):
+    with pytest.raises(Refusal, match="M is for futures"):
         written(replace(LEG, product=Product.CARRY_FORWARD), policy=EquityProduct.AS_SENT)
 
 

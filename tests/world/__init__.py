@@ -66,14 +66,13 @@ class World:
     @classmethod
     @contextmanager
     def opened(cls, folder: Path, commands: Commands | None = None) -> Generator["World"]:
-        """A desk that is ready for business on a Tuesday morning, and has warned of the calendar's end."""
+        """A desk that is ready for business on a Tuesday morning."""
         with cls.closed(folder, commands) as world:
             world.sandbox.start()
             world.outside_is_there()
             world.web.start()
             world.desk.start()
             world.is_open()
-            world.until(lambda: any("The calendar ends" in m["text"] for m in world.phone.messages()), "the warning")
             world.settle()
             yield world
 
@@ -293,7 +292,7 @@ class Shared:
             return self._world
         self.close()
         folder = self._folder / f"world-{next(self._numbers)}"
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
         self._opened = World.opened(folder, self._commands)
         self._world = world = self._opened.__enter__()
         return world

@@ -11,7 +11,7 @@ from core.domain.order import Order
 from core.journal import Event
 from core.reports import AlertReport
 
-_STYLE = """
+STYLE = """
 :root{--ink:#16191d;--soft:#5c6570;--line:#e3e6ea;--paper:#fff;--ground:#f5f6f8;--accent:#0f766e}
 @media(prefers-color-scheme:dark){:root{--ink:#e8eaed;--soft:#9aa4b0;--line:#2b3138;--paper:#1a1e23;--ground:#121519;
 --accent:#5eead4}}
@@ -115,5 +115,5 @@ def _page(title: str, body: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)} · Munshi</title><style>{_STYLE}</style></head><body><main>{body}</main></body></html>"
+        f"<title>{escape(title)} · Munshi</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>"
     )

@@ -4,14 +4,14 @@ Nothing here talks to Dhan. The tap and what Dhan's page sends back become rows;
 of them is read from the rows.
 """
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from core.clock import Clock, monotonic, to_india
+from core.clock import Clock, to_india
 from core.db import logins, tokens
 from core.db.engine import Database
 from core.db.logins import Login
@@ -21,10 +21,9 @@ from core.login_link import LoginLinks
 from core.seal import Seal
 from core.settings import Settings
 from core.wakeup import Nudger
+from webhook.logins import LoginWatch
 from webhook.pages import login as pages
 
-PATIENCE = 12.0
-LOOK_EVERY = 0.05
 COOKIE = "munshi_sign_in"
 _TOKEN_ID = re.compile(r"[A-Za-z0-9._~+/=:-]{8,512}")
 _HEADERS = {
@@ -46,7 +45,7 @@ class LoginDoor:
         self._is_https = settings.web_url.startswith("https:")
         self._database = database
         self._clock = clock
-        self._nudger = nudger
+        self._watch = LoginWatch(database, nudger)
 
     async def open_link(self, key: str) -> Response:
         """The tap. The desk makes a consent at Dhan, once per link, and the browser is sent to Dhan's page."""
@@ -56,8 +55,7 @@ class LoginDoor:
         now = self._clock.now()
         if await self._database.write(lambda c: logins.tap(c, login_id, now)) is None:
             return _page(pages.LINK_IS_OVER)
-        self._nudger.nudge()
-        login = await self._wait(login_id, lambda login: login.state is not LoginState.REQUESTED)
+        login = await self._watch.wait(login_id, lambda login: login.state is not LoginState.REQUESTED)
         if login is None or login.state is LoginState.REQUESTED:
             return _page(pages.DESK_IS_AWAY)
         if login.state is not LoginState.PENDING or login.consent_id is None:
@@ -77,8 +75,7 @@ class LoginDoor:
         sealed, now = self._seal.close(token_id), self._clock.now()
         if not await self._database.write(lambda c: logins.receive(c, login_id, sealed, now)):
             return _page(pages.TOO_LATE)
-        self._nudger.nudge()
-        login = await self._wait(login_id, lambda login: login.state.is_final)
+        login = await self._watch.wait(login_id, lambda login: login.state.is_final)
         return _page(await self._outcome(login))
 
     async def _outcome(self, login: Login | None) -> pages.Ending:
@@ -88,16 +85,6 @@ class LoginDoor:
             return _ending(login)
         ends = await self._database.read(tokens.expiry)
         return pages.signed_in(f"{to_india(ends):%A %H:%M}") if ends else pages.STILL_AT_IT
-
-    async def _wait(self, login_id: int, enough: Callable[[Login], bool]) -> Login | None:
-        """The row once it is `enough`, or as it stands after a while; at once where no desk would see to it."""
-        await self._nudger.look()
-        until = monotonic() + (PATIENCE if self._nudger.desk_is_there else 0)
-        while True:
-            login = await self._database.read(lambda c: logins.get(c, login_id))
-            if login is None or enough(login) or monotonic() > until:
-                return login
-            await asyncio.sleep(LOOK_EVERY)
 
     def _set_cookie(self, response: Response, key: str) -> None:
         """Lax, since Dhan's redirect is another site's; not for scripts, and only for these pages."""
@@ -116,16 +103,49 @@ def login_routes(settings: Settings, database: Database, clock: Clock, nudger: N
     door = LoginDoor(settings, database, clock, nudger)
     router = APIRouter(tags=["sign-in"], default_response_class=HTMLResponse)
 
-    @router.get("/auth/login/{key}", summary="Begin a sign-in: the link that the desk sends")
+    @router.get(
+        "/auth/login/{key}",
+        summary="Begin a sign-in: the link that the desk sends",
+        status_code=302,
+        responses=_pages(
+            {
+                400: "Dhan made no consent",
+                403: "Wrong account",
+                404: "No link of this desk",
+                409: "It failed, and why",
+                410: "The link is over",
+                503: "The desk does not answer",
+            }
+        ),
+    )
     async def open_link(key: str) -> Response:
         return await _or_unavailable(door.open_link(key))
 
-    @router.get("/auth/callback", summary="The way back from Dhan's sign-in page")
+    @router.get(
+        "/auth/callback",
+        summary="The way back from Dhan's sign-in page",
+        description="Counts once, in the browser that opened the link, and within ten minutes of opening it. "
+        "Dhan adds `tokenId`.",
+        responses=_pages(
+            {
+                202: "The desk has it and is not finished",
+                400: "Dhan sent no token id",
+                403: "Another browser, or another account",
+                409: "It failed, and why",
+                410: "Too late, or for the second time",
+                503: "The desk does not answer",
+            }
+        ),
+    )
     @router.get("/auth/callback/", include_in_schema=False)
     async def come_back(request: Request) -> Response:
         return await _or_unavailable(door.come_back(request))
 
     return router
+
+
+def _pages(meanings: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    return {status: {"description": meaning, "content": {"text/html": {}}} for status, meaning in meanings.items()}
 
 
 async def _or_unavailable(answer: Awaitable[Response]) -> Response:

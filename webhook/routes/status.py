@@ -7,19 +7,25 @@ from fastapi import APIRouter, Response
 
 from core import __version__
 from core.clock import Clock, SystemClock
+from core.controls import SAID_TO_ANYONE
 from core.db.engine import Database
 from core.domain.order import OrderState
 from core.errors import Unavailable
 from core.reports import DeskReport, desk_report
 from core.settings import Settings
 from core.wakeup import Nudger
+from webhook.openapi import text
 
 
 def status_routes(settings: Settings, database: Database, clock: Clock, nudger: Nudger) -> APIRouter:
     router = APIRouter(tags=["status"])
     wall = SystemClock()
 
-    @router.get("/health", summary="How the desk is; no secrets")
+    @router.get(
+        "/health",
+        summary="How the desk is; no secrets",
+        responses={503: text("The database cannot be read", {"status": "unavailable", "reason": "…"})},
+    )
     async def health(response: Response) -> dict[str, Any]:
         try:
             report = await database.read(lambda connection: desk_report(connection, wall.now()))
@@ -39,13 +45,17 @@ def status_routes(settings: Settings, database: Database, clock: Clock, nudger: 
             **_token(report, clock.now()),
             "clock": clock.now().isoformat(timespec="seconds"),
             "desk_heartbeat_age": report.heartbeat_age,
-            "holds": dict(report.holds.items()),
+            "holds": {hold: SAID_TO_ANYONE[hold] for hold in report.holds},
             "alerts_undecided": report.undecided,
             "orders": {state: report.counts.get(state, 0) for state in OrderState if not state.is_final},
             "oldest_unsent_message": report.oldest_unsent,
         }
 
-    @router.get("/ready", summary="200 when alerts are taken and acted on, else 503 with the reasons")
+    @router.get(
+        "/ready",
+        summary="200 when alerts are taken and acted on, else 503 with the reasons",
+        responses={503: text("Not ready, and why", {"ready": False, "reasons": ["no desk is running"]})},
+    )
     async def ready(response: Response) -> dict[str, Any]:
         try:
             await nudger.look()
@@ -54,7 +64,7 @@ def status_routes(settings: Settings, database: Database, clock: Clock, nudger: 
             response.status_code = 503
             return {"ready": False, "reasons": [str(trouble)]}
         is_there = nudger.desk_is_there
-        reasons = [*report.holds.values()] if is_there else ["no desk is running"]
+        reasons = [SAID_TO_ANYONE[hold] for hold in report.holds] if is_there else ["no desk is running"]
         response.status_code = 503 if reasons else 200
         return {
             "ready": not reasons,

@@ -1,6 +1,6 @@
 """`/trace`: the story of every alert, for its operator. Open in paper mode, behind the admin token in live mode."""
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
@@ -9,9 +9,9 @@ from core.clock import Clock
 from core.db import alerts, attempts
 from core.db.engine import Database
 from core.reports import AlertReport, alert_report, alert_reports
-from core.settings import Settings
+from webhook.openapi import ADMIN, BUSY
 from webhook.pages.trace import list_page, not_found_page, trace_page
-from webhook.security import may_administer
+from webhook.security import Administrators
 
 MOST_LISTED = 50
 _HEADERS = {
@@ -21,17 +21,24 @@ _HEADERS = {
 }
 
 
-def trace_routes(settings: Settings, database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(tags=["trace"], default_response_class=HTMLResponse)
+def trace_routes(database: Database, clock: Clock, administrators: Administrators) -> APIRouter:
+    router = APIRouter(
+        tags=["trace"],
+        default_response_class=HTMLResponse,
+        dependencies=[Depends(administrators.check)],
+        responses=ADMIN,
+    )
 
-    @router.get("/trace", summary="The latest alerts")
-    async def latest(request: Request) -> HTMLResponse:
-        _check(request, settings)
+    @router.get("/trace", summary="The latest alerts", responses={503: BUSY})
+    async def latest() -> HTMLResponse:
         return HTMLResponse(list_page(await database.read(newest)), headers=_HEADERS)
 
-    @router.get("/trace/{alert_id}", summary="Everything that happened to one alert")
-    async def one(request: Request, alert_id: str) -> HTMLResponse:
-        _check(request, settings)
+    @router.get(
+        "/trace/{alert_id}",
+        summary="Everything that happened to one alert",
+        responses={404: {"description": "No such alert"}, 503: BUSY},
+    )
+    async def one(alert_id: str) -> HTMLResponse:
         page = await database.read(lambda connection: story(connection, alert_id))
         if page is None:
             return HTMLResponse(not_found_page(alert_id), status_code=404, headers=_HEADERS)
@@ -54,8 +61,3 @@ def trace_routes(settings: Settings, database: Database, clock: Clock) -> APIRou
 
 def _is_id(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 15
-
-
-def _check(request: Request, settings: Settings) -> None:
-    if not may_administer(request, settings):
-        raise HTTPException(401, "This page needs the admin token.", {"WWW-Authenticate": "Bearer"})

@@ -8,7 +8,7 @@ from core.broker.dhan.addresses import read_addresses
 from core.broker.dhan.client import CallFailed, DhanClient, Reply
 from core.broker.dhan.mapping import change_body, classify, order_body, read_order, read_placement, sum_fills
 from core.broker.dhan.meanings import meaning_of
-from core.broker.dhan.wire import Row, as_row, read_error, text
+from core.broker.dhan.wire import LACKS_DATA_PLAN, Row, as_row, read_error, text
 from core.broker.port import BrokerOrder, ChangeRequest, NotSent, OrderRequest, Outcome, PastFill, Unknown
 from core.broker.port import Refusal as Kind
 from core.domain.address import Addresses, Slot
@@ -104,13 +104,18 @@ class Dhan:
         """The reply to a POST without a body that is no order. Raises SignInNeeded, BrokerUnavailable."""
         return await self._call("POST", path)
 
+    async def ask(self, path: str, body: Row) -> Reply:
+        """The reply to a POST that only asks. Raises SignInNeeded, BrokerUnavailable."""
+        return await self._call("POST", path, body)
+
     async def _call(self, method: str, path: str, body: Row | None = None) -> Reply:
         try:
             reply = await self._client.call(method, self._url + path, headers=self._headers(), body=body)
         except CallFailed as failure:
             raise BrokerUnavailable(str(failure)) from failure
         error = read_error(reply)
-        if reply.status == 401 or (error and classify(error) is Kind.SIGNED_OUT):
+        is_refused = reply.status == 401 and (error is None or error.code not in LACKS_DATA_PLAN)
+        if is_refused or (error and classify(error) is Kind.SIGNED_OUT):
             raise SignInNeeded(f"Dhan no longer takes our sign-in: {error.words if error else 'unauthorised'}")
         return reply
 

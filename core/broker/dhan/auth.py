@@ -5,6 +5,7 @@ PIN, codes and token ids travel in queries: nothing here puts a URL or a reply's
 
 import base64
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -124,13 +125,19 @@ def claims(token: str) -> Row:
 
 def _ends(token: str, until: str) -> datetime:
     """By the profile's `DD/MM/YYYY HH:MM`, India's time; where that cannot be read, by the token's own claim."""
-    try:
-        return datetime.strptime(until, "%d/%m/%Y %H:%M").replace(tzinfo=INDIA)
-    except ValueError:
-        claimed: Any = claims(token).get("exp")
-        if isinstance(claimed, int):
-            return datetime.fromtimestamp(claimed, UTC)
-        raise CallFailed("Dhan did not say until when the token is good", sent=True) from None
+    with suppress(ValueError):
+        return _sane(datetime.strptime(until, "%d/%m/%Y %H:%M").replace(tzinfo=INDIA))
+    claimed: Any = claims(token).get("exp")
+    with suppress(TypeError, ValueError, OverflowError, OSError):
+        return _sane(datetime.fromtimestamp(claimed, UTC))
+    raise CallFailed("Dhan did not say until when the token is good", sent=True)
+
+
+def _sane(at: datetime) -> datetime:
+    """Raises ValueError for a year in which no token ends: one at the calendar's edge cannot be reckoned with."""
+    if not 2000 <= at.year < 2200:
+        raise ValueError("no token ends then")
+    return at
 
 
 def _token(reply: Reply, now: datetime, *, hide: tuple[str, ...], client_id: str = "") -> AccessToken:
@@ -174,6 +181,6 @@ def _refusal(code: str, words: str) -> LoginRefusal:
 def _india(stamp: str) -> datetime:
     """Dhan's times carry no zone and are India's."""
     try:
-        return datetime.fromisoformat(stamp).replace(tzinfo=INDIA)
+        return _sane(datetime.fromisoformat(stamp).replace(tzinfo=INDIA))
     except ValueError:
         raise CallFailed(f"{_HOST} gave a token without a readable expiry", sent=True) from None

@@ -75,7 +75,7 @@ class DhanClient:
         if self._their_time is None:
             return None
         date, tick = self._their_time
-        return self._wall.now() - (date + timedelta(seconds=monotonic() - tick))
+        return (self._wall.now() - date) - timedelta(seconds=monotonic() - tick)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -106,7 +106,7 @@ class DhanClient:
     def _note_date(self, header: str | None) -> None:
         try:
             date = parsedate_to_datetime(header or "")
-        except ValueError:
+        except (ValueError, OverflowError):
             return
         if date.tzinfo is not None:
             self._their_time = date, monotonic()

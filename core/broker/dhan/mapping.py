@@ -35,7 +35,12 @@ _STATES: Mapping[str, BrokerState] = MappingProxyType(
     }
 )
 PRODUCTS: Mapping[str, Product] = MappingProxyType(
-    {"CNC": Product.DELIVERY, "INTRADAY": Product.INTRADAY, "MARGIN": Product.CARRY_FORWARD}
+    {
+        "CNC": Product.DELIVERY,
+        "INTRADAY": Product.INTRADAY,
+        "MARGIN": Product.CARRY_FORWARD,
+        "MTF": Product.MARGIN_FUNDED,
+    }
 )
 _DEAD_TOKEN_CODES = frozenset({"DH-901", "807", "808", "809"})
 _NO_ACCESS_CODES = frozenset({"DH-902", "DH-903", "DH-911"})
@@ -101,6 +106,8 @@ def _product(product: Product) -> str:
             return "INTRADAY"
         case Product.CARRY_FORWARD:
             return "MARGIN"
+        case Product.MARGIN_FUNDED:
+            return "MTF"
         case _:
             assert_never(product)
 

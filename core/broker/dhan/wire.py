@@ -6,6 +6,8 @@ from typing import Any, cast
 from core.broker.dhan.client import Reply
 
 Row = dict[str, Any]
+LACKS_DATA_PLAN = frozenset({"806", "DH-902"})
+"""Codes for want of the paid data plan; they come with HTTP 401, too, and are no dead token."""
 EMPTY = ("", "NA", "0", "0001-01-01", "CONFIRMED")
 
 

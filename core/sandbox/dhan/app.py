@@ -127,6 +127,7 @@ def _portfolio_routes(gate: Gate, portfolio: Portfolio) -> list[Route]:
     return [
         *(Route(f"/dhan/v2/{path}", gate.api(*call), methods=["GET"]) for path, call in paths.items()),
         Route("/dhan/v2/killswitch", gate.api(Call.KILL_SWITCH, portfolio.kill_switch), methods=["GET", "POST"]),
+        Route("/dhan/v2/marketfeed/ltp", gate.api(Call.PRICES, portfolio.last_prices), methods=["POST"]),
         Route("/dhan/v2/edis/inquire/{isin}", gate.api(Call.EDIS, portfolio.edis), methods=["GET"]),
     ]
 
@@ -181,6 +182,7 @@ def _backstage_routes(backstage: Backstage) -> list[Route]:
         Route(f"{root}/token", backstage.end_token, methods=["DELETE"]),
         Route(f"{root}/duplicates", backstage.set_duplicates, methods=["POST"]),
         Route(f"{root}/depository", backstage.set_depository, methods=["POST"]),
+        Route(f"{root}/data-plan", backstage.set_data_plan, methods=["POST"]),
     ]
 
 

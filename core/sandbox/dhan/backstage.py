@@ -60,6 +60,11 @@ class Backstage:
         controls.approved = {isin: int(count) for isin, count in wish.get("approved", {}).items()}
         return JSONResponse({"ddpi": controls.has_ddpi, "approved": controls.approved})
 
+    async def set_data_plan(self, request: Request) -> Response:
+        """POST {"active": true}: whether the account has bought prices."""
+        self.trading.controls.has_data_plan = bool((await read_json(request))["active"])
+        return JSONResponse({"active": self.trading.controls.has_data_plan})
+
     async def arrange_addresses(self, request: Request) -> Response:
         """POST what is registered, and where the desk's calls shall seem to come from; see `addresses.py`."""
         self.addresses.arrange(await read_json(request))

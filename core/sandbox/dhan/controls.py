@@ -1,4 +1,4 @@
-"""What the owner of the paper account can switch: the kill switch, DDPI, and consent to single sales. In memory."""
+"""What the owner of the paper account can switch: kill switch, DDPI, data plan, consent to single sales. In memory."""
 
 from dataclasses import dataclass, field
 
@@ -9,4 +9,5 @@ class Controls:
 
     is_stopped: bool = False
     has_ddpi: bool = True
+    has_data_plan: bool = False
     approved: dict[str, int] = field(default_factory=dict[str, int])

@@ -44,6 +44,11 @@ def no_holdings() -> Refused:
     return _refused(HTTPStatus.INTERNAL_SERVER_ERROR, "HOLDING_ERROR", "DH-1111", "No holdings available")
 
 
+def no_data_plan() -> Refused:
+    """A data endpoint's shape, with a status that elsewhere means a dead token."""
+    return Refused(HTTPStatus.UNAUTHORIZED, {"status": "failed", "data": {"806": "Data APIs not subscribed"}})
+
+
 def sign_in_error(text: str) -> Refused:
     """The login host refuses with HTTP 200."""
     return Refused(HTTPStatus.OK, {"status": "error", "message": text})

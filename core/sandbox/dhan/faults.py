@@ -35,6 +35,7 @@ class Call(StrEnum):
     IP = "ip"
     KILL_SWITCH = "kill_switch"
     EDIS = "edis"
+    PRICES = "prices"
     SET_IP = "set_ip"
     LOGIN = "login"
     CONSENT = "consent"

@@ -18,6 +18,8 @@ class Market(StrEnum):
     CASH = "cash"
     CASH_WITH_DERIVATIVES = "cash_with_derivatives"
     DERIVATIVES = "derivatives"
+    CURRENCY = "currency"
+    COMMODITY = "commodity"
 
 
 class AmoTime(StrEnum):
@@ -50,14 +52,15 @@ _MUHURAT = {
 _AUCTION_STARTS = date(2026, 8, 3)
 _AUCTION_MOVES = date(2026, 12, 7)
 _SATURDAY = 5
-_AMO_FROM = time(15, 45)
-_AMO_UNTIL = time(8, 59)
-_RELEASE = {
-    AmoTime.PRE_OPEN: time(9, 0),
-    AmoTime.OPEN: time(9, 15),
-    AmoTime.OPEN_30: time(9, 45),
-    AmoTime.OPEN_60: time(10, 15),
-}
+_EVENING_OF_COMMODITIES = {date(2026, 11, 24): time(17, 0)}
+"""Days on which only MCX trades, from then on."""
+_WINTER = (date(2026, 11, 2), date(2027, 3, 13))
+"""MCX closes later then, as the markets abroad do."""
+_AMO_FROM = {Market.CURRENCY: time(17, 0), Market.COMMODITY: time(23, 56)}
+_AMO_UNTIL = {Market.COMMODITY: time(8, 45)}
+_USUALLY_FROM, _USUALLY_UNTIL = time(15, 45), time(8, 59)
+_PRE_OPEN = time(9, 0)
+_AFTER_OPEN = {AmoTime.PRE_OPEN: 0, AmoTime.OPEN: 0, AmoTime.OPEN_30: 30, AmoTime.OPEN_60: 60}
 
 
 def is_full_day(day: date) -> bool:
@@ -70,7 +73,9 @@ def session(day: date, market: Market) -> Session | None:
     if day in _MUHURAT:
         opens, closes = _MUHURAT[day]
     elif is_full_day(day):
-        opens, closes = time(9, 15), _close(day, market)
+        opens, closes = _open(market), _close(day, market)
+    elif market is Market.COMMODITY and day in _EVENING_OF_COMMODITIES:
+        opens, closes = _EVENING_OF_COMMODITIES[day], _close(day, market)
     else:
         return None
     return Session(datetime.combine(day, opens, INDIA), datetime.combine(day, closes, INDIA))
@@ -81,21 +86,22 @@ def is_open(instant: datetime, market: Market) -> bool:
     return today is not None and today.opens <= instant < today.closes
 
 
-def takes_amo(instant: datetime) -> bool:
-    """Dhan's exact window is unpublished: this one is 15:45 to 08:59, and all of every closed day."""
+def takes_amo(instant: datetime, market: Market = Market.CASH) -> bool:
+    """Dhan's exact windows are unpublished: these lie around the sessions, and closed days take orders all day."""
     here = instant.astimezone(INDIA)
     if not is_full_day(here.date()):
-        return True
-    return here.time() >= _AMO_FROM or here.time() < _AMO_UNTIL
+        return not is_open(instant, market)
+    return here.time() >= _AMO_FROM.get(market, _USUALLY_FROM) or here.time() < _amo_until(market)
 
 
-def amo_release(instant: datetime, amo_time: AmoTime) -> datetime:
+def amo_release(instant: datetime, amo_time: AmoTime, market: Market = Market.CASH) -> datetime:
     """When an order taken at `instant` goes to the exchange: this morning, or on the next full trading day."""
     here = instant.astimezone(INDIA)
     day = here.date()
-    if not is_full_day(day) or here.time() >= _AMO_UNTIL:
+    if not is_full_day(day) or here.time() >= _amo_until(market):
         day = next_full_day(day)
-    return datetime.combine(day, _RELEASE[amo_time], INDIA)
+    opens = _PRE_OPEN if amo_time is AmoTime.PRE_OPEN else _open(market)
+    return datetime.combine(day, opens, INDIA) + timedelta(minutes=_AFTER_OPEN[amo_time])
 
 
 def next_full_day(day: date) -> date:
@@ -112,6 +118,14 @@ def last_full_day(day: date) -> date:
     return day
 
 
+def _amo_until(market: Market) -> time:
+    return _AMO_UNTIL.get(market, _USUALLY_UNTIL)
+
+
+def _open(market: Market) -> time:
+    return time(9, 0) if market in (Market.CURRENCY, Market.COMMODITY) else time(9, 15)
+
+
 def _close(day: date, market: Market) -> time:
     auction = _AUCTION_STARTS <= day < _AUCTION_MOVES
     match market:
@@ -123,3 +137,7 @@ def _close(day: date, market: Market) -> time:
             if day < _AUCTION_STARTS:
                 return time(15, 30)
             return time(15, 40) if auction else time(15, 45)
+        case Market.CURRENCY:
+            return time(17, 0)
+        case Market.COMMODITY:
+            return time(23, 55) if _WINTER[0] <= day < _WINTER[1] else time(23, 30)

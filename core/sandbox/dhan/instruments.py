@@ -12,6 +12,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 from core.sandbox.dhan.contracts import INDICES, derivatives
+from core.sandbox.dhan.other_markets import commodities, currencies
 from core.sandbox.dhan.security import Security
 
 HEADER = (
@@ -33,7 +34,7 @@ _PAISE = Decimal(100)
 @lru_cache(maxsize=64)
 def listed_on(day: date) -> dict[tuple[str, str], Security]:
     """Everything tradable on that day by (exchange segment, security id)."""
-    rows = [*_shares(), *derivatives(day, _shares())]
+    rows = [*_shares(), *derivatives(day, _shares()), *currencies(day), *commodities(day)]
     return {(row.exchange_segment, row.id): row for row in rows}
 
 

@@ -10,10 +10,12 @@ from starlette.responses import JSONResponse, Response
 from core.clock import Clock, to_india
 from core.sandbox.dhan.account import OPENING_BALANCE
 from core.sandbox.dhan.controls import Controls
-from core.sandbox.dhan.errors import BAD_INPUT, bad_input, no_holdings, order_error
+from core.sandbox.dhan.errors import BAD_INPUT, bad_input, no_data_plan, no_holdings, order_error
 from core.sandbox.dhan.exchange import Exchange
+from core.sandbox.dhan.instruments import listed_on
 from core.sandbox.dhan.login import Login
 from core.sandbox.dhan.wire import holding_json, position_json
+from core.sandbox.json_body import read_json
 from core.settings import PaperAccount
 
 
@@ -33,7 +35,7 @@ class Portfolio:
                 "activeSegment": "E, D, C, M, ",
                 "ddpi": "Active" if self.desk.has_ddpi else "Deactive",
                 "mtf": "Deactive",
-                "dataPlan": "Deactive",
+                "dataPlan": "Active" if self.desk.has_data_plan else "Deactive",
                 "dataValidity": "NA",
             }
         )
@@ -80,6 +82,22 @@ class Portfolio:
             return JSONResponse({"dhanClientId": PaperAccount.CLIENT_ID, "killSwitchStatus": words})
         status = "ACTIVATE" if self.desk.is_stopped else "DEACTIVATE"
         return JSONResponse({"dhanClientId": PaperAccount.CLIENT_ID, "killSwitchStatus": status})
+
+    async def last_prices(self, request: Request) -> Response:
+        """Ids that are not listed are silently left out (Dhan API v2, Market Quote)."""
+        if not self.desk.has_data_plan:
+            raise no_data_plan()
+        now = self.clock.now()
+        listed = listed_on(to_india(now).date())
+        data = {
+            segment: {
+                str(number): {"last_price": float(listed[segment, str(number)].price_at(now))}
+                for number in numbers
+                if (segment, str(number)) in listed
+            }
+            for segment, numbers in (await read_json(request)).items()
+        }
+        return JSONResponse({"data": data, "status": "success"})
 
     async def edis(self, request: Request) -> Response:
         """How many shares of an ISIN the owner consented to sell."""

@@ -9,6 +9,9 @@ from core.clock import to_india
 from core.sandbox.dhan.hours import Market
 from core.sandbox.dhan.prices import to_tick, walk
 
+_SEGMENT_NAMES = {"E": "EQ", "D": "FNO", "C": "CURRENCY", "M": "COMM"}
+_MARKETS = {"D": Market.DERIVATIVES, "C": Market.CURRENCY, "M": Market.COMMODITY}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Security:
@@ -39,7 +42,7 @@ class Security:
         """Dhan API v2, Annexure, Exchange Segment."""
         if self.segment == "I":
             return "IDX_I"
-        return f"{self.exchange}_{'EQ' if self.segment == 'E' else 'FNO'}"
+        return f"{self.exchange}_{_SEGMENT_NAMES[self.segment]}"
 
     @property
     def isin(self) -> str:
@@ -60,8 +63,8 @@ class Security:
 
     @property
     def market(self) -> Market:
-        if self.segment == "D":
-            return Market.DERIVATIVES
+        if self.segment in _MARKETS:
+            return _MARKETS[self.segment]
         return Market.CASH_WITH_DERIVATIVES if self.has_derivatives else Market.CASH
 
     def price_at(self, instant: datetime) -> Decimal:

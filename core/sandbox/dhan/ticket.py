@@ -13,7 +13,7 @@ from core.sandbox.dhan.hours import AmoTime
 from core.sandbox.dhan.order import Order, OrderType, Product, Side, Ticket, Validity
 
 _CORRELATION = re.compile(r"[A-Za-z0-9 _-]{1,25}")
-_SEGMENTS = {"NSE_EQ", "BSE_EQ", "NSE_FNO", "BSE_FNO"}
+_SEGMENTS = {"NSE_EQ", "BSE_EQ", "NSE_FNO", "BSE_FNO", "NSE_CURRENCY", "MCX_COMM"}
 _CHOICE = TypeVar("_CHOICE", bound=StrEnum)
 
 

@@ -16,6 +16,7 @@ from core.sandbox.dhan.hours import amo_release, is_open, takes_amo
 from core.sandbox.dhan.instruments import listed_on
 from core.sandbox.dhan.ledger import Ledger
 from core.sandbox.dhan.order import Order, Status, Ticket
+from core.sandbox.dhan.security import Security
 from core.sandbox.dhan.ticket import read_changes, read_object, read_ticket
 from core.sandbox.dhan.wire import order_json, trade_json
 from core.settings import PaperAccount
@@ -115,7 +116,7 @@ class Trading:
         return to_india(now).date()
 
     def _enter(self, ticket: Ticket, now: datetime, fault: Fault | None) -> Order:
-        release = amo_release(now, ticket.amo_time) if ticket.amo_time else now
+        release = amo_release(now, ticket.amo_time, _listed(ticket, now).market) if ticket.amo_time else now
         book_day = to_india(release).date()
         made_up = f"{PaperAccount.CLIENT_ID}-{int(now.timestamp() * 1000)}"
         return Order(
@@ -145,10 +146,16 @@ def _known(order: Order | None) -> Order:
 
 
 def _check_hours(ticket: Ticket, now: datetime) -> None:
+    market = _listed(ticket, now).market
+    if ticket.amo_time is None and not is_open(now, market):
+        raise order_error(CLOSED)
+    if ticket.amo_time is not None and not takes_amo(now, market):
+        raise order_error(NO_AMO_NOW)
+
+
+def _listed(ticket: Ticket, now: datetime) -> Security:
+    """Raises Refused for what is not traded."""
     security = listed_on(to_india(now).date()).get((ticket.segment, ticket.security_id))
     if security is None:
         raise bad_input(BAD_INPUT)
-    if ticket.amo_time is None and not is_open(now, security.market):
-        raise order_error(CLOSED)
-    if ticket.amo_time is not None and not takes_amo(now):
-        raise order_error(NO_AMO_NOW)
+    return security

@@ -15,6 +15,8 @@ def check_keyboard(markup: Any) -> dict[str, Any] | None:
     """The keyboard as it will be kept, or None when there is none. Raises BotApiError as Telegram does."""
     if not markup:
         return None
+    if isinstance(markup, dict) and "force_reply" in markup:
+        return None  # it opens the reply on the person's side, and is no part of the message
     if not isinstance(markup, dict) or "inline_keyboard" not in markup:
         raise bad_request("object expected as reply markup")
     rows = cast("list[list[dict[str, Any]]]", markup["inline_keyboard"])

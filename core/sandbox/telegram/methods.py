@@ -95,6 +95,7 @@ async def answer_callback_query(chat: Chat, parameters: Parameters) -> Any:
     if chat_id is None:
         raise bad_request(_TOO_OLD)
     answer = {"query_id": query_id, "text": text, "show_alert": parameters.flag("show_alert")}
+    chat.people.answered(query_id or "", text)
     chat.feed.publish(chat_id, "answer", answer)
     return True
 
@@ -136,7 +137,11 @@ def _post(chat: Chat, chat_id: int, parameters: Parameters, body: dict[str, Any]
     message = {"from": BOT, "chat": chat.people.describe(chat_id), "date": chat.seconds()}
     message |= body | _markup(parameters) | _reply(chat, chat_id, parameters)
     source = source_of(parameters) if content.text else ""
-    return chat.messages.add(chat_id, message, html=source, silent=parameters.flag("disable_notification"))
+    posted = chat.messages.add(chat_id, message, html=source, silent=parameters.flag("disable_notification"))
+    wish: dict[str, Any] = parameters.json("reply_markup") or {}
+    if wish.get("force_reply"):
+        chat.people.open_reply(chat_id, posted["message_id"])
+    return posted
 
 
 def _rewrite(chat: Chat, posted: Posted, body: dict[str, Any], source: str) -> Any:

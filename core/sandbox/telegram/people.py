@@ -9,6 +9,7 @@ from typing import Any
 from core.clock import Clock
 from core.sandbox.telegram.entities import Formatted, detect, utf16_length
 from core.sandbox.telegram.errors import bad_request
+from core.sandbox.telegram.files import StoredFile
 from core.sandbox.telegram.messages import Messages
 from core.sandbox.telegram.updates import Updates
 from core.settings import PaperAccount
@@ -34,13 +35,17 @@ class People:
         self._machine = machine
         self._messages = messages
         self._updates = updates
+        self._replies: dict[int, int] = {}
+        self._answers: dict[str, str] = {}
         self._meet(PaperAccount.OPERATOR_ID, _PRIVATE)
 
     def write(
         self, text: str, *, user_id: int, chat_id: int, forwarded: bool = False, reply_to: int | None = None
     ) -> dict[str, Any]:
-        """A person writes to the bot, which may answer from now on."""
+        """A person writes to the bot, which may answer from now on; to the message whose reply stands open, if any."""
         self._meet(chat_id, _PRIVATE if chat_id > 0 else "group")
+        opened = self._replies.pop(chat_id, None)
+        reply_to = reply_to or (None if text.startswith("/") else opened)
         body = self._dated(chat_id) | {"from": _person(user_id)} | _text(text)
         if forwarded:
             origin = {"type": "user", "date": body["date"], "sender_user": _person(user_id + 1)}
@@ -50,6 +55,26 @@ class People:
         message = self._messages.add(chat_id, body)
         self._updates.push("message", message)
         return message
+
+    def send_file(self, file: StoredFile, *, user_id: int, chat_id: int, caption: str = "") -> dict[str, Any]:
+        self._meet(chat_id, _PRIVATE)
+        document = file.as_json() | {"file_name": file.name, "mime_type": file.mime_type}
+        body = self._dated(chat_id) | {"from": _person(user_id), "document": document}
+        message = self._messages.add(chat_id, body | ({"caption": caption} if caption else {}))
+        self._updates.push("message", message)
+        return message
+
+    def open_reply(self, chat_id: int, message_id: int) -> None:
+        """The bot wants a reply to this message: the person's next words are one (Bot API, ForceReply)."""
+        self._replies[chat_id] = message_id
+
+    def answered(self, query_id: str, text: str) -> None:
+        self._answers[query_id] = text
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """What the bot answered to each tap of this sandbox's life."""
+        return self._answers
 
     def post_in_channel(self, text: str, *, chat_id: int) -> dict[str, Any]:
         self._meet(chat_id, _CHANNEL)

@@ -16,7 +16,7 @@ from core.sandbox.telegram.faults import Fault, FaultKind
 from core.sandbox.telegram.messages import Posted
 from core.sandbox.telegram.methods import find_method
 from core.sandbox.telegram.people import BOT
-from core.sandbox.telegram.wire import read_parameters
+from core.sandbox.telegram.wire import Upload, read_parameters
 from core.settings import PaperAccount
 
 
@@ -28,6 +28,7 @@ def routes(chat: Chat) -> list[Route]:
         Route("/telegram/bot{token}/{method}", bot_api.call, methods=["GET", "POST"]),
         Route("/telegram/file/bot{token}/{path:path}", bot_api.download),
         Route("/telegram/sandbox/messages", controls.list_messages),
+        Route("/telegram/sandbox/answers", controls.list_answers),
         Route("/telegram/sandbox/updates", controls.act, methods=["POST"]),
         Route("/telegram/sandbox/faults", controls.script_fault, methods=["POST"]),
         Route("/telegram/sandbox/faults", controls.clear_faults, methods=["DELETE"]),
@@ -68,8 +69,15 @@ class Controls:
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
 
-    async def list_messages(self, request: Request) -> Response:  # noqa: ARG002
-        return JSONResponse({"messages": [_listed(posted) for posted in self._chat.messages.everything()]})
+    async def list_messages(self, request: Request) -> Response:
+        """All of them, or the latest of one chat that are not deleted: `?chat_id=42&latest=20`."""
+        messages, chat = self._chat.messages, request.query_params.get("chat_id")
+        latest = int(request.query_params.get("latest", 20))
+        found = messages.everything() if chat is None else messages.in_chat(int(chat), latest=latest)
+        return JSONResponse({"messages": [_listed(posted) for posted in found]})
+
+    async def list_answers(self, request: Request) -> Response:  # noqa: ARG002
+        return JSONResponse({"answers": self._chat.people.answers})
 
     async def act(self, request: Request) -> Response:
         try:
@@ -100,7 +108,19 @@ class Controls:
                 return {"ok": True, "update_id": pushed[0]}
             case "message":
                 forwarded = bool(action.get("forwarded"))
-                sent = people.write(action["text"], user_id=user_id, chat_id=chat_id, forwarded=forwarded)
+                sent = people.write(
+                    action["text"],
+                    user_id=user_id,
+                    chat_id=chat_id,
+                    forwarded=forwarded,
+                    reply_to=action.get("reply_to"),
+                )
+                return {"ok": True, "message": sent}
+            case "document":
+                upload = Upload(name=action["name"], mime_type="text/plain", content=action["text"].encode())
+                file = self._chat.files.keep(upload, "documents")
+                caption = str(action.get("caption", ""))
+                sent = people.send_file(file, user_id=user_id, chat_id=chat_id, caption=caption)
                 return {"ok": True, "message": sent}
             case "tap":
                 tapped = people.tap(int(action["message_id"]), action["data"], user_id=user_id, chat_id=chat_id)

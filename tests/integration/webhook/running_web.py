@@ -22,6 +22,9 @@ from core.db.engine import Database
 from core.settings import Settings, load
 from tests.builders import NOON, database_file
 from webhook.app import build_app
+from webhook.crowd import Crowd
+from webhook.failures import Failures
+from webhook.server import server_config
 
 SECRET = "canary-secret-of-the-webhook"
 LEG = {
@@ -89,15 +92,18 @@ class RunningWeb:
 
 
 @contextmanager
-def running_web(folder: Path, **settings: Any) -> Generator[RunningWeb]:
-    """A web process on a fresh database; in paper mode unless the settings say otherwise."""
+def running_web(
+    folder: Path, crowd: Crowd | None = None, failures: Failures | None = None, **settings: Any
+) -> Generator[RunningWeb]:
+    """A web process on a fresh database; in paper mode unless the settings say otherwise, and patient with failures."""
     database_file(folder)
     loaded = load(munshi_data_dir=folder, **{"webhook_secret": SECRET, **settings})
+    app = build_app(loaded, failures or Failures(per_address=1_000_000, altogether=1_000_000))
     if loaded.paper:
         PaperClock(loaded.clock_file).jump_to(NOON)
     with (
         socket.create_server(("127.0.0.1", 0)) as listening,
-        serving(uvicorn.Server(uvicorn.Config(build_app(loaded), log_config=None, access_log=False)), listening),
+        serving(uvicorn.Server(server_config(app, loaded, crowd)), listening),
         closing(Database(loaded.database)) as database,
         httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", trust_env=False) as client,
     ):

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.clock import SystemClock
-from core.controls import Hold, set_hold
+from core.controls import SAID_TO_ANYONE, Hold, set_hold
 from core.db import leases
 from core.db.tokens import TokenVault
 from tests.builders import NOON, an_alert, an_order
@@ -45,14 +45,15 @@ def test_with_a_desk_and_no_holds_it_is_ready(web: RunningWeb) -> None:
     assert web.client.get("/health").json()["status"] == "ok"
 
 
-def test_a_hold_makes_it_not_ready_with_its_reason(web: RunningWeb) -> None:
+@pytest.mark.parametrize("hold", Hold)
+def test_a_hold_makes_it_not_ready_in_words_that_name_nobody(web: RunningWeb, hold: Hold) -> None:
     a_desk_runs(web)
     with web.database.transaction() as connection:
-        set_hold(connection, Hold.SIGNED_OUT, "Signed out: open the link.", at=NOON, actor="desk")
-    ready = web.client.get("/ready")
-    assert (ready.status_code, ready.json()["reasons"]) == (503, ["Signed out: open the link."])
-    health = web.client.get("/health").json()
-    assert (health["status"], health["holds"]) == ("degraded", {"signed_out": "Signed out: open the link."})
+        set_hold(connection, hold, "Paused by operator 1000042: order 52261125.", at=NOON, actor="operator 1000042")
+    ready, health = web.client.get("/ready"), web.client.get("/health")
+    assert (ready.status_code, ready.json()["reasons"]) == (503, [SAID_TO_ANYONE[hold]])
+    assert (health.json()["status"], health.json()["holds"]) == ("degraded", {hold: SAID_TO_ANYONE[hold]})
+    assert "1000042" not in ready.text + health.text
 
 
 def test_health_counts_what_waits(web: RunningWeb) -> None:

@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 
+from core import sources
+from core.db.engine import Database
 from core.errors import EX_CONFIG
-from tests.builders import database_file
+from tests.builders import NOON, database_file
 from tests.integration.webhook.running_web import SECRET, an_alert_text, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -19,10 +22,10 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "MUNSHI_DATA_DIR": str(folder), **settings}
 
 
-def test_the_secret_is_in_no_line_of_the_log_and_no_byte_of_the_database(
+def test_secret_and_key_are_in_no_line_of_the_log_and_no_byte_of_the_database(
     tmp_path: Path, find_port: Callable[[], int]
 ) -> None:
-    database_file(tmp_path)
+    key = a_sources_key(database_file(tmp_path))
     port = find_port()
     settings = {"PORT": str(port), "WEBHOOK_SECRET": SECRET, "LOG_LEVEL": "DEBUG"}
     log = tmp_path / "web.log"
@@ -37,23 +40,35 @@ def test_the_secret_is_in_no_line_of_the_log_and_no_byte_of_the_database(
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
                 wait_until(lambda: is_up(client))
-                statuses = [client.post(path, content=body).status_code for path, body in attempts()]
+                statuses = [client.post(path, content=body).status_code for path, body in attempts(key)]
         finally:
             web.terminate()
             code = web.wait(10)
     assert set(statuses) == {200, 401, 404, 413, 422}
     assert code in (0, -15)
-    assert SECRET.encode() not in log.read_bytes()
+    for hidden in (SECRET.encode(), key.encode()):
+        assert hidden not in log.read_bytes()
     assert b"Traceback" not in log.read_bytes()
     stored = b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.name.startswith("munshi.db"))
     assert b"RELIANCE" in stored
     assert SECRET.encode() not in stored
+    assert key.encode() not in stored
 
 
-def attempts() -> list[tuple[str, str]]:
-    """Every way the secret may come in."""
-    good = an_alert_text()
+def a_sources_key(file: Path) -> str:
+    with closing(Database(f"sqlite:///{file}")) as database, database.transaction() as connection:
+        return sources.add(connection, "swing", at=NOON, actor="operator 42")[1]
+
+
+def attempts(key: str) -> list[tuple[str, str]]:
+    """Every way the secret and a source's key may come in."""
+    good, keyed = an_alert_text(), an_alert_text(secret=None, note=key)
     return [
+        (f"/webhook/{key}", keyed),
+        (f"/webhook/{key}", an_alert_text(secret=None, quantity=key)),
+        (f"/webhook/{key}", f"{{broken {key}"),
+        (f"/webhook/{key}x", keyed),
+        (f"/webhook/{key}", '{"heartbeat": true}'),
         ("/webhook", good),
         ("/webhook", good),
         ("/webhook", good.replace('"secret"', '"\\u0073ecret"').replace("note", "other")),

@@ -1,6 +1,11 @@
+from decimal import Decimal
+
 from alert_samples import FUTURE, MOMENT, OPTION, SHARE, Gone, body, changed
 
 from core.alerts.lint import explain
+from core.domain.alert import Exchange, InstrumentKind, Leg
+from core.domain.instrument import Instrument, Segment
+from core.errors import Refusal
 
 
 def test_a_clean_alert_is_told_in_one_sentence_per_leg() -> None:
@@ -49,3 +54,39 @@ def test_a_template_is_recognised() -> None:
 
     assert len(told) == 2
     assert "as TradingView sends it" in told[1]
+
+
+def test_curly_quotes_are_named() -> None:
+    told = explain("{“alertType”: “multi_leg_order”}".encode())
+    assert any("curly quotes" in line for line in told)
+
+
+NIFTY = Instrument(
+    security_id="1",
+    segment=Segment.NSE_FNO,
+    exchange=Exchange.NSE,
+    kind=InstrumentKind.FUTURE,
+    symbol="NIFTY-Dec2026-FUT",
+    name="NIFTY",
+    lot=65,
+    tick=Decimal("0.05"),
+)
+
+
+def test_units_in_place_of_lots_are_noticed() -> None:
+    told = explain(body(FUTURE | {"quantity": "130"}), lambda _leg: NIFTY)
+    assert "Leg 1: 130 × lot 65 = 8450 units of NIFTY-Dec2026-FUT." in told
+    assert "Leg 1: did you mean 2? Quantities of derivatives are lots, not units." in told
+    assert not any("did you mean" in line for line in explain(body(FUTURE), lambda _leg: NIFTY))
+
+
+def test_a_price_off_the_tick_is_noticed() -> None:
+    limit = FUTURE | {"orderType": "LMT", "price": "26000.03"}
+    assert any("off the tick of 0.05" in line for line in explain(body(limit), lambda _leg: NIFTY))
+
+
+def test_a_symbol_that_is_not_listed_comes_with_the_nearest_ones() -> None:
+    def name(leg: Leg) -> Instrument:
+        raise Refusal(f"{leg.symbol} is not traded. Did you mean RELIANCE?")
+
+    assert "Leg 1: RELIANCE is not traded. Did you mean RELIANCE?" in explain(body(SHARE), name)

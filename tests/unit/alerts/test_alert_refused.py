@@ -185,7 +185,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a share with an option's fields": (leg(option_type="CE"), "option_type is 'CE'; it must be left out"),
     "a future with an expiry": (message(FUTURE | {"expiry_date": "2026-12-29"}), "expiry_date is '2026-12-29'"),
     # products
-    "no product": (leg(productType=Gone), "productType is missing; it must be I, C or M"),
+    "no product": (leg(productType=Gone), "productType is missing; it must be I, C, M or MTF"),
     "an option for delivery": (option(productType="C"), "only shares can be delivered"),
     # time
     "epoch seconds": (message(SHARE, timenow=1764043260), "timenow is 1764043260; it must be a time such as"),

@@ -66,8 +66,16 @@ def order(state: OrderState = OrderState.QUEUED, **changes: Any) -> Order:
 
 
 def report(
-    *orders: Order, repeats: list[int] | None = None, holds: dict[Hold, str] | None = None, **alert: Any
+    *orders: Order,
+    repeats: list[int] | None = None,
+    holds: dict[Hold, str] | None = None,
+    source: str = "tradingview",
+    **alert: Any,
 ) -> AlertReport:
     return AlertReport(
-        alert=replace(ALERT, **alert), orders=list(orders), repeats=repeats or [], holds=holds or {}, at=NOON
+        alert=replace(ALERT, source=replace(ALERT.source, name=source), **alert),
+        orders=list(orders),
+        repeats=repeats or [],
+        holds=holds or {},
+        at=NOON,
     )

@@ -10,12 +10,18 @@ from telegram.ext import ApplicationHandlerStop
 from bot.access import Context, Gate
 from bot.commands import BY_NAME, COMMANDS, Purpose, may
 from bot.handlers.account import AccountCommands
+from bot.handlers.alerts import Alerts
 from bot.handlers.desk import DeskCommands
+from bot.handlers.explanations import Explanations
 from bot.handlers.export import ExportCommands
 from bot.handlers.market import MarketCommands
 from bot.handlers.notices import NoticeCommands
 from bot.handlers.orders import OrderCommands
+from bot.handlers.queue import Queue
 from bot.handlers.sign_in import SignInCommands
+from bot.handlers.sources import SourceCommands
+from bot.handlers.stops import Stops
+from bot.handlers.tour import Tour
 from core.settings import Role
 
 OPERATOR, STRANGER, GROUP, CHANNEL, ANONYMOUS = 42, 7, -1001, -1002, 1087968824
@@ -110,6 +116,28 @@ async def test_without_operators_nobody_passes(case: str) -> None:
         await Gate({}).check(ALLOWED[case], NOBODY)
 
 
+@pytest.mark.parametrize(
+    ("case", "passes"),
+    [
+        (update(message=message(OPERATOR, GROUP)), True),
+        (update(callback_query=tap(OPERATOR, message=message(None, GROUP))), True),
+        (update(message=message(STRANGER, GROUP)), False),
+        (update(callback_query=tap(STRANGER, message=message(None, GROUP))), False),
+        (update(message=message(OPERATOR, GROUP - 7)), False),
+        (update(message=message(OPERATOR, GROUP, sender_chat=chat(GROUP))), False),
+        (update(message=message(ANONYMOUS, GROUP, sender_chat=chat(GROUP))), False),
+        (update(message=message(OPERATOR, OPERATOR)), True),
+    ],
+)
+async def test_in_the_one_group_operators_pass_and_nobody_else(case: Update, passes: bool) -> None:
+    gate = Gate({OPERATOR: Role.ADMIN}, GROUP)
+    if passes:
+        await gate.check(case, NOBODY)
+        return
+    with pytest.raises(ApplicationHandlerStop):
+        await gate.check(case, NOBODY)
+
+
 async def test_everybody_has_the_role_of_the_settings(gate: Gate) -> None:
     assert gate.role(update(message=message(43, 43))) is Role.VIEWER
 
@@ -121,13 +149,8 @@ def test_a_role_may_do_what_lesser_roles_may() -> None:
 
 
 HANDLERS = (
-    DeskCommands,
-    MarketCommands,
-    SignInCommands,
-    OrderCommands,
-    AccountCommands,
-    NoticeCommands,
-    ExportCommands,
+    *(DeskCommands, MarketCommands, SignInCommands, OrderCommands, AccountCommands, Queue, Stops, Alerts),
+    *(Explanations, Tour, SourceCommands, NoticeCommands, ExportCommands),
 )
 
 

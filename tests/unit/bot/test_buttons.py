@@ -19,11 +19,11 @@ from tests.unit.bot.reports import order, report
 
 NONCE = "Zm9vYmFyYmF6cXV4-_0123"
 BUTTONS = {
-    OrderState.AWAITING_APPROVAL: [Verb.APPROVE, Verb.CANCEL, Verb.SNOOZE],
-    OrderState.QUEUED: [Verb.CANCEL],
-    OrderState.NEEDS_OPERATOR: [Verb.ASK_SEND_AGAIN, Verb.DROP],
-    OrderState.WORKING: [Verb.ASK_CANCEL_WORKING],
-    OrderState.PART_FILLED: [Verb.ASK_CANCEL_WORKING],
+    OrderState.AWAITING_APPROVAL: [Verb.APPROVE, Verb.CANCEL, Verb.SNOOZE, Verb.EDIT, Verb.DETAILS],
+    OrderState.QUEUED: [Verb.CANCEL, Verb.EDIT, Verb.DETAILS],
+    OrderState.NEEDS_OPERATOR: [Verb.ASK_SEND_AGAIN, Verb.DROP, Verb.DETAILS],
+    OrderState.WORKING: [Verb.ASK_CANCEL_WORKING, Verb.DETAILS],
+    OrderState.PART_FILLED: [Verb.ASK_CANCEL_WORKING, Verb.DETAILS],
 }
 
 
@@ -50,11 +50,18 @@ def test_a_card_without_orders_offers_nothing() -> None:
 
 def test_one_leg_that_asks_is_enough_for_a_button() -> None:
     legs = [order(OrderState.FILLED), order(OrderState.AWAITING_APPROVAL, position=2)]
-    assert verbs(report(*legs)) == [Verb.APPROVE, Verb.CANCEL, Verb.SNOOZE]
+    assert verbs(report(*legs)) == BUTTONS[OrderState.AWAITING_APPROVAL]
+
+
+def test_each_leg_of_several_that_waits_has_a_way_out_of_its_own() -> None:
+    waiting = [order(OrderState.AWAITING_APPROVAL, position=number) for number in range(1, 7)]
+    found = taps(report(order(OrderState.FILLED, position=7), *waiting))
+    assert [tap.leg for tap in found if tap.verb is Verb.CANCEL] == [0, 1, 2, 3, 4, 5, 6]
+    assert [tap.leg for tap in taps(report(*waiting[:1])) if tap.verb is Verb.CANCEL] == [0]
 
 
 def test_a_copy_that_waits_can_be_executed_from_the_first_card() -> None:
-    assert verbs(report(order(OrderState.FILLED), repeats=[42])) == [Verb.REPEAT]
+    assert verbs(report(order(OrderState.FILLED), repeats=[42])) == [Verb.REPEAT, Verb.DETAILS]
 
 
 def test_a_button_carries_the_version_that_the_card_shows() -> None:
@@ -72,9 +79,9 @@ def test_sending_again_takes_a_second_step_that_can_be_taken_back() -> None:
     assert unpack("again:x:3") != unpack("again?:x:3")
 
 
-@given(st.sampled_from(Verb), st.integers(0, 999_999_999))
-def test_what_is_packed_is_unpacked_and_fits_telegrams_64_bytes(verb: Verb, version: int) -> None:
-    tap = CardTap(verb, secrets.token_urlsafe(16), version)
+@given(st.sampled_from(Verb), st.integers(0, 999_999_999), st.integers(0, 999))
+def test_what_is_packed_is_unpacked_and_fits_telegrams_64_bytes(verb: Verb, version: int, leg: int) -> None:
+    tap = CardTap(verb, secrets.token_urlsafe(16), version, leg)
     assert unpack(pack(tap)) == tap
     assert len(pack(tap).encode()) <= 64
 
@@ -89,7 +96,9 @@ def test_what_is_packed_is_unpacked_and_fits_telegrams_64_bytes(verb: Verb, vers
         "approve:nonce:",
         "approve:nonce:-1",
         "approve:nonce:1.5",
-        "approve:nonce:1:2",
+        "approve:nonce:1:2:3",
+        "approve:nonce:1:-2",
+        "approve:nonce:١",
         "approve:nonce:1234567890",
         "APPROVE:nonce:1",
         "buy:nonce:1",
@@ -134,5 +143,5 @@ def test_a_sooner_way_is_offered_with_its_time(state: OrderState) -> None:
 
 def test_an_older_opposite_order_can_be_netted_and_an_entry_be_dropped_for_an_exit() -> None:
     other = order(alert_id=40, position=2)
-    assert labels(offering(opposite=other))[-1:] == ["Net with 40.2"]
-    assert labels(offering(opposite=other, may_supersede=True))[-2:] == ["Net with 40.2", "Drop 40.2, keep this"]
+    assert labels(offering(opposite=other))[-3:] == ["Net with 40.2", "Edit", "Details"]
+    assert labels(offering(opposite=other, may_supersede=True))[-4:-2] == ["Net with 40.2", "Drop 40.2, keep this"]

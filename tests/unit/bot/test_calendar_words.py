@@ -14,9 +14,14 @@ from core.domain.sessions import Span
 from core.errors import Refusal
 from core.holiday_feed import end_of
 from tests.builders import NOON
+from tests.integration.paper_dhan import india
 
 CALENDAR = load_calendar()
 TODAY = date(2026, 11, 25)
+MUHURAT = (
+    "Sun 8 Nov: The hours of Sun 8 Nov 2026 are not known: Muhurat trading on a Sunday, hour not confirmed "
+    "(18:15–19:15 by one source)."
+)
 
 
 def read(words: str) -> DayChange:
@@ -49,7 +54,7 @@ def test_a_day_its_market_its_hours_and_why(words: str, meant: DayChange) -> Non
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        ("", "is no day"),
+        ("", r"Which day\? For example:"),
         ("soon election", "'soon' is no day"),
         ("2026-11-24 election", "is past"),
         ("2028-01-01 election", "too far away"),
@@ -68,13 +73,43 @@ def test_what_cannot_be_read_is_refused_with_its_fault_and_the_usage(words: str,
     assert "/calendar close 2026-12-03 election" in str(refused.value)
 
 
-def test_the_calendar_tells_today_what_changes_and_what_is_closed() -> None:
-    lines = market_views.calendar(CALENDAR, [], NOON).splitlines()
-    assert lines[0] == "<b>Wed 25 Nov 2026</b>"
-    assert (
-        "Shares with derivatives: 09:15–15:15, pre-open 09:00–09:15, closing auction 15:15–15:35, "
-        "post-close 15:50–16:00, AMO from 17:00 until 08:59"
-    ) in lines
+def test_the_calendar_tells_today_first_then_the_next_change_and_three_holidays() -> None:
+    assert market_views.calendar(CALENDAR, [], india("2026-09-30 12:00")).splitlines() == [
+        "<b>Today, Wed 30 Sep 2026</b>",
+        "Shares with derivatives: 09:15–15:15, auction until 15:35",
+        "Other shares: 09:15–15:30",
+        "Equity derivatives: 09:15–15:40",
+        "Currency: 09:00–17:00",
+        "Commodities: 09:00–23:30",
+        "After-market orders for shares: from 17:00 until 08:59",
+        "",
+        "<b>Next change of hours</b>",
+        "From Mon 2 Nov 2026",
+        "Commodities: 09:00–23:55",
+        "",
+        "<b>Next holidays</b>",
+        "Fri 2 Oct: Holiday (Gandhi Jayanti)",
+        "Tue 20 Oct, shares: Holiday (Dussehra)",
+        MUHURAT,
+    ]
+
+
+def test_a_closed_day_says_when_shares_open_again() -> None:
+    lines = market_views.calendar(CALENDAR, [], india("2026-11-28 12:00")).splitlines()
+    assert lines[1:3] == ["All markets: closed, Saturday", "Shares open again Mon 30 Nov 09:15"]
+    assert lines[-1] == "The calendar ends on Thu 31 Dec 2026."
+
+
+def test_more_days_and_hours_are_behind_the_button() -> None:
+    lines = market_views.whole_calendar(CALENDAR, [], NOON).splitlines()
+    assert lines[1:7] == [
+        "<b>Shares with derivatives</b>",
+        "open 09:15–15:15",
+        "pre-open 09:00–09:15",
+        "closing auction 15:15–15:35",
+        "post-close 15:50–16:00",
+        "after-market orders from 17:00 until 08:59",
+    ]
     assert "Mon 7 Dec 2026, Shares with derivatives: 09:15–15:30" in lines
     assert "Fri 25 Dec: Holiday (Christmas)" in lines
     assert "The calendar ends on Thu 31 Dec 2026." in lines

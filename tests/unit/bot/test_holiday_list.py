@@ -13,13 +13,41 @@ import pytest
 
 from bot.access import Gate
 from bot.handlers.market import MarketCommands
+from bot.handlers.questions import Questions
 from core.db import overrides
 from core.engine.parts import Parts, build_desk
 from core.errors import Refusal, Unavailable
+from core.seal import Seal
+from core.second_factor import SecondFactor
 from core.settings import Role, load
 from tests.builders import database_file
+from tests.ports import find_port
 
-LIST = {"CM": [{"tradingDate": "03-Dec-2026", "description": "Election"}]}
+ROW = {"weekDay": "Thursday", "morning_session": None, "evening_session": None, "Sr_no": 16}
+
+
+def by_segment(*rows: tuple[str, str]) -> str:
+    """As the exchange's own site answers: a list per segment, the same days in most of them."""
+    days = [ROW | {"tradingDate": day, "description": words} for day, words in rows]
+    return json.dumps({"CM": days, "CD": [], "FO": days, "COM": [ROW | {"tradingDate": "-", "description": "-"}]})
+
+
+def by_day(day: str, words: str, closed: list[str]) -> str:
+    """As a broker's market-information service answers: one list over all exchanges."""
+    row = {"date": day, "description": words, "holiday_type": "TRADING_HOLIDAY", "closed_exchanges": closed}
+    return json.dumps({"status": "success", "data": [row | {"open_exchanges": []}]})
+
+
+ANSWERS = {
+    "/exchange": by_segment(("03-Dec-2026", "Election\r")),
+    "/broker": by_day("2026-12-03", "Election", ["NSE", "NFO", "BSE", "BFO"]),
+    "/same": by_segment(("25-Dec-2026", "Christmas")),
+    "/half": by_segment(("03-Dec-2026", "Election"))[:-40],
+    "/page": "<!DOCTYPE html><html><title>Access denied</title></html>",
+    "/other": '{"holidays": ["2026-12-03"]}',
+    "/old-exchange": by_segment(("25-Dec-2025", "Christmas")),
+    "/old-broker": by_day("2025-12-25", "Christmas", ["NSE"]),
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +56,9 @@ def feed() -> Iterator[str]:
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = {"/list": json.dumps(LIST), "/same": json.dumps({"CM": [LIST["CM"][0] | CHRISTMAS]})}
-            self.send_response(200 if self.path != "/gone" else 404)
+            self.send_response(200 if self.path in ANSWERS else 404)
             self.end_headers()
-            self.wfile.write(body.get(self.path, "<html>").encode())
+            self.wfile.write(ANSWERS.get(self.path, "").encode())
 
         def log_message(self, *_arguments: object) -> None:
             """Nothing to say."""
@@ -41,9 +68,6 @@ def feed() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-
-
-CHRISTMAS = {"tradingDate": "25-Dec-2026"}
 
 
 @dataclass
@@ -67,7 +91,9 @@ class Console:
     async def fetch(self, path: str | None) -> Chat:
         url = None if path is None else self.feed + path
         settings = load(munshi_data_dir=self.folder, holiday_feed_url=url)
-        commands = MarketCommands(settings=settings, parts=self.parts, gate=Gate({42: Role.ADMIN}))
+        gate, factor = Gate({42: Role.ADMIN}), SecondFactor(Seal(settings.token_keys))
+        questions = Questions(self.parts.database, self.parts.clock, gate, factor, {})
+        commands = MarketCommands(settings=settings, parts=self.parts, gate=gate, questions=questions)
         chat = Chat()
         await commands.calendar(cast("Any", chat), ["fetch"], Role.ADMIN)
         return chat
@@ -82,8 +108,9 @@ async def console(tmp_path: Path, feed: str) -> AsyncIterator[Console]:
     await parts.close()
 
 
-async def test_a_difference_is_shown_with_a_button_and_nothing_is_changed(console: Console) -> None:
-    [(text, keyboard)] = (await console.fetch("/list")).said
+@pytest.mark.parametrize("shape", ["/exchange", "/broker"])
+async def test_a_difference_is_shown_with_a_button_and_nothing_is_changed(console: Console, shape: str) -> None:
+    [(text, keyboard)] = (await console.fetch(shape)).said
     assert "Thu 3 Dec 2026, equity: closed (Election, by the list)." in text
     [[button]] = keyboard.inline_keyboard
     assert button.callback_data.startswith("calendar:")
@@ -97,8 +124,22 @@ async def test_a_list_that_says_the_same_needs_no_tap(console: Console) -> None:
 
 @pytest.mark.parametrize(
     ("path", "says"),
-    [(None, "set HOLIDAY_FEED_URL"), ("/gone", "its address answered 404"), ("/odd", "cannot be read")],
+    [
+        (None, "set HOLIDAY_FEED_URL"),
+        ("/gone", "its address answered 404"),
+        ("/page", "a web page instead of a holiday list"),
+        ("/half", "no JSON, or was cut off"),
+        ("/other", "neither|names no day"),
+        ("/old-exchange", "ends on Thu 25 Dec 2025, which is past: it is an old list"),
+        ("/old-broker", "ends on Thu 25 Dec 2025, which is past: it is an old list"),
+    ],
 )
 async def test_what_is_no_list_changes_nothing_and_says_why(console: Console, path: str | None, says: str) -> None:
     with pytest.raises((Refusal, Unavailable), match=says):
         await console.fetch(path)
+
+
+async def test_an_address_where_nobody_answers_is_said_in_words(console: Console) -> None:
+    console.feed = f"http://127.0.0.1:{find_port()}"
+    with pytest.raises(Refusal, match="The list could not be fetched"):
+        await console.fetch("/exchange")

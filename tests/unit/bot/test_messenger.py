@@ -46,11 +46,13 @@ async def test_a_card_is_sent_with_its_buttons(chat: Sandbox, messenger: Telegra
     message_id = await messenger.show_card(CARD, WAITING)
     [message] = await chat.messages()
     assert message["message_id"] == message_id
-    assert "BUY 10 M&M" in message["text"]
+    assert "Symbol: M&M" in message["text"]
     assert [button["callback_data"] for button in message["buttons"]] == [
         "approve:nonce:3",
         "cancel:nonce:3",
         "snooze:nonce:3",
+        "edit:nonce:3",
+        "why:nonce:3",
     ]
 
 

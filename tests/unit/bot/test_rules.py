@@ -33,6 +33,9 @@ def limits(words: str, before: Limits | None = None) -> Limits:
         ("stale 90s", Policies(stale=timedelta(seconds=90))),
         ("entries 30m", Policies(entries=timedelta(minutes=30))),
         ("exits 4h", Policies(exits=timedelta(hours=4))),
+        ("drift 2.5%", Policies(drift=Decimal("2.5"))),
+        ("drift 5", Policies(drift=Decimal(5))),
+        ("drift off", Policies(drift=None)),
     ],
 )
 def test_a_policy_is_set_by_its_name(words: str, after: Policies) -> None:
@@ -41,6 +44,12 @@ def test_a_policy_is_set_by_its_name(words: str, after: Policies) -> None:
 
 def test_patience_can_be_given_back_to_the_window() -> None:
     assert policy("entries window", Policies(entries=timedelta(minutes=30))) == Policies()
+
+
+@pytest.mark.parametrize("word", ["0", "-3", "much", "51%", "3 %", "1e1", "NaN"])
+def test_a_drift_that_cannot_be_read_is_refused_with_an_example(word: str) -> None:
+    with pytest.raises(Refusal, match="such as 3%, or off"):
+        rules.change_policy(Policies(), ["drift", word])
 
 
 @pytest.mark.parametrize("words", ["", "approval", "approval sometimes", "approval always now", "colour red"])
@@ -108,6 +117,9 @@ def test_a_soft_limit_above_the_hard_one_is_refused() -> None:
         ("stale 30s", False),
         ("stale 3m", True),
         ("entries 30m", False),
+        ("drift 2%", False),
+        ("drift 4%", True),
+        ("drift off", True),
     ],
 )
 def test_letting_more_go_without_a_tap_is_loosening(words: str, *, is_looser: bool) -> None:
@@ -141,5 +153,18 @@ def test_every_policy_and_limit_is_told_in_words() -> None:
     told = rules.policy_words(Policies(entries=timedelta(minutes=30)))
     assert "stale: an alert older than 2m asks" in told
     assert "entries: go within 30m of their window's start" in told
+    assert "drift: 3% (what waited asks when its price moved further, where Dhan's data plan tells the price)" in told
+    assert "drift: off (an order that waited goes at any price)" in rules.policy_words(Policies(drift=None))
     assert rules.limit_words(Limits()) == ["There are no limits."]
-    assert rules.limit_words(LIMITED) == ["order_value: soft ₹50,000, hard ₹90,000 (value of one order)"]
+    [words, warning] = rules.limit_words(LIMITED)
+    assert words == "order_value: soft ₹50,000, hard ₹90,000 (value of one order)"
+    assert "every market order asks" in warning
+
+
+def test_a_first_limit_in_rupees_warns_that_market_orders_will_ask() -> None:
+    def told(words: str, before: Limits | None = None) -> list[str]:
+        return rules.consequences(Policies(limits=before or Limits()), Policies(limits=limits(words, before)))
+
+    assert "every market order asks" in told("order_value soft 50000")[0]
+    assert told("order_quantity soft 50") == []
+    assert told("order_value soft 60000", LIMITED) == []

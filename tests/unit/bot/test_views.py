@@ -11,9 +11,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot import views
+from bot import card_views, desk_views, order_views, ring_views, why_views
+from bot import text as texts
 from core.controls import Hold
+from core.db.attempts import Attempt
 from core.domain.alert import AlertState, OrderType
+from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Mode, OrderState
 from core.journal import Event
@@ -67,118 +70,176 @@ def read_as_telegram_does(html: str) -> str:
 
 @pytest.mark.parametrize("state", OrderState)
 def test_every_state_has_its_words_on_the_card(state: OrderState) -> None:
-    text = read_as_telegram_does(views.card(report(order(state)), PAPER))
-    assert text.startswith("PAPER · alert 41 · 12:00:00")
-    assert "BUY 10 M&M" in text
+    text = read_as_telegram_does(card_views.card(report(order(state)), PAPER))
+    assert text.startswith("PAPER · alert 41 · 12:00:00\n\nSide: BUY\nQuantity: 10\nSymbol: M&M\n")
     assert re.search(r"^[🔴🟡🔵🟠⚪🟢] [A-Z][a-z]+", text, re.MULTILINE)
 
 
 def test_no_two_states_read_alike() -> None:
-    assert len({views.card(report(order(state)), PAPER) for state in OrderState}) == len(OrderState)
+    assert len({card_views.card(report(order(state)), PAPER) for state in OrderState}) == len(OrderState)
 
 
 def test_only_a_state_at_the_broker_says_placed_and_only_a_filled_one_says_filled() -> None:
-    cards = {state: views.card(report(order(state)), PAPER) for state in OrderState}
+    cards = {state: card_views.card(report(order(state)), PAPER) for state in OrderState}
     assert [state for state, text in cards.items() if "Placed at Dhan" in text] == [OrderState.WORKING]
     assert [state for state, text in cards.items() if "🟢" in text] == [OrderState.FILLED]
+
+
+FACTS = [
+    *("Side: BUY", "Quantity: 10", "Symbol: M&M", "Exchange: NSE", "Type: STOP_LIMIT", "Trigger: ₹1,410.00"),
+    *("Price: ₹1,412.50", "Product: DELIVERY", "Value: ₹14,125.00", "Source: tradingview", "Age: 1 min"),
+    *(
+        "Goes out Wed 25 Nov 17:00",
+        "AMO → Thu 26 Nov 09:45",
+        "Answer by Thu 26 Nov 08:00, 20 h 00 min left",
+        "Id: 41.1",
+    ),
+]
+
+
+def test_each_key_fact_stands_on_a_line_of_its_own_in_one_order() -> None:
+    asked = order(OrderState.AWAITING_APPROVAL, order_type=OrderType.STOP_LIMIT, trigger_price=Decimal(1410))
+    assert read_as_telegram_does(card_views.card(report(asked), PAPER)).splitlines()[2 : 2 + len(FACTS)] == FACTS
+
+
+def test_a_market_order_has_no_value_to_show_before_its_fill() -> None:
+    lines = card_views.card(report(order(order_type=OrderType.MARKET, price=None)), PAPER).splitlines()
+    assert {"Type: MARKET", "Price: at the market", "Value: not known before the fill"} <= set(lines)
 
 
 @pytest.mark.parametrize(
     ("order_type", "words"),
     [
         (OrderType.MARKET, "Market · delivery · NSE"),
-        (OrderType.LIMIT, "Limit ₹1,412.50 · delivery · NSE"),
-        (OrderType.STOP_LIMIT, "Stop ₹1,410.00, limit ₹1,412.50 · delivery · NSE"),
+        (OrderType.LIMIT, "Limit ₹1,412.50 · delivery · NSE · ₹14,125.00"),
+        (OrderType.STOP_LIMIT, "Stop ₹1,410.00, limit ₹1,412.50 · delivery · NSE · ₹14,125.00"),
         (OrderType.STOP_MARKET, "Stop ₹1,410.00 · delivery · NSE"),
     ],
 )
-def test_the_terms_are_on_a_line_of_their_own(order_type: OrderType, words: str) -> None:
-    terms = order(order_type=order_type, trigger_price=Decimal(1410))
-    assert words in views.card(report(terms), PAPER).splitlines()
+def test_the_terms_of_each_of_several_legs_are_on_a_line(order_type: OrderType, words: str) -> None:
+    price = None if order_type in (OrderType.MARKET, OrderType.STOP_MARKET) else Decimal("1412.50")
+    leg = order(order_type=order_type, trigger_price=Decimal(1410), price=price)
+    assert words in card_views.card(report(leg, leg), PAPER).splitlines()
+
+
+def test_a_look_alike_or_turned_text_hides_no_fact() -> None:
+    hostile = order(OrderState.REJECTED, symbol="REL\u0406ANCE\u202e01", reason="\u202e0001 :ytitnauQ\u2066 x\u200b")
+    text = read_as_telegram_does(card_views.card(report(hostile), PAPER))
+    assert "Symbol: REL\\u0406ANCE\\u202e01" in text
+    assert not {"\u202e", "\u2066", "\u200b"} & set(text)
 
 
 def test_an_order_that_waits_says_when_it_goes_and_when_the_exchange_sees_it() -> None:
-    lines = views.card(report(order()), PAPER).splitlines()
+    lines = card_views.card(report(order()), PAPER).splitlines()
     assert "Goes out Wed 25 Nov 17:00" in lines
     assert "AMO → Thu 26 Nov 09:45" in lines
 
 
 @pytest.mark.parametrize(("changes", "way"), [({}, "Exchange"), ({"into_auction": True}, "Closing auction")])
 def test_a_card_names_the_way_to_the_exchange(changes: dict[str, Any], way: str) -> None:
-    assert f"{way} → Thu 26 Nov 09:45" in views.card(report(order(as_amo=False, **changes)), PAPER).splitlines()
+    assert f"{way} → Thu 26 Nov 09:45" in card_views.card(report(order(as_amo=False, **changes)), PAPER).splitlines()
 
 
 def test_a_question_says_until_when_a_tap_counts_how_long_that_is_and_how_old_the_alert() -> None:
     asked = order(OrderState.AWAITING_APPROVAL)
-    text = views.card(report(asked, fired_at=NOON - timedelta(minutes=5)), PAPER)
+    text = card_views.card(report(asked, fired_at=NOON - timedelta(minutes=5)), PAPER)
     assert "Answer by Thu 26 Nov 08:00, 20 h 00 min left" in text
-    assert "The alert is 5 min old" in text
+    assert "Age: 5 min" in text
     later = replace(report(asked), at=NOON + timedelta(hours=19, minutes=15))
-    assert "Answer by Thu 26 Nov 08:00, 45 min left" in views.card(later, PAPER)
+    assert "Answer by Thu 26 Nov 08:00, 45 min left" in card_views.card(later, PAPER)
 
 
 def test_a_snoozed_question_says_when_it_rings_again() -> None:
     snoozed = order(OrderState.AWAITING_APPROVAL, remind_at=NOON + timedelta(minutes=30))
-    assert "Reminder Wed 25 Nov 12:30" in views.card(report(snoozed), PAPER)
+    assert "Reminder Wed 25 Nov 12:30" in card_views.card(report(snoozed), PAPER)
 
 
 def test_an_order_of_an_unknown_day_has_no_times_to_show() -> None:
     unknown = order(OrderState.AWAITING_APPROVAL, mode=None, release_at=None, reaches_exchange_at=None)
-    text = views.card(report(unknown), PAPER)
+    text = card_views.card(report(unknown), PAPER)
     assert "Goes out" not in text
-    assert "Exchange" not in text
+    assert "→" not in text
 
 
 def test_a_held_order_says_held_and_why() -> None:
     due = order(release_at=NOON, mode=Mode.IMMEDIATE)
-    text = views.card(report(due, holds={Hold.PAUSED: "Paused by you & yours."}), PAPER)
+    text = card_views.card(report(due, holds={Hold.PAUSED: "Paused by you & yours."}), PAPER)
     assert "🟠 Held\nPaused by you &amp; yours." in text
 
 
 def test_a_fill_shows_quantity_and_average() -> None:
     filled = order(OrderState.PART_FILLED, filled_quantity=4, average_price=Decimal("1412.345"))
-    assert "🔵 Partly filled 4 at ₹1,412.3" in views.card(report(filled), PAPER)
+    assert "🔵 Partly filled 4 at ₹1,412.3" in card_views.card(report(filled), PAPER)
 
 
 def test_live_and_paper_are_told_apart_in_the_first_word() -> None:
-    assert views.card(report(order()), LIVE).startswith("<b>LIVE</b>")
-    assert views.ring(message(Notice.FILLED), LIVE).startswith("<b>LIVE</b>")
+    assert card_views.card(report(order()), LIVE).startswith("<b>LIVE</b>")
+    assert ring_views.ring(message(Notice.FILLED), LIVE).startswith("<b>LIVE</b>")
 
 
 def test_legs_are_numbered_when_there_are_several() -> None:
-    text = views.card(report(order(), order(position=2, symbol="TCS")), PAPER)
+    text = card_views.card(report(order(), order(position=2, symbol="TCS")), PAPER)
     assert "1. <b>BUY 10 M&amp;M</b>" in text
     assert "2. <b>BUY 10 TCS</b>" in text
 
 
 def test_a_refused_alert_says_why() -> None:
-    text = views.card(report(state=AlertState.REFUSED, reason="No <such> symbol."), PAPER)
+    text = card_views.card(report(state=AlertState.REFUSED, reason="No <such> symbol."), PAPER)
     assert "🔴 Refused\nNo &lt;such&gt; symbol." in text
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, "1 more time and"), (2, "2 more times and")])
 def test_copies_that_wait_are_told(count: int, words: str) -> None:
-    assert words in views.card(report(order(), repeats=list(range(count))), PAPER)
+    assert words in card_views.card(report(order(), repeats=list(range(count))), PAPER)
 
 
 @pytest.mark.parametrize("kind", Notice)
 def test_every_message_has_words_and_names_its_order(kind: Notice) -> None:
-    text = read_as_telegram_does(views.ring(message(kind), PAPER))
+    text = read_as_telegram_does(ring_views.ring(message(kind), PAPER))
     assert text.startswith("PAPER · ")
     if kind not in (Notice.DESK_STARTED, Notice.HELD, Notice.MORNING, Notice.BLIND):
         assert "BUY 10 M&M · 41.1" in text
 
 
 def test_a_fill_without_a_price_is_told_in_words() -> None:
-    assert "Because." in views.ring(message(Notice.FILLED, average=None), PAPER)
+    assert "Because." in ring_views.ring(message(Notice.FILLED, average=None), PAPER)
 
 
 @given(OUTSIDE, OUTSIDE)
 def test_no_text_from_outside_breaks_a_card_or_a_message(symbol: str, words: str) -> None:
     for state in (OrderState.REJECTED, OrderState.NEEDS_OPERATOR):
-        read_as_telegram_does(views.card(report(order(state, symbol=symbol, reason=words), reason=words), PAPER))
+        read_as_telegram_does(card_views.card(report(order(state, symbol=symbol, reason=words), reason=words), PAPER))
     for kind in (Notice.REJECTED, Notice.FILLED, Notice.CONFLICT):
-        read_as_telegram_does(views.ring(message(kind, symbol=symbol, words=words), PAPER))
+        read_as_telegram_does(ring_views.ring(message(kind, symbol=symbol, words=words), PAPER))
+
+
+@given(OUTSIDE, OUTSIDE)
+def test_no_text_from_outside_breaks_what_explains_or_lists(symbol: str, words: str) -> None:
+    found = report(order(OrderState.REJECTED, symbol=symbol, reason=words), source=words or "x")
+    event = Event(at=NOON, alert_id=41, order_id=7, actor=symbol, kind=words, reason=words)
+    attempt = Attempt(
+        id=1,
+        order_id=7,
+        number=1,
+        correlation_id=symbol,
+        state=AttemptState.UNKNOWN,
+        epoch=1,
+        request={},
+        posts=1,
+        claimed_at=NOON,
+        code=symbol,
+        words=words,
+        lookups=0,
+        absences=0,
+        next_lookup_at=None,
+    )
+    read_as_telegram_does(why_views.why(found, [event] * 30, [attempt] * 30, None))
+    read_as_telegram_does(card_views.card(report(order(symbol=symbol), order(symbol=symbol)), PAPER))
+    read_as_telegram_does(desk_views.queue([order(symbol=symbol)] * 8, NOON, which=symbol or "all", page=(1, 2)))
+    read_as_telegram_does(desk_views.all_of("approve", [order(symbol=symbol)] * 60))
+    read_as_telegram_does(desk_views.facts(symbol or "x", {words: words}))
+    read_as_telegram_does(desk_views.log_lines([words or "x"] * 200))
+    read_as_telegram_does(order_views.edited(order(symbol=symbol)))
 
 
 @example("&" * 900, 20)
@@ -186,9 +247,9 @@ def test_no_text_from_outside_breaks_a_card_or_a_message(symbol: str, words: str
 @given(OUTSIDE, st.integers(1, 20))
 def test_the_longest_alert_fits_one_message(words: str, legs: int) -> None:
     orders = [order(OrderState.REJECTED, position=number, reason=words) for number in range(1, legs + 1)]
-    read_as_telegram_does(views.card(report(*orders, reason=words), PAPER))
-    read_as_telegram_does(views.queue(orders * 2, NOON))
-    read_as_telegram_does(views.order_list(orders * 2))
+    read_as_telegram_does(card_views.card(report(*orders, reason=words), PAPER))
+    read_as_telegram_does(desk_views.queue(orders * 2, NOON))
+    read_as_telegram_does(desk_views.order_list(orders * 2))
 
 
 @example("&" * 900, 60)
@@ -196,31 +257,31 @@ def test_the_longest_alert_fits_one_message(words: str, legs: int) -> None:
 def test_the_longest_story_fits_one_message(words: str, length: int) -> None:
     event = Event(at=NOON, alert_id=41, order_id=7, actor="dhan", kind="move", before="queued", reason=words)
     events = [replace(event, after="<rejected>")] * length
-    read_as_telegram_does(views.story(report(order(reason=words)), events, PAPER))
+    read_as_telegram_does(card_views.story(report(order(reason=words)), events, PAPER))
 
 
 def test_words_from_outside_make_no_line_of_their_own() -> None:
     spoofed = order(OrderState.REJECTED, reason="No.\n\n🟢 Filled 10 at ₹1.00")
-    assert "\n🟢" not in views.card(report(spoofed), PAPER)
+    assert "\n🟢" not in card_views.card(report(spoofed), PAPER)
 
 
 def test_a_card_full_of_wide_characters_fits_by_telegrams_own_count_too() -> None:
     orders = [order(OrderState.REJECTED, position=number, reason="😀" * 600) for number in range(1, 9)]
-    read_as_telegram_does(views.card(report(*orders), PAPER))
+    read_as_telegram_does(card_views.card(report(*orders), PAPER))
 
 
 def test_markup_from_outside_is_shown_as_it_was_written() -> None:
-    assert NASTY in read_as_telegram_does(views.card(report(order(OrderState.REJECTED, reason=NASTY)), PAPER))
+    assert NASTY in read_as_telegram_does(card_views.card(report(order(OrderState.REJECTED, reason=NASTY)), PAPER))
 
 
 def test_a_text_that_is_cut_says_so() -> None:
-    long = views.fit("line\n" * 2000)
-    assert len(long) <= views.MOST_TEXT
+    long = texts.fit("line\n" * 2000)
+    assert len(long) <= texts.MOST_TEXT
     assert long.endswith("line\n… the rest is on the trace page.")
 
 
 def test_a_short_text_is_not_touched() -> None:
-    assert views.fit("x" * views.MOST_TEXT) == "x" * views.MOST_TEXT
+    assert texts.fit("x" * texts.MOST_TEXT) == "x" * texts.MOST_TEXT
 
 
 def desk(**changes: Any) -> DeskReport:
@@ -236,7 +297,7 @@ def desk(**changes: Any) -> DeskReport:
 
 
 def test_the_status_counts_what_is_open() -> None:
-    lines = read_as_telegram_does(views.status(desk(), PAPER, NOON)).splitlines()
+    lines = read_as_telegram_does(desk_views.status(desk(), PAPER, NOON)).splitlines()
     assert lines[0] == "PAPER · Wed 25 Nov 12:00 IST"
     assert {"🟢 Orders go out", "Queued: 2", "At Dhan: 2", "In doubt: 3", "Waiting for your tap: 0"} <= set(lines)
     assert "Signed in at Dhan for 5 h 07 min" in lines
@@ -244,28 +305,29 @@ def test_the_status_counts_what_is_open() -> None:
 
 @pytest.mark.parametrize("expiry", [None, NOON])
 def test_the_status_says_when_nobody_is_signed_in(expiry: Any) -> None:
-    assert "Not signed in at Dhan" in views.status(desk(token_expires_at=expiry), PAPER, NOON)
+    assert "Not signed in at Dhan" in desk_views.status(desk(token_expires_at=expiry), PAPER, NOON)
 
 
 def test_the_status_shows_holds_instead_of_going_out() -> None:
-    text = read_as_telegram_does(views.status(desk(holds={Hold.PAUSED: NASTY}), PAPER, NOON))
+    text = read_as_telegram_does(desk_views.status(desk(holds={Hold.PAUSED: NASTY}), PAPER, NOON))
     assert f"🟠 {NASTY}" in text
     assert "Orders go out" not in text
 
 
 def test_the_queue_says_that_nothing_waits() -> None:
-    assert views.queue([], NOON).startswith("Nothing waits.")
-    assert views.order_list([]) == "No orders yet."
+    assert desk_views.queue([], NOON).startswith("Nothing waits.")
+    assert desk_views.order_list([]) == "No orders yet."
 
 
 def test_the_queue_shows_the_way_of_each_order() -> None:
-    assert "🔵 Queued · goes Wed 25 Nov 17:00 → exchange Thu 26 Nov 09:45" in views.queue([ORDER], NOON)
+    assert "🔵 Queued · goes Wed 25 Nov 17:00 → exchange Thu 26 Nov 09:45" in desk_views.queue([ORDER], NOON)
 
 
 @pytest.mark.parametrize("role", Role)
 def test_help_and_welcome_are_good_messages(role: Role) -> None:
-    read_as_telegram_does(views.help_text(role))
-    read_as_telegram_does(views.welcome(PAPER))
+    read_as_telegram_does(desk_views.help_text(role))
+    read_as_telegram_does(desk_views.welcome(PAPER, role))
+    assert "it is Wed 25 Nov 12:00 IST" in read_as_telegram_does(desk_views.welcome(PAPER, role, NOON))
 
 
 def test_the_morning_report_counts_and_names_what_became_of_each_order() -> None:
@@ -274,7 +336,7 @@ def test_the_morning_report_counts_and_names_what_became_of_each_order() -> None
         {"order": "42.1", "side": "SELL", "quantity": 5, "symbol": "TCS", "state": "rejected", "filled": 0},
     ]
     facts = [rows[0] | {"average": "1412.50", "words": ""}, rows[1] | {"average": None, "words": "No <money>."}]
-    told = views.ring(replace(message(Notice.MORNING), payload={"orders": facts, "more": 2}), PAPER)
+    told = ring_views.ring(replace(message(Notice.MORNING), payload={"orders": facts, "more": 2}), PAPER)
     assert told.splitlines()[1:] == [
         "🟢 Filled 1 · 🔴 Rejected 1",
         "",

@@ -61,14 +61,14 @@ async def test_every_error_of_httpx_becomes_ours_and_only_four_prove_that_nothin
 ) -> None:
     network_fails(raised(kind))
     with pytest.raises(CallFailed) as failure:
-        await client.call("POST", URL, query={"pin": "246810"})
+        await client.call("POST", URL, query={"pin": "971358"})
     assert failure.value.sent is (kind.__name__ not in NOTHING_LEFT)
 
 
 async def test_an_error_never_shows_the_query(client: DhanClient, network_fails: Callable[[Exception], None]) -> None:
-    network_fails(httpx.ReadTimeout(f"{URL}?pin=246810"))
+    network_fails(httpx.ReadTimeout(f"{URL}?pin=971358"))
     with pytest.raises(CallFailed) as failure:
-        await client.call("POST", URL, query={"pin": "246810"})
+        await client.call("POST", URL, query={"pin": "971358"})
     assert str(failure.value) == "POST /v2/orders: ReadTimeout"
     assert failure.value.__suppress_context__
 
@@ -151,3 +151,18 @@ async def test_a_proxy_of_the_environment_is_ignored(
     reply = await client.call("GET", f"{dhan.http.base_url}/dhan/v2/orders", headers=dict(dhan.http.headers))
     await client.close()
     assert json.loads(reply.text) == []
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Mon, 01 Jan 0001 00:00:00 GMT",
+        "Wed, 25 Nov 2026 10:00:00 +99999999999999999999",
+        "Wed, 25 Nov 99999999999 10:00:00 GMT",
+        "soon",
+    ],
+)
+async def test_an_absurd_date_of_a_reply_ends_nothing(client: DhanClient, header: str) -> None:
+    client._note_date(header)
+    client.clock_skew()

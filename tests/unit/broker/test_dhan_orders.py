@@ -185,7 +185,7 @@ def test_a_negative_quantity_is_unreadable(name: str) -> None:
 
 
 def test_words_for_side_and_product_that_nobody_knows_match_no_order_of_ours() -> None:
-    order = read_order(HEALTHY | {"transactionType": "SHORT", "productType": "MTF"})
+    order = read_order(HEALTHY | {"transactionType": "SHORT", "productType": "CO"})
     assert order is not None
     assert (order.side, order.product) == (None, None)
 

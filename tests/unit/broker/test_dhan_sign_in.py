@@ -1,5 +1,7 @@
 """Getting a token by every way that Dhan has; it refuses with HTTP 200."""
 
+import base64
+import json
 from datetime import timedelta
 
 import pytest
@@ -208,6 +210,21 @@ async def test_where_the_profile_names_no_end_the_token_itself_does(client: Dhan
     dhan.script("profile", "status", status=200, body={"dhanClientId": "1100000001", "tokenValidity": "soon"})
     token = await check_token(client, f"{dhan.http.base_url}/dhan/v2", token=made, now=dhan.clock.now())
     assert token.expires_at == dhan.clock.now() + timedelta(hours=24)
+
+
+@pytest.mark.parametrize("ends", ["soon", 10**30, -(10**30), True, 253402300799, "0001-01-01T00:00:00", None])
+async def test_a_token_that_ends_at_an_absurd_time_is_not_taken(
+    client: DhanClient, dhan: PaperDhan, ends: object
+) -> None:
+    claim = base64.urlsafe_b64encode(json.dumps({"exp": ends}).encode()).decode().rstrip("=")
+    until = "01/01/0001 00:00"
+    dhan.script("profile", "status", status=200, body={"dhanClientId": "1100000001", "tokenValidity": until})
+    with pytest.raises(CallFailed, match="until when"):
+        await check_token(client, f"{dhan.http.base_url}/dhan/v2", token=f"a.{claim}.c", now=dhan.clock.now())
+    body = {"accessToken": "a.b.c", "dhanClientId": "1100000001", "expiryTime": "0001-01-01T00:00:00"}
+    dhan.script("login", "status", status=200, body=body)
+    with pytest.raises(CallFailed, match="expiry"):
+        await sign_in(client, dhan)
 
 
 async def test_only_a_token_of_the_website_is_renewed(client: DhanClient, dhan: PaperDhan) -> None:

@@ -96,6 +96,23 @@ LATER = {
     "EXCH:16328:Quantity is not a multiple of the regular lot.": Trouble.LOT,
 }
 """Texts that come later in the order book, as observed; the numbers in them vary."""
+CONTAINED = {
+    Trouble.MONEY: ["insufficient fund"],
+    Trouble.HOLDINGS: [
+        "sell more than the quantity you currently hold",
+        "Insufficient Holding Quantity",
+        "Scrip limit insufficient",
+    ],
+    Trouble.DEPOSITORY: ["CDSL", "eDIS", "TPIN", "Validate Qty from CDSL"],
+    Trouble.PRODUCT: ["not allowed to be traded in Intraday"],
+    Trouble.TOO_LATE: ["Intraday orders cannot be placed at this time", "square off time"],
+    Trouble.PRICE_BAND: ["Circuit Limits", "Rate Not Within Ckt Limit", "EXCH:16284", "LPP"],
+    Trouble.TICK: ["EXCH:16283", "multiple of tick size"],
+    Trouble.NOT_TRADED: ["EXCH:16387", "not allowed to trade in this market"],
+    Trouble.SESSION: ["EXCH:16052 Function Not Available"],
+    Trouble.FREEZE: ["freeze", "quantity 1800 exceeds"],
+}
+"""What alone tells a later rejection, whatever stands around it."""
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -141,6 +158,13 @@ def test_every_later_rejection_says_what_it_is_in_our_words_beside_dhans(words: 
     order = read_order(row)
     assert order is not None
     assert (order.state, order.words, order.advice) == (BrokerState.REJECTED, words, str(meaning))
+
+
+@pytest.mark.parametrize("trouble", CONTAINED)
+def test_each_phrase_tells_a_later_rejection_by_itself(trouble: Trouble) -> None:
+    for words in CONTAINED[trouble]:
+        assert meaning_of("", words).trouble is trouble
+        assert meaning_of("", f"RMS:81233: {words}, order 52.").trouble is trouble
 
 
 @pytest.mark.parametrize("case", [str.upper, str.lower])

@@ -147,7 +147,8 @@ def test_migrating_a_file_with_broken_references_fails_aloud(tmp_path: Path) -> 
     settings = load(munshi_data_dir=tmp_path)
     with closing(Database(settings.database)) as database, database.engine.connect() as connection:
         connection.connection.driver_connection.execute("PRAGMA foreign_keys=OFF")  # pyright: ignore[reportOptionalMemberAccess]
-        an_alert(connection, source_id=999)
+        an_alert(connection)
+        connection.exec_driver_sql("UPDATE alerts SET source_id = 999")
         connection.commit()
     with pytest.raises(RuntimeError, match="left rows without their parent"):
         migrate(settings)

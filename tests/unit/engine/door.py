@@ -1,5 +1,6 @@
 """The desk's sign-in on one database, in front of a stand-in: sessions, the mailbox, and what they leave behind."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,10 @@ class Door:
     def settings(self, **settings: Any) -> Settings:
         return settings_for(self.dhan, self._folder, **settings)
 
-    def session(self, **settings: Any) -> Session:
+    def session(self, *, keep_copy: Callable[[str], None] | None = None, **settings: Any) -> Session:
         """As after a restart: nothing is remembered but the rows."""
-        return Session(self.database, self._client, self.settings(**settings), self.dhan.clock)
+        settled = self.settings(**settings)
+        return Session(self.database, self._client, settled, self.dhan.clock, keep_copy=keep_copy)
 
     def mailbox(self, session: Session, **settings: Any) -> Mailbox:
         return Mailbox(

@@ -215,5 +215,24 @@ def test_45_15_and_5_days_before_the_calendar_ends_the_operator_is_warned_once_e
     assert "The calendar ends on Thu 31 Dec 2026." in last_words(connection)
 
 
+@pytest.mark.parametrize(
+    ("at", "is_due"),
+    [
+        ("2026-11-28 08:29", False),
+        ("2026-11-28 08:30", True),
+        ("2026-11-28 09:14", True),
+        ("2026-11-28 09:15", False),
+        ("2026-12-18 14:00", False),
+        ("2026-12-27 08:29", False),
+        ("2026-12-27 14:00", True),
+    ],
+)
+def test_the_end_is_told_in_the_morning_and_in_the_last_days_later_too(
+    connection: Connection, at: str, *, is_due: bool
+) -> None:
+    an_alert(connection)
+    assert anything_is_due(connection, CALENDAR, india(at)) is is_due
+
+
 def test_a_desk_without_an_alert_yet_is_not_greeted_with_a_warning(connection: Connection) -> None:
     assert not anything_is_due(connection, CALENDAR, india("2026-12-30 09:00"))

@@ -67,6 +67,13 @@ async def test_red_lines_come_first_and_each_has_its_cure(floor: Floor, tmp_path
     assert [line.cures for line in reds] == [(Cure.RESUME,), (Cure.QUEUE,)]
 
 
+async def test_a_killed_desk_is_let_go_by_its_own_command(floor: Floor, tmp_path: Path) -> None:
+    with floor.database.transaction() as connection:
+        controls.set_hold(connection, Hold.KILLED, "Killed by operator 42.", at=NOON, actor="operator 42")
+    [red] = [line for line in await checkup(floor, tmp_path).look() if line.light is Light.RED]
+    assert (red.words, red.cures) == ("Killed by operator 42.", (Cure.UNKILL,))
+
+
 async def test_when_dhan_does_not_answer_the_card_says_what_is_not_known(floor: Floor, tmp_path: Path) -> None:
     for call in ("funds", "ip"):
         floor.dhan.script(call, "status", status=500)

@@ -30,19 +30,14 @@ from tests.unit.engine.rows import (
     try_claim,
 )
 
-WENT_WELL = (
-    OrderState.WORKING,
-    OrderState.PART_FILLED,
-    OrderState.CANCELLING,
-    OrderState.FILLED,
-    OrderState.CANCELLED,
-)
+WENT_WELL = (OrderState.WORKING, OrderState.PART_FILLED, OrderState.FILLED)
 STILL_OPEN = (
     OrderState.AWAITING_APPROVAL,
     OrderState.QUEUED,
     OrderState.SUBMITTING,
     OrderState.UNKNOWN,
     OrderState.NEEDS_OPERATOR,
+    OrderState.CANCELLING,
 )
 WENT_BADLY = tuple(state for state in OrderState if state.is_final and state not in WENT_WELL)
 
@@ -53,10 +48,10 @@ def name_of(connection: Connection, order: Order, number: int) -> str:
     return correlation_id(alert.uid, order.position, number)
 
 
-def with_earlier_leg(connection: Connection, state: OrderState, *, confirmed: bool = True) -> Order:
+def with_earlier_leg(connection: Connection, state: OrderState, *, confirmed: bool = True, filled: int = 0) -> Order:
     """The second leg of an alert whose first leg is in that state."""
     alert_id = an_alert(connection, state=AlertState.DECIDED).id
-    an_order(connection, alert_id=alert_id, state=state, confirmed=confirmed)
+    an_order(connection, alert_id=alert_id, state=state, confirmed=confirmed, filled_quantity=filled)
     return an_order(connection, alert_id=alert_id)
 
 
@@ -207,6 +202,13 @@ def test_a_later_leg_goes_after_an_earlier_one_that_went_well(connection: Connec
     assert try_claim(connection, with_earlier_leg(connection, state)) is not None
 
 
+@pytest.mark.parametrize("state", [OrderState.CANCELLING, OrderState.CANCELLED])
+def test_a_later_leg_goes_after_one_that_was_filled_in_part_before_it_was_cancelled(
+    connection: Connection, state: OrderState
+) -> None:
+    assert try_claim(connection, with_earlier_leg(connection, state, filled=4)) is not None
+
+
 @pytest.mark.parametrize("state", WENT_BADLY)
 def test_a_later_leg_asks_after_an_earlier_one_that_went_badly(connection: Connection, state: OrderState) -> None:
     leg = with_earlier_leg(connection, state)
@@ -262,3 +264,12 @@ def test_after_proven_absence_the_next_try_has_the_next_name(connection: Connect
 def test_an_order_is_due_from_its_release_on(connection: Connection, at: datetime) -> None:
     an_order(connection)
     assert len(orders.due(connection, at, 9)) == (at >= NOON)
+
+
+def test_what_is_asked_for_the_second_time_is_written_down_in_place_of_the_first(connection: Connection) -> None:
+    order = an_order(connection)
+    first = an_attempt(connection, order, AttemptState.NOT_SENT, name=name_of(connection, order, 1))
+    orders.note(connection, order, at=NOON, actor="operator 42", reason="Netted.", quantity=4)
+    found = claimed(connection, again(connection, order))
+    written = attempts.get(connection, first.id).request
+    assert (found.request.quantity, written["quantity"]) == (4, 4)

@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import Connection
 
 from core import controls
+from core.clock import SystemClock
 from core.controls import Hold
+from core.db import leases
 from core.domain.notice import Notice
 from core.engine.clock_watch import ClockWatch, hold
 from core.engine.parts import build_desk
@@ -127,8 +129,13 @@ async def test_the_desk_holds_orders_and_expiries_while_the_clock_is_in_doubt_an
         with parts.database.snapshot() as connection:
             return Hold.CLOCK in controls.holds(connection)
 
+    with parts.database.transaction() as connection:
+        an_hour_ago = SystemClock().now() - timedelta(hours=1)
+        desk._epoch = leases.acquire(connection, holder=desk._holder, nudge_port=1, at=an_hour_ago) or 0
     watch.doubt = "This machine's clock jumped."
     assert (await desk._mind_the_clock(), held()) == (False, True)
+    with parts.database.snapshot() as connection:
+        assert leases.is_held(connection, desk._epoch, SystemClock().now()), "the leap ran it out, nobody took it"
     watch.doubt = ""
     assert (await desk._mind_the_clock(), held()) == (True, False)
     await parts.close()

@@ -1,7 +1,6 @@
 """Sending what is due, over real HTTP: one POST per claim, and never a second one without looking first."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,10 +9,7 @@ import pytest
 from sqlalchemy import Connection, event, select
 
 from core import approvals, controls, failpoints, journal
-from core.clock import SystemClock
 from core.controls import Hold
-from core.db import leases
-from core.db.leases import LASTS
 from core.db.tables import attempts
 from core.domain.alert import Product, Side
 from core.domain.attempt import AttemptState
@@ -21,9 +17,7 @@ from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
 from core.engine.dispatch import AT_ONCE
 from core.engine.limiter import Limiter, Window
-from core.engine.record import Moment
-from core.engine.resolve import doubt_unfinished
-from core.engine.rules import LeaseLost, Rules
+from core.engine.rules import Rules
 from core.failpoints import Point
 from tests.builders import an_order, until
 from tests.integration.paper_dhan import india
@@ -144,24 +138,6 @@ async def test_what_does_not_end_in_time_is_left_to_the_next_start(floor: Floor)
         await floor.dispatcher.finish(within=0.1)
     assert floor.now(order).state is OrderState.SUBMITTING
     assert floor.attempts(order)[0].state is AttemptState.OPEN
-
-
-async def test_a_desk_that_slept_through_its_lease_sends_nothing(floor: Floor) -> None:
-    def sleep_through_it(point: Point) -> None:
-        if point is Point.CLAIMED:
-            time.sleep(LASTS.total_seconds() + 0.1)
-            with floor.database.transaction() as connection:
-                moment = Moment(now=floor.clock.now(), wall=SystemClock().now())
-                assert leases.acquire(connection, holder="another", nudge_port=1, at=moment.wall) == floor.epoch + 1
-                doubt_unfinished(connection, moment)
-
-    failpoints.install(sleep_through_it)
-    order = floor.order()
-    with pytest.raises(ExceptionGroup) as ended:
-        await floor.send()
-    assert ended.group_contains(LeaseLost)
-    assert floor.now(order).state is OrderState.UNKNOWN
-    assert placements(floor) == 0
 
 
 @pytest.mark.parametrize("hold", [Hold.PAUSED, Hold.STARTING, Hold.NOT_LIVE])

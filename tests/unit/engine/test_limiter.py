@@ -266,3 +266,9 @@ def test_the_attempts_of_the_last_day_are_what_a_restarted_desk_counts(connectio
     for number, age in enumerate([timedelta(0), timedelta(hours=23), timedelta(hours=25)], 1):
         an_attempt(connection, an_order(connection), AttemptState.NOT_SENT, name=f"MU{number}", at=WALL - age)
     assert sorted(attempts.ages(connection, WALL)) == [0, 23 * 3600]
+
+
+def test_every_call_of_an_attempt_counts_and_one_from_the_future_counts_as_now(connection: Connection) -> None:
+    again = an_attempt(connection, an_order(connection), AttemptState.NOT_SENT, at=WALL - timedelta(minutes=1))
+    attempts.start_again(connection, again, epoch=1, request={}, at=WALL + timedelta(hours=1))
+    assert attempts.ages(connection, WALL) == [0, 0]

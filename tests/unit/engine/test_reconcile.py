@@ -1,6 +1,7 @@
 """Keeping orders in step with the broker's book: today's, and what was left from days that are over."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -85,6 +86,26 @@ def test_an_order_that_ended_here_and_lives_at_dhan_is_an_alarm(connection: Conn
     follow_all(connection, book, MOMENT)
     assert rings(connection) == [Notice.CONFLICT]
     assert f"which is {state} here" in last_words(connection)
+
+
+@pytest.mark.parametrize("waits", [{"state": OrderState.AWAITING_APPROVAL}, {"release_at": EVENING}])
+def test_an_order_that_waits_here_and_lives_at_dhan_is_an_alarm_at_once(
+    connection: Connection, waits: dict[str, Any]
+) -> None:
+    order = an_order(connection, **waits)
+    an_attempt(connection, order, AttemptState.REFUSED)
+    follow_all(connection, [report(order, BrokerState.WORKING)], MOMENT)
+    assert rings(connection) == [Notice.CONFLICT]
+    assert "for this order, which is" in last_words(connection)
+
+
+def test_an_order_that_is_due_and_lives_at_dhan_is_left_to_the_look_up_before_it_is_sent(
+    connection: Connection,
+) -> None:
+    order = an_order(connection)
+    an_attempt(connection, order, AttemptState.NOT_SENT)
+    follow_all(connection, [report(order, BrokerState.WORKING)], MOMENT)
+    assert rings(connection) == []
 
 
 @pytest.mark.parametrize("state", [BrokerState.REJECTED, BrokerState.CANCELLED, BrokerState.LAPSED])

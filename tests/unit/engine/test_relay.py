@@ -1,6 +1,7 @@
 """Carrying cards and messages to chats: at least once, in order, and at Telegram's pace."""
 
 from datetime import datetime, timedelta
+from itertools import count
 
 import pytest
 from sqlalchemy import Connection, select, update
@@ -10,6 +11,7 @@ from core.clock import SystemClock
 from core.db.engine import Database
 from core.db.tables import cards, outbox
 from core.domain.notice import Notice
+from core.engine.pace import Pace
 from core.engine.relay import Relay
 from core.errors import TelegramUnavailable
 from core.failpoints import Point
@@ -68,7 +70,9 @@ def chats() -> Recorder:
 def relay(database: Database, chats: Recorder) -> Relay:
     with database.transaction() as connection:
         notifications.enrol(connection, [(OPERATOR, "admin"), (OTHER, "admin")])
-    return Relay(database=database, messenger=chats, clock=FrozenClock())
+    seconds = count()
+    pace = Pace(clock=lambda: float(next(seconds)))  # as if each message took a second
+    return Relay(database=database, messenger=chats, clock=FrozenClock(), pace=pace)
 
 
 def owe_card(database: Database) -> int:

@@ -1,5 +1,6 @@
 """At the last moment before an order leaves: its age, its window, the limits, and who has said yes."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,7 @@ from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
 from core.engine.claim import Claim, claim_all
 from core.engine.timers import run_due
-from core.errors import Refusal
+from core.errors import AskTwice, Refusal
 from core.policies import Policies, save
 from tests.builders import NOON, an_order
 from tests.integration.paper_dhan import india
@@ -130,16 +131,19 @@ def test_a_limit_that_was_tightened_meanwhile_asks(connection: Connection) -> No
     assert "above your soft limit of ₹9,999" in again(connection, order).reason
 
 
-def test_above_a_soft_limit_a_tap_is_enough_above_a_hard_one_it_is_not(connection: Connection) -> None:
+def test_above_a_soft_limit_a_second_step_is_enough_above_a_hard_one_none_is(connection: Connection) -> None:
     order = limit_order(connection, state=ASKED)
     limited(connection, Limit.ORDER_VALUE, soft=9_999, hard=10_000)
-    approvals.approve(connection, tap_on(connection, order))
+    with pytest.raises(AskTwice, match=r"BUY 10 RELIANCE: .* above your soft limit of ₹9,999"):
+        approvals.approve(connection, tap_on(connection, order))
+    assert again(connection, order).state is ASKED
+    approvals.approve(connection, replace(tap_on(connection, order), is_sure=True))
     assert state_after_claim(connection, again(connection, order), NOON) is OrderState.SUBMITTING
 
     other = limit_order(connection, state=ASKED)
     limited(connection, Limit.ORDER_VALUE, hard=9_999)
     with pytest.raises(Refusal, match=r"above your hard limit of ₹9,999\. Change it with /limits"):
-        approvals.approve(connection, tap_on(connection, other))
+        approvals.approve(connection, replace(tap_on(connection, other), is_sure=True))
     assert again(connection, other).state is ASKED
 
 
@@ -161,7 +165,7 @@ def test_a_way_out_above_a_hard_limit_can_be_approved(connection: Connection) ->
     limited(connection, Limit.ORDER_VALUE, hard=1)
     order = limit_order(connection, side=Side.SELL, product=Product.DELIVERY)
     assert state_after_claim(connection, order, NOON) is ASKED
-    approvals.approve(connection, tap_on(connection, again(connection, order)))
+    approvals.approve(connection, replace(tap_on(connection, again(connection, order)), is_sure=True))
     assert state_after_claim(connection, again(connection, order), NOON) is OrderState.SUBMITTING
 
 

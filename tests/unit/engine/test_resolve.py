@@ -165,3 +165,16 @@ async def test_at_start_whatever_was_being_sent_is_in_doubt_and_looked_up_at_onc
         assert doubt_unfinished(connection, moment) == 0
         assert [a.order_id for a in attempt_store.due_for_lookup(connection, at)] == [order.id]
     assert floor.now(order).state is OrderState.UNKNOWN
+
+
+async def test_a_clock_that_was_set_back_puts_no_look_up_off(floor: Floor) -> None:
+    order = await doubtful(floor)
+    ahead = SystemClock().now() + timedelta(hours=1)
+    with floor.database.transaction() as connection:
+        connection.execute(update(attempts).values(claimed_at=ahead, next_lookup_at=ahead + timedelta(seconds=3)))
+    await floor.look_up()
+    [attempt] = floor.attempts(order)
+    wall = SystemClock().now()
+    assert (attempt.lookups, attempt.claimed_at <= wall) == (1, True)
+    assert attempt.next_lookup_at is not None
+    assert attempt.next_lookup_at - wall <= attempt_store.LONGEST_WAIT

@@ -1,14 +1,19 @@
 """Every row of decisions.txt is what the desk decides."""
 
+import json
 import re
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from importlib import resources
 
 import pytest
 from decision_rows import TABLE, Row, in_words, read_rows
 
 from core.calendar import load_calendar
+from core.domain.instrument import SegmentClass
 from core.domain.order import Mode
 from core.domain.routing import may_send, route
+from core.domain.sessions import Trading
 
 CALENDAR = load_calendar()
 ROWS = read_rows()
@@ -62,3 +67,54 @@ def test_the_table_asks_nothing_twice() -> None:
     questions = [(row.when, row.segment_class, row.words) for row in ROWS]
 
     assert len(set(questions)) == len(questions)
+
+
+ASKED_ON = {(row.segment_class, row.when.date()) for row in ROWS}
+ASKED_AT = {(row.segment_class, row.when.date(), row.when.time().replace(second=0)) for row in ROWS}
+USUAL = [
+    pytest.param(segment_class, since, hours, id=f"{segment_class}-{since}")
+    for segment_class, changes in CALENDAR.usual.items()
+    for since, hours in changes
+    if since <= CALENDAR.covered_until
+]
+
+
+@pytest.mark.parametrize("year", [2024, 2025, 2026])
+def test_the_table_asks_about_each_holiday_and_each_special_session(year: int) -> None:
+    days = json.loads(resources.files("core.calendar").joinpath(f"{year}.json").read_text("utf-8"))["days"]
+    of = {"equity": SegmentClass.CASH, "currency": SegmentClass.CURRENCY, "commodity": SegmentClass.COMMODITY}
+    told = {(of[market], date.fromisoformat(row["date"])) for market, table in days.items() for row in table["rows"]}
+
+    assert told - ASKED_ON == set()
+
+
+@pytest.mark.parametrize(("segment_class", "since", "hours"), USUAL)
+def test_the_table_asks_about_both_sides_of_each_boundary_minute(
+    segment_class: SegmentClass, since: date, hours: Trading
+) -> None:
+    changes = [start for start, _ in CALENDAR.usual[segment_class] if start > since]
+    until = min(changes, default=date.max)
+    asked = {at for which, day, at in ASKED_AT if which is segment_class and since <= day < until}
+
+    assert {minute for edge in boundaries(hours) for minute in (minute_before(edge), edge)} - asked == set()
+
+
+@pytest.mark.parametrize(("segment_class", "since", "hours"), USUAL)
+def test_the_table_asks_about_each_change_of_hours_on_its_day(
+    segment_class: SegmentClass, since: date, hours: Trading
+) -> None:
+    assert since.year < 2026 or (segment_class, since) in ASKED_ON, hours
+
+
+def boundaries(hours: Trading) -> Iterator[time]:
+    spans = list(hours.sessions)
+    for auction in filter(None, (hours.pre_open, hours.closing_auction)):
+        spans += [auction.span, *auction.entry.values()]
+    spans += [hours.post_close] if hours.post_close else []
+    yield from (edge for span in spans for edge in (span.opens, span.closes))
+    yield hours.amo.morning_closes
+    yield from filter(None, (hours.amo.evening_opens, hours.expiring_index_closes))
+
+
+def minute_before(edge: time) -> time:
+    return (datetime.combine(CALENDAR.covered_until, edge) - timedelta(minutes=1)).time()

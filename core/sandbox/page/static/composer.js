@@ -23,7 +23,12 @@ export class Composer {
     form.addEventListener("keydown", (event) => { if (event.key === "Escape") { this.#close(); text.focus(); } });
   }
 
-  setCommands(commands) { this.#commands = commands; }
+  setCommands(commands) {
+    this.#commands = commands;
+    if (menu.hidden) return;
+    if (text.value) this.#follow();
+    else this.#open(commands);
+  }
 
   #submit() {
     const wanted = text.value.trim();

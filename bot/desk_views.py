@@ -1,0 +1,170 @@
+"""The desk as a whole, as the operator reads it: what it is, what it can do, how it stands, and its orders."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from html import escape
+
+from bot.card_views import MARKS, terms
+from bot.commands import COMMANDS, Purpose, may
+from bot.text import clock_time, day_time, fit, one_line, plain, rupees, span
+from core.allowance import value
+from core.clock import to_india
+from core.domain.order import Order, OrderState
+from core.reports import DeskReport
+from core.settings import Mode as DeskMode
+from core.settings import Role
+
+
+def welcome(mode: DeskMode, role: Role, moved_to: datetime | None = None) -> str:
+    """What the desk is, and a first step for this role. `moved_to`: what a paper clock says that is not real time."""
+    moved = f"\n\nThe sandbox's clock was moved: for it, it is {day_time(moved_to)} IST." if moved_to else ""
+    return (
+        f"<b>Munshi</b> · {mode.upper()}\n\n"
+        "I keep your order book. TradingView sends an alert to my webhook; I check it against the market's clock, "
+        "ask you here where asking is due, place the order at Dhan, and tell you what became of it.\n\n"
+        f"Every alert gets one card in this chat, and the card changes as things happen. "
+        f"{_first_step(mode, role)}{moved}"
+    )
+
+
+def _first_step(mode: DeskMode, role: Role) -> str:
+    if not may(role, Role.APPROVER):
+        return "You may look at everything: /status is a good start, /help lists what you can ask."
+    if mode is DeskMode.LIVE:
+        return (
+            "A first step: /alert RELIANCE buy 1 writes the message for a TradingView alert. "
+            "/help lists what you can ask."
+        )
+    return (
+        "Try it, it takes a minute and no money:\n\n<b>1.</b> Fire a paper alert with the button below.\n"
+        "<b>2.</b> Its card asks you: tap Approve.\n<b>3.</b> Watch the card turn to Filled.\n\n"
+        "/help lists what you can ask."
+    )
+
+
+def second_step(alert: int, *, is_open: bool) -> str:
+    """After the tour's alert was fired."""
+    if is_open:
+        return (
+            f"<b>2.</b> The card of alert {alert} asks you now: tap <b>Approve</b>, and it fills within seconds. "
+            f"<b>3.</b> /why {alert} then tells every step. Your own alerts: /alert RELIANCE buy 1."
+        )
+    return (
+        f"<b>2.</b> The card of alert {alert} asks you. The market is closed now, so once approved it waits for the "
+        "time on the card. To see a fill at once, make it a trading morning on paper, and fire another."
+    )
+
+
+def help_text(role: Role) -> str:
+    lines: list[str] = []
+    for purpose in Purpose:
+        lines += [f"<b>{purpose}</b>"]
+        lines += [
+            f"{command.usage or '/' + command.name} – {command.summary}"
+            for command in COMMANDS
+            if command.purpose is purpose and may(role, command.role)
+        ]
+        lines += [""]
+    return "\n".join(lines).strip()
+
+
+def status(report: DeskReport, mode: DeskMode, now: datetime) -> str:
+    waiting = report.counts.get(OrderState.AWAITING_APPROVAL, 0)
+    at_dhan = sum(report.counts.get(state, 0) for state in OrderState if state.is_at_broker)
+    doubtful = report.counts.get(OrderState.UNKNOWN, 0) + report.counts.get(OrderState.NEEDS_OPERATOR, 0)
+    lines = [
+        f"<b>{mode.upper()}</b> · {day_time(now)} IST",
+        "",
+        *([f"🟠 {one_line(reason)}" for reason in report.holds.values()] or ["🟢 Orders go out"]),
+        f"Signed in at Dhan for {span(report.token_expires_at - now)}"
+        if report.token_expires_at and report.token_expires_at > now
+        else "Not signed in at Dhan",
+        "",
+        f"Waiting for your tap: {waiting}",
+        f"Queued: {report.counts.get(OrderState.QUEUED, 0)}",
+        f"At Dhan: {at_dhan}",
+        f"In doubt: {doubtful}",
+    ]
+    return "\n".join(lines)
+
+
+def queue(
+    orders: Sequence[Order], now: datetime, *, which: str = "all", page: tuple[int, int] = (1, 1), total: int = 0
+) -> str:
+    """One page of what waits, with the time at which it was looked at."""
+    kind = "" if which == "all" else f" · {plain(which)}"
+    if not orders:
+        return f"Nothing waits{kind}. {day_time(now)} IST"
+    number, last = page
+    pages = f" · {total} in all, page {number} of {last}" if last > 1 else ""
+    lines = [f"<b>Waiting</b>{kind} · {day_time(now)}:{to_india(now):%S} IST{pages}", ""]
+    for order in orders:
+        lines += [
+            f"<b>{order.side} {order.quantity} {plain(order.symbol)}</b> · {order.label}",
+            f"{MARKS[order.state]}"
+            + (f" · goes {day_time(order.release_at)}" if order.release_at else "")
+            + (f" → exchange {day_time(order.reaches_exchange_at)}" if order.reaches_exchange_at else ""),
+        ]
+    return fit("\n".join(lines))
+
+
+def all_of(verb: str, orders: Sequence[Order]) -> str:
+    """The question whether to do it to all of these; the last of very many are counted, not named."""
+    lines = [f"<b>{verb.capitalize()} all of these?</b>", ""]
+    lines += [
+        f"{order.label} {order.side} {order.quantity} {plain(order.symbol)} · {terms(order)}" for order in orders[:40]
+    ]
+    more = len(orders) - 40
+    lines += [f"… and {more} more, by /queue"] if more > 0 else []
+    values = [value(order.exchange, order.quantity, order.price) for order in orders]
+    known = sum((worth for worth in values if worth is not None), Decimal(0))
+    lines += ["", f"Worth {rupees(known)}" + (" and what goes at the market" if None in values else "")]
+    return fit("\n".join(lines))
+
+
+def order_list(orders: Sequence[Order]) -> str:
+    if not orders:
+        return "No orders yet."
+    lines = ["<b>Latest orders</b>", ""]
+    for order in orders:
+        fill = f" {order.filled_quantity} at {rupees(order.average_price)}" if order.filled_quantity else ""
+        lines += [
+            f"<b>{order.side} {order.quantity} {escape(order.symbol)}</b> · {order.label}",
+            f"{MARKS[order.state]}{fill} · {day_time(order.updated_at)}",
+        ]
+    return fit("\n".join(lines))
+
+
+def health(report: DeskReport, facts: Mapping[str, str], mode: DeskMode, now: datetime) -> str:
+    """Green or not, line by line; `facts` are the console's own, in words."""
+    token = report.token_expires_at
+    lines = [f"<b>{mode.upper()}</b> · {day_time(now)} IST", ""]
+    lines += [f"🟠 {one_line(reason)}" for reason in report.holds.values()] or ["🟢 Nothing holds orders back"]
+    lines += [f"🟢 Signed in until {day_time(token)}" if token and token > now else "🔴 Not signed in: /login"]
+    lines += [f"🟠 Alerts not decided yet: {report.undecided}"] if report.undecided else []
+    doubtful = report.counts.get(OrderState.UNKNOWN, 0) + report.counts.get(OrderState.NEEDS_OPERATOR, 0)
+    lines += [f"🟠 In doubt: {doubtful}"] if doubtful else []
+    lines += [f"🟠 Oldest message that is owed: {clock_time(report.oldest_unsent)}"] if report.oldest_unsent else []
+    lines += [f"{name}: {escape(words)}" for name, words in facts.items()]
+    return fit("\n".join(lines))
+
+
+def log_lines(lines: Sequence[str]) -> str:
+    """The newest ones that fit."""
+    if not lines:
+        return "No warnings since the desk started."
+    kept, room = list[str](), 3800
+    for line in reversed(lines):
+        shown = one_line(line)
+        room -= len(shown) + 1
+        if room < 0:
+            break
+        kept.insert(0, shown)
+    return fit("\n".join(kept))
+
+
+def facts(title: str, found: Mapping[str, str]) -> str:
+    """Names and values, one to a line."""
+    lines = [f"<b>{escape(title)}</b>", "", *(f"{escape(name)}: {one_line(words)}" for name, words in found.items())]
+    return fit("\n".join(lines))

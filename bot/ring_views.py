@@ -1,0 +1,76 @@
+"""The messages that ring, as the operator reads them."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from html import escape
+from typing import Any
+
+from bot.card_views import MARKS, SELF_EXPLAINED
+from bot.text import fit, one_line, rupees
+from core.domain.notice import Notice
+from core.domain.order import OrderState
+from core.notifications import Message
+from core.settings import Mode as DeskMode
+
+_RINGS = {
+    Notice.FILLED: "🟢 Filled",
+    Notice.PART_FILLED: "🔵 Partly filled",
+    Notice.REJECTED: "🔴 Rejected",
+    Notice.LAPSED: "⚪ Lapsed",
+    Notice.CANCELLED: "⚪ Cancelled at the exchange",
+    Notice.EXPIRED: "⚪ Expired, not sent",
+    Notice.UNKNOWN: "🟠 In doubt",
+    Notice.NEEDS_OPERATOR: "🟠 Needs you",
+    Notice.FOUND: "🔵 Found at Dhan",
+    Notice.CONFLICT: "🔴 Something is wrong at Dhan",
+    Notice.NOT_CHANGED: "🟠 It stays as it was",
+    Notice.HELD: "🟠 Orders are held",
+    Notice.MORNING: "After-market orders this morning",
+    Notice.INSTRUMENTS: "🟠 The instrument list is old",
+    Notice.BLIND: "🟠 Dhan cannot be read",
+    Notice.SIGN_IN: "🟠 Sign in at Dhan",
+    Notice.DESK_STARTED: "The desk is back",
+    Notice.REMINDER: "🟡 Waiting for your tap",
+    Notice.BLOCKED: "🟠 Dhan takes no orders just now",
+    Notice.CALENDAR: "🟠 The calendar",
+    Notice.CLOCK: "🟠 This machine's clock",
+    Notice.TRUST: "🟠 A source is trusted less",
+    Notice.SILENT: "🟠 A source is silent",
+    Notice.OLD_KEY: "🟠 An alert came by an old key",
+    Notice.SECOND_POLLER: "🔴 Somebody else reads this bot's messages",
+    Notice.ALERT_FAILED: "🔴 An alert was not executed",
+    Notice.READINESS: "Ready for the day?",
+    Notice.DAY: "The day",
+    Notice.SUMMARY: "What happened",
+}
+
+
+def title(kind: Notice) -> str:
+    return _RINGS[kind]
+
+
+def ring(message: Message, mode: DeskMode) -> str:
+    """A message of its own about what just happened."""
+    facts = message.payload
+    title = f"<b>{mode.upper()}</b> · {_RINGS[message.kind]}"
+    if message.kind is Notice.MORNING:
+        return fit("\n".join([title, *_morning(facts)]))
+    if "order" not in facts:
+        return fit(f"{title}\n{one_line(str(facts['words']))}")
+    what = f"<b>{facts['side']} {facts['quantity']} {escape(str(facts['symbol']))}</b> · {facts['order']}"
+    if message.kind is Notice.FILLED and facts["average"]:
+        return fit(f"{title} {facts['filled']} at {rupees(Decimal(facts['average']))}\n{what}")
+    return fit(f"{title}\n{what}\n{one_line(str(facts['words']))}")
+
+
+def _morning(facts: Mapping[str, Any]) -> list[str]:
+    """How many ended how, then each order, with the reason where it did not fill."""
+    rows = facts.get("orders", [])
+    marks = [MARKS[OrderState(row["state"])] for row in rows]
+    lines = [" · ".join(f"{mark} {marks.count(mark)}" for mark in dict.fromkeys(marks)), ""] if marks else []
+    for row, mark in zip(rows, marks, strict=True):
+        fill = f" {row['filled']} at {rupees(Decimal(row['average']))}" if row["average"] else ""
+        why = [f"<i>{one_line(row['words'])}</i>"] if OrderState(row["state"]) not in SELF_EXPLAINED else []
+        what = f"<b>{row['side']} {row['quantity']} {escape(row['symbol'])}</b> · {row['order']}"
+        lines += [what, f"{mark}{fill}", *why]
+    return [*lines, f"… and {facts['more']} more: /orders"] if facts.get("more") else lines

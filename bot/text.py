@@ -1,0 +1,64 @@
+"""How the console writes: money, times, and texts that Telegram takes. Every text from outside is escaped here."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from html import escape
+from unicodedata import category
+
+from core.clock import to_india
+from core.domain import money
+
+MOST_TEXT = 4096
+_MOST_WORDS = 600
+_UNSEEN = {"Cc", "Cf", "Cs", "Co"}
+
+
+def rupees(amount: Decimal | None) -> str:
+    return "–" if amount is None else money.rupees(amount)
+
+
+def day_time(instant: datetime | None) -> str:
+    if instant is None:
+        return "–"
+    india = to_india(instant)
+    return f"{india:%a} {india.day} {india:%b %H:%M}"
+
+
+def clock_time(instant: datetime) -> str:
+    return to_india(instant).strftime("%H:%M:%S")
+
+
+def fit(text: str) -> str:
+    """Cut at a line end so that Telegram takes it; only long stories are ever cut."""
+    if _length(text) <= MOST_TEXT:
+        return text
+    kept = text[: MOST_TEXT - 40]
+    while _length(kept) > MOST_TEXT - 40:
+        kept = kept[: len(kept) - 20]
+    kept = kept.rsplit("\n", 1)[0]
+    return f"{kept}\n… the rest is on the trace page."
+
+
+def _length(text: str) -> int:
+    """As Telegram counts: UTF-16 units."""
+    return len(text.encode("utf-16-le", errors="surrogatepass")) // 2
+
+
+def span(length: timedelta) -> str:
+    """Such as "2 d 3 h", "3 h 20 min" or "45 min"."""
+    minutes = int(length.total_seconds() // 60)
+    if minutes >= 24 * 60:
+        return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{max(minutes, 1)} min"
+
+
+def plain(name: str) -> str:
+    """A name in plain ASCII: what only looks like the right letter shows as its number."""
+    return escape(name.encode("ascii", "backslashreplace").decode())
+
+
+def one_line(text: str) -> str:
+    """On one line, and without marks that turn the writing round or show nothing: either could hide a fact of the
+    card. `fit` cuts at line ends, between tags."""
+    text = "".join(letter for letter in " ".join(text.split()) if category(letter) not in _UNSEEN)
+    return escape(text if len(text) <= _MOST_WORDS else text[:_MOST_WORDS] + "…")

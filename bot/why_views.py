@@ -1,0 +1,78 @@
+"""/why: the way to a decision in plain words, told from the events. Every text from outside is escaped here."""
+
+from collections.abc import Sequence
+from html import escape
+
+from bot.card_views import MARKS, terms
+from bot.text import clock_time, day_time, fit, one_line, plain
+from core.db.attempts import Attempt
+from core.domain.order import Order, OrderState
+from core.journal import Event
+from core.reports import AlertReport
+
+_BEGAN = {
+    OrderState.REFUSED: "our own rules refused it",
+    OrderState.AWAITING_APPROVAL: "you were asked",
+    OrderState.QUEUED: "it may go without a tap",
+}
+_MOVED = {
+    OrderState.AWAITING_APPROVAL: "you were asked again",
+    OrderState.QUEUED: "it may go",
+    OrderState.SUBMITTING: "the desk sent it",
+    OrderState.UNKNOWN: "nobody knew whether Dhan had it",
+    OrderState.NEEDS_OPERATOR: "you had to decide",
+    OrderState.WORKING: "Dhan had it",
+    OrderState.PART_FILLED: "a part was filled",
+    OrderState.CANCELLING: "Dhan was asked to cancel it",
+    OrderState.DECLINED: "it was cancelled before it was sent",
+    OrderState.EXPIRED: "its time ran out",
+    OrderState.DROPPED: "it was given up",
+    OrderState.FILLED: "it was filled",
+    OrderState.CANCELLED: "it was cancelled at the exchange",
+    OrderState.REJECTED: "it was rejected",
+    OrderState.LAPSED: "it lapsed",
+}
+
+
+def why(report: AlertReport, events: Sequence[Event], tries: Sequence[Attempt], trace: str | None) -> str:
+    """What was asked for, each step with its reason, each try at Dhan with Dhan's own words, and where it stands."""
+    alert = report.alert
+    lines = [f"<b>Why</b> · alert {alert.id} from {plain(report.alert.source.name)}, {day_time(alert.received_at)}", ""]
+    lines += [
+        f"{order.label} {order.side} {order.quantity} {plain(order.symbol)}: {terms(order)}" for order in report.orders
+    ]
+    lines += ["", "<b>Step by step</b>", *(_step(event, report.orders) for event in events)]
+    if tries:
+        lines += ["", "<b>Tries at Dhan</b>", *(_try(each, report.orders) for each in tries)]
+    lines += ["", "<b>Now</b>", *(f"{order.label} {_now(report, order)}" for order in report.orders)]
+    lines += [] if report.orders else [f"{MARKS[OrderState.REFUSED]}. {one_line(alert.reason)}"]
+    lines += [f'<a href="{escape(trace)}">Trace</a>'] if trace else []
+    return fit("\n".join(lines))
+
+
+def _step(event: Event, orders: Sequence[Order]) -> str:
+    label = next((order.label for order in orders if order.id == event.order_id), "The alert")
+    reason = f" {one_line(event.reason)}" if event.reason else ""
+    return f"{clock_time(event.at)} {label}: {_what(event)}, by {escape(event.actor)}.{reason}"
+
+
+def _what(event: Event) -> str:
+    if event.order_id is None:
+        return {"alert": "came"}.get(event.kind, escape(event.kind.replace("_", " ")))
+    words = _BEGAN if event.before is None else _MOVED
+    if event.after is not None:
+        return words.get(OrderState(event.after), escape(event.after))
+    return "noted" if event.kind == "note" else escape(event.kind.replace("_", " "))
+
+
+def _try(attempt: Attempt, orders: Sequence[Order]) -> str:
+    label = next((order.label for order in orders if order.id == attempt.order_id), "?")
+    said = " ".join(part for part in (attempt.code, attempt.words) if part)
+    words = f" Dhan said: {one_line(said)}" if said else ""
+    return f"{clock_time(attempt.claimed_at)} {label} as {escape(attempt.correlation_id)}: {attempt.state}.{words}"
+
+
+def _now(report: AlertReport, order: Order) -> str:
+    if report.is_held(order):
+        return f"🟠 Held. {' '.join(one_line(reason) for reason in report.holds.values())}"
+    return f"{MARKS[order.state]}. {one_line(order.reason)}" if order.reason else MARKS[order.state]

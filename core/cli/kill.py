@@ -1,0 +1,20 @@
+"""`munshi kill`: stop all sending, exits included, with Telegram and web down if need be."""
+
+from core import controls, journal
+from core.bootstrap import build_clock, open_database
+from core.settings import load
+
+
+def run() -> int:
+    settings = load()
+    database = open_database(settings)
+    now = build_clock(settings).now()
+    with database.transaction() as connection:
+        changed = controls.kill(connection, at=now, actor=journal.COMMAND_LINE)
+    database.close()
+    print(
+        "Killed: nothing is sent, exits included, until /unkill or `munshi unkill`."
+        if changed
+        else "It was killed already."
+    )
+    return 0

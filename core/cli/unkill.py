@@ -1,0 +1,16 @@
+"""`munshi unkill`: let orders out again after a kill. No code is asked for: who may run this may do anything here."""
+
+from core import controls, journal
+from core.bootstrap import build_clock, open_database
+from core.settings import load
+
+
+def run() -> int:
+    settings = load()
+    database = open_database(settings)
+    now = build_clock(settings).now()
+    with database.transaction() as connection:
+        lifted = controls.unkill(connection, at=now, actor=journal.COMMAND_LINE)
+    database.close()
+    print("Orders go out again, each checked anew." if lifted else "It was not killed.")
+    return 0

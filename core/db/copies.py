@@ -1,0 +1,80 @@
+"""Copies of a SQLite database that is in use: consistent, complete and checked, or not there at all."""
+
+import os
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.db.driver import sqlite_driver
+from core.errors import Refusal
+
+
+def copy_out(database: Path, target: Path) -> None:
+    """Copy the database to a new file, mode 0600, while others write; it ends at one commit. Raises Refusal."""
+    if target.exists():
+        raise Refusal(f"{target} is there already: name another file")
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with scratch_file(target) as scratch:
+        overwrite(scratch, source=database)
+        check(scratch)
+        os.link(scratch, target)  # all of it at once, and never over another one
+    _sync(target.parent)
+
+
+@contextmanager
+def scratch_file(beside: Path) -> Generator[Path]:
+    """An empty file that only we may read, gone afterwards."""
+    scratch = beside.with_name(f".{beside.name}.{os.getpid()}.part")
+    os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    try:
+        yield scratch
+    finally:
+        for leftover in (scratch, Path(f"{scratch}-wal"), Path(f"{scratch}-shm"), Path(f"{scratch}-journal")):
+            leftover.unlink(missing_ok=True)
+
+
+def overwrite(database: Path, *, source: Path) -> None:
+    """Make the database equal to `source` in one step, also for whoever has it open. Raises Refusal.
+
+    It is left in one file that is on the disk, without a log beside it where nobody else has it open.
+    """
+    if not source.is_file():
+        raise Refusal(f"there is no database at {source}")
+    with _refusals(source), closing(_open(source)) as origin, closing(_open(database)) as target:
+        origin.backup(target)
+    with _refusals(database), closing(_open(database)) as target:
+        target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with database.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def check(database: Path) -> None:
+    """Raise Refusal unless SQLite finds the file whole."""
+    with _refusals(database), closing(_open(database)) as connection:
+        found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if found != "ok":
+        raise Refusal(f"{database} is damaged: {found}")
+
+
+def _open(file: Path) -> Any:
+    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    return sqlite_driver().connect(file, timeout=5.0)
+
+
+@contextmanager
+def _refusals(file: Path) -> Generator[None]:
+    try:
+        yield
+    except sqlite_driver().Error as error:
+        raise Refusal(f"{file} cannot be used as a database: {error}") from None
+
+
+def _sync(folder: Path) -> None:
+    if os.name == "nt":  # it has no handles of folders
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,37 @@
+"""Other terms for an order that has not been sent: nothing goes to Dhan, and the order waits for a tap again."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from core import approvals, changes
+from core.db import orders
+from core.domain.change import Terms
+from core.domain.instrument import Instrument
+from core.domain.order import Order, OrderState
+from core.errors import Refusal
+
+
+def edit(
+    connection: Connection, order: Order, wish: Terms, instrument: Instrument, *, actor: str, at: datetime
+) -> Order:
+    """The order with its new terms. Buttons of the card before it are void, and so is any approval of it.
+
+    Raises Refusal with the first thing that is wrong.
+    """
+    if order.state not in changes.WAITING:
+        raise Refusal("It has been sent meanwhile: use /modify to have it changed at Dhan.")
+    terms = changes.check_terms(connection, order, wish, instrument)
+    approvals.forget_approvals(connection, order)
+    reason = f"Edited by {actor}: {terms}. It waits for your tap as it is now."
+    new: dict[str, Any] = {name: value for name, value in vars(terms).items() if value is not None}
+    new |= {"approved_at": None}
+    if order.state is OrderState.QUEUED:
+        to = OrderState.AWAITING_APPROVAL
+        edited = orders.move(connection, order, to, at=at, actor=actor, reason=reason, **new)
+    else:
+        edited = orders.note(connection, order, at=at, actor=actor, reason=reason, **new)
+    if edited is None:
+        raise Refusal("It has changed meanwhile: look at its card again.")
+    return edited

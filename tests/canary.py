@@ -1,0 +1,117 @@
+"""Secrets of the suite's desks, and where they must not turn up: in logs, messages, exceptions, databases, CSV files.
+
+The desks of all tests know the stand-ins' made-up secrets, which are found nowhere by chance; so are the tokens that
+the stand-in's Dhan gave out, which its own ledger still knows, and what a desk generated for itself. Their homes are
+spared: the ledger, since it is the outside world, and the files in which a desk keeps its secrets.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.db.driver import sqlite_driver
+from core.sandbox.dhan.app import LEDGER_FILE
+from core.settings import PaperAccount
+
+GENERATED = ("webhook_secret", "admin_token", "postback_key", "token_keys")
+_ALWAYS = {
+    "the bot's token": PaperAccount.BOT_TOKEN,
+    "the API secret": PaperAccount.API_SECRET,
+    "the TOTP secret": PaperAccount.TOTP_SECRET,
+    "the PIN": PaperAccount.PIN,
+}
+_GIVEN_OUT = {
+    "an access token": "SELECT token FROM tokens",
+    "a token id": "SELECT token_id FROM consents WHERE token_id IS NOT NULL",
+}
+
+
+@dataclass
+class Canaries:
+    """What must not turn up, by what it is."""
+
+    secrets: dict[bytes, str] = field(default_factory=lambda: {text.encode(): what for what, text in _ALWAYS.items()})
+
+    def learn(self, folder: Path) -> None:
+        """Add what the desks and the ledgers below this folder know."""
+        for file in folder.rglob("*"):
+            if file.name in GENERATED and file.is_file():
+                self._add(file.name.replace("_", " "), file.read_text(errors="replace").split(","))
+            elif file.name == LEDGER_FILE:
+                for what, query in _GIVEN_OUT.items():
+                    self._add(what, _read(file, query))
+
+    def found_in(self, text: bytes) -> Iterator[str]:
+        """What of it is in there."""
+        for secret, what in self.secrets.items():
+            if secret in text and (not secret.isdigit() or re.search(rb"(?<!\w)%b(?!\w)" % secret, text)):
+                yield what
+
+    def _add(self, what: str, texts: Iterable[str]) -> None:
+        self.secrets |= {text.strip().encode(): what for text in texts if len(text.strip()) >= 8}
+
+
+def leaks(base: Path) -> list[str]:
+    """Every place below the tests' folder where a secret of the same test stands, in words. Costs one read of all."""
+    return [f"{file.relative_to(base)} shows {what}" for folder in _folders(base) for file, what in _leaks_of(folder)]
+
+
+def _folders(base: Path) -> Iterator[Path]:
+    """One folder per test; those of a worker lie together."""
+    for folder in sorted(base.iterdir()):
+        if folder.is_dir() and not folder.is_symlink():
+            yield from _folders(folder) if folder.name.startswith("popen-") else [folder]
+
+
+def _leaks_of(folder: Path) -> Iterator[tuple[Path, str]]:
+    canaries = Canaries()
+    canaries.learn(folder)
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and not _is_home(file):
+            for what in canaries.found_in(file.read_bytes()):
+                yield file, what
+
+
+def _is_home(file: Path) -> bool:
+    return file.name.startswith(LEDGER_FILE) or file.name.lstrip(".").split(".")[0] in GENERATED
+
+
+def _read(ledger: Path, query: str) -> list[str]:
+    driver = sqlite_driver()
+    connection = driver.connect(str(ledger))
+    try:
+        return [row[0] for row in connection.execute(query)]
+    except driver.OperationalError:  # no such table: it was never signed in there
+        return []
+    finally:
+        connection.close()
+
+
+class CanaryWatch:
+    """After the last test: no secret in anything that the whole run has logged or written. Fails the run otherwise."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._said: list[tuple[str, bytes]] = []
+        self._found: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._said += [(f"{report.nodeid}: {title}", text.encode()) for title, text in report.sections]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        folders: Any = self._config._tmp_path_factory
+        base, canaries = folders.getbasetemp(), Canaries()
+        canaries.learn(base)
+        self._found = [f"{where} shows {what}" for where, text in self._said for what in canaries.found_in(text)]
+        self._found += leaks(base)
+        if self._found:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        for place in self._found:
+            terminalreporter.write_line(f"SECRET: {place}", red=True)

@@ -1,0 +1,83 @@
+"""What the desk relies on about prices: that they are there or not, and that their absence costs nothing."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from core.broker.dhan.adapter import Dhan
+from core.broker.dhan.quotes import DhanQuotes
+from core.broker.port import Broker
+from core.broker.quotes import Quotes
+from core.domain.instrument import Segment
+from tests.integration.paper_dhan import PaperDhan
+
+RELIANCE = (Segment.NSE_EQ, "2885")
+NOBODY = (Segment.NSE_EQ, "999999")
+
+
+@pytest.fixture
+def quotes(broker: Broker) -> Quotes:
+    assert isinstance(broker, Dhan)
+    return DhanQuotes(broker)
+
+
+def has_plan(dhan: PaperDhan, active: bool = True) -> None:
+    dhan.http.post("/dhan/sandbox/data-plan", json={"active": active})
+
+
+async def test_prices_are_told_by_name_and_what_is_unknown_is_left_out(quotes: Quotes, dhan: PaperDhan) -> None:
+    has_plan(dhan)
+    prices = await quotes.last_price([RELIANCE, NOBODY])
+    assert list(prices) == [RELIANCE]
+    assert 1_000 < prices[RELIANCE] < 2_000
+    assert prices[RELIANCE] % Decimal("0.10") == 0
+
+
+async def test_without_a_data_plan_nothing_is_known_and_nobody_is_asked_again(quotes: Quotes, dhan: PaperDhan) -> None:
+    assert await quotes.last_price([RELIANCE]) == {}
+    has_plan(dhan)
+    dhan.script("prices", "drop_before")
+    assert await quotes.last_price([RELIANCE]) == {}
+    assert dhan.http.get("/dhan/sandbox/faults").json(), "no call was made that the fault could strike"
+
+
+async def test_want_of_a_data_plan_is_no_dead_sign_in(broker: Broker, quotes: Quotes) -> None:
+    await quotes.last_price([RELIANCE])
+    await broker.check_session()
+
+
+async def test_a_second_call_within_a_second_does_not_wait_for_its_turn(quotes: Quotes, dhan: PaperDhan) -> None:
+    has_plan(dhan)
+    assert await quotes.last_price([RELIANCE])
+    assert await quotes.last_price([RELIANCE]) == {}
+
+
+async def test_no_instruments_are_no_call(quotes: Quotes, dhan: PaperDhan) -> None:
+    has_plan(dhan)
+    assert await quotes.last_price([]) == {}
+    assert await quotes.last_price([RELIANCE])
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "drop_before"},
+        {"kind": "status", "status": 502, "body": "<html>"},
+        {"kind": "status", "status": 200, "body": []},
+        {"kind": "status", "status": 200, "body": {"data": {"NSE_EQ": {"2885": {"last_price": "high"}}}}},
+        {"kind": "status", "status": 200, "body": {"data": {"NSE_EQ": {"2885": {"last_price": 0}}, "MOON": 3}}},
+        {"kind": "status", "status": 429, "body": {"errorCode": "DH-904", "errorMessage": "Too many"}},
+    ],
+)
+async def test_whatever_goes_wrong_a_price_is_only_unknown(
+    quotes: Quotes, dhan: PaperDhan, fault: dict[str, Any]
+) -> None:
+    has_plan(dhan)
+    dhan.script("prices", **fault)
+    assert await quotes.last_price([RELIANCE]) == {}
+
+
+async def test_a_dead_sign_in_is_only_an_unknown_price(quotes: Quotes, dhan: PaperDhan) -> None:
+    dhan.end_token()
+    assert await quotes.last_price([RELIANCE]) == {}

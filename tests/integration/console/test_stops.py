@@ -1,0 +1,124 @@
+"""Stopping and letting go, and the code that a lost phone does not have."""
+
+import json
+
+import pytest
+from desk_in_chat import ADMIN, APPROVER, TUESDAY, Chats, a_leg
+from pyotp.totp import TOTP
+
+from core import controls
+from core.clock import SystemClock
+from core.db.tables import settings
+from core.domain.order import OrderState
+from core.seal import Seal
+from core.second_factor import SecondFactor, make_secret
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def enrol(chats: Chats) -> TOTP:
+    secret, factor = make_secret(), SecondFactor(Seal(chats.settings.token_keys))
+    at = SystemClock().now()
+    await chats.parts.database.write(lambda c: factor.enrol(c, secret, at=at, actor="test"))
+    return TOTP(secret)
+
+
+async def unenrol(chats: Chats) -> None:
+    gone = settings.delete().where(settings.c.key == "second_factor")
+    await chats.parts.database.write(lambda c: c.execute(gone))
+
+
+async def test_kill_stops_all_sending_at_once_and_resume_does_not_undo_it(chats: Chats) -> None:
+    chats.jump(TUESDAY)
+    await chats.ask("/kill", "Killed: nothing is sent", user=APPROVER)
+    await chats.ask("/kill", "It was killed already")
+    alert = await chats.fire()
+    await chats.card(alert, "Held", "Stopped by operator 43 with /kill")
+    await chats.ask("/resume", "An admin releases that with /unkill", user=APPROVER)
+    assert (await chats.orders(alert))[0].state is OrderState.QUEUED
+    await chats.ask("/unkill", "Let orders out again?")
+    assert "Released" in await chats.tap(await chats.newest("Let orders out again?"), "Yes")
+    await chats.is_in(alert, OrderState.FILLED)
+    await chats.ask("/unkill", "It was not killed")
+
+
+async def test_with_an_authenticator_a_code_releases_and_counts_once(chats: Chats) -> None:
+    totp = await enrol(chats)
+    await chats.ask("/kill", "Killed")
+    await chats.ask("/unkill", "Reply to this message with the code")
+    asked = await chats.newest("Let orders out again?")
+    assert asked["buttons"] == []
+    await chats.answered(await chats.reply(asked, "000000"), "That is not the code of now")
+    code = totp.at(SystemClock().now())
+    await chats.answered(await chats.reply(asked, code), "Released")
+    assert controls.Hold.KILLED not in await chats.parts.database.read(controls.holds)
+    await chats.ask("/limits order_quantity soft 5", "Set")
+    await chats.ask("/limits order_quantity soft 50", "Reply to this message with the code")
+    asked = await chats.newest("This lets more go")
+    await chats.answered(await chats.reply(asked, code), "used already")
+    await unenrol(chats)
+    await chats.ask("/limits order_quantity soft 50", "This lets more go")
+    await chats.tap(await chats.newest("This lets more go"), "Yes")
+    await chats.ask("/limits order_quantity soft off", "This lets more go")
+    await chats.tap(await chats.newest("This lets more go"), "Yes")
+
+
+async def test_a_question_is_answered_by_whoever_was_asked_only(chats: Chats) -> None:
+    await chats.ask("/kill", "Killed")
+    await chats.ask("/unkill", "Let orders out again?")
+    question = await chats.newest("Let orders out again?")
+    data = question["buttons"][0]["callback_data"]
+    there = await chats.newest("", user=APPROVER)
+    assert await chats.touch(there, data, APPROVER) == "You may look, but not decide."
+    await chats.tap(question, "Yes")
+    assert "answered already" in await chats.touch(question, data, ADMIN)
+
+
+SECRETS = {
+    "{webhook}": "the webhook secret",
+    "eyJhbGciOiJIUzUxMiJ9.eyJkaGFuQ2xpZW50SWQiOiIxMTAwIn0.c2lnbmF0dXJl": "what looks like a token",
+}
+
+
+@pytest.mark.parametrize("text", SECRETS)
+async def test_a_secret_in_the_chat_is_deleted_and_warned_about(chats: Chats, text: str) -> None:
+    said = text.format(webhook=chats.settings.webhook_secret.get_secret_value()) if "{" in text else text
+    mine = await chats.says(f"keep this: {said}")
+    warning = await chats.answered(mine, SECRETS[text], "It was deleted here")
+    assert said not in warning
+    listed = await chats.sandbox.messages()
+    assert next(m for m in listed if m["message_id"] == mine and m["chat_id"] == ADMIN)["deleted"]
+
+
+async def test_a_pasted_alert_with_its_secret_is_deleted_and_still_explained(chats: Chats) -> None:
+    secret = chats.settings.webhook_secret.get_secret_value()
+    leg = a_leg("NIFTY1!", quantity="75", instrument="FUT", productType="M")
+    alert = {"secret": secret, "alertType": "multi_leg_order", "order_legs": [leg]}
+    mine = await chats.says(f"/check {json.dumps(alert)}")
+    await chats.answered(mine, "It was deleted here")
+    await chats.answered(mine, "75 lots of NIFTY1!", "units of NIFTY")
+
+
+async def test_a_file_is_checked_too(chats: Chats) -> None:
+    sent = await chats.sandbox.act(kind="document", name="alert.json", text="{“alertType”: “x”}")
+    await chats.answered(sent["message"]["message_id"], "curly quotes")
+
+
+async def test_an_alert_is_written_ready_to_paste_without_the_secret(chats: Chats) -> None:
+    told = await chats.ask("/alert RELIANCE buy 10", "Paste this")
+    assert '"timenow": "{{timenow}}"' in told
+    assert f"{chats.settings.web_url}/webhook" in told
+    assert chats.settings.webhook_secret.get_secret_value() not in told
+
+
+async def test_the_tour_leads_from_an_alert_to_its_fill(chats: Chats) -> None:
+    await chats.ask("/start", "Fire a paper alert")
+    assert await chats.tap(await chats.newest("Fire a paper alert"), "Fire a paper alert") == "Fired"
+    closed = await chats.newest("The market is closed now")
+    await chats.tap(closed, "Make it a trading morning")
+    await chats.tap(await chats.newest("It is a trading morning"), "Fire a paper alert")
+    step = await chats.newest("asks you now", "it fills within seconds")
+    alert = int(step["text"].split("alert ")[1].split()[0])
+    assert await chats.tap(await chats.card(alert, "Waiting for your tap"), "Approve") == "Approved"
+    await chats.is_in(alert, OrderState.FILLED)
+    await chats.ask(f"/cancel {alert - 1}")

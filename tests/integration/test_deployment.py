@@ -1,0 +1,203 @@
+"""The files that a deployment needs, read by the programs that will read them, as far as those are on this machine."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.world.processes import until
+
+ROOT = Path(__file__).parents[2]
+UNITS = sorted((ROOT / "deploy" / "systemd").iterdir())
+SETTINGS = {"GCP_PROJECT": "my-desk", "TELEGRAM_OPERATORS": "42,43:viewer"}
+
+# gcloud's reference pages: run deploy; compute networks, subnets, addresses, routers and nats create; sql instances,
+# databases and users create; secrets create; scheduler jobs create http; builds submit; artifacts repositories create.
+DOCUMENTED = {
+    "services enable": set(),
+    "compute networks create": {"subnet-mode"},
+    "compute networks subnets create": {"network", "region", "range"},
+    "compute addresses create": {"region"},
+    "compute routers create": {"network", "region"},
+    "compute routers nats create": {"router", "region", "nat-all-subnet-ip-ranges", "nat-external-ip-pool"},
+    "iam service-accounts create": set(),
+    "projects add-iam-policy-binding": {"member", "role", "condition"},
+    "sql instances create": {
+        "region",
+        "database-version",
+        "edition",
+        "tier",
+        "storage-auto-increase",
+        "backup-start-time",
+    },
+    "sql databases create": {"instance"},
+    "sql users create": {"instance", "password"},
+    "secrets create": {"replication-policy", "data-file"},
+    "artifacts repositories create": {"location", "repository-format"},
+    "builds submit": {"tag"},
+    "run deploy": {
+        *("image", "region", "service-account", "min-instances", "max-instances", "no-cpu-throttling", "cpu", "memory"),
+        *("timeout", "concurrency", "execution-environment", "port", "allow-unauthenticated", "network", "subnet"),
+        *("vpc-egress", "add-cloudsql-instances", "set-env-vars", "set-secrets"),
+    },
+    "scheduler jobs create http": {
+        *("location", "schedule", "time-zone", "http-method", "uri", "oidc-service-account-email"),
+        *("oidc-token-audience", "attempt-deadline"),
+    },
+}
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not on this machine")
+
+
+def plan(**settings: str) -> list[list[str]]:
+    environment = {"PATH": os.environ["PATH"]} | SETTINGS | settings
+    done = subprocess.run(
+        ["bash", ROOT / "deploy.sh", "--dry-run"], env=environment, capture_output=True, text=True, check=True
+    )
+    return [shlex.split(line, comments=True) for line in done.stdout.splitlines()]
+
+
+def flags(command: list[str]) -> dict[str, str]:
+    named = (part.removeprefix("--").partition("=") for part in command if part.startswith("--"))
+    return {name: value for name, _, value in named}
+
+
+def the(noun: str) -> dict[str, str]:
+    words = ["gcloud", *noun.split()]
+    return next(flags(command) for command in plan() if command[: len(words)] == words)
+
+
+def test_the_plan_for_cloud_run_uses_documented_flags_only() -> None:
+    for command in plan():
+        line = " ".join(command[1:])
+        noun = max((noun for noun in DOCUMENTED if line.startswith(noun)), key=len, default=None)
+        assert noun, f"no page was read for: {line}"
+        assert set(flags(command)) <= DOCUMENTED[noun], line
+
+
+def test_one_instance_runs_all_the_time_with_its_own_address() -> None:
+    run = the("run deploy tradingview-webhook")
+    assert (run["min-instances"], run["max-instances"], run["cpu"], run["memory"]) == ("1", "1", "1", "512Mi")
+    assert (run["region"], run["timeout"]) == ("asia-south1", "300")
+    assert {"no-cpu-throttling", "allow-unauthenticated"} <= run.keys()
+    assert (run["network"], run["subnet"], run["vpc-egress"]) == ("munshi", "munshi", "all-traffic")
+    nat = the("compute routers nats create munshi")
+    assert nat["nat-external-ip-pool"] == "munshi-egress"
+    assert the("compute addresses create munshi-egress")["region"] == nat["region"] == "asia-south1"
+    assert "LOG_LEVEL=INFO" in run["set-env-vars"]
+    assert "TELEGRAM_OPERATORS=42,43:viewer|" in run["set-env-vars"]
+    assert "DATABASE_URL=database-url:latest" in run["set-secrets"]
+
+
+def test_the_daily_link_is_asked_for_by_the_clock_with_a_token_of_google() -> None:
+    job = the("scheduler jobs create http dhan-token-refresh")
+    run = the("run deploy tradingview-webhook")
+    assert (job["schedule"], job["http-method"]) == ("0 12 * * *", "POST")
+    assert job["uri"] == f"{job['oidc-token-audience']}/refresh-token?use_callback=true"
+    assert f"OIDC_AUDIENCE={job['oidc-token-audience']}|" in run["set-env-vars"]
+    assert run["set-env-vars"].endswith(f"OIDC_SERVICE_ACCOUNT={job['oidc-service-account-email']}")
+
+
+@pytest.mark.parametrize("missing", SETTINGS)
+def test_without_a_project_or_an_operator_nothing_is_begun(missing: str) -> None:
+    environment = {"PATH": os.environ["PATH"]} | {name: text for name, text in SETTINGS.items() if name != missing}
+    done = subprocess.run(
+        ["bash", ROOT / "deploy.sh", "--dry-run"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert missing in done.stderr
+
+
+@needs("shellcheck")
+def test_the_shell_scripts_are_clean() -> None:
+    subprocess.run(["shellcheck", "deploy.sh", "run", "test", "munshi"], cwd=ROOT, check=True)
+
+
+@needs("systemd-analyze")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_understands_its_units(unit: Path, tmp_path: Path) -> None:
+    for each in UNITS:  # /opt/munshi is not here: a program that is stands in for it
+        text = each.read_text().replace("/opt/munshi/.venv/bin/python", sys.executable)
+        (tmp_path / each.name).write_text(text)
+    command = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", tmp_path / unit.name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    ours = [line for line in done.stderr.splitlines() if "munshi" in line]
+    assert (done.returncode, ours) == (0, []), done.stderr
+
+
+def test_a_unit_that_runs_something_may_write_to_its_own_data_only() -> None:
+    for unit in UNITS:
+        if "ExecStart" in unit.read_text():
+            for rule in ("User=munshi", "ProtectSystem=strict", "NoNewPrivileges=yes", "UMask=0077"):
+                assert rule in unit.read_text(), unit.name
+
+
+@needs("caddy")
+def test_caddy_answers_503_at_once_while_web_is_away_and_forwards_when_it_is_back(
+    tmp_path: Path, find_port: Callable[[], int]
+) -> None:
+    site, web = f"http://127.0.0.1:{find_port()}", find_port()
+    environment = os.environ | {"SITE_ADDRESS": site, "WEB": f"127.0.0.1:{web}", "HOME": str(tmp_path)}
+    command = ["caddy", "run", "--config", str(ROOT / "deploy" / "Caddyfile"), "--adapter", "caddyfile"]
+    server = [sys.executable, "-m", "http.server", str(web), "--bind", "127.0.0.1", "--directory", str(tmp_path)]
+    (tmp_path / "health").write_text("ok")
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=environment, **quiet) as caddy:  # type: ignore[call-overload]
+        try:
+            with httpx.Client(base_url=site, trust_env=False) as client:
+                away = until(lambda: ask(client, "/webhook"), "caddy answers")
+                assert away
+                assert away.status_code == 503
+                assert away.json()["message"] == "Munshi is restarting: send it again."
+                assert away.headers["Retry-After"] == "1"
+                with subprocess.Popen(server, **quiet) as back:  # type: ignore[call-overload]
+                    try:
+                        until(lambda: (a := ask(client, "/health")) and a.status_code == 200, "web is back")
+                    finally:
+                        back.terminate()
+                assert client.get("/health").status_code == 503
+        finally:
+            caddy.terminate()
+
+
+def ask(client: httpx.Client, path: str) -> httpx.Response | None:
+    try:
+        return client.get(path)
+    except httpx.TransportError:
+        return None
+
+
+def test_what_the_image_holds_is_enough_to_start_from(tmp_path: Path) -> None:
+    """The image's own COPY steps into an empty root; every process finds its modules there, and migrates."""
+    recipe = (ROOT / "Dockerfile").read_text()
+    image, data = tmp_path / "munshi", tmp_path / "data"
+    allowed = (ROOT / ".dockerignore").read_text().split()
+    for source, target in re.findall(r"^COPY (\w+) (\w+)$", recipe, re.MULTILINE):
+        assert f"!{source}" in allowed
+        shutil.copytree(ROOT / source, image / target, ignore=shutil.ignore_patterns("__pycache__"))
+    data.mkdir(mode=0o700)
+    environment = os.environ | {"MUNSHI_DATA_DIR": str(data), "PYTHONDONTWRITEBYTECODE": "1"}
+    imports = "import bot.__main__, webhook.__main__, core.sandbox.__main__, core.cli.up"
+    for command in (["-c", imports], ["-m", "core", "migrate"]):
+        subprocess.run([sys.executable, *command], cwd=image, env=environment, check=True, capture_output=True)
+    assert (data / "munshi.db").exists()
+    assert not list(image.rglob("__pycache__"))
+
+
+def test_the_image_does_not_run_as_root_and_says_how_it_is() -> None:
+    recipe = (ROOT / "Dockerfile").read_text()
+    assert "USER 10001:10001" in recipe
+    assert "HEALTHCHECK" in recipe
+    assert recipe.rstrip().endswith('CMD ["python", "-m", "core", "up"]')
+    check = re.search(r'CMD \["python", "-c", "(.*)"\]', recipe)
+    assert check
+    compile(check[1].replace('\\"', '"'), "healthcheck", "exec")

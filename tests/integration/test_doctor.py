@@ -1,0 +1,86 @@
+"""`munshi doctor`, with a desk and without one."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from core import controls, notifications
+from core.cli import main
+from core.clock import SystemClock
+from core.db.engine import Database
+from core.domain.notice import Notice
+from core.settings import PaperAccount
+from tests.builders import NOON, database_file
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("MUNSHI_DATA_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def nobody_listens(monkeypatch: pytest.MonkeyPatch, free_port: int) -> None:
+    monkeypatch.setenv("PORT", str(free_port))
+    monkeypatch.setenv("SANDBOX_PORT", str(free_port))
+
+
+@pytest.mark.usefixtures("nobody_listens")
+def test_without_a_desk_each_thing_that_is_missing_comes_with_its_fix(
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database_file(data_dir)
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().out
+    for line in (
+        "✓ settings: paper mode",
+        "✗ desk: none is running.\n    → start it",
+        "✗ token: not signed in at Dhan.\n    → send /login",
+        "✗ instruments: no list yet.",
+        "✗ Telegram: it cannot be reached.",
+        "✗ public address:",
+    ):
+        assert line in said
+    assert PaperAccount.BOT_TOKEN not in said
+
+
+@pytest.mark.usefixtures("nobody_listens", "data_dir")
+def test_before_the_first_start_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 1
+    assert "✗ database: there is none yet.\n    → start the desk once" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("nobody_listens")
+def test_a_data_directory_that_others_may_read_and_an_older_schema_are_named(
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = Database(f"sqlite:///{database_file(data_dir)}")
+    with database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+    database.close()
+    assert main(["doctor"]) == 1
+    assert "→ munshi migrate" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("nobody_listens")
+def test_what_holds_orders_is_said(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = Database(f"sqlite:///{database_file(data_dir)}")
+    with database.transaction() as connection:
+        controls.pause(connection, at=NOON, actor="operator 42")
+    database.close()
+    assert main(["doctor"]) == 1
+    assert "✗ holds: Paused by operator 42." in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("nobody_listens")
+def test_a_message_that_waits_for_minutes_is_said(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = Database(f"sqlite:///{database_file(data_dir)}")
+    with database.transaction() as connection:
+        notifications.enrol(connection, [(42, "admin")])
+        notifications.ring(connection, Notice.HELD, at=SystemClock().now() - timedelta(hours=1), words="held")
+    database.close()
+    assert main(["doctor"]) == 1
+    assert "✗ queue: 0 alerts not decided, oldest unsent message 36" in capsys.readouterr().out

@@ -1,0 +1,54 @@
+"""The stop switch and the authenticator at the command line, with Telegram and web down."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from core import controls
+from core.cli import kill, totp, unkill
+from core.controls import Hold
+from core.db.engine import Database
+from core.errors import Refusal
+from core.seal import Seal
+from core.second_factor import SecondFactor
+from core.settings import Settings, load
+from tests.builders import database_file
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("MUNSHI_DATA_DIR", str(tmp_path))
+    database_file(tmp_path)
+    return load()
+
+
+def holds(settings: Settings) -> dict[Hold, str]:
+    database = Database(settings.database)
+    with database.snapshot() as connection:
+        found = controls.holds(connection)
+    database.close()
+    return found
+
+
+def test_a_kill_at_the_command_line_holds_until_it_is_released_there(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (kill.run(), kill.run()) == (0, 0)
+    assert holds(settings) == {Hold.KILLED: "Stopped by command line with /kill."}
+    assert (unkill.run(), unkill.run()) == (0, 0)
+    assert holds(settings) == {}
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0].split(",")[0] for line in told] == [
+        *("Killed", "It was killed already.", "Orders go out again", "It was not killed."),
+    ]
+
+
+def test_a_wrong_code_enrols_no_authenticator(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("000000\n"))
+    with pytest.raises(Refusal, match="nothing was enrolled"):
+        totp.run()
+    database = Database(settings.database)
+    with database.snapshot() as connection:
+        assert not SecondFactor(Seal(settings.token_keys)).is_enrolled(connection)
+    database.close()

@@ -1,0 +1,121 @@
+"""Commodities and currencies from the alert to the fill, by their own hours, in front of the stand-in."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from core.broker.dhan.instruments import InstrumentList
+from core.db import orders
+from core.domain.instrument import Segment
+from core.domain.order import Mode, Order, OrderState
+from core.engine.decide import Decider
+from core.sandbox.dhan.instruments import detailed_file
+from tests.builders import an_alert
+from tests.integration.paper_dhan import india
+from tests.unit.alerts.alert_samples import body
+from tests.unit.engine.floor import Floor
+from tests.unit.engine.rows import CALENDAR, rules_at
+
+TUESDAY = india("2026-12-01 12:00")
+ORDINARY = {"transactionType": "B", "orderType": "MKT", "quantity": "1", "productType": "M", "price": "0"}
+CRUDE = ORDINARY | {"exchange": "MCX", "symbol": "CRUDEOIL1!", "instrument": "FUT"}
+CRUDE_CALL = ORDINARY | {
+    "exchange": "MCX",
+    "symbol": "CRUDEOIL",
+    "instrument": "OPT",
+    "option_type": "CE",
+    "strike_price": "5400.0",
+    "expiry_date": "2026-12-18",
+}
+DOLLAR = ORDINARY | {"exchange": "CDS", "symbol": "USDINR1!", "instrument": "FUT"}
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstrumentList]:
+    folder = tmp_path_factory.mktemp("list")
+    (folder / "list.csv").write_bytes(detailed_file(TUESDAY.date()))
+    listed = InstrumentList(folder / "instruments.db")
+    listed.load(folder / "list.csv")
+    yield listed
+    listed.close()
+
+
+async def fired(floor: Floor, listed: InstrumentList, leg: dict[str, Any], at: str) -> Order:
+    """The alert's order once the desk has decided it at that time in India, and has sent what could go."""
+    floor.clock.instant = india(at)
+    assert await floor.sign_in()
+    with floor.database.transaction() as connection:
+        stored = an_alert(connection, body=body(leg).decode(), received_at=floor.clock.now())
+        Decider(resolve=listed.resolve, calendar=CALENDAR).decide(connection, rules_at(connection, floor.clock.now()))
+        [order] = orders.of_alert(connection, stored.id)
+    await floor.send()
+    return floor.now(order)
+
+
+async def later(floor: Floor, order: Order, at: str) -> Order:
+    floor.clock.instant = india(at)
+    await floor.sign_in()
+    await floor.send()
+    floor.clock.pass_time(seconds=2)
+    await floor.follow_book()
+    return floor.now(order)
+
+
+@pytest.mark.parametrize(
+    ("leg", "at", "listing"),
+    [
+        (CRUDE, "2026-12-01 20:00", (Segment.MCX_COMM, "CRUDEOIL-18Dec2026-FUT")),
+        (CRUDE, "2026-12-01 23:40", (Segment.MCX_COMM, "CRUDEOIL-18Dec2026-FUT")),
+        (CRUDE_CALL, "2026-12-01 10:30", (Segment.MCX_COMM, "CRUDEOIL-18Dec2026-5400-CE")),
+        (DOLLAR, "2026-12-01 09:05", (Segment.NSE_CURRENCY, "USDINR-Dec2026-FUT")),
+    ],
+)
+async def test_in_its_session_it_goes_at_once_and_fills(
+    floor: Floor, listed: InstrumentList, leg: dict[str, Any], at: str, listing: tuple[Segment, str]
+) -> None:
+    order = await fired(floor, listed, leg, at)
+    assert (order.mode, order.state) == (Mode.IMMEDIATE, OrderState.WORKING)
+    assert (order.segment, order.symbol) == listing
+    floor.clock.pass_time(seconds=2)
+    await floor.follow_book()
+    assert floor.now(order).state is OrderState.FILLED
+
+
+@pytest.mark.parametrize(
+    ("leg", "at", "reaches"),
+    [
+        (CRUDE, "2026-12-02 08:00", "2026-12-02 09:30"),
+        (CRUDE_CALL, "2026-12-01 08:44", "2026-12-01 09:30"),
+        (DOLLAR, "2026-12-02 07:00", "2026-12-02 09:30"),
+        (DOLLAR, "2026-12-01 19:00", "2026-12-02 09:30"),
+    ],
+)
+async def test_before_its_session_it_goes_after_market_and_fills_after_its_own_open(
+    floor: Floor, listed: InstrumentList, leg: dict[str, Any], at: str, reaches: str
+) -> None:
+    order = await fired(floor, listed, leg | {"amoTime": "OPEN_30"}, at)
+    assert (order.mode, order.state, order.reaches_exchange_at) == (Mode.AMO, OrderState.WORKING, india(reaches))
+    assert floor.dhan.book()[0]["afterMarketOrder"] is True
+    assert (await later(floor, order, reaches)).state is OrderState.FILLED
+
+
+async def test_between_its_windows_it_waits_for_the_next_one(floor: Floor, listed: InstrumentList) -> None:
+    """From 08:45 MCX only takes cancellations: the next that comes is the open."""
+    order = await fired(floor, listed, CRUDE, "2026-12-01 08:50")
+    assert (order.mode, order.release_at) == (Mode.QUEUE, india("2026-12-01 09:00"))
+    assert floor.dhan.ledger()["placements"] == 0
+
+
+async def test_the_evening_session_of_a_holiday_takes_it(floor: Floor, listed: InstrumentList) -> None:
+    order = await fired(floor, listed, CRUDE, "2026-11-24 18:00")
+    assert (order.mode, order.state) == (Mode.IMMEDIATE, OrderState.WORKING)
+
+
+def test_each_kind_is_listed_with_its_own_segment_and_step(listed: InstrumentList) -> None:
+    def counted(exchange: str) -> set[str]:
+        rows = listed._query("SELECT DISTINCT segment FROM instruments WHERE exchange = ?", exchange)
+        return {row["segment"] for row in rows}
+
+    assert counted("MCX") == {Segment.MCX_COMM.value}
+    assert Segment.NSE_CURRENCY.value in counted("NSE")

@@ -1,0 +1,77 @@
+"""The search for secrets in what the suite wrote: it finds them, or its silence would mean nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import rmtree
+
+import pytest
+
+from core.clock import SystemClock
+from core.sandbox.dhan.app import LEDGER_FILE
+from core.sandbox.dhan.login import Login
+from core.sandbox.dhan.store import Store
+from core.settings import PaperAccount, load
+from tests.canary import GENERATED, Canaries, leaks
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a whole run, in which one test of one worker had a desk; the suite's own search must not see it."""
+    (tmp_path / "popen-gw0" / "test_one0" / "data").mkdir(parents=True)
+    yield tmp_path
+    rmtree(tmp_path)
+
+
+@pytest.fixture
+def desk(base: Path) -> Path:
+    return base / "popen-gw0" / "test_one0" / "data"
+
+
+@pytest.mark.parametrize(
+    ("what", "secret"),
+    [
+        ("the PIN", PaperAccount.PIN),
+        ("the TOTP secret", PaperAccount.TOTP_SECRET),
+        ("the API secret", PaperAccount.API_SECRET),
+        ("the bot's token", PaperAccount.BOT_TOKEN),
+    ],
+)
+def test_a_secret_of_the_account_is_found_wherever_it_was_written(
+    base: Path, desk: Path, what: str, secret: str
+) -> None:
+    (desk / "desk.log").write_text(f"POST /login?pin={secret}&more\n")
+    assert leaks(base) == [f"popen-gw0/test_one0/data/desk.log shows {what}"]
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_a_generated_secret_is_found_outside_its_file(base: Path, desk: Path, name: str) -> None:
+    load(munshi_data_dir=desk)
+    assert leaks(base) == []
+    (desk / "munshi.db").write_bytes(b"\x00" + (desk / name).read_bytes() + b"\x00")
+    assert leaks(base) == [f"popen-gw0/test_one0/data/munshi.db shows {name.replace('_', ' ')}"]
+
+
+def test_tokens_and_token_ids_are_known_from_the_ledger_and_found_elsewhere(base: Path, desk: Path) -> None:
+    login = Login(Store(desk / LEDGER_FILE), SystemClock())
+    token = login.on_the_website()
+    app = (PaperAccount.API_KEY, PaperAccount.API_SECRET)
+    token_id = login.grant(login.open_consent(PaperAccount.CLIENT_ID, *app), PaperAccount.CLIENT_ID)
+    assert leaks(base) == []
+    (desk / "export.csv").write_text(f"order,{token}\n")
+    (desk / "web.log").write_text(f"GET /auth/callback?tokenId={token_id}\n")
+    assert leaks(base) == [
+        "popen-gw0/test_one0/data/export.csv shows an access token",
+        "popen-gw0/test_one0/data/web.log shows a token id",
+    ]
+
+
+def test_digits_of_a_longer_number_are_no_pin() -> None:
+    assert list(Canaries().found_in(f"order 5{PaperAccount.PIN}1".encode())) == []
+
+
+def test_secrets_of_another_test_are_not_looked_for(base: Path, desk: Path) -> None:
+    load(munshi_data_dir=desk)
+    other = base / "test_two0"
+    other.mkdir()
+    (other / "log").write_text((desk / "webhook_secret").read_text())
+    assert leaks(base) == []
