@@ -31,6 +31,7 @@ class Hold(StrEnum):
 SAID_TO_ANYONE: Mapping[Hold, str] = MappingProxyType(
     {
         Hold.PAUSED: "Paused: /resume in the chat lets orders out again.",
+        Hold.KILLED: "All sending was stopped: /unkill in the chat lets orders out again.",
         Hold.SIGNED_OUT: "Not signed in at Dhan: /login in the chat sends a link.",
         Hold.INVALID_IP: "Dhan does not take orders from this machine's address: /ip in the chat says more.",
         Hold.NO_ACCESS: "Dhan says that the account may not trade: /status in the chat says more.",

@@ -18,7 +18,7 @@ READ_EVERY = 0.5
 """Seconds; a key that is retired opens nothing after that."""
 
 READ_AT_MOST_EVERY = 0.05
-"""Seconds: a key that nobody knows may be a second old, or a guess, and guesses must cost little."""
+"""Seconds: a key that nobody knows may be a moment old, or a guess: it waits, so that guesses cost little."""
 
 
 class Keys:
@@ -30,10 +30,12 @@ class Keys:
 
     async def find(self, given: str) -> Key | None:
         """The key that is meant, unless it is retired. Raises Unavailable."""
-        digest = sources.hash_of(given)
+        digest, came = sources.hash_of(given), monotonic()
         found = self._among_known(digest)
-        if (found is None or found.retired_at is not None) and monotonic() - self._read_at >= READ_AT_MOST_EVERY:
-            await self._read()
+        if found is None or found.retired_at is not None:
+            await asyncio.sleep(max(self._read_at + READ_AT_MOST_EVERY - came, 0))
+            if self._read_at < came:
+                await self._read()
             found = self._among_known(digest)
         if found is not None and found.retired_at is not None:
             self._late[found.id] += 1

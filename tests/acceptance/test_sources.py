@@ -27,7 +27,7 @@ def test_a_source_is_added_trusted_paused_and_removed_in_the_chat(world: World) 
     key = key_in(phone.ask("/sources add swing", "shown this once"))
     alert, status = ordered(world, key)
     assert status == "placed"
-    phone.card_shows(alert, "· swing")
+    phone.card_shows(alert, "Source: swing")
 
     phone.confirm("Trust: each")
     world.until(lambda: "This lets more go" in phone.messages()[-1]["text"], "the rise is asked about")

@@ -47,7 +47,7 @@ def go_to_dhan(world: World, phone: Page) -> None:
 
 
 def shows(phone: Page, title: str) -> None:
-    expect(phone.get_by_role("heading", name=title)).to_be_visible(timeout=10_000)
+    expect(phone.get_by_role("heading", name=title, exact=True)).to_be_visible(timeout=10_000)
     assert phone.evaluate("document.documentElement.scrollWidth") <= _PHONE["width"]
 
 

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from telegram import Bot
 from telegram.request import HTTPXRequest
 
+from bot.updates import UpdatesRequest
 from core.clock import PaperClock
 from core.sandbox.__main__ import Server
 from core.sandbox.app import build
@@ -83,11 +84,11 @@ async def running(
 
 
 def make_bot(url: str, token: str = PaperAccount.BOT_TOKEN) -> Bot:
-    requests = [HTTPXRequest(httpx_kwargs={"verify": False}) for _ in range(2)]  # plain HTTP needs no certificates
+    bare = {"verify": False}  # plain HTTP needs no certificates
     return Bot(
         token,
         base_url=f"{url}/telegram/bot",
         base_file_url=f"{url}/telegram/file/bot",
-        request=requests[0],
-        get_updates_request=requests[1],
+        request=HTTPXRequest(httpx_kwargs=bare),
+        get_updates_request=UpdatesRequest(httpx_kwargs=bare),
     )

@@ -18,6 +18,7 @@ from tests.canary import GENERATED, Canaries, leaks
 def base(tmp_path: Path) -> Iterator[Path]:
     """The folder of a whole run, in which one test of one worker had a desk; the suite's own search must not see it."""
     (tmp_path / "popen-gw0" / "test_one0" / "data").mkdir(parents=True)
+    (tmp_path / "popen-gw0" / "test_one0" / "data").chmod(0o700)
     yield tmp_path
     rmtree(tmp_path)
 

@@ -64,7 +64,8 @@ class Sender:
 
 
 def is_webhook(path: str) -> bool:
-    return path == PATH or (path.startswith(f"{PATH}/") and len(path) > len(PATH) + 1)
+    base, _, key = path.rpartition("/")
+    return path == PATH or (base == PATH and bool(key))
 
 
 class AlertDoor:

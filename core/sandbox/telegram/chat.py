@@ -14,6 +14,8 @@ from core.sandbox.telegram.store import open_store
 from core.sandbox.telegram.updates import Updates
 from core.sandbox.telegram.wire import Parameters
 
+CHAT_FILE = "sandbox-telegram.db"
+
 
 class Chat:
     """`clock` is the desk's (paper) time, which dates messages; `machine` times queues and taps."""
@@ -21,7 +23,7 @@ class Chat:
     def __init__(self, data_dir: Path, clock: Clock, machine: Clock | None = None) -> None:
         machine = machine or SystemClock()
         self._clock = clock
-        self.store = open_store(data_dir / "sandbox-telegram.db")
+        self.store = open_store(data_dir / CHAT_FILE)
         self.feed = Feed()
         self.messages = Messages(self.store, self.feed)
         self.updates = Updates(self.store, machine, self.messages)

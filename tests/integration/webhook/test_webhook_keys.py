@@ -63,7 +63,7 @@ def test_a_key_in_the_path_says_whose_alert_it_is(strategies: Strategies) -> Non
 
 def test_an_unknown_key_is_answered_like_a_wrong_secret_and_nothing_is_kept(strategies: Strategies) -> None:
     strategies.add("swing")
-    for key in ("nobody", "%C3%A9", "a/b", "x" * 4000):
+    for key in ("nobody", "%C3%A9", "x" * 4000):
         assert strategies.post(key, an_alert_text()) == (
             401,
             {"status": "error", "message": "Invalid webhook secret"},
