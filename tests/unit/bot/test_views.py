@@ -87,7 +87,7 @@ def test_only_a_state_at_the_broker_says_placed_and_only_a_filled_one_says_fille
 
 FACTS = [
     *("Side: BUY", "Quantity: 10", "Symbol: M&M", "Exchange: NSE", "Type: STOP_LIMIT", "Trigger: ₹1,410.00"),
-    *("Price: ₹1,412.50", "Product: DELIVERY", "Value: ₹14,125.00", "Source: tradingview", "Age: 1 min"),
+    *("Price: ₹1,412.50", "Product: DELIVERY", "Value: ₹14,125.00", "Source: tradingview", "Age: under a minute"),
     *(
         "Goes out Wed 25 Nov 17:00",
         "AMO → Thu 26 Nov 09:45",
