@@ -24,8 +24,8 @@ def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None
     rows: list[list[InlineKeyboardButton]] = []
     if OrderState.AWAITING_APPROVAL in states:
         rows.append([_button("Approve", Verb.APPROVE, nonce, version, _GREEN), _cancel(nonce, version)])
-    elif OrderState.QUEUED in states:
-        rows.append([_cancel(nonce, version)])
+    elif OrderState.QUEUED in states:  # where Approve was, a second tap must do no harm
+        rows.append([_button("Details", Verb.DETAILS, nonce, version), _cancel(nonce, version)])
     rows += _legs(report, nonce, version)
     rows += _offers(report, nonce, version, is_asked=OrderState.AWAITING_APPROVAL in states)
     if OrderState.NEEDS_OPERATOR in states:
@@ -41,8 +41,9 @@ def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None
         rows.append([_button(f"Execute the copy too ({len(report.repeats)})", Verb.REPEAT, nonce, version)])
     if rows:
         edit = [_button("Edit", Verb.EDIT, nonce, version)] if states & set(_WAITING) else []
-        rows.append([*edit, _button("Details", Verb.DETAILS, nonce, version)])
-    return InlineKeyboardMarkup(rows) if rows else None
+        has_details = OrderState.QUEUED in states and OrderState.AWAITING_APPROVAL not in states
+        rows.append([*edit, *([] if has_details else [_button("Details", Verb.DETAILS, nonce, version)])])
+    return InlineKeyboardMarkup([row for row in rows if row]) if rows else None
 
 
 def _legs(report: AlertReport, nonce: str, version: int) -> list[list[InlineKeyboardButton]]:

@@ -25,7 +25,7 @@ from core.settings import Role
 
 WHICH = "Which one? For example: /cancel 41.1"
 HOW_TO_EDIT = (
-    "reply to this message with what it shall be, like quantity=5 price=1410. "
+    "reply to this message with what it shall be, like quantity=5, or price=1410 where it has a price. "
     "Of several legs say which, like 2 quantity=5."
 )
 HOW = "Which one, and how? For example: /modify 41.1 price=1410 quantity=10 trigger=1400"

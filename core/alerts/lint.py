@@ -106,7 +106,7 @@ def _hints(alert: Alert, *, has_secret: bool) -> list[str]:
         for leg in alert.legs
         if leg.kind is not InstrumentKind.EQUITY
     ]
-    if alert.fired_at is None:
+    if alert.fired_at is None and not any("timenow" in remark for remark in alert.remarks):
         hints.append(
             'There is no timenow: a repeat cannot be told from a second order. Add "timenow": "{{timenow}}" to meta.'
         )

@@ -90,3 +90,9 @@ def test_a_symbol_that_is_not_listed_comes_with_the_nearest_ones() -> None:
         raise Refusal(f"{leg.symbol} is not traded. Did you mean RELIANCE?")
 
     assert "Leg 1: RELIANCE is not traded. Did you mean RELIANCE?" in explain(body(SHARE), name)
+
+
+def test_a_timenow_that_was_not_filled_in_is_not_called_missing() -> None:
+    told = explain(body(SHARE, timenow="{{timenow}}"))
+    assert any("not filled by TradingView" in line for line in told)
+    assert not any("no timenow" in line for line in told)

@@ -20,7 +20,7 @@ from tests.unit.bot.reports import order, report
 NONCE = "Zm9vYmFyYmF6cXV4-_0123"
 BUTTONS = {
     OrderState.AWAITING_APPROVAL: [Verb.APPROVE, Verb.CANCEL, Verb.SNOOZE, Verb.EDIT, Verb.DETAILS],
-    OrderState.QUEUED: [Verb.CANCEL, Verb.EDIT, Verb.DETAILS],
+    OrderState.QUEUED: [Verb.DETAILS, Verb.CANCEL, Verb.EDIT],
     OrderState.NEEDS_OPERATOR: [Verb.ASK_SEND_AGAIN, Verb.DROP, Verb.DETAILS],
     OrderState.WORKING: [Verb.ASK_CANCEL_WORKING, Verb.DETAILS],
     OrderState.PART_FILLED: [Verb.ASK_CANCEL_WORKING, Verb.DETAILS],
@@ -42,6 +42,11 @@ def verbs(found: AlertReport) -> list[Verb]:
 @pytest.mark.parametrize("state", OrderState)
 def test_a_card_offers_only_what_can_be_done_in_its_state(state: OrderState) -> None:
     assert verbs(report(order(state))) == BUTTONS.get(state, [])
+
+
+def test_where_approve_was_a_second_tap_does_no_harm() -> None:
+    asked, approved = verbs(report(order(OrderState.AWAITING_APPROVAL))), verbs(report(order(OrderState.QUEUED)))
+    assert (asked[0], approved[0]) == (Verb.APPROVE, Verb.DETAILS)
 
 
 def test_a_card_without_orders_offers_nothing() -> None:
