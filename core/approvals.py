@@ -135,12 +135,14 @@ def send_again(connection: Connection, tap: Tap) -> str:
 
     One that nobody approved yet, as after a restore, needs the same yes as on its first way.
     """
-    check_version(connection, tap)
     asked = [each for each in orders.of_alert(connection, tap.alert_id) if each.state is OrderState.NEEDS_OPERATOR]
     for order in asked:
         last = attempts.last_of(connection, order.id)
         if last is None or last.state is not AttemptState.ABSENT:
             raise Refusal("Dhan may have it: look in Dhan's app first, then drop it here.")
+    check_version(connection, tap)
+    for order in asked:
+        _check_time(order, tap.at)
     if (answer := hold_back(connection, [order for order in asked if order.approved_at is None], tap)) is not None:
         return answer
     return _answer_question(connection, tap, OrderState.QUEUED, "Sent again at your word.", "It is sent again")

@@ -109,3 +109,17 @@ def test_what_nobody_approved_and_a_restore_put_in_doubt_is_not_sent_by_one_pers
     assert again(connection, order).state is OrderState.NEEDS_OPERATOR
     approvals.send_again(connection, replace(tap(connection, order), user_id=OPERATOR + 1))
     assert again(connection, order).state is OrderState.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [({"expires_at": NOON}, "Too late"), ({"release_at": None}, "does not know this market")],
+)
+def test_what_cannot_go_any_more_is_not_said_to_be_sent_again(
+    connection: Connection, times: dict[str, datetime | None], words: str
+) -> None:
+    order = in_doubt(connection, OrderState.NEEDS_OPERATOR, **times)
+    with pytest.raises(Refusal, match=words):
+        approvals.send_again(connection, tap(connection, order))
+    assert again(connection, order).state is OrderState.NEEDS_OPERATOR
+    approvals.drop(connection, tap(connection, order))
