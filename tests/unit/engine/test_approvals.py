@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -116,7 +117,7 @@ def test_what_nobody_approved_and_a_restore_put_in_doubt_is_not_sent_by_one_pers
     [({"expires_at": NOON}, "Too late"), ({"release_at": None}, "does not know this market")],
 )
 def test_what_cannot_go_any_more_is_not_said_to_be_sent_again(
-    connection: Connection, times: dict[str, datetime | None], words: str
+    connection: Connection, times: dict[str, Any], words: str
 ) -> None:
     order = in_doubt(connection, OrderState.NEEDS_OPERATOR, **times)
     with pytest.raises(Refusal, match=words):
