@@ -99,6 +99,30 @@ def read_amount(word: str) -> Decimal:
     return amount
 
 
+def read_quiet(word: str) -> tuple[time, time]:
+    """Such as 22:00-07:00; past midnight is fine. Raises Refusal."""
+    begins, _, ends = word.replace(".", ":").replace("–", "-").partition("-")
+    try:
+        span = time.fromisoformat(begins), time.fromisoformat(ends)
+    except ValueError:
+        raise Refusal(f"'{word}' is no span of time: write 22:00-07:00.") from None
+    if span[0] == span[1] or any(edge.tzinfo or edge.second or edge.microsecond for edge in span):
+        raise Refusal(f"'{word}' is no span of time: write 22:00-07:00.")
+    return span
+
+
+def read_days(words: list[str], today: date) -> tuple[date, date]:
+    """One day, or the first and the last of some; no word means today. Raises Refusal."""
+    named = {"today": today, "yesterday": today - timedelta(days=1)}
+    try:
+        days = [named.get(word.lower()) or date.fromisoformat(word) for word in words] or [today]
+    except ValueError:
+        days = []
+    if not 1 <= len(days) <= 2 or days[0] > days[-1] or (days[-1] - days[0]).days > MOST_DAYS_AHEAD:
+        raise Refusal("Which days? For example:\n/export\n/export yesterday\n/export 2026-11-01 2026-11-30")
+    return days[0], days[-1]
+
+
 def read_percent(word: str) -> Decimal:
     """Such as 3% or 2.5. Raises Refusal."""
     match = _PERCENT.fullmatch(word)

@@ -32,6 +32,9 @@ class Verb(StrEnum):
     TOUR_CLOCK = "tour!"
     MORE_DAYS = "days"
     SOURCE = "source"
+    NOTIFY = "notify"
+    CURE = "cure"
+    PICTURE = "picture"
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,13 @@ COMMANDS = (
         role=Role.VIEWER,
         usage="/start",
     ),
-    Command(name="status", summary="The desk at a glance", purpose=Purpose.LOOK, role=Role.VIEWER),
+    Command(
+        name="status",
+        summary="The desk at a glance, and the day as a picture",
+        purpose=Purpose.LOOK,
+        role=Role.VIEWER,
+        usage="/status day",
+    ),
     Command(
         name="queue",
         summary="What waits, and for what",
@@ -49,7 +55,13 @@ COMMANDS = (
     Command(name="funds", summary="Money at Dhan", purpose=Purpose.LOOK, role=Role.VIEWER),
     Command(name="positions", summary="Open and closed positions of today", purpose=Purpose.LOOK, role=Role.VIEWER),
     Command(name="holdings", summary="Shares that the account owns", purpose=Purpose.LOOK, role=Role.VIEWER),
-    Command(name="pnl", summary="Today's profit and loss", purpose=Purpose.LOOK, role=Role.VIEWER),
+    Command(
+        name="pnl",
+        summary="Today's profit and loss, and its curves",
+        purpose=Purpose.LOOK,
+        role=Role.VIEWER,
+        usage="/pnl 30",
+    ),
     Command(name="trades", summary="Today's fills, from this desk or not", purpose=Purpose.LOOK, role=Role.VIEWER),
     Command(
         name="flatten",
@@ -105,6 +117,20 @@ COMMANDS = (
         purpose=Purpose.ALERTS,
         role=Role.APPROVER,
         usage="/limits order_value soft 50000",
+    ),
+    Command(
+        name="export",
+        summary="Orders, fills and messages as CSV, of a day or a span",
+        purpose=Purpose.LOOK,
+        role=Role.VIEWER,
+        usage="/export 2026-11-01 2026-11-30",
+    ),
+    Command(
+        name="notify",
+        summary="What rings, comes silently, or not at all",
+        purpose=Purpose.LOOK,
+        role=Role.VIEWER,
+        usage="/notify quiet 22:00-07:00",
     ),
     Command(
         name="sources",

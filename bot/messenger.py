@@ -3,12 +3,13 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from html import escape
+from typing import Any
 
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
-from bot import card_views, keyboards, ring_views
+from bot import card_views, keyboards, notice_views
 from core.errors import TelegramUnavailable
 from core.login_link import LoginLinks
 from core.notifications import Card, ChatUnreachable, Message, MessageRefused
@@ -42,11 +43,12 @@ class TelegramMessenger:
         raise AssertionError("unreachable")
 
     async def ring(self, message: Message) -> int:
-        text, login = ring_views.ring(message, self._mode), message.payload.get("login")
+        text, login = notice_views.told(message, self._mode), message.payload.get("login")
+        silent = message.is_silent
         with _our_words(self.is_connected):
             if login is not None and message.chat_id > 0:  # a group would see the link, too
-                return await send_link(self._bot, message.chat_id, text, self._links.url(int(login)))
-            return await self._send(message.chat_id, text, None)
+                return await send_link(self._bot, message.chat_id, text, self._links.url(int(login)), silent=silent)
+            return await self._send(message.chat_id, text, notice_views.buttons(message), silent=silent)
         raise AssertionError("unreachable")
 
     async def _edit(self, chat: int, message_id: int, text: str, buttons: InlineKeyboardMarkup | None) -> bool:
@@ -69,30 +71,34 @@ class TelegramMessenger:
             raise
         return True
 
-    async def _send(self, chat: int, text: str, buttons: InlineKeyboardMarkup | None) -> int:
+    async def _send(self, chat: int, text: str, buttons: InlineKeyboardMarkup | None, *, silent: bool = False) -> int:
         sent = await self._bot.send_message(
             chat,
             text,
             parse_mode=ParseMode.HTML,
             reply_markup=buttons,
             link_preview_options=_NO_PREVIEW,
+            disable_notification=silent,
         )
         return sent.message_id
 
 
-async def send_link(bot: Bot, chat: int, text: str, url: str) -> int:
+async def send_link(bot: Bot, chat: int, text: str, url: str, *, silent: bool = False) -> int:
     """A sign-in link as a button; as text to copy where Telegram refuses its host, such as localhost. Never previewed:
     a preview would open it."""
     button = InlineKeyboardMarkup([[InlineKeyboardButton("Sign in at Dhan", url=url)]])
+    usual: dict[str, Any] = {
+        "parse_mode": ParseMode.HTML,
+        "link_preview_options": _NO_PREVIEW,
+        "disable_notification": silent,
+    }
     try:
-        sent = await bot.send_message(
-            chat, text, parse_mode=ParseMode.HTML, reply_markup=button, link_preview_options=_NO_PREVIEW
-        )
+        sent = await bot.send_message(chat, text, reply_markup=button, **usual)
     except BadRequest as error:
         if "url" not in error.message.lower():
             raise
         plain = f"{text}\n\nOpen this in your browser:\n<code>{escape(url)}</code>"
-        sent = await bot.send_message(chat, plain, parse_mode=ParseMode.HTML, link_preview_options=_NO_PREVIEW)
+        sent = await bot.send_message(chat, plain, **usual)
     return sent.message_id
 
 

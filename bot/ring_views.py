@@ -39,14 +39,19 @@ _RINGS = {
     Notice.OLD_KEY: "🟠 An alert came by an old key",
     Notice.SECOND_POLLER: "🔴 Somebody else reads this bot's messages",
     Notice.ALERT_FAILED: "🔴 An alert was not executed",
+    Notice.READINESS: "Ready for the day?",
+    Notice.DAY: "The day",
+    Notice.SUMMARY: "What happened",
 }
+
+
+def title(kind: Notice) -> str:
+    return _RINGS[kind]
 
 
 def ring(message: Message, mode: DeskMode) -> str:
     """A message of its own about what just happened."""
     facts = message.payload
-    if message.kind is Notice.DESK_STARTED:
-        return _started(facts, mode)
     title = f"<b>{mode.upper()}</b> · {_RINGS[message.kind]}"
     if message.kind is Notice.MORNING:
         return fit("\n".join([title, *_morning(facts)]))
@@ -69,9 +74,3 @@ def _morning(facts: Mapping[str, Any]) -> list[str]:
         what = f"<b>{row['side']} {row['quantity']} {escape(row['symbol'])}</b> · {row['order']}"
         lines += [what, f"{mark}{fill}", *why]
     return [*lines, f"… and {facts['more']} more: /orders"] if facts.get("more") else lines
-
-
-def _started(facts: Any, mode: DeskMode) -> str:
-    doubt = int(facts["in_doubt"])
-    tail = f" {doubt} order{'s' * (doubt > 1)} in doubt: looking up at Dhan." if doubt else ""
-    return f"<b>{mode.upper()}</b> · The desk has started.{tail}"

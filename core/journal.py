@@ -89,6 +89,12 @@ def story(connection: Connection, alert_id: int) -> list[Event]:
     return [Event(**row) for row in rows.mappings()]
 
 
+def stories(connection: Connection, alert_ids: Sequence[int]) -> list[Event]:
+    """All events of these alerts and their orders, oldest first."""
+    rows = connection.execute(select(events).where(events.c.alert_id.in_(alert_ids)).order_by(events.c.id))
+    return [Event(**row) for row in rows.mappings()]
+
+
 def _row(event: Event) -> dict[str, Any]:
     return {
         "at": event.at,

@@ -5,8 +5,8 @@ Rows are written in the transaction of the change they tell about; the relay sen
 
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, time, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import (
@@ -25,11 +25,15 @@ from sqlalchemy import (
     update,
 )
 
+from core import loudness
+from core.clock import to_india
 from core.db.tables import alerts, cards, operators, orders, outbox
-from core.domain.notice import Notice
+from core.domain.notice import Loudnesses, Notice
 from core.domain.order import Order, OrderState
 from core.errors import DeskError
 from core.reports import AlertReport
+
+TURNED_OFF = "turned off by its reader"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,7 @@ class Message:
     kind: Notice
     payload: Mapping[str, Any]
     failures: int
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +80,7 @@ class Messenger(Protocol):
         ...
 
     async def ring(self, message: Message) -> int:
-        """Send a new message that makes a sound; returns its id."""
+        """Send a new message, which makes a sound unless it is silent; returns its id."""
         ...
 
 
@@ -94,12 +99,13 @@ def _owed(table: Table, *columns: Column[Any]) -> Select[Any]:
     )
 
 
+_MESSAGE = [outbox.c[field.name] for field in fields(Message) if field.name in outbox.c]
 _DUE_CARDS = _owed(cards, *(cards.c[field.name] for field in fields(Card))).order_by(
     exists().where(orders.c.alert_id == cards.c.alert_id, orders.c.state.in_(_ASKING)).desc(),
     cards.c.due_at,
     cards.c.id,
 )
-_DUE_MESSAGES = _owed(outbox, *(outbox.c[field.name] for field in fields(Message))).order_by(outbox.c.id)
+_DUE_MESSAGES = _owed(outbox, *_MESSAGE).order_by(outbox.c.id)
 _CHATS = select(operators.c.chat_id)
 _ADD_CARDS = insert(cards)
 
@@ -127,7 +133,9 @@ def open_cards(connection: Connection, alert_id: int, at: datetime) -> None:
 
 
 def ring(connection: Connection, kind: Notice, *, at: datetime, alert_id: int | None = None, **payload: Any) -> None:
-    """A message to every operator that makes a sound."""
+    """A message to every operator, as loud as he wants it. One that he turned off is kept, and not sent."""
+    wishes = loudness.read_all(connection)
+    deaf = {chat for chat, wished in wishes.items() if wished.is_off(kind)}
     rows = [
         {
             "chat_id": chat,
@@ -135,7 +143,8 @@ def ring(connection: Connection, kind: Notice, *, at: datetime, alert_id: int | 
             "kind": kind,
             "payload": payload,
             "created_at": at,
-            "due_at": at,
+            "due_at": None if chat in deaf else at,
+            "left_out": TURNED_OFF if chat in deaf else None,
             "failures": 0,
         }
         for chat in chats(connection)
@@ -191,6 +200,22 @@ def due_cards(connection: Connection, wall: datetime, limit: int, but: Iterable[
 def due_messages(connection: Connection, wall: datetime, limit: int, but: Iterable[int] = ()) -> list[Message]:
     wanted = {"now": wall, "most": limit, "but": list(but)}
     return [Message(**row) for row in connection.execute(_DUE_MESSAGES, wanted).mappings()]
+
+
+def hushed(connection: Connection, messages: Iterable[Message], now: datetime) -> list[Message]:
+    """The messages, those silent that their reader wants silent at this time."""
+    wishes, clock = loudness.read_all(connection), to_india(now).time()
+    return [
+        replace(message, is_silent=message.chat_id in wishes and _is_silent(wishes[message.chat_id], message, clock))
+        for message in messages
+    ]
+
+
+def _is_silent(wished: Loudnesses, message: Message, clock: time) -> bool:
+    kinds = [message.kind]
+    if message.kind is Notice.SUMMARY:
+        kinds = [Notice(row["kind"]) for row in message.payload["rows"]]
+    return all(wished.is_silent(kind, clock) for kind in kinds)
 
 
 def card_shown(connection: Connection, card: Card, message_id: int, version: int) -> None:

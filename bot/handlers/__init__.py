@@ -8,14 +8,18 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, MessageHandler, filt
 
 from bot.access import Gate
 from bot.callback_data import Verb
+from bot.charts import Painter
 from bot.handlers.account import AccountCommands
 from bot.handlers.alerts import Alerts
 from bot.handlers.cards import CardTaps
 from bot.handlers.desk import DeskCommands
 from bot.handlers.explanations import Explanations
+from bot.handlers.export import ExportCommands
 from bot.handlers.market import MarketCommands
 from bot.handlers.messages import Messages
+from bot.handlers.notices import NoticeCommands
 from bot.handlers.orders import OrderCommands
+from bot.handlers.pictures import Pictures
 from bot.handlers.questions import Questions
 from bot.handlers.queue import Queue
 from bot.handlers.sign_in import SignInCommands
@@ -57,10 +61,27 @@ class Handlers:
         self._tour = Tour(settings=settings, parts=parts, gate=gate)
         orders = OrderCommands(database=database, desk=desk, clock=clock, find=find)
         stops = Stops(settings=settings, database=database, desk=desk, clock=clock, questions=questions)
-        account = AccountCommands(
-            account=parts.account, database=database, desk=desk, clock=clock, calendar=parts.calendar, find=find
+        self._pictures = pictures = Pictures(
+            painter=Painter(settings.munshi_data_dir / "charts"),
+            database=database,
+            clock=clock,
+            calendar=parts.calendar,
+            mode=settings.munshi_mode,
         )
-        looking = DeskCommands(settings=settings, parts=parts, factor=factor, secrets=secrets, hearing=hearing)
+        self._notices = NoticeCommands(parts=parts, mode=settings.munshi_mode)
+        account = AccountCommands(
+            account=parts.account,
+            database=database,
+            desk=desk,
+            clock=clock,
+            calendar=parts.calendar,
+            find=find,
+            pictures=pictures,
+        )
+        looking = DeskCommands(
+            settings=settings, parts=parts, factor=factor, secrets=secrets, hearing=hearing, pictures=pictures
+        )
+        exports = ExportCommands(database=database, clock=clock)
         alerts = Alerts(settings=settings, parts=parts)
         questions.doings |= {
             Question.MODIFY: orders.change,
@@ -75,7 +96,7 @@ class Handlers:
             Question.SOURCE: self._sources.confirmed,
         }
         owners = (looking, self._tour, self._queue, explanations, orders, account, stops, alerts)
-        owners = (*owners, self._market, self._sign_in, self._sources)
+        owners = (*owners, self._market, self._sign_in, self._sources, self._notices, exports)
         self._messages = Messages(gate=gate, secrets=secrets, questions=questions, owners=owners)
 
     def all(self) -> list[Handler]:
@@ -89,6 +110,9 @@ class Handlers:
             _taps(self._sources.tap, Verb.SOURCE),
             _taps(self._queue.turn, Verb.QUEUE, Verb.APPROVE_ALL, Verb.CANCEL_ALL),
             _taps(self._tour.handle, Verb.TOUR, Verb.TOUR_CLOCK),
+            _taps(self._pictures.tap, Verb.PICTURE),
+            _taps(self._notices.tap, Verb.NOTIFY),
+            _taps(self._notices.cure, Verb.CURE),
             CallbackQueryHandler(self._cards.handle),
         ]
 

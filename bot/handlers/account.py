@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 from telegram import InlineKeyboardMarkup, Message
 
 from bot import account_views, keyboards
-from core import journal, questions
+from bot.handlers.pictures import CURVES, Pictures
+from core import journal, pnl, questions
 from core.broker.account import Account
 from core.clock import Clock
 from core.db.engine import Database
@@ -29,7 +30,15 @@ class AccountCommands:
     """One method per command, named after it."""
 
     def __init__(
-        self, *, account: Account, database: Database, desk: Desk, clock: Clock, calendar: Calendar, find: Find
+        self,
+        *,
+        account: Account,
+        database: Database,
+        desk: Desk,
+        clock: Clock,
+        calendar: Calendar,
+        find: Find,
+        pictures: Pictures,
     ) -> None:
         self._account = account
         self._database = database
@@ -37,6 +46,7 @@ class AccountCommands:
         self._clock = clock
         self._calendar = calendar
         self._find = find
+        self._pictures = pictures
 
     async def funds(self, message: Message, _arguments: list[str], _role: Role) -> None:
         await self._show(message, lambda: _shown(self._account.funds(), account_views.funds))
@@ -47,8 +57,19 @@ class AccountCommands:
     async def holdings(self, message: Message, _arguments: list[str], _role: Role) -> None:
         await self._show(message, lambda: _shown(self._account.holdings(), account_views.holdings))
 
-    async def pnl(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        await self._show(message, lambda: _shown(self._account.positions(), account_views.pnl))
+    async def pnl(self, message: Message, arguments: list[str], _role: Role) -> None:
+        """What it is now, which is kept for the curves; or a curve."""
+        if arguments:
+            await self._pictures.curve(message, arguments)
+            return
+
+        async def look() -> tuple[str, InlineKeyboardMarkup | None]:
+            positions = await self._account.positions()
+            now = self._clock.now()
+            await self._database.write(lambda c: pnl.record(c, positions, now))
+            return account_views.pnl(positions), CURVES
+
+        await self._show(message, look)
 
     async def trades(self, message: Message, _arguments: list[str], _role: Role) -> None:
         await self._show(message, lambda: _shown(self._account.fills(), account_views.trades))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from telegram import Message
 
 from bot import card_views, desk_views, order_views
+from bot.handlers.pictures import TIMELINE, Pictures
 from bot.secrets import Secrets
 from bot.text import fit
 from core import __version__, journal, logs, policies, reports
@@ -31,6 +32,7 @@ class DeskCommands:
         factor: SecondFactor,
         secrets: Secrets,
         hearing: Callable[[], str],
+        pictures: Pictures,
     ) -> None:
         self._settings = settings
         self._mode = settings.munshi_mode
@@ -41,13 +43,19 @@ class DeskCommands:
         self._factor = factor
         self._secrets = secrets
         self._hearing = hearing
+        self._pictures = pictures
 
     async def help(self, message: Message, _arguments: list[str], role: Role) -> None:
         await _say(message, desk_views.help_text(role))
 
-    async def status(self, message: Message, _arguments: list[str], _role: Role) -> None:
+    async def status(self, message: Message, arguments: list[str], _role: Role) -> None:
+        """The desk in words, or `/status day`: the day as a picture."""
+        if arguments:
+            await self._pictures.timeline(message, arguments)
+            return
         report = await self._database.read(lambda c: reports.desk_report(c, SystemClock().now()))
-        await _say(message, desk_views.status(report, self._mode, self._clock.now()))
+        text = desk_views.status(report, self._mode, self._clock.now())
+        await message.reply_html(text, reply_markup=TIMELINE)
 
     async def orders(self, message: Message, _arguments: list[str], _role: Role) -> None:
         latest = await self._database.read(lambda c: orders.recent(c, MOST_LISTED))

@@ -26,6 +26,11 @@ COMMANDS = {
     "doctor": Command("look over everything and say what is wrong; changes nothing, exit code 1 if something is"),
     "check": Command("explain the alert in FILE, or the mistakes in it", takes=("file",)),
     "whatif": Command("print what would become of the alert in FILE, now or at a time", takes=("file", "--at")),
+    "export": Command(
+        "write orders, fills and notifications of a day or some days as CSV files",
+        takes=("--since", "--until", "--into"),
+    ),
+    "verify": Command("check that the exported FILE is as it was written", takes=("file",)),
     "pause": Command("send nothing until resumed; works with Telegram and web down"),
     "resume": Command("send again after a pause"),
     "kill": Command("stop all sending, exits included; works with Telegram and web down"),

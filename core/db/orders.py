@@ -302,5 +302,15 @@ def _change(
     if connection.execute(_AS_SEEN, seen | changes).rowcount == 0:
         return None
     ids = {"alert_id": order.alert_id, "order_id": order.id}
+    more["data"] = _fill(order, changes)
     journal.append(connection, journal.Event(at=at, **ids, actor=actor, kind=kind, reason=changes["reason"], **more))
     return replace(order, **{name: value for name, value in changes.items() if name in _FIELDS})
+
+
+def _fill(order: Order, changes: Mapping[str, Any]) -> dict[str, Any] | None:
+    """How much is filled now, for the event that says so."""
+    filled = changes.get("filled_quantity", order.filled_quantity)
+    if filled == order.filled_quantity:
+        return None
+    average = changes.get("average_price", order.average_price)
+    return {"filled": filled, "average": None if average is None else str(average)}

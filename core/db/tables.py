@@ -274,6 +274,8 @@ outbox = _table(
     Column("sent_at", Instant),
     Column("message_id", _Integer),
     Column("error", Text),
+    Column("told_in", _Integer),
+    Column("left_out", Text),
 )
 Index("ix_outbox_due", outbox.c.due_at, sqlite_where=outbox.c.due_at.is_not(None))
 
@@ -335,6 +337,16 @@ calendar_overrides = _table(
     Column("withdrawn_at", Instant),
     Index("ix_calendar_overrides_confirmed_at", "confirmed_at", "expires_at"),
 )
+
+pnl_points = _table(
+    "pnl_points",
+    _id(),
+    Column("at", Instant, nullable=False),
+    Column("realised", Money, nullable=False),
+    Column("unrealised", Money, nullable=False),
+    Column("open_positions", Integer, nullable=False),
+)
+Index("ix_pnl_points_at", pnl_points.c.at)
 
 leases = _table(
     "leases",

@@ -20,9 +20,8 @@ from core.controls import Hold
 from core.db import alerts, attempts, changes, hints, leases, orders
 from core.db.engine import Database
 from core.db.trouble import CommitInDoubt
-from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order
-from core.engine import changer, clock_watch, timers
+from core.engine import briefing, changer, clock_watch, timers
 from core.engine.changer import Changer
 from core.engine.clock_watch import ClockWatch
 from core.engine.decide import AT_ONCE, Decider
@@ -34,6 +33,7 @@ from core.engine.reconcile import Reconciler
 from core.engine.record import Moment
 from core.engine.relay import Relay
 from core.engine.resolve import Resolver, doubt_unfinished
+from core.engine.rounds import Rounds
 from core.engine.rules import LeaseLost
 from core.engine.sight import Sight
 from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
@@ -87,6 +87,7 @@ class Desk:
         updates: Updates,
         relay: Relay,
         watch: ClockWatch,
+        rounds: Rounds,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -108,6 +109,7 @@ class Desk:
         self._sight = Sight(database, clock)
         self._relay = relay
         self._clock_watch = watch
+        self._rounds = rounds
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._wake = asyncio.Event()
         self._tell = asyncio.Event()
@@ -115,6 +117,7 @@ class Desk:
         self._told_to_stop = asyncio.Event()
         self._ear: asyncio.DatagramTransport | None = None
         self._epoch = 0
+        self._down_since: datetime | None = None
         self._clock_doubt: str | None = None
         self._redrawn = monotonic()
 
@@ -148,6 +151,7 @@ class Desk:
                     tasks.create_task(self._read_mail()),
                     tasks.create_task(self._keep_instruments()),
                     tasks.create_task(self._deliver()),
+                    tasks.create_task(self._rounds.run(self._tell.set)),
                 ]
                 tasks.create_task(self._end_when_told(loops))
         finally:
@@ -173,17 +177,23 @@ class Desk:
 
     async def _try_lease(self, port: int) -> int | None:
         at = self._wall.now()
-        return await self._database.write(lambda c: leases.acquire(c, holder=self._holder, nudge_port=port, at=at))
+
+        def take(connection: Connection) -> int | None:
+            before = leases.current(connection)
+            self._down_since = before.renewed_at if before else None
+            return leases.acquire(connection, holder=self._holder, nudge_port=port, at=at)
+
+        return await self._database.write(take)
 
     def _recover(self, connection: Connection) -> None:
         moment = Moment(now=self._clock.now(), wall=self._wall.now())
-        unsure = doubt_unfinished(connection, moment)
+        doubt_unfinished(connection, moment)
         changer.doubt_unfinished(connection, moment)
         self._limiter.remember(attempts.ages(connection, moment.wall) + changes.ages(connection, moment.wall))
         words = "The desk has just started and compares its rows with Dhan's book first."
         controls.set_hold(connection, Hold.STARTING, words, at=moment.now, actor=journal.DESK)
-        if self._epoch > 1 and (unsure or not notifications.rang_lately(connection, Notice.DESK_STARTED, moment.now)):
-            notifications.ring(connection, Notice.DESK_STARTED, at=moment.now, in_doubt=unsure)
+        if self._epoch > 1:
+            briefing.begin(connection, moment, down_since=self._down_since)
 
     async def _keep_lease(self) -> None:
         while True:

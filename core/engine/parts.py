@@ -23,13 +23,17 @@ from core.controls import Hold
 from core.db.engine import Database
 from core.domain.sessions import Calendar
 from core.engine.changer import Changer
+from core.engine.checkup import Checkup
 from core.engine.clock_watch import ClockWatch
+from core.engine.daily import Daily
 from core.engine.decide import Decider
 from core.engine.desk import Desk
 from core.engine.dispatch import Dispatcher
 from core.engine.limiter import ORDER_CALLS, Limiter, Window
+from core.engine.pnl_watch import PnlWatch
 from core.engine.readiness import Readiness
 from core.engine.relay import Relay
+from core.engine.rounds import Rounds
 from core.instruments import InstrumentKeeper
 from core.logins import Session
 from core.mailbox import Mailbox
@@ -51,6 +55,7 @@ class Parts:
     instruments: InstrumentList
     broker: Broker
     account: Account
+    checkup: Checkup
 
     async def close(self) -> None:
         await self.client.close()
@@ -69,6 +74,15 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
     calendar = load_calendar()
     addresses = AddressBook(database, broker, clock)
     watch = ClockWatch(SystemClock(), client.clock_skew)
+    checkup = Checkup(
+        database=database,
+        account=account,
+        addresses=addresses,
+        calendar=calendar,
+        settings=settings,
+        clock=clock,
+        skew=client.clock_skew,
+    )
     with database.transaction() as connection:
         _apply_settings(connection, settings, clock.now())
     limiter = Limiter(windows)
@@ -116,8 +130,14 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
             offers=lambda connection, report: offers.find(connection, report, calendar),
         ),
         watch=watch,
+        rounds=Rounds(
+            database=database,
+            daily=Daily(database=database, checkup=checkup, calendar=calendar, clock=clock),
+            pnl_watch=PnlWatch(database=database, account=account, calendar=calendar, clock=clock),
+            clock=clock,
+        ),
     )
-    return Parts(desk, database, clock, client, session, addresses, calendar, listed, broker, account)
+    return Parts(desk, database, clock, client, session, addresses, calendar, listed, broker, account, checkup)
 
 
 def _token_copies(settings: Settings) -> Callable[[str], None] | None:

@@ -2,18 +2,18 @@
 only after it was sent, and no faster than Telegram bears.
 
 A crash between sending and marking repeats a message, which then reads the same. Telegram's wishes are obeyed; nothing
-is dropped; a chat that cannot be reached waits without holding up the others, and a message that Telegram refuses, or
-that we cannot put into words, without holding up its chat.
+is dropped, and what comes in crowds is told in one message. A chat that cannot be reached waits without holding up the
+others, and a message that Telegram refuses, or that we cannot put into words, without holding up its chat.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
 
-from core import notifications, reports
+from core import notifications, reports, summaries
 from core.clock import Clock, SystemClock
 from core.db.engine import Database
 from core.engine.pace import Pace
@@ -25,6 +25,8 @@ from core.reports import AlertReport, Offers
 log = structlog.get_logger()
 
 AT_ONCE = 20
+MOST_READ = 500
+GATHERS = timedelta(seconds=5)
 _LONGEST_WAIT = 60.0
 _UNREACHABLE_WAIT = 600.0
 
@@ -47,9 +49,11 @@ class Relay:
         self._offers = offers
         self._pace = pace or Pace()
         self._wall = SystemClock()
+        self._gathers_until: dict[int, datetime] = {}
 
     async def deliver_due(self) -> bool:
         """Send what is due; True when there may be more."""
+        await self._fold_crowds()
         owed_cards, owed_messages = await self._database.read(self._due)
         silent: set[int] = set()
         for card, report in owed_cards:
@@ -59,6 +63,19 @@ class Relay:
             if self._may_send(message, silent) and not await self._ring(message):
                 silent.add(message.chat_id)
         return bool(owed_cards or owed_messages) and not silent
+
+    async def _fold_crowds(self) -> None:
+        """One message in place of many; the next ones of that chat then gather for a while."""
+        wall = self._wall.now()
+        for chat in await self._database.read(lambda c: summaries.crowded(c, wall)):
+            if not self._gathers(chat, wall):
+                at = self._clock.now()
+                await self._database.write(lambda c, chat=chat, at=at: summaries.fold(c, chat, at))
+                self._gathers_until[chat] = wall + GATHERS
+
+    def _gathers(self, chat: int, wall: datetime) -> bool:
+        until = self._gathers_until.get(chat, wall)
+        return wall < until <= wall + GATHERS
 
     def _may_send(self, owed: Card | Message, silent: set[int]) -> bool:
         chat = owed.chat_id
@@ -73,7 +90,12 @@ class Relay:
         wall, full = self._wall.now(), self._pace.full()
         cards = notifications.due_cards(connection, wall, AT_ONCE, but=full)
         found = reports.alert_reports(connection, {card.alert_id for card in cards}, self._clock.now())
-        messages = notifications.due_messages(connection, wall, AT_ONCE, but=full)
+        messages = [
+            message
+            for message in notifications.due_messages(connection, wall, MOST_READ, but=full)
+            if not (summaries.may_be_folded(message.kind) and self._gathers(message.chat_id, wall))
+        ][:AT_ONCE]
+        messages = notifications.hushed(connection, messages, self._clock.now())
         whole = {key: self._with_offers(connection, report) for key, report in found.items()}
         return [(card, whole[card.alert_id]) for card in cards], messages
 

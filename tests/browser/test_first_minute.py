@@ -102,7 +102,7 @@ def test_commands_are_offered_also_where_they_come_late_and_answered(phone: Page
     expect(menu).not_to_contain_text("/status")
     box.fill("/status")
     box.press("Enter")
-    expect(phone.get_by_test_id("message").last).to_contain_text("Orders go out", timeout=_SOON)
+    expect(phone.get_by_test_id("message").last).to_contain_text("Waiting for your tap: 0", timeout=_SOON)
 
 
 def test_a_mistake_in_an_alert_is_told_in_the_chat(desktop: Page) -> None:

@@ -13,7 +13,9 @@ from bot.handlers.account import AccountCommands
 from bot.handlers.alerts import Alerts
 from bot.handlers.desk import DeskCommands
 from bot.handlers.explanations import Explanations
+from bot.handlers.export import ExportCommands
 from bot.handlers.market import MarketCommands
+from bot.handlers.notices import NoticeCommands
 from bot.handlers.orders import OrderCommands
 from bot.handlers.queue import Queue
 from bot.handlers.sign_in import SignInCommands
@@ -148,7 +150,7 @@ def test_a_role_may_do_what_lesser_roles_may() -> None:
 
 HANDLERS = (
     *(DeskCommands, MarketCommands, SignInCommands, OrderCommands, AccountCommands, Queue, Stops, Alerts),
-    *(Explanations, Tour, SourceCommands),
+    *(Explanations, Tour, SourceCommands, NoticeCommands, ExportCommands),
 )
 
 

@@ -45,9 +45,7 @@ def message(kind: Notice, **payload: Any) -> Message:
         "exchange": "NSE",
         "words": "Because.",
     }
-    if kind is Notice.DESK_STARTED:
-        facts = {"in_doubt": 2}
-    if kind in (Notice.HELD, Notice.BLIND):
+    if kind in (Notice.HELD, Notice.BLIND, Notice.DESK_STARTED):
         facts = {"words": "Held."}
     return Message(id=1, chat_id=42, alert_id=41, kind=kind, payload=facts | payload, failures=0)
 

@@ -37,7 +37,8 @@ class Telegram:
 
     async def ring(self, message: Message) -> int:
         self._gate.pass_through(message.chat_id)
-        self.rung.append(str(message.payload["words"]))
+        rows = message.payload["rows"] if message.kind is Notice.SUMMARY else [message.payload]
+        self.rung += [str(row["words"]) for row in rows]
         return 1000 + len(self.rung)
 
 

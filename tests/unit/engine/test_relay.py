@@ -82,10 +82,10 @@ def owe_card(database: Database) -> int:
         return order.alert_id
 
 
-def owe(database: Database, *words: str) -> None:
+def owe(database: Database, *words: str, kind: Notice = Notice.HELD) -> None:
     with database.transaction() as connection:
         for text in words:
-            notifications.ring(connection, Notice.HELD, at=NOON, words=text)
+            notifications.ring(connection, kind, at=NOON, words=text)
 
 
 def waits(database: Database) -> dict[int, float]:
@@ -301,6 +301,6 @@ async def test_a_crash_before_the_mark_repeats_the_same_card(
 
 
 async def test_more_than_one_portion_is_delivered_in_one_go(database: Database, relay: Relay, chats: Recorder) -> None:
-    owe(database, *(f"news {number}" for number in range(30)))
+    owe(database, *(f"news {number}" for number in range(30)), kind=Notice.SIGN_IN)
     await drain(relay)
     assert [words for chat, words in chats.rung if chat == OTHER] == [f"news {number}" for number in range(30)]

@@ -1,0 +1,63 @@
+"""What a day brought, for the summary at its end: facts that the console puts into words."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from core import pnl
+from core.clock import INDIA
+from core.db import orders
+from core.db.tables import alerts
+from core.db.tables import orders as order_rows
+from core.domain.order import Order, OrderState
+
+MOST_TOLD = 15
+
+
+def bounds(day: date, until: date | None = None) -> tuple[datetime, datetime]:
+    """When that day, or the span of days through `until`, begins and ends in India."""
+    begins = datetime.combine(day, time(0), INDIA)
+    return begins, datetime.combine(until or day, time(0), INDIA) + timedelta(days=1)
+
+
+def report(connection: Connection, day: date) -> Mapping[str, Any]:
+    begins, ends = bounds(day)
+    came = select(func.count()).where(alerts.c.received_at >= begins, alerts.c.received_at < ends)
+    touched = [order for order in orders.changed_since(connection, begins) if order.updated_at < ends]
+    point = next(iter(pnl.points(connection, begins, ends)[-1:]), None)
+    return {
+        "day": day.isoformat(),
+        "alerts": connection.execute(came).scalar_one(),
+        "states": dict(Counter(order.state.value for order in touched)),
+        "filled": _rows(touched, [OrderState.FILLED, OrderState.PART_FILLED]),
+        "failed": _rows(touched, [OrderState.REJECTED, OrderState.LAPSED, OrderState.EXPIRED]),
+        "waiting": _waiting(connection),
+        "pnl": None
+        if point is None
+        else {"at": point.at.isoformat(), "total": str(point.total), "open": point.open_positions},
+    }
+
+
+def _rows(touched: Sequence[Order], states: Sequence[OrderState]) -> list[dict[str, Any]]:
+    return [
+        {
+            "order": order.label,
+            "side": order.side.value,
+            "quantity": order.quantity,
+            "symbol": order.symbol,
+            "filled": order.filled_quantity,
+            "average": None if order.average_price is None else str(order.average_price),
+            "state": order.state.value,
+            "words": order.reason,
+        }
+        for order in touched
+        if order.state in states
+    ]
+
+
+def _waiting(connection: Connection) -> int:
+    waits = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED, OrderState.NEEDS_OPERATOR, OrderState.UNKNOWN)
+    return connection.execute(select(func.count()).where(order_rows.c.state.in_(waits))).scalar_one()

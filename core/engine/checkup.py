@@ -1,0 +1,98 @@
+"""Asking everything that the day's orders hang on, for the readiness card."""
+
+import shutil
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from core import controls, market_days
+from core.addresses import AddressBook
+from core.broker.account import Account
+from core.clock import Clock, to_india
+from core.controls import Hold
+from core.db import alerts, orders, tokens
+from core.db.engine import Database
+from core.domain import readiness
+from core.domain.instrument import SegmentClass
+from core.domain.order import OrderState
+from core.domain.preflight import needed_through
+from core.domain.readiness import Cure, Light, Line
+from core.domain.sessions import Calendar
+from core.errors import BrokerUnavailable, SignInNeeded
+from core.settings import Settings
+
+_CURED_BY = {Hold.NOT_LIVE: Cure.GO_LIVE, Hold.KILLED: Cure.UNKILL}
+_HAS_ITS_OWN_LINE = (Hold.SIGNED_OUT, Hold.INVALID_IP, Hold.CLOCK, Hold.STARTING)
+
+
+class Checkup:
+    """`skew` says how far this machine's clock is ahead of Dhan's, and None before Dhan replied."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        account: Account,
+        addresses: AddressBook,
+        calendar: Calendar,
+        settings: Settings,
+        clock: Clock,
+        skew: Callable[[], timedelta | None],
+    ) -> None:
+        self._database = database
+        self._account = account
+        self._addresses = addresses
+        self._calendar = calendar
+        self._renews_itself = settings.pin_and_totp is not None
+        self._folder = settings.munshi_data_dir
+        self._clock = clock
+        self._skew = skew
+
+    async def look(self) -> list[Line]:
+        """Every line, the red ones on top. What Dhan does not answer is said to be unknown."""
+        outside = [await self._address(), await self._funds()]
+        token, *ours = await self._database.read(lambda connection: self._ours(connection, self._clock.now()))
+        machine = [readiness.clock_line(self._skew()), readiness.disk_line(shutil.disk_usage(self._folder).free)]
+        return readiness.most_pressing([token, *outside, *ours, *machine])
+
+    async def _address(self) -> Line:
+        try:
+            return readiness.address_line((await self._addresses.check()).trouble())
+        except SignInNeeded:
+            return readiness.unknown_line("The address is", "signed out.", Cure.LOGIN)
+        except BrokerUnavailable as trouble:
+            return readiness.unknown_line("The address is", f"{trouble}.")
+
+    async def _funds(self) -> Line:
+        try:
+            return readiness.funds_line((await self._account.funds()).available)
+        except SignInNeeded:
+            return readiness.unknown_line("Funds are", "signed out.", Cure.LOGIN)
+        except BrokerUnavailable as trouble:
+            return readiness.unknown_line("Funds are", f"{trouble}.")
+
+    def _ours(self, connection: Connection, now: datetime) -> list[Line]:
+        calendar = market_days.in_force(connection, self._calendar)
+        today, living = to_india(now).date(), tokens.age(connection)
+        last = alerts.recent(connection, 1)
+        needed = needed_through(calendar, now)
+        return [
+            readiness.token_line(living.expires_at if living else None, needed, now, renews_itself=self._renews_itself),
+            *_hold_lines(controls.holds(connection)),
+            readiness.calendar_line(calendar.day(SegmentClass.CASH, today)),
+            readiness.queue_line(
+                waiting=len(orders.in_states(connection, [OrderState.AWAITING_APPROVAL])),
+                queued=len(orders.in_states(connection, [OrderState.QUEUED])),
+                doubtful=len(orders.in_states(connection, [OrderState.NEEDS_OPERATOR])),
+            ),
+            readiness.last_alert_line(last[0].received_at if last else None, today),
+        ]
+
+
+def _hold_lines(holds: dict[Hold, str]) -> list[Line]:
+    return [
+        Line(light=Light.RED, words=reason, cures=(_CURED_BY.get(hold, Cure.RESUME),))
+        for hold, reason in holds.items()
+        if hold not in _HAS_ITS_OWN_LINE
+    ]

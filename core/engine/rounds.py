@@ -1,0 +1,55 @@
+"""What the desk does beside its orders: the day's messages, the briefing after a start, looks at the positions.
+
+Whatever is wrong with these, orders and their look-ups go on.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from core import controls
+from core.clock import Clock, SystemClock, monotonic
+from core.controls import Hold
+from core.db.engine import Database
+from core.engine import briefing
+from core.engine.daily import Daily
+from core.engine.pnl_watch import PnlWatch
+from core.engine.record import Moment
+
+log = structlog.get_logger()
+
+EVERY = 1.0
+RESTS = 30.0
+STARTS_WITHIN = 30.0
+
+
+class Rounds:
+    def __init__(self, *, database: Database, daily: Daily, pnl_watch: PnlWatch, clock: Clock) -> None:
+        self._database = database
+        self._daily = daily
+        self._pnl_watch = pnl_watch
+        self._clock = clock
+        self._wall = SystemClock()
+
+    async def run(self, tell: Callable[[], None]) -> None:
+        """`tell`: something may wait for the chats."""
+        began = monotonic()
+        while True:
+            try:
+                await self.make(has_started=monotonic() - began > STARTS_WITHIN)
+                tell()
+            except Exception:
+                log.exception("rounds_failed")
+                await asyncio.sleep(RESTS)
+            await asyncio.sleep(EVERY)
+
+    async def make(self, *, has_started: bool = True) -> None:
+        """One round. A desk that is starting knows too little for a report, so it waits a little with it."""
+        if await self._database.read(briefing.waits):
+            moment = Moment(now=self._clock.now(), wall=self._wall.now())
+            await self._database.write(lambda c: briefing.tell_when_known(c, moment))
+        if not has_started and await self._database.read(lambda c: Hold.STARTING in controls.holds(c)):
+            return
+        await self._daily.tell_when_due()
+        await self._pnl_watch.look_when_due()

@@ -1,0 +1,94 @@
+"""Many messages at a time become one: after a burst, and when Telegram was away.
+
+Nothing is dropped by it: each message that a summary tells is kept, with the summary's number, and the summary says of
+every order how it stands at the end.
+"""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
+
+from core.db.tables import operators, outbox
+from core.domain.notice import Notice
+
+MOST_ALONE = 5
+MOST_IN_ONE = 50
+_STAND_ALONE = (Notice.MORNING, Notice.READINESS, Notice.DAY, Notice.SIGN_IN, Notice.SUMMARY)
+_OWED = outbox.c.due_at.is_not(None)
+_MAY_BE_FOLDED = (_OWED, outbox.c.kind.not_in(_STAND_ALONE))
+
+
+def may_be_folded(kind: Notice) -> bool:
+    """Reports, and what carries a link, stay messages of their own."""
+    return kind not in _STAND_ALONE
+
+
+def crowded(connection: Connection, wall: datetime) -> list[int]:
+    """Chats to which more is due at this machine time than anybody wants to hear one by one."""
+    ready = or_(outbox.c.not_before.is_(None), outbox.c.not_before <= wall)
+    query = (
+        select(outbox.c.chat_id)
+        .where(*_MAY_BE_FOLDED, ready, outbox.c.chat_id.in_(select(operators.c.chat_id)))
+        .group_by(outbox.c.chat_id)
+        .having(func.count() > MOST_ALONE)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def fold(connection: Connection, chat: int, at: datetime) -> None:
+    """Tell all that is owed to this chat in as few messages as hold it. An unsent summary with room is taken in."""
+    owed = [*_unsent_summaries(connection, chat), *_owed(connection, chat)]
+    if not owed:
+        return
+    rows = _last_of_each(owed)
+    numbers = [
+        connection.execute(
+            insert(outbox).returning(outbox.c.id),
+            {
+                "chat_id": chat,
+                "kind": Notice.SUMMARY,
+                "payload": {"rows": rows[begin : begin + MOST_IN_ONE], "messages": _told(owed) if begin == 0 else 0},
+                "created_at": at,
+                "due_at": at,
+                "failures": max(row.failures for row in owed),
+            },
+        ).scalar_one()
+        for begin in range(0, len(rows), MOST_IN_ONE)
+    ]
+    told = update(outbox).where(outbox.c.id.in_([row.id for row in owed]))
+    connection.execute(told.values(due_at=None, not_before=None, told_in=numbers[-1]))
+
+
+def _owed(connection: Connection, chat: int) -> list[Row[Any]]:
+    query = select(outbox).where(*_MAY_BE_FOLDED, outbox.c.chat_id == chat)
+    return list(connection.execute(query.order_by(outbox.c.id)))
+
+
+def _unsent_summaries(connection: Connection, chat: int) -> list[Row[Any]]:
+    query = select(outbox).where(_OWED, outbox.c.kind == Notice.SUMMARY, outbox.c.chat_id == chat)
+    found = connection.execute(query.order_by(outbox.c.id))
+    return [row for row in found if len(row.payload["rows"]) < MOST_IN_ONE]
+
+
+def _told(owed: Collection[Row[Any]]) -> int:
+    return sum(row.payload["messages"] if row.kind is Notice.SUMMARY else 1 for row in owed)
+
+
+def _last_of_each(owed: Collection[Row[Any]]) -> list[dict[str, Any]]:
+    """What was said last of each order, and everything that is about no order."""
+    said: dict[Any, dict[str, Any]] = {}
+    for number, row in enumerate(_facts(owed)):
+        key = row.get("order", number)
+        said.pop(key, None)
+        said[key] = row
+    return list(said.values())
+
+
+def _facts(owed: Collection[Row[Any]]) -> Iterator[dict[str, Any]]:
+    for row in owed:
+        if row.kind is Notice.SUMMARY:
+            yield from row.payload["rows"]
+        else:
+            yield {"kind": row.kind.value, **row.payload}
