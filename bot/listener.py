@@ -157,11 +157,11 @@ def _chat(update: Update) -> int:
 
 
 def _asked(update: Update) -> str:
-    """The command alone: what else was written may be a secret."""
+    """The command alone, as a group may write it, too (`/Kill@its_bot`): what else was written may be a secret."""
     if update.callback_query is not None:
         return "a tap"
-    words = _text(update.message).split()
-    return words[0] if words and _COMMAND.fullmatch(words[0]) else "a message"
+    first = next(iter(_text(update.message).split()), "").partition("@")[0].lower()
+    return first if _COMMAND.fullmatch(first) else "a message"
 
 
 def _text(message: Message | None) -> str:

@@ -1,7 +1,8 @@
 """What an operator's tap does. The first commit wins; everybody else is told what happened before."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -9,8 +10,10 @@ from core import allowance, changes, journal
 from core.clock import to_india
 from core.db import alerts, attempts, orders, sources
 from core.db.tables import first_approvals
+from core.domain.alert import Product, Side
 from core.domain.attempt import AttemptState
-from core.domain.limits import needs_two
+from core.domain.instrument import Segment
+from core.domain.limits import Wish, needs_two
 from core.domain.order import Order, OrderState
 from core.errors import AskTwice, Refusal, StaleTap
 from core.policies import Policies
@@ -69,11 +72,24 @@ def hold_back(connection: Connection, waiting: list[Order], tap: Tap) -> str | N
             soft.append(f"{order.side} {order.quantity} {order.symbol}: {broken.words}")
     if soft and not tap.is_sure:
         raise AskTwice(" ".join(soft))
-    pair = [order for order in waiting if not order.closes and needs_two(policies.two_people, allowance.wish_of(order))]
+    legs = orders.of_alert(connection, tap.alert_id)
+    pair = [order for order in waiting if not order.closes and needs_two(policies.two_people, _whole(order, legs))]
     others = [_first_approver(connection, order, tap) for order in pair]
     if all(other not in (None, tap.user_id) for other in others):
         return None
     return "Noted: a second approver has to approve it, too"
+
+
+def _whole(order: Order, legs: list[Order]) -> Wish:
+    """All that the alert wishes of the same thing: a leg of more than one order may hold went into several."""
+    wishes = [allowance.wish_of(leg) for leg in legs if _thing(leg) == _thing(order)]
+    values = [wish.value for wish in wishes if wish.value is not None]
+    whole = sum(values, Decimal(0)) if len(values) == len(wishes) else None
+    return replace(allowance.wish_of(order), quantity=sum(wish.quantity for wish in wishes), value=whole)
+
+
+def _thing(order: Order) -> tuple[Segment, str, Side, Product]:
+    return order.segment, order.security_id, order.side, order.product
 
 
 def _first_approver(connection: Connection, order: Order, tap: Tap) -> int | None:
@@ -115,11 +131,20 @@ def cancel_working(connection: Connection, tap: Tap) -> str:
 
 
 def send_again(connection: Connection, tap: Tap) -> str:
-    """Send a leg once more that Dhan provably does not have. Raises StaleTap, Refusal."""
-    for order in orders.of_alert(connection, tap.alert_id):
+    """Send a leg once more that Dhan provably does not have. Raises StaleTap, Refusal.
+
+    One that nobody approved yet, as after a restore, needs the same yes as on its first way.
+    """
+    asked = [each for each in orders.of_alert(connection, tap.alert_id) if each.state is OrderState.NEEDS_OPERATOR]
+    for order in asked:
         last = attempts.last_of(connection, order.id)
-        if order.state is OrderState.NEEDS_OPERATOR and (last is None or last.state is not AttemptState.ABSENT):
+        if last is None or last.state is not AttemptState.ABSENT:
             raise Refusal("Dhan may have it: look in Dhan's app first, then drop it here.")
+    check_version(connection, tap)
+    for order in asked:
+        _check_time(order, tap.at)
+    if (answer := hold_back(connection, [order for order in asked if order.approved_at is None], tap)) is not None:
+        return answer
     return _answer_question(connection, tap, OrderState.QUEUED, "Sent again at your word.", "It is sent again")
 
 

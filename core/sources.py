@@ -115,10 +115,12 @@ def why_taken_back(connection: Connection, source: Source, order: Order, now: da
     if paused is not None and (said_yes is None or said_yes < paused):
         return f"Its source {source.name} was {'removed' if source.removed_at else 'paused'} while it waited."
     changed = source.trust_set_at
-    if changed is None or said_yes is not None or changed <= order.created_at:
+    if changed is None or changed <= order.created_at:
         return ""
-    if why_only_told(connection, source):
+    if (said_yes is None or said_yes < changed) and why_only_told(connection, source):
         return f"Its source {source.name} is on paper now."
+    if said_yes is not None:
+        return ""
     value = None if order.price is None else order.quantity * order.price
     return why_ask(source, value, now)
 

@@ -26,6 +26,7 @@ class Keys:
         self._database = database
         self._known: list[Key] = []
         self._read_at = -READ_EVERY
+        self._reading = asyncio.Lock()
         self._late: Counter[int] = Counter()
 
     async def find(self, given: str) -> Key | None:
@@ -34,8 +35,9 @@ class Keys:
         found = self._among_known(digest)
         if found is None or found.retired_at is not None:
             await asyncio.sleep(max(self._read_at + READ_AT_MOST_EVERY - came, 0))
-            if self._read_at < came:
-                await self._read()
+            async with self._reading:
+                if self._read_at < came:
+                    await self._read()
             found = self._among_known(digest)
         if found is not None and found.retired_at is not None:
             self._late[found.id] += 1
@@ -53,8 +55,9 @@ class Keys:
             await asyncio.sleep(READ_EVERY)
 
     async def _read(self) -> None:
-        self._read_at = monotonic()
+        began = monotonic()
         self._known = await self._database.read(sources.all_keys)
+        self._read_at = began
 
     async def _note_late_uses(self) -> None:
         if self._late:

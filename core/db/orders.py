@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, insert, select, true, update
@@ -20,6 +20,8 @@ _BEFORE_THE_BROKER = (
     OrderState.NEEDS_OPERATOR,
 )
 _RECENT = 10_000
+LONGEST_WAIT = timedelta(minutes=15)
+"""No next try is put off for longer."""
 _COLUMNS = [orders.c[field.name] for field in fields(Order)]
 _FIELDS = frozenset(field.name for field in fields(Order))
 
@@ -58,11 +60,11 @@ def _due() -> Select[Any]:
         )
         .exists()
     )
-    now = bindparam("now", type_=orders.c.release_at.type)
+    now, set_back = (bindparam(name, type_=orders.c.release_at.type) for name in ("now", "set_back"))
     return (
         select(*_COLUMNS)
         .where(orders.c.state == OrderState.QUEUED, orders.c.release_at <= now)
-        .where(orders.c.retry_at.is_(None) | (orders.c.retry_at <= now))
+        .where(orders.c.retry_at.is_(None) | (orders.c.retry_at <= now) | (orders.c.retry_at > set_back))
         .where(~an_earlier_leg_is_open)
         .order_by(orders.c.release_at, orders.c.id)
         .limit(bindparam("most"))
@@ -131,8 +133,12 @@ def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Orde
 
 
 def due(connection: Connection, now: datetime, limit: int, *, closing: bool = False) -> list[Order]:
-    """Queued orders whose time and turn have come, in the order in which they should go out; or only the exits."""
-    return _read(connection, _DUE_EXITS if closing else _DUE, {"now": now, "most": limit})
+    """Queued orders whose time and turn have come, in the order in which they should go out; or only the exits.
+
+    A next try that lies further ahead than any is put off has come, too: the machine's clock was set back.
+    """
+    moment = {"now": now, "set_back": now + LONGEST_WAIT, "most": limit}
+    return _read(connection, _DUE_EXITS if closing else _DUE, moment)
 
 
 def releasing(

@@ -37,7 +37,7 @@ AT_ONCE = 8
 REST = 1.0
 A_MOMENT = 0.02
 _FRESH = timedelta(seconds=1)
-"""A claim that is older than this when its order leaves is looked at once more."""
+"""A claim that is older than this when its order leaves is looked at once more; so is each after a look-up."""
 
 
 @dataclass
@@ -220,7 +220,7 @@ class Dispatcher:
             return None
         if self._wall.now() - moment.wall >= leases.LASTS and not await self._is_ours(claimed, epoch):
             raise LeaseLost
-        if (words := self._why_too_late(claimed, moment)) is not None:
+        if (words := await self._why_too_late(claimed, moment)) is not None:
             await self._database.write(lambda connection: record.not_yet(connection, claimed, words, self._moment()))
             return None
         serial = self._session.serial
@@ -250,11 +250,16 @@ class Dispatcher:
         await self._database.write(lambda connection: cover.ask_about(connection, order, words, self._moment()))
         return True
 
-    def _why_too_late(self, claimed: Claim, moment: Moment) -> str | None:
-        """Why the claim must not be used any more: this machine may have slept since, or a clock have been moved."""
+    async def _why_too_late(self, claimed: Claim, moment: Moment) -> str | None:
+        """Why the claim must not be used any more: somebody may have stopped the desk during a look-up, this machine
+        have slept, or a clock have been moved.
+        """
         now, order = self._clock.now(), claimed.order
-        if abs(now - moment.now) < _FRESH and abs(self._wall.now() - moment.wall) < _FRESH:
+        is_fresh = abs(now - moment.now) < _FRESH and abs(self._wall.now() - moment.wall) < _FRESH
+        if is_fresh and not claimed.earlier_names:
             return None
+        if held := await self._database.read(controls.holds):
+            return next(iter(held.values()))
         if not self._clock_is_sure():
             return "this machine's clock has moved."
         if order.expires_at is not None and now >= order.expires_at:

@@ -120,6 +120,19 @@ async def test_old_messages_are_listed_and_not_obeyed_except_those_that_stop(
     database.close()
 
 
+async def test_an_old_kill_that_a_group_addressed_to_the_bot_by_name_is_obeyed(
+    sandbox: Sandbox, database: Database
+) -> None:
+    hands = Hands()
+    await sandbox.act(text="/Kill@munshi_bot")
+    sandbox.clock.jump_to(sandbox.clock.now() + timedelta(minutes=2))
+    await sandbox.act(text="/status")
+    async with listening(sandbox, database, hands):
+        await until(lambda: asyncio.sleep(0, "/status" in hands.did))
+    assert sorted(hands.did) == ["/Kill@munshi_bot", "/status"]
+    database.close()
+
+
 async def test_one_update_that_cannot_be_read_hides_no_other(sandbox: Sandbox, database: Database) -> None:
     hands = Hands()
     await sandbox.act(kind="raw", update={"callback_query": {"id": "1"}})

@@ -1,7 +1,10 @@
 """Taps decide only what their card shows, and only in time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -9,7 +12,7 @@ from sqlalchemy import Connection
 from core import approvals, controls, journal
 from core.approvals import Tap
 from core.db import alerts
-from core.domain.alert import AlertState, Side
+from core.domain.alert import AlertState, OrderType, Side
 from core.domain.order import Order, OrderState
 from core.errors import Refusal, StaleTap
 from tests.builders import NOON, an_alert, an_order
@@ -68,3 +71,56 @@ def test_no_limit_stands_between_the_operator_and_an_exit_that_asks_again(connec
     covering = an_order(connection, state=OrderState.AWAITING_APPROVAL, side=Side.BUY, closes=True)
     approvals.approve(connection, tap(connection, covering))
     assert again(connection, covering).state is OrderState.QUEUED
+
+
+def by_two_above(connection: Connection, most: int) -> None:
+    controls.put(connection, "policies", {"two_people": str(most)}, at=NOON, actor=journal.operator(OPERATOR))
+
+
+def test_a_leg_that_went_into_several_orders_needs_two_people_for_what_it_is_worth_whole(
+    connection: Connection,
+) -> None:
+    by_two_above(connection, 150)
+    first = an_order(
+        connection, state=OrderState.AWAITING_APPROVAL, order_type=OrderType.LIMIT, price=Decimal(100), quantity=1
+    )
+    second = an_order(
+        connection,
+        state=OrderState.AWAITING_APPROVAL,
+        order_type=OrderType.LIMIT,
+        price=Decimal(100),
+        quantity=1,
+        alert_id=first.alert_id,
+        position=2,
+    )
+    assert "second approver" in approvals.approve(connection, tap(connection, first))
+    assert again(connection, second).state is OrderState.AWAITING_APPROVAL
+    other = replace(tap(connection, first), user_id=OPERATOR + 1)
+    approvals.approve(connection, other)
+    assert again(connection, first).state is again(connection, second).state is OrderState.QUEUED
+
+
+def test_what_nobody_approved_and_a_restore_put_in_doubt_is_not_sent_by_one_person_where_two_are_needed(
+    connection: Connection,
+) -> None:
+    by_two_above(connection, 1)
+    order = in_doubt(connection, OrderState.NEEDS_OPERATOR)
+    assert order.approved_at is None
+    assert "second approver" in approvals.send_again(connection, tap(connection, order))
+    assert again(connection, order).state is OrderState.NEEDS_OPERATOR
+    approvals.send_again(connection, replace(tap(connection, order), user_id=OPERATOR + 1))
+    assert again(connection, order).state is OrderState.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [({"expires_at": NOON}, "Too late"), ({"release_at": None}, "does not know this market")],
+)
+def test_what_cannot_go_any_more_is_not_said_to_be_sent_again(
+    connection: Connection, times: dict[str, Any], words: str
+) -> None:
+    order = in_doubt(connection, OrderState.NEEDS_OPERATOR, **times)
+    with pytest.raises(Refusal, match=words):
+        approvals.send_again(connection, tap(connection, order))
+    assert again(connection, order).state is OrderState.NEEDS_OPERATOR
+    approvals.drop(connection, tap(connection, order))

@@ -273,3 +273,11 @@ def test_what_is_asked_for_the_second_time_is_written_down_in_place_of_the_first
     found = claimed(connection, again(connection, order))
     written = attempts.get(connection, first.id).request
     assert (found.request.quantity, written["quantity"]) == (4, 4)
+
+
+@pytest.mark.parametrize(("wait", "is_due"), [(timedelta(minutes=15), False), (timedelta(hours=1), True)])
+def test_a_next_try_further_ahead_than_any_is_put_off_has_come_since_the_clock_was_set_back(
+    connection: Connection, wait: timedelta, is_due: bool
+) -> None:
+    order = an_order(connection, retry_at=NOON + wait)
+    assert (orders.due(connection, NOON, 1) == [order]) is is_due

@@ -192,6 +192,26 @@ async def test_no_second_post_while_the_look_up_before_it_fails(floor: Floor) ->
     assert (floor.now(order).state, placements(floor)) == (OrderState.WORKING, 2)
 
 
+async def test_a_kill_during_the_look_up_before_a_second_post_stops_it(floor: Floor) -> None:
+    floor.dhan.script("place", "status", status=429, body=RATE_LIMITED)
+    order = await floor.sent()
+    floor.dhan.script("lookup", "delay", seconds=0.3)
+    floor.clock.pass_time(seconds=1)
+
+    def kill(point: Point) -> None:
+        if point is Point.CLAIMED:
+            asyncio.get_running_loop().call_later(0.1, kill_now)
+
+    def kill_now() -> None:
+        with floor.database.transaction() as connection:
+            controls.kill(connection, at=floor.clock.now(), actor="operator 42")
+
+    failpoints.install(kill)
+    await floor.send()
+    assert (floor.now(order).state, placements(floor)) == (OrderState.QUEUED, 1)
+    assert "Stopped by" in floor.now(order).reason
+
+
 async def test_a_second_attempt_is_not_sent_when_the_first_is_there_after_all(floor: Floor) -> None:
     order = floor.order()
     with floor.database.transaction() as connection:

@@ -163,6 +163,20 @@ def test_what_was_queued_on_a_higher_step_asks_again(desk: Deciding) -> None:
     assert again(desk.connection, order).reason == "You approve every order of swing."
 
 
+def test_what_was_approved_before_its_source_went_on_paper_is_not_sent(desk: Deciding) -> None:
+    desk.change(at=NOON - timedelta(days=1), trust=Trust.EACH)
+    waiting = desk.order()
+    approvals.approve(desk.connection, tap_on(desk.connection, waiting))
+    order = again(desk.connection, waiting)
+    desk.change(at=NOON + timedelta(seconds=1), trust=Trust.PAPER)
+    assert try_claim(desk.connection, order, NOON + timedelta(seconds=2)) is None
+    asked = again(desk.connection, order)
+    assert (asked.state, asked.reason) == (OrderState.AWAITING_APPROVAL, "Its source swing is on paper now.")
+    later = NOON + timedelta(seconds=3)
+    approvals.approve(desk.connection, tap_on(desk.connection, asked, later))
+    assert try_claim(desk.connection, again(desk.connection, order), later) is not None
+
+
 def test_orders_that_leave_together_count_for_each_others_source_limits(desk: Deciding) -> None:
     desk.change(at=NOON - timedelta(days=1), trust=None)
     due = [desk.order(), desk.order()]
