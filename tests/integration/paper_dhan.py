@@ -114,6 +114,7 @@ class Stage:
         finally:
             server.should_exit = True
             thread.join()
+            self._listener.close()
 
     @contextmanager
     def dhan(self, data_dir: Path, at: datetime) -> Generator[PaperDhan]:

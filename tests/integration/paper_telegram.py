@@ -76,11 +76,13 @@ async def running(
         while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
             await asyncio.sleep(0.005)
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    async with httpx.AsyncClient(base_url=url, verify=False) as http, make_bot(url) as bot:
-        yield Sandbox(url, bot, machine, clock, http, chat)
-    server.should_exit = True
-    await task
-    chat.store.close()
+    try:
+        async with httpx.AsyncClient(base_url=url, verify=False) as http, make_bot(url) as bot:
+            yield Sandbox(url, bot, machine, clock, http, chat)
+    finally:
+        server.should_exit = True
+        await task
+        chat.store.close()
 
 
 def make_bot(url: str, token: str = PaperAccount.BOT_TOKEN) -> Bot:

@@ -26,7 +26,7 @@ from tests.integration.paper_telegram import Sandbox, running
 ADMIN, APPROVER, VIEWER, STRANGER = 42, 43, 44, 7
 OPERATORS = f"{ADMIN}:admin,{APPROVER}:approver,{VIEWER}:viewer"
 SATURDAY, TUESDAY = "2026-11-28T14:00", "2026-12-01T10:30"
-PATIENCE = 10.0
+PATIENCE = 30.0  # a sign-in by code may wait for the next code
 
 
 @dataclass
