@@ -103,8 +103,10 @@ class Ladder:
         return Try(login_id=await self._start(Way.RENEWAL, now), way=Way.RENEWAL, fetch=fetch)
 
     async def _totp(self, pin: SecretStr, totp_secret: SecretStr, now: datetime) -> Try:
+        """A try counts from when it is made: a desk that stops while it waits for a safe code has made none."""
+        await asyncio.sleep(seconds_until_safe_code(now))
+
         async def fetch() -> AccessToken:
-            await asyncio.sleep(seconds_until_safe_code(now))
             return await sign_in_with_totp(
                 self._client,
                 self._settings.dhan_auth,
@@ -114,7 +116,7 @@ class Ladder:
                 now=self._clock.now(),
             )
 
-        return Try(login_id=await self._start(Way.TOTP, now), way=Way.TOTP, fetch=fetch)
+        return Try(login_id=await self._start(Way.TOTP, self._clock.now()), way=Way.TOTP, fetch=fetch)
 
     async def _start(self, way: Way, now: datetime) -> int:
         return await self._database.write(lambda c: logins.start(c, way, LoginState.REQUESTED, by=journal.DESK, at=now))
