@@ -108,9 +108,10 @@ class Dispatcher:
                 self._limiter.give_back()
         for claimed in batch.claims:
             self._start(claimed.order, self._post(claimed, moment, epoch), tasks, wake)
-        prices = asyncio.create_task(self._last_prices(batch.asked_about))
-        for order in batch.asked_about:
-            self._start(order, self._send_if_sound(order, prices, epoch), tasks, wake)
+        if batch.asked_about:
+            prices = asyncio.create_task(self._last_prices(batch.asked_about))
+            for order in batch.asked_about:
+                self._start(order, self._send_if_sound(order, prices, epoch), tasks, wake)
         self._look_again(batch.wait, wake)
         await asyncio.sleep(0)  # they leave before anything else is looked at
         return done
@@ -175,7 +176,7 @@ class Dispatcher:
         self._under_way[order.id] = tasks.create_task(send())
 
     async def _last_prices(self, waited: list[Order]) -> Mapping[Name, Decimal]:
-        return await drift.last_prices(self._quotes, waited) if self._quotes and waited else {}
+        return await drift.last_prices(self._quotes, waited) if self._quotes else {}
 
     async def _send_if_sound(self, order: Order, prices: asyncio.Task[Mapping[Name, Decimal]], epoch: int) -> None:
         """Send it, unless Dhan says that it would be refused, or that its price has moved away."""
