@@ -8,8 +8,10 @@ from sqlalchemy import Connection
 
 from core import failpoints, notifications
 from core.broker.dhan.client import DhanClient
+from core.broker.dhan.instruments import InstrumentList
 from core.db.engine import Database
-from tests.builders import fresh_database
+from core.sandbox.dhan.instruments import detailed_file
+from tests.builders import NOON, fresh_database
 from tests.integration.paper_dhan import PaperDhan, Stage, india
 from tests.unit.engine.door import Door
 from tests.unit.engine.floor import Floor, opened
@@ -30,6 +32,17 @@ def connection(database: Database) -> Iterator[Connection]:
     """One write transaction for the whole test."""
     with database.transaction() as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstrumentList]:
+    """The stand-in's instruments, as a desk has them."""
+    folder = tmp_path_factory.mktemp("list")
+    (folder / "list.csv").write_bytes(detailed_file(NOON.date()))
+    listed = InstrumentList(folder / "instruments.db")
+    listed.load(folder / "list.csv")
+    yield listed
+    listed.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """From a stored alert to orders, by the real calendar and the stand-in's instrument list."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -24,7 +23,6 @@ from core.engine.plan import ANSWER_WITHIN
 from core.engine.timers import expire_overdue
 from core.errors import Unavailable
 from core.notifications import due_cards
-from core.sandbox.dhan.instruments import detailed_file
 from tests.builders import an_alert, an_order
 from tests.integration.paper_dhan import india
 from tests.unit.alerts.alert_samples import FUTURE, SHARE, body
@@ -35,16 +33,6 @@ AFTERNOON = india("2026-11-25 16:00")
 EVENING = india("2026-11-25 19:00")
 SATURDAY = india("2026-11-28 14:00")
 LIMIT = SHARE | {"orderType": "LMT", "price": "1412.50"}
-
-
-@pytest.fixture(scope="module")
-def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstrumentList]:
-    folder = tmp_path_factory.mktemp("list")
-    (folder / "list.csv").write_bytes(detailed_file(NOON.date()))
-    listed = InstrumentList(folder / "instruments.db")
-    listed.load(folder / "list.csv")
-    yield listed
-    listed.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What becomes of a source's alerts: its rules beside the desk's, its steps of trust, its silence."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -29,7 +28,6 @@ from core.engine.decide import Decider
 from core.engine.record import record
 from core.errors import Refusal as OperatorRefusal
 from core.errors import StaleTap
-from core.sandbox.dhan.instruments import detailed_file
 from tests.builders import an_alert, an_order
 from tests.integration.paper_dhan import india
 from tests.unit.alerts.alert_samples import SHARE, body
@@ -50,16 +48,6 @@ from tests.unit.engine.rows import (
 NOON = india("2026-11-25 12:00")  # a Wednesday
 ACTOR = "operator 42"
 LIMIT = SHARE | {"orderType": "LMT", "price": "1400"}
-
-
-@pytest.fixture(scope="module")
-def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstrumentList]:
-    folder = tmp_path_factory.mktemp("list")
-    (folder / "list.csv").write_bytes(detailed_file(NOON.date()))
-    listed = InstrumentList(folder / "instruments.db")
-    listed.load(folder / "list.csv")
-    yield listed
-    listed.close()
 
 
 @pytest.fixture
