@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 from telegram import BotCommand, BotCommandScopeChat, BotCommandScopeChatMember, Update
-from telegram.error import Conflict, TelegramError
+from telegram.error import BadRequest, Conflict, TelegramError
 from telegram.ext import AIORateLimiter, Application, ApplicationBuilder, ApplicationHandlerStop, TypeHandler
 from telegram.request import HTTPXRequest
 
@@ -161,6 +161,8 @@ class Console:
 
     async def _report(self, update: object, context: Context) -> None:
         """A handler failed: say so, since silence would look like success. No later handler gets the update."""
+        if _shows_that_already(context.error):
+            raise ApplicationHandlerStop
         log.error("handler_failed", exc_info=context.error)
         if isinstance(update, Update) and self._gate.admits(update):
             try:
@@ -168,6 +170,11 @@ class Console:
             except TelegramError as trouble:
                 log.warning("failure_not_told", why=type(trouble).__name__)
         raise ApplicationHandlerStop
+
+
+def _shows_that_already(error: Exception | None) -> bool:
+    """The second tap on one button asks for what the first has changed: nothing is left to do, nothing went wrong."""
+    return isinstance(error, BadRequest) and "not modified" in error.message.lower()
 
 
 async def _say_it_failed(update: Update) -> None:

@@ -3,8 +3,7 @@
 from datetime import datetime
 
 from sqlalchemy import Connection
-from telegram import CallbackQuery, InlineKeyboardMarkup, Message, Update
-from telegram.error import BadRequest
+from telegram import Message, Update
 
 from bot import notice_views
 from bot.access import Context
@@ -52,7 +51,9 @@ class NoticeCommands:
             await say(query, str(refusal), alarm=True)
             return
         await say(query, "Done")
-        await _edit(query, notice_views.notify(wished, now), notice_views.notify_buttons(wished))
+        await query.edit_message_text(
+            notice_views.notify(wished, now), "HTML", reply_markup=notice_views.notify_buttons(wished)
+        )
 
     async def _change(self, chat: int, words: list[str], now: datetime, user: int) -> Loudnesses:
         """Raises Refusal."""
@@ -77,7 +78,9 @@ class NoticeCommands:
             return
         await say(query, "Looking")
         facts = card(await self._checkup.look(), self._clock.now())
-        await _edit(query, notice_views.readiness(facts, self._mode), notice_views.cure_buttons(facts))
+        await query.edit_message_text(
+            notice_views.readiness(facts, self._mode), "HTML", reply_markup=notice_views.cure_buttons(facts)
+        )
 
 
 def _wish(wished: Loudnesses, words: list[str]) -> Loudnesses:
@@ -96,11 +99,3 @@ def _wish(wished: Loudnesses, words: list[str]) -> Loudnesses:
             raise Refusal(
                 f"Say what, and on, silent or off. There are {topics} and quiet. For example:\n{NOTIFY_USAGE}"
             )
-
-
-async def _edit(query: CallbackQuery, text: str, buttons: InlineKeyboardMarkup) -> None:
-    try:
-        await query.edit_message_text(text, parse_mode="HTML", reply_markup=buttons)
-    except BadRequest as error:
-        if "not modified" not in error.message.lower():
-            raise

@@ -1,13 +1,11 @@
 """/queue: what waits, in pages, of one kind or symbol, and yes or no to all of it at once."""
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any, cast
 
 from sqlalchemy import Connection
 from telegram import InlineKeyboardMarkup, Message, Update
 from telegram.constants import ParseMode
-from telegram.error import BadRequest
 
 from bot import desk_views, keyboards
 from bot.access import Context, Gate
@@ -60,8 +58,7 @@ class Queue:
         if tap.verb is Verb.QUEUE:
             await query.answer()
             text, buttons = await self._page(tap.nonce, tap.version, role)
-            with contextlib.suppress(BadRequest):  # within the same second nothing has changed
-                await query.edit_message_text(text, ParseMode.HTML, reply_markup=buttons)
+            await query.edit_message_text(text, ParseMode.HTML, reply_markup=buttons)
             return
         if not may(role, Role.APPROVER):
             await query.answer("You may look, but not decide.", show_alert=True)

@@ -127,9 +127,14 @@ class Chats:
         return await self.newest(f"alert {alert} ·", "Id: " if not words else "", *words, user=user)
 
     async def tap(self, message: dict[str, Any], button: str, user: int = ADMIN) -> str:
-        """Tap the button that begins so; what the bot answers."""
-        data = next(b["callback_data"] for b in message["buttons"] if b["text"].startswith(button))
-        return await self.touch(message, data, user)
+        """Tap the button that begins so, once the message has it; what the bot answers."""
+
+        async def found() -> str | None:
+            now = next((m for m in await self.messages(user) if m["message_id"] == message["message_id"]), message)
+            shown = [*message["buttons"], *now["buttons"]]
+            return next((b["callback_data"] for b in shown if b["text"].startswith(button)), None)
+
+        return await self.touch(message, await self.until(found, f"a button says {button}"), user)
 
     async def touch(self, message: dict[str, Any], data: str, user: int = ADMIN, chat: int | None = None) -> str:
         action = {"kind": "tap", "message_id": message["message_id"], "data": data, "user_id": user}

@@ -68,6 +68,20 @@ async def test_above_a_soft_limit_a_second_step_repeats_the_numbers(chats: Chats
     await chats.tap(await chats.newest("This lets more go"), "Yes")
 
 
+async def test_a_double_tap_that_is_asked_about_is_asked_about_twice_and_nothing_fails(chats: Chats) -> None:
+    await chats.ask("/limits order_value soft 5000", "Set")
+    alert = await waiting(chats, a_leg(orderType="LMT", price="1400", quantity="10"))
+    card = await chats.card(alert, "above your soft limit")
+    first, second = await asyncio.gather(chats.tap(card, "Approve"), chats.tap(card, "Approve"))
+    assert first == second
+    assert "BUY 10 RELIANCE" in first
+    last = await chats.says(f"/cancel {alert}")
+    await chats.answered(last)
+    assert not [m for m in await chats.messages() if card["message_id"] < m["message_id"] < last], "no failure is told"
+    await chats.ask("/limits order_value soft off", "This lets more go without you")
+    await chats.tap(await chats.newest("This lets more go"), "Yes")
+
+
 async def test_above_the_two_person_limit_one_yes_is_not_enough(chats: Chats) -> None:
     await chats.ask("/policy two_people 5000", "Set")
     alert = await waiting(chats, a_leg(orderType="LMT", price="1400", quantity="10"))

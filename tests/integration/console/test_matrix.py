@@ -1,6 +1,7 @@
 """Every command and every button, for an admin, an approver, a viewer and a stranger, over HTTP."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from desk_in_chat import ADMIN, APPROVER, STRANGER, TUESDAY, VIEWER, Chats, a_leg
@@ -80,6 +81,16 @@ async def on_the_queue(chats: Chats) -> None:
     await chats.fire()
 
 
+async def with_buttons(chats: Chats, alert: int, user: int) -> dict[str, Any]:
+    """The alert's card, once it has any."""
+
+    async def found() -> dict[str, Any] | None:
+        card = await chats.newest(f"alert {alert} ·", user=user)
+        return card if card["buttons"] else None
+
+    return await chats.until(found, f"the card of alert {alert} has buttons for {user}")
+
+
 Scene = Callable[[Chats], Awaitable[None]]
 BUTTONS: dict[Verb, Scene] = {
     **dict.fromkeys((Verb.APPROVE, Verb.APPROVE_SURELY, Verb.CANCEL, Verb.SNOOZE, Verb.EDIT), on_a_waiting_card),
@@ -108,7 +119,7 @@ async def test_every_button_is_in_the_matrix() -> None:
 async def test_a_button_obeys_approvers_tells_viewers_so_and_ignores_strangers(chats: Chats, verb: Verb) -> None:
     await BUTTONS[verb](chats)
     alert = max(order.alert_id for order in await chats.everything())
-    cards = {user: await chats.newest(f"alert {alert} ·", user=user) for user in PEOPLE}
+    cards = {user: await with_buttons(chats, alert, user) for user in PEOPLE}
     version = await chats.version(alert)
     nonce = {user: card["buttons"][0]["callback_data"].split(":")[1] for user, card in cards.items()}
 
@@ -128,7 +139,7 @@ async def test_a_button_obeys_approvers_tells_viewers_so_and_ignores_strangers(c
 async def test_looking_and_what_one_hears_of_are_open_to_every_operator(chats: Chats, verb: Verb) -> None:
     alert = await chats.fire()
     for user in PEOPLE:
-        card = await chats.newest(f"alert {alert} ·", user=user)
+        card = await with_buttons(chats, alert, user)
         named, answer = OPEN[verb]
         nonce = named or card["buttons"][0]["callback_data"].split(":")[1]
         assert await chats.touch(card, pack(CardTap(verb, nonce, 0)), user) == answer
