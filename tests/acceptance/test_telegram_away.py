@@ -17,7 +17,7 @@ def test_a_desk_that_starts_without_telegram_trades_and_tells_the_truth_later(wo
 
     world.clear_faults()
     world.phone.card_shows(alert, "Filled 1 at ₹")
-    world.until(lambda: len(world.phone.rings(alert)) == 1, "the fill rings once", 8)
+    world.until(lambda: len(world.phone.rings(alert)) == 1, "the fill rings once")
     assert world.placements() == 1
 
 
@@ -38,7 +38,7 @@ def test_telegram_away_for_a_while_delays_cards_and_no_orders(world: World) -> N
 @pytest.mark.fault("TG-18")
 def test_a_card_whose_receipt_was_lost_is_sent_again_and_only_the_newest_has_working_buttons(world: World) -> None:
     world.jump("2026-11-28T14:00")
-    world.telegram_fault("drop_after", method="sendMessage")
+    world.telegram_fault("drop_after", method="sendMessage", text="Waiting for your tap")
     alert = world.fire()["alert_id"]
 
     def copies() -> list[dict[str, object]]:
@@ -60,4 +60,4 @@ def test_an_operator_whose_menu_cannot_be_set_is_listened_to_all_the_same(world:
     world.telegram_fault("status", method="setMyCommands", status=403, times=60)
     world.desk.start()
     world.is_ready()
-    world.until(lambda: "Orders go out" in (world.phone.ask("/status") or ""), "the chat works", 8)
+    world.until(lambda: "Orders go out" in (world.phone.ask("/status") or ""), "the chat works")

@@ -174,7 +174,7 @@ def asked_after_a_crash(world: World, fates: Fates, *points: Point) -> int:
         fates.is_dead(world.desk)
         fates.revive_desk()
     world.phone.card_shows(alert, "In doubt")
-    world.until(lambda: world.attempts(alert)[0].absences >= 2, "two look-ups find nothing", 8)
+    world.until(lambda: world.attempts(alert)[0].absences >= 2, "two look-ups find nothing")
     assert "Needs you" not in world.phone.standings(alert), "too early to ask"
     world.desk.stop()
     world.let_time_pass(SETTLED)

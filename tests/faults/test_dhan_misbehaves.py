@@ -53,7 +53,7 @@ def test_orders_that_dhan_never_took_and_never_refused_are_asked_about_and_not_s
         alerts.append(world.fire()["alert_id"])
     for alert in alerts:
         world.phone.card_shows(alert, "In doubt")
-        world.until(lambda alert=alert: world.attempts(alert)[0].absences >= 2, "two look-ups find nothing", 8)
+        world.until(lambda alert=alert: world.attempts(alert)[0].absences >= 2, "two look-ups find nothing")
     world.desk.stop()
     world.let_time_pass(SETTLED)
     world.desk.start()

@@ -29,38 +29,46 @@ def start(repository: Path, *arguments: str, **environment: str) -> subprocess.C
     return subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_packages_are_installed_once_and_again_when_the_lock_changes(repository: Path) -> None:
+def test_packages_are_installed_once_and_again_when_the_lock_changes(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    munshi = [shutil.copy(ROOT / "munshi", repository), "secret", "two words"]
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    early = subprocess.run(munshi, cwd=elsewhere, capture_output=True, text=True, check=False)
+    assert (early.returncode, early.stderr) == (1, "Munshi has no environment yet: start ./run once.\n")
+
     first = start(repository, "run")
     assert first.stdout.splitlines()[-1] == "up up"
     assert "Installing" in first.stdout
     assert start(repository, "run").stdout == "up up\n"
+    done = subprocess.run(munshi, cwd=elsewhere, capture_output=True, text=True, check=True)
+    assert done.stdout == "up secret two words\n", "the desk's commands run in its environment, from any folder"
 
     (repository / "requirements.lock").write_text("# another\n")
     assert "Installing" in start(repository, "run").stdout
     assert start(repository, "run").stdout == "up up\n"
 
-
-def test_what_the_tests_need_will_do_for_running_but_not_the_other_way_round(repository: Path) -> None:
-    start(repository, "run")
     tested = start(repository, "test", MUNSHI_NO_BROWSER="1")
-    assert "Installing what requirements-dev.lock names" in tested.stdout
+    assert "Installing what requirements-dev.lock names" in tested.stdout, "running needs less than the tests do"
     assert tested.stdout.splitlines()[-1] == "tested -n 3 --ignore=tests/browser"
-    assert start(repository, "run").stdout == "up up\n"
+    assert start(repository, "run").stdout == "up up\n", "what the tests need will do for running"
 
 
 def test_an_installation_that_failed_is_never_believed(repository: Path) -> None:
+    venv = repository / ".venv"
+    venv.mkdir()
+    (venv / "munshi-lock").write_text("unfinished")
+    (venv / "half-written").touch()
+    assert start(repository, "run").stdout.splitlines()[-1] == "up up"
+    assert not (venv / "half-written").exists()
+
     (repository / "requirements.lock").write_text(f"nothing-of-ours==1.0 --hash=sha256:{'0' * 64}\n")
     offline = start(repository, "run")
     assert offline.returncode == 1
     assert offline.stderr == (
         "The packages could not be fetched: no way to the package index. Only this first start needs the network.\n"
     )
-
-    leftover = repository / ".venv" / "half-written"
-    leftover.touch()
-    (repository / "requirements.lock").write_text("")
-    assert start(repository, "run").stdout.splitlines()[-1] == "up up"
-    assert not leftover.exists()
+    assert (venv / "munshi-lock").read_text() == "unfinished"
 
 
 def test_without_chromium_the_tests_stop_and_name_both_ways_on(repository: Path) -> None:
@@ -74,15 +82,3 @@ def test_an_unknown_word_is_answered_with_the_known_ones(repository: Path) -> No
     done = start(repository, "walk")
     assert done.returncode == 1
     assert "`start.py run`" in done.stderr
-
-
-def test_the_desks_commands_run_in_its_environment_from_any_folder_once_there_is_one(
-    repository: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    command = [shutil.copy(ROOT / "munshi", repository), "secret", "two words"]
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    early = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=False)
-    assert (early.returncode, early.stderr) == (1, "Munshi has no environment yet: start ./run once.\n")
-    start(repository, "run")
-    done = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=True)
-    assert done.stdout == "up secret two words\n"

@@ -2,21 +2,23 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import sleep
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import httpx
 
 from core.clock import monotonic
+from tests.world.nursery import born
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 LOOK_EVERY = 0.01
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds until a test gives up. Only a failing test takes them."""
 
 
@@ -26,28 +28,26 @@ class Process:
     def __init__(self, name: str, command: tuple[str, ...], env: Mapping[str, str], folder: Path) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
-        self._command = (sys.executable, *command)
+        self._command = command
         self._env = {**os.environ, "PYTHONPATH": str(ROOT), **env}
         self._folder = folder
-        self._running: subprocess.Popen[bytes] | None = None
+        self._running: BaseProcess | None = None
         self._said_before = 0
 
     @property
     def is_alive(self) -> bool:
-        return self._running is not None and self._running.poll() is None
+        return self._running is not None and self._running.is_alive()
 
     @property
     def pid(self) -> int:
         assert self._running is not None, f"{self.name} was never started"
-        return self._running.pid
+        return cast("int", self._running.pid)
 
     def start(self) -> None:
         assert not self.is_alive, f"{self.name} runs already"
         self._said_before = self.log.stat().st_size if self.log.exists() else 0
-        with self.log.open("ab") as log:
-            self._running = subprocess.Popen(
-                self._command, cwd=self._folder, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        self.log.touch()
+        self._running = born(self._command, self._env, self._folder, self.log)
 
     def kill(self) -> None:
         """kill -9: it gets no chance to tidy up."""
@@ -58,12 +58,11 @@ class Process:
         self._end(signal.SIGTERM)
 
     def send(self, number: signal.Signals) -> None:
-        assert self._running is not None, f"{self.name} was never started"
-        self._running.send_signal(number)
+        os.kill(self.pid, number)
 
     def ended(self) -> int | None:
         """Its exit code, negative for a signal; None while it runs."""
-        return self._running.poll() if self._running else None
+        return self._running.exitcode if self._running else None
 
     def said(self, words: str) -> bool:
         """Whether it has logged this since it was last started."""
@@ -77,8 +76,9 @@ class Process:
 
     def _end(self, number: signal.Signals) -> None:
         if self._running is not None and self.is_alive:
-            self._running.send_signal(number)
-            self._running.wait(timeout=15)
+            self.send(number)
+            self._running.join(timeout=15)
+            assert not self.is_alive, f"{self.name} does not end"
 
 
 def client(url: str) -> httpx.Client:

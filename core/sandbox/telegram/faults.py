@@ -18,10 +18,12 @@ class FaultKind(StrEnum):
 
 @dataclass
 class Fault:
-    """`method` None means every method. Ends after `times` calls, or at `until` (monotonic seconds)."""
+    """`method` None means every method, and `text` "" every text. Ends after `times` calls, or at `until` (monotonic
+    seconds)."""
 
     kind: FaultKind
     method: str | None
+    text: str
     times: int | None
     until: float | None
     seconds: float
@@ -39,14 +41,15 @@ class Fault:
         return cls(
             kind=kind,
             method=body.get("method"),
+            text=body.get("text", ""),
             times=body.get("times", None if lasting else 1),
             until=monotonic() + seconds if lasting else None,
             seconds=seconds,
             status=int(body.get("status", 502)),
         )
 
-    def strikes(self, method: str) -> bool:
-        return self.method is None or self.method.lower() == method.lower()
+    def strikes(self, method: str, text: str) -> bool:
+        return (self.method is None or self.method.lower() == method.lower()) and self.text in text
 
     def is_over(self) -> bool:
         return self.times == 0 or (self.until is not None and monotonic() >= self.until)
@@ -64,11 +67,11 @@ class Faults:
     def clear(self) -> None:
         self._waiting.clear()
 
-    def next_for(self, method: str) -> Fault | None:
+    def next_for(self, method: str, text: str) -> Fault | None:
         """The fault that strikes this call, counted as used."""
         self._waiting = [fault for fault in self._waiting if not fault.is_over()]
         for fault in self._waiting:
-            if fault.strikes(method):
+            if fault.strikes(method, text):
                 fault.times = None if fault.times is None else fault.times - 1
                 return fault
         return None

@@ -43,11 +43,13 @@ class BotApi:
         name = request.path_params["method"]
         if request.path_params["token"] != PaperAccount.BOT_TOKEN:
             return _refusal(BotApiError(401, "Unauthorized"))
-        fault = self._chat.faults.next_for(name)
-        if fault is not None and fault.kind is not FaultKind.DROP_AFTER:
-            return await _strike(fault)
+        fault = None
         try:
-            result = await find_method(name)(self._chat, await read_parameters(request))
+            parameters = await read_parameters(request)
+            fault = self._chat.faults.next_for(name, parameters.text("text") or "")
+            if fault is not None and fault.kind is not FaultKind.DROP_AFTER:
+                return await _strike(fault)
+            result = await find_method(name)(self._chat, parameters)
         except BotApiError as error:
             answer = _refusal(error)
         else:

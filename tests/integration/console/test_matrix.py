@@ -142,8 +142,9 @@ async def test_looking_and_what_one_hears_of_are_open_to_every_operator(chats: C
         card = await with_buttons(chats, alert, user)
         named, answer = OPEN[verb]
         nonce = named or card["buttons"][0]["callback_data"].split(":")[1]
-        assert await chats.touch(card, pack(CardTap(verb, nonce, 0)), user) == answer
-    assert not await chats.was_answered(await chats.touch_unheard(card, pack(CardTap(verb, nonce, 0)), STRANGER))
+        data = pack(CardTap(verb, nonce, 0))
+        assert await chats.touch(card, data, user) == answer
+        assert not await chats.was_answered(await chats.touch_unheard(card, data, STRANGER))
     await chats.ask(f"/cancel {alert}")
 
 
