@@ -42,8 +42,10 @@ _FRESH = timedelta(seconds=1)
 
 @dataclass
 class _Batch:
-    """What one transaction claims: `room` calls were counted for it; what follows has room in `wait` seconds."""
+    """What one transaction claims, and when; `room` calls were counted for it; what follows has room in `wait`
+    seconds."""
 
+    moment: Moment
     claims: list[Claim] = field(default_factory=list[Claim])
     asked_about: list[Order] = field(default_factory=list[Order])
     room: int = 0
@@ -89,11 +91,11 @@ class Dispatcher:
         self, work: Callable[[Connection, Rules], T], tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int
     ) -> T:
         """Do `work`, which may make orders due, and claim those in its transaction, as far as there is room at once."""
-        moment = self._moment()
-        batch = _Batch()
+        batch = _Batch(self._moment())
 
         def work_and_claim(connection: Connection) -> T:
-            rules = self._rules(connection, epoch, moment)
+            batch.moment = self._moment()  # what is read now may have come while this waited for its turn
+            rules = self._rules(connection, epoch, batch.moment)
             done = work(connection, rules)
             self._claim_due(connection, batch, rules)
             return done
@@ -107,7 +109,7 @@ class Dispatcher:
             for _ in range(batch.room - len(batch.claims)):
                 self._limiter.give_back()
         for claimed in batch.claims:
-            self._start(claimed.order, self._post(claimed, moment, epoch), tasks, wake)
+            self._start(claimed.order, self._post(claimed, batch.moment, epoch), tasks, wake)
         if batch.asked_about:
             prices = asyncio.create_task(self._last_prices(batch.asked_about))
             for order in batch.asked_about:
