@@ -70,6 +70,12 @@ def release(connection: Connection, *, epoch: int, at: datetime) -> None:
     connection.execute(update(leases).where(leases.c.name == DESK, leases.c.epoch == epoch).values(expires_at=at))
 
 
+def is_newest(connection: Connection, epoch: int) -> bool:
+    """Whether no other desk has taken the lease since, even if it ran out."""
+    now = current(connection)
+    return now is None or now.epoch == epoch
+
+
 def is_held(connection: Connection, epoch: int, at: datetime) -> bool:
     """Whether the holder of this epoch may still act; asked inside every claim."""
     now = current(connection)

@@ -336,8 +336,10 @@ class Desk:
             if await _wait(self._tell, POLL):
                 await asyncio.sleep(A_BREATH)
             try:
-                while await self._relay.deliver_due():
+                while await self._relay.deliver_due(self._epoch):
                     pass
+            except LeaseLost:
+                raise
             except Exception:  # whatever is wrong with telling, orders and their look-ups go on
                 log.exception("nothing_delivered")
                 await asyncio.sleep(DELIVERY_RESTS)

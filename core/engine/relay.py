@@ -15,8 +15,10 @@ from sqlalchemy import Connection
 
 from core import notifications, reports, summaries
 from core.clock import Clock, SystemClock
+from core.db import leases
 from core.db.engine import Database
 from core.engine.pace import Pace
+from core.engine.rules import LeaseLost
 from core.errors import TelegramUnavailable
 from core.failpoints import Point, reach
 from core.notifications import Card, ChatUnreachable, Message, MessageRefused, Messenger
@@ -51,10 +53,12 @@ class Relay:
         self._wall = SystemClock()
         self._gathers_until: dict[int, datetime] = {}
 
-    async def deliver_due(self) -> bool:
-        """Send what is due; True when there may be more."""
+    async def deliver_due(self, epoch: int | None = None) -> bool:
+        """Send what is due; True when there may be more. Raises LeaseLost when the desk of this epoch was followed by
+        another: two that tell of one alert would leave a card behind that nobody edits any more.
+        """
         await self._fold_crowds()
-        owed_cards, owed_messages = await self._database.read(self._due)
+        owed_cards, owed_messages = await self._database.read(lambda connection: self._owed_by(connection, epoch))
         silent: set[int] = set()
         for card, report in owed_cards:
             if self._may_send(card, silent) and not await self._show(card, report):
@@ -85,6 +89,13 @@ class Relay:
             return False
         self._pace.note(chat)
         return True
+
+    def _owed_by(
+        self, connection: Connection, epoch: int | None
+    ) -> tuple[list[tuple[Card, AlertReport]], list[Message]]:
+        if epoch is not None and not leases.is_newest(connection, epoch):
+            raise LeaseLost
+        return self._due(connection)
 
     def _due(self, connection: Connection) -> tuple[list[tuple[Card, AlertReport]], list[Message]]:
         wall, full = self._wall.now(), self._pace.full()

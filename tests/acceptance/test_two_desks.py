@@ -33,7 +33,7 @@ def test_of_two_desks_started_at_once_one_acts_and_the_other_takes_over_when_it_
 
         acting.kill()
         orphan = world.fire(world.leg("ITC"))["alert_id"]
-        world.until(lambda: len(world.ledger()) == 4, "the other desk takes over", 5)
+        world.until(lambda: len(world.ledger()) == 4, "the other desk takes over")
         world.phone.card_shows(orphan, "Filled")
         assert idle.said("lease_taken")
     finally:
@@ -51,10 +51,10 @@ def test_a_desk_that_was_paused_by_the_machine_stops_when_it_finds_that_another_
         world.until(lambda: second.said("standing_by"), "the second desk stands by")
         world.desk.send(signal.SIGSTOP)
         alert = world.fire()["alert_id"]
-        world.until(lambda: len(world.ledger()) == 1, "the second desk takes over", 5)
+        world.until(lambda: len(world.ledger()) == 1, "the second desk takes over")
         world.desk.send(signal.SIGCONT)
         world.until(lambda: world.desk.ended() == 75, "the first desk ends: another desk took over")
-        world.phone.card_shows(alert, "Filled")
+        world.until(lambda: (card := world.phone.card(alert)) and "Filled" in card.text, "the card tells of the fill")
     finally:
         world.desk.kill()
         second.kill()

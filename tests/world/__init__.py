@@ -41,6 +41,7 @@ class World:
         self._env |= env or {}
         self.processes = {name: Process(name, command, self._env, folder) for name, command in commands.items()}
         self.sandbox, self.web, self.desk = (self.processes[name] for name in _PLAIN)
+        self._second: Process | None = None
         self.clock = PaperClock(self.settings.clock_file)
         self.phone = Phone(self.settings.sandbox_url)
         self._web_http = client(self.settings.web_url)
@@ -201,7 +202,8 @@ class World:
 
     def another_desk(self) -> Process:
         """A second desk on the same database, not started; whoever starts it ends it."""
-        return Process("second-desk", _PLAIN["desk"], self._env, self.settings.munshi_data_dir)
+        self._second = Process("second-desk", _PLAIN["desk"], self._env, self.settings.munshi_data_dir)
+        return self._second
 
     def settle(self) -> None:
         """Begin a test: the outside world in a good mood, a Tuesday morning, a ledger that counts from here."""
@@ -245,7 +247,7 @@ class World:
         try:
             return until(condition, words, seconds)
         except AssertionError as late:
-            logs = "\n".join(process.last_words() for process in self.processes.values())
+            logs = "\n".join(process.last_words() for process in filter(None, [*self.processes.values(), self._second]))
             raise AssertionError(f"{late}\n{logs}") from None
 
     def _outside_answers(self) -> bool:

@@ -8,11 +8,13 @@ from sqlalchemy import Connection, select, update
 
 from core import failpoints, journal, notifications
 from core.clock import SystemClock
+from core.db import leases
 from core.db.engine import Database
 from core.db.tables import cards, outbox
 from core.domain.notice import Notice
 from core.engine.pace import Pace
 from core.engine.relay import Relay
+from core.engine.rules import LeaseLost
 from core.errors import TelegramUnavailable
 from core.failpoints import Point
 from core.notifications import Card, ChatUnreachable, Message, MessageRefused
@@ -122,6 +124,25 @@ async def test_a_card_is_sent_to_every_operator_and_only_once(
         (OPERATOR, alert_id, None),
         (OTHER, alert_id, None),
     ]
+
+
+async def test_a_desk_that_another_one_followed_tells_nothing_any_more(
+    database: Database, relay: Relay, chats: Recorder
+) -> None:
+    owe_card(database)
+    with database.transaction() as connection:
+        epochs = [
+            leases.acquire(connection, holder=name, nudge_port=1, at=at)
+            for name, at in (("first", NOON), ("second", NOON + timedelta(minutes=1)))
+        ]
+    first, second = epochs
+    assert first
+    assert second
+    with pytest.raises(LeaseLost):
+        await relay.deliver_due(first)
+    assert chats.calls == []
+    await relay.deliver_due(second)
+    assert chats.calls == [OPERATOR, OTHER]
 
 
 async def test_what_we_cannot_put_into_words_waits_alone_and_stops_nothing(
