@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import hypothesis
 import pytest
 
 from core.settings import Settings
@@ -15,6 +16,9 @@ from tests.canary import CanaryWatch
 for name in (*Settings.model_fields, "munshi_secrets_dir"):
     os.environ.pop(name.upper(), None)
 Settings.model_config["env_file"] = None
+
+hypothesis.settings.register_profile("desk", deadline=None)  # how long an example takes is the machine's affair
+hypothesis.settings.load_profile("desk")
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost", "", None}
 

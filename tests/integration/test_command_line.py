@@ -4,10 +4,10 @@ import base64
 import json
 import os
 import socket
-import subprocess
-import sys
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -19,18 +19,27 @@ from core.sandbox.dhan.instruments import instrument_file
 from core.settings import PaperAccount
 from tests.builders import database_file
 from tests.unit.alerts.alert_samples import SHARE, body
+from tests.world.nursery import Streams, born
 
-ROOT = Path(__file__).parents[2]
 AS_AMO = "as an after-market order, reaches the exchange"
 
 
-def munshi(*arguments: str, data_dir: Path, typed: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Done:
+    returncode: int | None
+    stdout: str
+    stderr: str
+
+
+def munshi(*arguments: str, data_dir: Path, typed: str = "", **settings: str) -> Done:
     """Run a command to its end, away from the repository, so that no `.env` there is read."""
-    environment = os.environ | settings | {"MUNSHI_DATA_DIR": str(data_dir), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "core", *arguments]
-    return subprocess.run(
-        command, cwd=data_dir, env=environment, input=typed, capture_output=True, text=True, timeout=30, check=False
-    )
+    environment = os.environ | settings | {"MUNSHI_DATA_DIR": str(data_dir)}
+    with TemporaryDirectory() as beside:
+        streams = Streams(read=Path(beside, "in"), out=Path(beside, "out"), err=Path(beside, "err"))
+        streams.read.write_text(typed)
+        running = born(("-m", "core", *arguments), environment, data_dir, streams)
+        running.join(timeout=60)
+        return Done(running.exitcode, streams.out.read_text(), streams.err.read_text())
 
 
 def test_the_secret_goes_to_output_and_the_warning_beside_it(tmp_path: Path) -> None:

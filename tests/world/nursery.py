@@ -10,6 +10,7 @@ import runpy
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -19,18 +20,28 @@ _births.set_forkserver_preload(
 )
 
 
-def born(command: tuple[str, ...], env: Mapping[str, str], folder: Path, log: Path) -> BaseProcess:
-    """Start `python …`, with everything that it says in the log."""
-    child = _births.Process(target=_live, args=(command, dict(env), folder, log), daemon=True)
+@dataclass(frozen=True, kw_only=True)
+class Streams:
+    """The files that a process reads and writes; what it says goes after what they hold."""
+
+    read: Path = Path(os.devnull)
+    out: Path
+    err: Path
+
+
+def born(command: tuple[str, ...], env: Mapping[str, str], folder: Path, streams: Streams) -> BaseProcess:
+    """Start `python …` in that folder."""
+    child = _births.Process(target=_live, args=(command, dict(env), folder, streams), daemon=True)
     child.start()
     return child
 
 
-def _live(command: tuple[str, ...], env: dict[str, str], folder: Path, log: Path) -> None:
+def _live(command: tuple[str, ...], env: dict[str, str], folder: Path, streams: Streams) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    said = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
+    os.dup2(os.open(streams.read, os.O_RDONLY), 0)
+    sys.stdin = os.fdopen(0)
+    for number, file in ((1, streams.out), (2, streams.err)):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), number)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import httpx
 
 from core.clock import monotonic
-from tests.world.nursery import born
+from tests.world.nursery import Streams, born
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -47,7 +47,7 @@ class Process:
         assert not self.is_alive, f"{self.name} runs already"
         self._said_before = self.log.stat().st_size if self.log.exists() else 0
         self.log.touch()
-        self._running = born(self._command, self._env, self._folder, self.log)
+        self._running = born(self._command, self._env, self._folder, Streams(out=self.log, err=self.log))
 
     def kill(self) -> None:
         """kill -9: it gets no chance to tidy up."""

@@ -8,18 +8,19 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count, cycle, product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
-from schemathesis import Case, GenerationMode
 
 from core.clock import monotonic
 from tests.integration.webhook.running_web import SECRET, RunningWeb, running_web
 from tests.integration.webhook.test_status_and_trace import ADMIN, LIVE
+
+if TYPE_CHECKING:
+    import schemathesis
 
 CASES = int(os.environ.get("MUNSHI_FUZZ", "200"))
 CASES_AT_ONCE = max(8, CASES // 50)
@@ -38,11 +39,13 @@ def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_every_answer_is_one_that_the_document_promises(door: tuple[str, RunningWeb]) -> None:
+    import schemathesis  # noqa: PLC0415 - a second of imports, which only the process that runs this needs to spend
+
     mode, web = door
     calls = Calls(web, KNOWN[mode])
     document = web.client.get("/openapi.json").json()
     operations = [found.ok() for found in schemathesis.openapi.from_dict(document).get_all_operations()]
-    for operation, generation in cycle(product(operations, GenerationMode)):
+    for operation, generation in cycle(product(operations, schemathesis.GenerationMode)):
         promised = {*map(str, operation.definition.raw["responses"]), *ALWAYS}
         with suppress(Unsatisfiable):  # what takes no values cannot be given wrong ones
             calls.hold_to(promised, operation.as_strategy(generation), cases=CASES_AT_ONCE)
@@ -67,7 +70,7 @@ class Calls:
         self._session.trust_env = False
 
     def hold_to(self, promised: set[str], strategy: Any, cases: int) -> None:
-        def check(case: Case) -> None:
+        def check(case: "schemathesis.Case") -> None:
             began = monotonic()
             reply = self._ask(case)
             self.slowest = max(self.slowest, monotonic() - began)
@@ -76,10 +79,10 @@ class Calls:
             assert str(reply.status_code) in promised, said
             assert reply.status_code < 500 or reply.status_code == 503, said
 
-        rules = settings(max_examples=cases, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+        rules = settings(max_examples=cases, database=None, suppress_health_check=list(HealthCheck))
         rules(given(strategy)(check))()
 
-    def _ask(self, case: Case) -> schemathesis.Response:
+    def _ask(self, case: "schemathesis.Case") -> "schemathesis.Response":
         knows = next(self._turns) % 2
         if knows and isinstance(case.body, dict):
             case.body["secret"] = SECRET

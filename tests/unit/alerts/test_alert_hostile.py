@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from alert_samples import OPTION, SHARE, message
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.alerts.lint import explain
@@ -47,7 +47,6 @@ def is_worded(refusal: AlertRefused) -> bool:
     return printable and 1 <= len(refusal.mistakes) <= 5
 
 
-@settings(deadline=None)  # a busy machine is no fault; the cost tests below measure
 @given(st.binary(max_size=20_000) | st.text(JSON_SIGNS, max_size=2_000).map(str.encode))
 @example(b'{"a":' * 3_000)
 @example(b"]" * 100 + b"[" * 16_000)
@@ -62,7 +61,6 @@ def test_any_bytes_are_an_object_or_refused(body: bytes) -> None:
     assert explain(body)
 
 
-@settings(deadline=None)  # a busy machine is no fault; the cost tests below measure
 @given(st.dictionaries(NAMES, VALUES, max_size=8) | st.lists(LEGS, max_size=3).map(lambda legs: message(*legs)))
 def test_any_fields_are_an_alert_or_refused(fields: dict[str, Any]) -> None:
     alert = outcome(lambda: parse_alert(fields))
@@ -75,7 +73,6 @@ def test_any_fields_are_an_alert_or_refused(fields: dict[str, Any]) -> None:
     assert isinstance(secret_in(fields), str)
 
 
-@settings(deadline=None)  # a busy machine is no fault; the cost tests below measure
 @given(LEGS)
 def test_a_stored_alert_is_judged_as_the_one_that_came(leg: dict[str, Any]) -> None:
     text = json.dumps(message(leg), default=str, ensure_ascii=False).encode(errors="replace")

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.alerts.parse import parse_alert, read_alert_text, secret_in, without_secret
@@ -97,7 +97,6 @@ def as_dhan_writes(leg: Leg) -> dict[str, Any]:
     return written
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(alerts(), st.booleans())
 def test_an_alert_written_as_dhan_writes_it_is_read_as_the_same_alert(alert: Alert, backwards: bool) -> None:
     order_legs = [as_dhan_writes(leg) for leg in alert.legs]

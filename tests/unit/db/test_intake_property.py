@@ -57,7 +57,7 @@ class Story:
         return Arrival(digest=digest(b"buy"), text="buy", source_id=1, received_at=self._clock.now())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, min_size=1, max_size=14))
 def test_copies_of_one_body_wish_for_one_order_a_minute_at_most(steps: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder, closing(fresh_database(Path(folder))) as database:

@@ -86,7 +86,7 @@ def test_a_book_that_goes_backwards_takes_no_fill_away(connection: Connection) -
         assert (seen.state, seen.filled_quantity) == (OrderState.PART_FILLED, 7)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from(BrokerState), st.integers(0, 10)), max_size=8))
 def test_whatever_the_book_says_fills_only_grow_and_moves_are_legal(
     connection: Connection, steps: list[tuple[BrokerState, int]]

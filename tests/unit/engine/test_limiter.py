@@ -96,7 +96,7 @@ def most_within(times: list[float], seconds: float) -> int:
     return max(sum(start <= time < start + seconds for time in times) for start in times)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(1, 6), st.sampled_from([1, 5, 60, 3600])), min_size=1, max_size=3),
     st.lists(st.floats(0, 4000), max_size=8),

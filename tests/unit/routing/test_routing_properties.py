@@ -71,7 +71,7 @@ def refusal(order: dict[str, Any], *, as_amo: bool, now: datetime, into_auction:
     )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500)
 @given(order=ORDERS, now=INSTANTS)
 def test_a_decision_is_whole_and_keeps_to_its_window(order: dict[str, Any], now: datetime) -> None:
     decision = route(now=now, calendar=CALENDAR, **order)
@@ -93,7 +93,7 @@ def test_a_decision_is_whole_and_keeps_to_its_window(order: dict[str, Any], now:
     assert (decision.release_at == now) == (decision.mode is not Mode.QUEUE)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400)
 @given(order=ORDERS, now=INSTANTS)
 def test_what_may_go_now_is_not_kept_waiting(order: dict[str, Any], now: datetime) -> None:
     decision = route(now=now, calendar=CALENDAR, **order)
@@ -104,7 +104,7 @@ def test_what_may_go_now_is_not_kept_waiting(order: dict[str, Any], now: datetim
         assert refusal(order, as_amo=True, now=now) is None
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500)
 @given(order=ORDERS, now=INSTANTS)
 def test_what_the_card_offers_can_be_done(order: dict[str, Any], now: datetime) -> None:
     decision = route(now=now, calendar=CALENDAR, **order)
@@ -116,7 +116,7 @@ def test_what_the_card_offers_can_be_done(order: dict[str, Any], now: datetime) 
         assert (way.as_amo, way.release_at) != (decision.as_amo, decision.release_at)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500)
 @given(order=ORDERS, now=INSTANTS, share=st.floats(0, 1))
 def test_a_later_look_at_an_open_window_keeps_the_window(order: dict[str, Any], now: datetime, share: float) -> None:
     first = route(now=now, calendar=CALENDAR, **order)
@@ -129,7 +129,7 @@ def test_a_later_look_at_an_open_window_keeps_the_window(order: dict[str, Any], 
     assert (second.mode, second.window_ends_at, second.release_at) == (first.mode, first.window_ends_at, later)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500)
 @given(order=ORDERS, now=INSTANTS, share=st.floats(0, 1))
 def test_a_later_look_while_both_windows_stay_shut_never_sends_earlier(
     order: dict[str, Any], now: datetime, share: float
@@ -150,7 +150,7 @@ def midnight_after(now: datetime) -> datetime:
     return datetime.combine(now.astimezone(INDIA).date() + timedelta(days=1), time(), INDIA)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400)
 @given(order=ORDERS, now=INSTANTS)
 @example(
     order={
