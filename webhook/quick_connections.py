@@ -1,5 +1,8 @@
 """The connections where httptools is there: everywhere but on Windows."""
 
+import asyncio
+from typing import cast
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from webhook.connections import Guarded
@@ -12,11 +15,54 @@ _HEAD_TOO_LARGE = (
 )
 
 
+class InOnePiece(asyncio.Transport):
+    """Sends together what one turn of the loop writes: an answer's head and body are one system call, not two."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__()
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._pieces:
+            self._loop.call_soon(self._send)
+        self._pieces.append(bytes(data))
+
+    def close(self) -> None:
+        self._send()
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._pieces.clear()
+        self._transport.abort()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self._transport.get_extra_info(name, default)
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+    def _send(self) -> None:
+        if self._pieces and not self._transport.is_closing():
+            self._transport.write(b"".join(self._pieces))
+        self._pieces.clear()
+
+
 class GuardedHttpTools(Guarded, HttpToolsProtocol):
     """It has no limit of its own to what a head may hold."""
 
     _in_head = False
     _head_bytes = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(InOnePiece(cast("asyncio.Transport", transport)))
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
