@@ -58,11 +58,6 @@ def record_all(connection: Connection, posts: Sequence[Posted]) -> list[None]:
     return [None] * len(posts)
 
 
-def record(connection: Connection, claim: Claim, outcome: Outcome, moment: Moment) -> None:
-    """Store the outcome of one claim's POST."""
-    record_all(connection, [Posted(claim=claim, outcome=outcome, moment=moment)])
-
-
 def _not_accepted(connection: Connection, claim: Claim, outcome: Refused | NotSent | Unknown, moment: Moment) -> None:
     match outcome:
         case Refused():

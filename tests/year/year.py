@@ -30,7 +30,7 @@ from core.engine.adopt import adopt
 from core.engine.claim import claim
 from core.engine.decide import Decider
 from core.engine.reconcile import follow_all
-from core.engine.record import Moment, record
+from core.engine.record import Moment, Posted, record_all
 from core.engine.resolve import doubt_unfinished
 from core.engine.rules import Rules
 from core.errors import Refusal
@@ -198,7 +198,7 @@ class Year:
         outcome = self.exchange.place(claimed.request, self.now)
         if luck < 0.08:
             return "died"
-        record(self.connection, claimed, outcome, self.moment())
+        record_all(self.connection, [Posted(claim=claimed, outcome=outcome, moment=self.moment())])
         return "sent"
 
     def restart(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from core.approvals import Tap
-from core.broker.port import BrokerOrder, BrokerState
+from core.broker.port import BrokerOrder, BrokerState, Outcome
 from core.calendar import load_calendar
 from core.clock import SystemClock
 from core.db import alerts, attempts, leases, orders
@@ -18,7 +18,7 @@ from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine.claim import Claim, claim
-from core.engine.record import Moment
+from core.engine.record import Moment, Posted, record_all
 from core.engine.rules import Rules
 from tests.builders import NOON, an_order
 
@@ -49,6 +49,11 @@ def claimed(connection: Connection, order: Order | None = None, now: datetime = 
     found = try_claim(connection, order or an_order(connection), now)
     assert found is not None
     return found
+
+
+def record(connection: Connection, claim: Claim, outcome: Outcome, moment: Moment = MOMENT) -> None:
+    """What became of one claim's post."""
+    record_all(connection, [Posted(claim=claim, outcome=outcome, moment=moment)])
 
 
 def again(connection: Connection, order: Order) -> Order:

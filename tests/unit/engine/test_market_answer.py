@@ -12,11 +12,11 @@ from core.domain.alert import AmoTime, OrderType
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
-from core.engine.record import Moment, record
+from core.engine.record import Moment
 from core.engine.timers import expire_overdue
 from tests.builders import NOON, an_order
 from tests.integration.paper_dhan import india
-from tests.unit.engine.rows import WALL, again, claimed, rings, tap_on, try_claim
+from tests.unit.engine.rows import WALL, again, claimed, record, rings, tap_on, try_claim
 
 CLOSED = Refused(
     refusal=Refusal.MARKET_CLOSED, code="DH-906", words="Market is Closed! Want to place an offline order?"

@@ -13,11 +13,11 @@ from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine.claim import Claim
-from core.engine.record import FIRST_LOOKUP, MOST_POSTS, Moment, not_yet, record
+from core.engine.record import FIRST_LOOKUP, MOST_POSTS, Moment, not_yet
 from core.engine.resolve import doubt_unfinished
 from core.engine.words import explain
 from tests.builders import NOON, an_order
-from tests.unit.engine.rows import MOMENT, WALL, again, claimed, last_words, rings
+from tests.unit.engine.rows import MOMENT, WALL, again, claimed, last_words, record, rings
 
 BACK_OFF = [1, 2, 4, 8]
 

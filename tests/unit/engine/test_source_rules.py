@@ -25,7 +25,6 @@ from core.domain.trust import Trust
 from core.engine.adopt import follow
 from core.engine.claim import claim_all
 from core.engine.decide import Decider
-from core.engine.record import record
 from core.errors import Refusal as OperatorRefusal
 from core.errors import StaleTap
 from tests.builders import an_alert, an_order
@@ -38,6 +37,7 @@ from tests.unit.engine.rows import (
     at_broker,
     claimed,
     last_words,
+    record,
     report,
     rings,
     rules_at,
