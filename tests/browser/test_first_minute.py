@@ -12,7 +12,7 @@ from tests.browser.conftest import Pictures
 from tests.world import World
 from tests.world.processes import client
 
-_SOON = 5_000
+_SOON = 30_000
 
 
 @pytest.fixture
