@@ -1,7 +1,7 @@
 """From a stored alert to orders: what each leg means, when it can go, and whether the operator is asked first."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Connection
@@ -13,14 +13,13 @@ from core.db.alerts import StoredAlert
 from core.db.trouble import words_for_trouble
 from core.domain.alert import Alert, AlertState
 from core.domain.notice import Notice
-from core.domain.sessions import Calendar
 from core.engine.plan import Resolve, plan_leg, times, too_late
 from core.engine.rules import Rules
 from core.errors import AlertRefused, Refusal, Unavailable
-from core.policies import Policies
 
 log = structlog.get_logger()
 
+DecideOne = Callable[[Connection, StoredAlert, Rules], None]
 AT_ONCE = 16
 _OUR_FAULT = (
     "The desk made a mistake over this alert and did not execute it. "
@@ -33,37 +32,40 @@ class Decider:
     """Decides received alerts. `resolve` names a leg's instrument as of a day, or raises Refusal."""
 
     resolve: Resolve
-    calendar: Calendar
 
     def decide(self, connection: Connection, rules: Rules) -> int:
         """Turn the oldest undecided alerts into orders, in one transaction; returns how many."""
+        return self._decide_each(connection, rules, self._decide_one)
+
+    def decide_apart(self, connection: Connection, rules: Rules) -> int:
+        """The same where `decide` has met a bug of ours: it costs the alert that brings it out, and no other."""
+        return self._decide_each(connection, rules, self._decide_surely)
+
+    def _decide_each(self, connection: Connection, rules: Rules, decide_one: DecideOne) -> int:
         waiting = alerts.undecided(connection, AT_ONCE)
-        if not waiting:
-            return 0
-        today = replace(self, calendar=rules.calendar)
         for stored in waiting:
             notifications.open_cards(connection, stored.id, rules.now)
-            today._decide_surely(connection, stored, rules.policies, rules.now)  # noqa: SLF001 - the same decider
+            decide_one(connection, stored, rules)
         return len(waiting)
 
-    def _decide_surely(self, connection: Connection, stored: StoredAlert, policies: Policies, now: datetime) -> None:
-        """A bug that one alert brings out costs that alert: the others would wait behind it at every start."""
+    def _decide_surely(self, connection: Connection, stored: StoredAlert, rules: Rules) -> None:
         savepoint = connection.begin_nested()
         try:
             with words_for_trouble():
-                self._decide_one(connection, stored, policies, now)
+                self._decide_one(connection, stored, rules)
         except Exception as trouble:
             savepoint.rollback()
             if isinstance(trouble, Unavailable):
                 raise
             log.exception("alert_not_decided", alert=stored.id)
-            alerts.decided(connection, stored, AlertState.REFUSED, at=now, reason=_OUR_FAULT)
+            alerts.decided(connection, stored, AlertState.REFUSED, at=rules.now, reason=_OUR_FAULT)
             words = f"Alert {stored.id}: {_OUR_FAULT}"
-            notifications.ring(connection, Notice.ALERT_FAILED, at=now, alert_id=stored.id, words=words)
+            notifications.ring(connection, Notice.ALERT_FAILED, at=rules.now, alert_id=stored.id, words=words)
         else:
             savepoint.commit()
 
-    def _decide_one(self, connection: Connection, stored: StoredAlert, policies: Policies, now: datetime) -> None:
+    def _decide_one(self, connection: Connection, stored: StoredAlert, rules: Rules) -> None:
+        policies, now = rules.policies, rules.now
         try:
             alert = _readable(stored)
             legs = sorted(alert.legs, key=lambda leg: leg.position)
@@ -73,7 +75,7 @@ class Decider:
                     connection,
                     leg,
                     resolve=self.resolve,
-                    calendar=self.calendar,
+                    calendar=rules.calendar,
                     policies=policies,
                     source=stored.source,
                     late=late,

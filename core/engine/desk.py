@@ -21,6 +21,7 @@ from core.db import alerts, attempts, changes, hints, leases, orders
 from core.db.engine import Database
 from core.db.trouble import CommitInDoubt
 from core.domain.order import AT_BROKER, Order
+from core.domain.sessions import Calendar
 from core.engine import briefing, changer, clock_watch, timers
 from core.engine.changer import Changer
 from core.engine.clock_watch import ClockWatch
@@ -80,6 +81,7 @@ class Desk:
         mailbox: Mailbox,
         readiness: Readiness,
         instruments: InstrumentKeeper,
+        calendar: Calendar,
         decider: Decider,
         dispatcher: Dispatcher,
         changer: Changer,
@@ -96,6 +98,7 @@ class Desk:
         self._mailbox = mailbox
         self._readiness = readiness
         self._instruments = instruments
+        self._calendar = calendar
         self._decider = decider
         self._dispatcher = dispatcher
         self._changer = changer
@@ -226,12 +229,21 @@ class Desk:
         try:
             decided = AT_ONCE
             while decided == AT_ONCE:
-                decided = await self._dispatcher.send_with(self._decider.decide, tasks, self._wake, self._epoch)
+                decided = await self._decide_and_send(tasks)
                 self._tell.set()
         except CommitInDoubt:
             raise  # orders may have been claimed: the rows know, after a new start
         except Unavailable as trouble:
             log.warning("alerts_wait", why=str(trouble))
+
+    async def _decide_and_send(self, tasks: asyncio.TaskGroup) -> int:
+        try:
+            return await self._dispatcher.send_with(self._decider.decide, tasks, self._wake, self._epoch)
+        except (LeaseLost, Unavailable):
+            raise
+        except Exception:
+            log.exception("alerts_not_decided_together")
+            return await self._dispatcher.send_with(self._decider.decide_apart, tasks, self._wake, self._epoch)
 
     async def _mind_the_clock(self) -> bool:
         """False while something is wrong with this machine's clock; then nothing is sent, and nothing expires."""
@@ -253,7 +265,7 @@ class Desk:
         self._wake.set()
 
     async def _run_timers(self) -> None:
-        now, calendar = self._clock.now(), self._decider.calendar
+        now, calendar = self._clock.now(), self._calendar
         if await self._database.read(lambda c: timers.anything_is_due(c, calendar, now)):
             await self._database.write(lambda c: timers.run_due(c, calendar, now))
             self._tell.set()

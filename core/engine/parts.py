@@ -108,7 +108,8 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
             scratch=settings.munshi_data_dir / "instruments.csv",
             clock=clock,
         ),
-        decider=Decider(resolve=listed.resolve, calendar=calendar),
+        calendar=calendar,
+        decider=Decider(resolve=listed.resolve),
         dispatcher=Dispatcher(
             database=database,
             broker=broker,

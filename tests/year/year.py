@@ -76,7 +76,7 @@ class Year:
         self.restarts = 0
         self.now = india(FIRST, "00:00:00")
         self.instruments = {symbol: instrument(symbol) for symbol in SYMBOLS}
-        self.decider = Decider(resolve=self.resolve, calendar=CALENDAR)
+        self.decider = Decider(resolve=self.resolve)
         self.exchange = Witness({each.security_id: class_of(each) for each in self.instruments.values()})
         self.epoch = take_lease(self.connection)
         self.taps: list[tuple[datetime, int]] = []

@@ -1,7 +1,12 @@
 """Telegram at its worst, and the desk hears again."""
 
+from contextlib import closing
+
 import pytest
-from desk_in_chat import ADMIN, Chats
+from desk_in_chat import ADMIN, Chats, a_leg
+
+from core.db.driver import sqlite_driver
+from core.domain.order import OrderState
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -24,3 +29,13 @@ async def test_what_is_under_way_when_telegram_stumbles_is_not_called_cut_off(ch
     for _ in range(3):
         await chats.ask("/status", "Orders go out")
     assert not any("The desk stopped while" in message["text"] for message in await chats.messages())
+
+
+async def test_an_alert_that_the_desk_stumbles_over_costs_itself_and_no_other(chats: Chats) -> None:
+    with closing(sqlite_driver().connect(chats.settings.instruments_file)) as listed, listed:
+        listed.execute("UPDATE instruments SET tick = 'damaged' WHERE symbol = 'ITC'")
+    bad, good = await chats.fire(a_leg("ITC"), wait=False), await chats.fire(a_leg("INFY"))
+    await chats.newest(f"Alert {bad}: The desk made a mistake over this alert and did not execute it")
+    await chats.is_in(good, OrderState.AWAITING_APPROVAL)
+    assert not await chats.orders(bad)
+    await chats.ask(f"/cancel {good}")

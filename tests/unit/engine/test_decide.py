@@ -26,7 +26,7 @@ from core.notifications import due_cards
 from tests.builders import an_alert, an_order
 from tests.integration.paper_dhan import india
 from tests.unit.alerts.alert_samples import FUTURE, SHARE, body
-from tests.unit.engine.rows import CALENDAR, OPERATOR, WALL, again, rings, rules_at
+from tests.unit.engine.rows import OPERATOR, WALL, again, rings, rules_at
 
 NOON = india("2026-11-25 12:00")  # a Wednesday
 AFTERNOON = india("2026-11-25 16:00")
@@ -37,7 +37,7 @@ LIMIT = SHARE | {"orderType": "LMT", "price": "1412.50"}
 
 @pytest.fixture
 def desk(connection: Connection, listed: InstrumentList) -> "Deciding":
-    return Deciding(connection, Decider(resolve=listed.resolve, calendar=CALENDAR))
+    return Deciding(connection, Decider(resolve=listed.resolve))
 
 
 class Deciding:
@@ -322,7 +322,10 @@ def test_a_bug_costs_the_alert_that_brings_it_out_and_no_other(desk: Deciding) -
         return desk.decider.resolve(leg, today)
 
     before, bad, after = (desk.receive(SHARE | {"symbol": name}) for name in ("RELIANCE", "TCS", "RELIANCE"))
-    assert replace(desk.decider, resolve=resolve).decide(desk.connection, rules_at(desk.connection)) == 3
+    stumbling = replace(desk.decider, resolve=resolve)
+    with pytest.raises(ZeroDivisionError), desk.connection.begin_nested():
+        stumbling.decide(desk.connection, rules_at(desk.connection))
+    assert stumbling.decide_apart(desk.connection, rules_at(desk.connection)) == 3
     seen = alerts.some(desk.connection, [before.id, bad.id, after.id])
     assert [alert.state for alert in seen] == [AlertState.DECIDED, AlertState.REFUSED, AlertState.DECIDED]
     assert seen[1].reason.startswith("The desk made a mistake over this alert and did not execute it")
@@ -336,12 +339,12 @@ def test_a_full_disk_is_no_fault_of_the_alert(desk: Deciding) -> None:
 
     waits = desk.receive(SHARE)
     with pytest.raises(Unavailable), desk.connection.begin_nested():
-        replace(desk.decider, resolve=resolve).decide(desk.connection, rules_at(desk.connection))
+        replace(desk.decider, resolve=resolve).decide_apart(desk.connection, rules_at(desk.connection))
     assert [alert.id for alert in alerts.undecided(desk.connection, 9)] == [waits.id]
 
 
 def test_before_the_first_instrument_list_alerts_wait(connection: Connection, tmp_path: Path) -> None:
-    none_yet = Decider(resolve=InstrumentList(tmp_path / "none.db").resolve, calendar=CALENDAR)
+    none_yet = Decider(resolve=InstrumentList(tmp_path / "none.db").resolve)
     stored = an_alert(connection, body=body(SHARE).decode())
     savepoint = connection.begin_nested()
     with pytest.raises(Unavailable):

@@ -15,7 +15,7 @@ from tests.builders import an_alert
 from tests.integration.paper_dhan import india
 from tests.unit.alerts.alert_samples import body
 from tests.unit.engine.floor import Floor
-from tests.unit.engine.rows import CALENDAR, rules_at
+from tests.unit.engine.rows import rules_at
 
 TUESDAY = india("2026-12-01 12:00")
 ORDINARY = {"transactionType": "B", "orderType": "MKT", "quantity": "1", "productType": "M", "price": "0"}
@@ -47,7 +47,7 @@ async def fired(floor: Floor, listed: InstrumentList, leg: dict[str, Any], at: s
     assert await floor.sign_in()
     with floor.database.transaction() as connection:
         stored = an_alert(connection, body=body(leg).decode(), received_at=floor.clock.now())
-        Decider(resolve=listed.resolve, calendar=CALENDAR).decide(connection, rules_at(connection, floor.clock.now()))
+        Decider(resolve=listed.resolve).decide(connection, rules_at(connection, floor.clock.now()))
         [order] = orders.of_alert(connection, stored.id)
     await floor.send()
     return floor.now(order)

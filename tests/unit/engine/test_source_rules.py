@@ -52,7 +52,7 @@ LIMIT = SHARE | {"orderType": "LMT", "price": "1400"}
 
 @pytest.fixture
 def desk(connection: Connection, listed: InstrumentList) -> "Deciding":
-    return Deciding(connection, Decider(resolve=listed.resolve, calendar=CALENDAR))
+    return Deciding(connection, Decider(resolve=listed.resolve))
 
 
 class Deciding:
@@ -218,7 +218,7 @@ def test_the_default_source_costs_no_query_more(connection: Connection, listed: 
     asked: list[str] = []
     alert = an_alert(connection, body=body(SHARE).decode())
     event.listen(connection, "before_cursor_execute", lambda *told: asked.append(told[2]))
-    Decider(resolve=listed.resolve, calendar=CALENDAR).decide(connection, rules_at(connection))
+    Decider(resolve=listed.resolve).decide(connection, rules_at(connection))
     assert try_claim(connection, orders.of_alert(connection, alert.id)[0], NOON) is not None
     assert len([words for words in asked if "JOIN sources" in words]) == 2
     assert [words for words in asked if "FROM sources" in words] == []
