@@ -7,6 +7,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import structlog
 
 from core.settings import Settings
 from tests import ports
@@ -19,6 +20,10 @@ Settings.model_config["env_file"] = None
 
 hypothesis.settings.register_profile("desk", deadline=None)  # how long an example takes is the machine's affair
 hypothesis.settings.load_profile("desk")
+
+# As in the product: a traceback without the values around it, which take seconds to write and hold secrets.
+_lines = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+structlog.configure([structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"), _lines])
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost", "", None}
 
