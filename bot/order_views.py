@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from html import escape
 
 from bot.card_views import terms
-from bot.text import fit, rupees
+from bot.text import cut, fit, rupees
 from core.broker.port import BrokerOrder
 from core.domain.change import Terms
 from core.domain.order import Order
 
 
 def plain(text: str) -> str:
-    return escape(text)
+    return escape(cut(text))
 
 
 def about(order: Order, words: str) -> str:

@@ -10,6 +10,7 @@ from bot.access import Context, Gate
 from bot.commands import BY_NAME, Command, may
 from bot.handlers.questions import Questions
 from bot.secrets import Secrets
+from bot.text import cut
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded, Unavailable
 
 _REFUSALS = (Refusal, Unavailable, BrokerUnavailable, SignInNeeded)
@@ -67,7 +68,7 @@ class Messages:
         try:
             await getattr(owner, command.name)(message, arguments, self._gate.role(update))
         except _REFUSALS as refusal:
-            await message.reply_html(escape(str(refusal)), disable_web_page_preview=True)
+            await message.reply_html(escape(cut(str(refusal))), disable_web_page_preview=True)
 
     async def _delete(self, message: Message, what: str) -> None:
         words = _STAYED

@@ -15,6 +15,8 @@ from bot import keyboards
 from bot.access import Context, Gate
 from bot.callback_data import unpack
 from bot.commands import may
+from bot.handlers.taps import say
+from bot.text import below, cut
 from core import journal, questions
 from core.clock import Clock, SystemClock
 from core.db.engine import Database
@@ -72,11 +74,11 @@ class Questions:
         try:
             words = await self._do(tap.nonce, query.from_user.id)
         except (Refusal, Unavailable) as refusal:
-            await query.answer(str(refusal)[:200], show_alert=True)
+            await say(query, str(refusal), alarm=True)
             return
-        await query.answer(words[:200])
+        await say(query, words)
         message = cast("Message", query.message)
-        await message.edit_text(f"{message.text_html}\n\n{escape(words)}", ParseMode.HTML)
+        await message.edit_text(below(message.text_html, words), ParseMode.HTML)
 
     async def handle_reply(self, update: Update, message: Message) -> bool:
         """The answer in words, if the message is one; False when it replies to no question."""
@@ -97,7 +99,7 @@ class Questions:
             words = await self._do(name, author.id, reply=message.text or "")
         except (Refusal, Unavailable) as refusal:
             words = str(refusal)
-        await message.reply_html(escape(words))
+        await message.reply_html(escape(cut(words)))
         return True
 
     async def _use_code(self, code: str, user: int) -> str:

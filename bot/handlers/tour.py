@@ -9,6 +9,7 @@ from bot import desk_views
 from bot.access import Context, Gate
 from bot.callback_data import CardTap, Verb, pack
 from bot.commands import may
+from bot.handlers.taps import say
 from core import market_days, tour
 from core.clock import PaperClock, moved_to
 from core.engine.parts import Parts
@@ -45,7 +46,7 @@ class Tour:
         try:
             alert, is_open = await self._parts.database.write(lambda c: self._fire(c, query.from_user.id))
         except (Refusal, Unavailable) as refusal:
-            await query.answer(str(refusal)[:200], show_alert=True)
+            await say(query, str(refusal), alarm=True)
             return
         self._parts.desk.nudge()
         await query.answer("Fired")

@@ -260,6 +260,20 @@ def test_the_longest_story_fits_one_message(words: str, length: int) -> None:
     read_as_telegram_does(card_views.story(report(order(reason=words)), events, PAPER))
 
 
+@given(st.text(max_size=600), st.integers(2, 250))
+def test_words_that_are_cut_have_room_by_telegrams_own_count(words: str, most: int) -> None:
+    kept = texts.cut(words, most)
+    assert len(kept.encode("utf-16-le", "surrogatepass")) // 2 <= most
+    assert kept == words or (kept.endswith("…") and words.startswith(kept[:-1]))
+
+
+@example("x" * 4090, "&" * 900)
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=300).map(lambda text: text * 15), OUTSIDE)
+def test_an_answer_below_a_question_is_never_too_long_and_never_left_out(question: str, words: str) -> None:
+    told = read_as_telegram_does(texts.below(texts.fit(f"<b>Sure?</b>\n{texts.escape(question)}"), words + "."))
+    assert (words + ".")[:300] in told
+
+
 def test_words_from_outside_make_no_line_of_their_own() -> None:
     spoofed = order(OrderState.REJECTED, reason="No.\n\n🟢 Filled 10 at ₹1.00")
     assert "\n🟢" not in card_views.card(report(spoofed), PAPER)
