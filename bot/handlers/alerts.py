@@ -6,7 +6,7 @@ from html import escape
 from telegram import Message
 
 from bot.arguments import read_amount
-from bot.text import fit
+from bot.text import cut, fit
 from core.alerts import lint
 from core.alerts.template import SECRET_GOES_HERE, write_template
 from core.clock import to_india
@@ -71,7 +71,7 @@ async def _body_of(message: Message) -> bytes:
 
 
 def _read(words: list[str]) -> Leg:
-    """SYMBOL buy|sell QUANTITY [limit PRICE] [nse|bse|mcx]. Raises Refusal."""
+    """SYMBOL buy|sell QUANTITY [limit PRICE] [nse|bse|mcx]. Raises Refusal with the first word that cannot be read."""
     match [words[0].upper() if words else "", *(word.lower() for word in words[1:])]:
         case [symbol, ("buy" | "sell") as side, quantity, *rest] if _is_size(quantity):
             price, rest = _price(rest)
@@ -79,7 +79,11 @@ def _read(words: list[str]) -> Leg:
             if rest and rest[0].upper() in set(Exchange):
                 exchange, rest = Exchange(rest[0].upper()), rest[1:]
             if rest:
-                raise Refusal(f"'{rest[0]}' cannot be read. {USAGE}")
+                raise _unread(rest[0])
+        case [_, ("buy" | "sell"), quantity, *_]:
+            raise _unread(quantity)
+        case [_, side, *_] if side not in ("buy", "sell"):
+            raise _unread(side)
         case _:
             raise Refusal(f"Which alert? {USAGE}")
     is_future = symbol.endswith("!") or exchange is Exchange.MCX
@@ -94,6 +98,10 @@ def _read(words: list[str]) -> Leg:
         product=Product.CARRY_FORWARD if is_future else Product.DELIVERY,
         price=price,
     )
+
+
+def _unread(word: str) -> Refusal:
+    return Refusal(f"'{cut(word, 40)}' cannot be read. {USAGE}")
 
 
 def _is_size(word: str) -> bool:
