@@ -7,18 +7,19 @@ from typing import cast
 from sqlalchemy import Connection
 from telegram import CallbackQuery, Message, Update
 
-from bot import keyboards
+from bot import keyboards, order_views
 from bot.access import Context, Gate
 from bot.callback_data import CardTap, Verb, unpack
 from bot.commands import may
 from bot.handlers.explanations import Explanations
-from bot.handlers.orders import HOW_TO_EDIT
 from bot.handlers.questions import Questions
 from bot.handlers.taps import say
-from core import approvals, journal, notifications, offers
+from core import approvals, changes, journal, notifications, offers
 from core.approvals import Tap
 from core.clock import Clock
+from core.db import orders
 from core.db.engine import Database
+from core.domain.order import Order
 from core.domain.question import Question
 from core.domain.sessions import Calendar
 from core.engine.desk import Desk
@@ -114,15 +115,21 @@ class CardTaps:
 
     async def _ask_for_terms(self, query: CallbackQuery, tap: CardTap, card: Card) -> None:
         what = self._tap(query, tap, card)
+
+        def look(connection: Connection) -> list[Order]:
+            approvals.check_version(connection, what)
+            return [order for order in orders.of_alert(connection, card.alert_id) if order.state in changes.WAITING]
+
         try:
-            await self._database.read(lambda connection: approvals.check_version(connection, what))
+            waiting = await self._database.read(look)
         except Refusal as refusal:
             await say(query, str(refusal), alarm=True)
             await self._redraw(card)
             return
         await say(query, "")
-        facts = {"alert_id": card.alert_id, "version": tap.version}
-        text, user = f"Alert {card.alert_id}: {HOW_TO_EDIT}", query.from_user.id
+        how, user = order_views.how_to_edit(waiting), query.from_user.id
+        facts = {"alert_id": card.alert_id, "version": tap.version, "again": f"Reply {how}"}
+        text = f"Alert {card.alert_id}: reply to this message {how}"
         await self._questions.ask_in_words(cast("Message", query.message), Question.EDIT, facts, text, user=user)
 
     def _tap(self, query: CallbackQuery, tap: CardTap, card: Card) -> Tap:

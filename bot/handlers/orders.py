@@ -25,10 +25,6 @@ from core.errors import Refusal
 from core.settings import Role
 
 WHICH = "Which one? For example: /cancel 41.1"
-HOW_TO_EDIT = (
-    "reply to this message with what it shall be, like quantity=5, or price=1410 where it has a price. "
-    "Of several legs say which, like 2 quantity=5."
-)
 EXAMPLE = "For example: /modify 41.1 price=1410 quantity=10 trigger=1400"
 HOW = f"Which one, and how? {EXAMPLE}"
 _MOST_NAMED = 40
@@ -120,7 +116,7 @@ class OrderCommands:
         """The reply to a card's Edit. Raises Refusal, StaleTap."""
         first, *rest = payload["reply"].split() or [""]
         leg = int(first) if _is_number(first) else 0
-        wish = read_terms(rest if leg else [first, *rest], EXAMPLE)
+        wish = read_terms(rest if leg else [first, *rest])
 
         def act(connection: Connection) -> Order:
             tap = Tap(alert_id=payload["alert_id"], version=payload["version"], user_id=user_id, at=self._clock.now())
@@ -152,16 +148,16 @@ def named_orders(connection: Connection, names: list[str], example: str) -> list
     return found
 
 
-def read_terms(words: list[str], example: str) -> Terms:
+def read_terms(words: list[str], example: str = "") -> Terms:
     """`price=1410 quantity=10 trigger=1400`, each at most once. Raises Refusal with the word that cannot be read."""
     named: dict[str, Decimal] = {}
     for word in words:
         name, _, value = word.partition("=")
         field, number = _NAMES.get(name.lower()), _number(value)
         if field is None or number is None:
-            raise Refusal(f"'{cut(word, _MOST_NAMED)}' cannot be read. {example}")
+            raise Refusal(f"'{cut(word, _MOST_NAMED)}' cannot be read. {example}".rstrip())
         if field in named:
-            raise Refusal(f"'{name.lower()}' stands there twice. {example}")
+            raise Refusal(f"'{name.lower()}' stands there twice. {example}".rstrip())
         named[field] = number
     quantity = named.get("quantity")
     if quantity is not None and quantity != int(quantity):
