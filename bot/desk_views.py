@@ -77,8 +77,8 @@ def status(report: DeskReport, mode: DeskMode, now: datetime) -> str:
         f"<b>{mode.upper()}</b> · {day_time(now)} IST",
         "",
         *([f"🟠 {one_line(reason)}" for reason in report.holds.values()] or ["🟢 Orders go out"]),
-        f"Signed in at Dhan for {span(report.token_expires_at - now)}"
-        if report.token_expires_at and report.token_expires_at > now
+        f"Signed in at Dhan for {span(report.token.left(now))}"
+        if report.token and report.token.expires_at > now
         else "Not signed in at Dhan",
         "",
         f"Waiting for your tap: {waiting}",
@@ -138,7 +138,7 @@ def order_list(orders: Sequence[Order]) -> str:
 
 def health(report: DeskReport, facts: Mapping[str, str], mode: DeskMode, now: datetime) -> str:
     """Green or not, line by line; `facts` are the console's own, in words."""
-    token = report.token_expires_at
+    token = report.token.expires_at if report.token else None
     lines = [f"<b>{mode.upper()}</b> · {day_time(now)} IST", ""]
     lines += [f"🟠 {one_line(reason)}" for reason in report.holds.values()] or ["🟢 Nothing holds orders back"]
     lines += [f"🟢 Signed in until {day_time(token)}" if token and token > now else "🔴 Not signed in: /login"]

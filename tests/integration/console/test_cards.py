@@ -76,9 +76,8 @@ async def test_the_question_for_an_edit_names_what_each_waiting_leg_has(chats: C
     stop = a_leg("INFY", orderType="SL", quantity="3", price="1600", triggerPrice="1590")
     alert = await waiting(chats, a_leg(quantity="10"), stop)
     await chats.tap(await chats.card(alert, "Waiting for your tap"), "Edit")
-    await chats.newest(
-        f"Alert {alert}: reply", "1 quantity=10\n2 quantity=3 price=1600 trigger=1590", "like 2 quantity=5"
-    )
+    legs = "1 quantity=10\n2 quantity=3 price=1600 trigger=1590"
+    await chats.newest(f"Alert {alert}: reply", legs, "like 2 quantity=5")
     await chats.ask(f"/cancel {alert}")
 
 

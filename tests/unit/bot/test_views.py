@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from html import unescape
 from typing import Any
@@ -15,8 +15,10 @@ from bot import card_views, desk_views, order_views, ring_views, why_views
 from bot import text as texts
 from core.controls import Hold
 from core.db.attempts import Attempt
+from core.db.tokens import TokenAge
 from core.domain.alert import AlertState, OrderType
 from core.domain.attempt import AttemptState
+from core.domain.login import Way
 from core.domain.notice import Notice
 from core.domain.order import Mode, OrderState
 from core.journal import Event
@@ -298,11 +300,15 @@ def test_a_short_text_is_not_touched() -> None:
     assert texts.fit("x" * texts.MOST_TEXT) == "x" * texts.MOST_TEXT
 
 
+def signed_in(at: datetime) -> TokenAge:
+    return TokenAge(Way.TOTP, at, at + timedelta(days=1))
+
+
 def desk(**changes: Any) -> DeskReport:
     healthy = DeskReport(
         heartbeat_age=0.2,
         holds={},
-        token_expires_at=NOON + timedelta(hours=5, minutes=7),
+        token=signed_in(NOON - timedelta(hours=18, minutes=53)),
         counts={OrderState.QUEUED: 2, OrderState.WORKING: 1, OrderState.PART_FILLED: 1, OrderState.UNKNOWN: 3},
         undecided=0,
         oldest_unsent=None,
@@ -317,9 +323,14 @@ def test_the_status_counts_what_is_open() -> None:
     assert "Signed in at Dhan for 5 h 07 min" in lines
 
 
-@pytest.mark.parametrize("expiry", [None, NOON])
-def test_the_status_says_when_nobody_is_signed_in(expiry: Any) -> None:
-    assert "Not signed in at Dhan" in desk_views.status(desk(token_expires_at=expiry), PAPER, NOON)
+@pytest.mark.parametrize("token", [None, signed_in(NOON - timedelta(days=1))])
+def test_the_status_says_when_nobody_is_signed_in(token: TokenAge | None) -> None:
+    assert "Not signed in at Dhan" in desk_views.status(desk(token=token), PAPER, NOON)
+
+
+def test_after_the_clock_was_moved_back_a_sign_in_lasts_no_longer_than_it_was_made_to() -> None:
+    ahead = desk(token=signed_in(NOON + timedelta(days=16)))
+    assert "Signed in at Dhan for 1 d 0 h" in desk_views.status(ahead, PAPER, NOON)
 
 
 def test_the_status_shows_holds_instead_of_going_out() -> None:
