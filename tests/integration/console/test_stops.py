@@ -108,6 +108,8 @@ async def test_an_alert_is_written_ready_to_paste_without_the_secret(chats: Chat
     told = await chats.ask("/alert RELIANCE buy 10", "Paste this")
     assert '"timenow": "{{timenow}}"' in told
     assert f"{chats.settings.web_url}/webhook" in told
+    assert "TradingView cannot reach this address" in told
+    assert "PUBLIC_URL" in told
     assert chats.settings.webhook_secret.get_secret_value() not in told
 
 
