@@ -7,6 +7,7 @@ from unicodedata import category
 
 from core.clock import to_india
 from core.domain import money
+from core.domain.sessions import spoken_day
 
 MOST_TEXT = 4096
 MOST_ANSWER = 200
@@ -29,6 +30,13 @@ def day_time(instant: datetime | None) -> str:
 
 def clock_time(instant: datetime) -> str:
     return to_india(instant).strftime("%H:%M:%S")
+
+
+def moment(instant: datetime, now: datetime) -> str:
+    """To the second, with the day where that is not today's."""
+    india = to_india(instant)
+    day = "" if india.date() == to_india(now).date() else f"{spoken_day(india)} "
+    return f"{day}{india:%H:%M:%S}"
 
 
 def fit(text: str) -> str:

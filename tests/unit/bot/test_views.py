@@ -276,6 +276,16 @@ def test_an_answer_below_a_question_is_never_too_long_and_never_left_out(questio
     assert (words + ".")[:300] in told
 
 
+@pytest.mark.parametrize(("days", "stamp"), [(0, "12:00:00"), (1, "Wed 25 Nov 12:00:00"), (400, "Wed 25 Nov 12:00:00")])
+def test_what_did_not_happen_today_shows_its_day(days: int, stamp: str) -> None:
+    found = replace(report(order(OrderState.FILLED)), at=NOON + timedelta(days=days))
+    event = Event(at=NOON, alert_id=41, order_id=7, actor="dhan", kind="move", before="working", after="filled")
+    told = card_views.story(found, [event], PAPER).splitlines()
+    assert f"<b>PAPER</b> · alert 41 · {stamp}" in told
+    assert f"{stamp} <b>41.1</b> working → filled · dhan." in told
+    assert f"{stamp} 41.1: it was filled, by dhan." in why_views.why(found, [event], [], None).splitlines()
+
+
 def test_words_from_outside_make_no_line_of_their_own() -> None:
     spoofed = order(OrderState.REJECTED, reason="No.\n\n🟢 Filled 10 at ₹1.00")
     assert "\n🟢" not in card_views.card(report(spoofed), PAPER)
