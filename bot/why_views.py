@@ -70,9 +70,7 @@ def _try(attempt: Attempt, orders: Sequence[Order]) -> str:
     label = next((order.label for order in orders if order.id == attempt.order_id), "?")
     said = " ".join(part for part in (attempt.code, attempt.words) if part)
     words = f" Dhan said: {one_line(said)}" if said else ""
-    return (
-        f"{moment(attempt.claimed_at, report.at)} {label} as {escape(attempt.correlation_id)}: {attempt.state}.{words}"
-    )
+    return f"{label} as {escape(attempt.correlation_id)}: {attempt.state}.{words}"
 
 
 def _now(report: AlertReport, order: Order) -> str:
