@@ -5,7 +5,7 @@ from datetime import timedelta
 from html import escape
 from typing import assert_never
 
-from bot.text import clock_time, day_time, fit, one_line, plain, rupees, span
+from bot.text import day_time, fit, moment, one_line, plain, rupees, span
 from core.allowance import value
 from core.domain.alert import AlertState, OrderType
 from core.domain.order import Mode, Order, OrderState
@@ -44,7 +44,7 @@ def card(report: AlertReport, mode: DeskMode, trace: str | None = None) -> str:
     Key facts stand on lines of their own, in one order, after labels that no text from outside can imitate: those
     texts are on one line each, below the facts. `trace` is the address of the trace page, where one can be opened.
     """
-    lines = [f"<b>{mode.upper()}</b> · alert {report.alert.id} · {clock_time(report.alert.received_at)}", ""]
+    lines = [f"<b>{mode.upper()}</b> · alert {report.alert.id} · {moment(report.alert.received_at, report.at)}", ""]
     if not report.orders:
         lines += [MARKS[OrderState.REFUSED] if report.alert.state is AlertState.REFUSED else "🔵 Received"]
         lines += [one_line(report.alert.reason)] if report.alert.reason else []
@@ -179,5 +179,5 @@ def story(report: AlertReport, events: Sequence[Event], mode: DeskMode) -> str:
         move = f" {event.before or 'new'} → {event.after}" if event.after else f" {event.kind.replace('_', ' ')}"
         subject = labels.get(event.order_id or 0, "alert")
         words = f" {one_line(event.reason)}" if event.reason else ""
-        lines.append(f"{clock_time(event.at)} <b>{subject}</b>{escape(move)} · {escape(event.actor)}.{words}")
+        lines.append(f"{moment(event.at, report.at)} <b>{subject}</b>{escape(move)} · {escape(event.actor)}.{words}")
     return fit("\n".join(lines))

@@ -1,6 +1,7 @@
 """Every command in one table: it feeds the menu, /help, the access gate and the README's check."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 
 from core.settings import Role
@@ -178,3 +179,9 @@ _LADDER = (Role.VIEWER, Role.APPROVER, Role.ADMIN)
 
 def may(role: Role, least: Role) -> bool:
     return _LADDER.index(role) >= _LADDER.index(least)
+
+
+def nearest(word: str, role: Role) -> Command | None:
+    """The command that was meant, among those that this role may use."""
+    found = get_close_matches(word, [command.name for command in COMMANDS if may(role, command.role)], n=1)
+    return BY_NAME[found[0]] if found else None

@@ -16,24 +16,35 @@ from core.settings import Mode as DeskMode
 from core.settings import Role
 
 
-def welcome(mode: DeskMode, role: Role, moved_to: datetime | None = None) -> str:
-    """What the desk is, and a first step for this role. `moved_to`: what a paper clock says that is not real time."""
+def welcome(mode: DeskMode, role: Role, moved_to: datetime | None = None, *, closed_at: datetime | None = None) -> str:
+    """What the desk is, and a first step for this role.
+
+    `moved_to`: what a paper clock says that is not real time. `closed_at`: the time, when no share is traded then.
+    """
     moved = f"\n\nThe sandbox's clock was moved: for it, it is {day_time(moved_to)} IST." if moved_to else ""
     return (
         f"<b>Munshi</b> · {mode.upper()}\n\n"
         "I keep your order book. TradingView sends an alert to my webhook; I check it against the market's clock, "
         "ask you here where asking is due, place the order at Dhan, and tell you what became of it.\n\n"
         f"Every alert gets one card in this chat, and the card changes as things happen. "
-        f"{_first_step(mode, role)}{moved}"
+        f"{_first_step(mode, role, closed_at)}{moved}"
     )
 
 
-def _first_step(mode: DeskMode, role: Role) -> str:
+def _first_step(mode: DeskMode, role: Role, closed_at: datetime | None) -> str:
     if not may(role, Role.APPROVER):
         return "You may look at everything: /status is a good start, /help lists what you can ask."
     if mode is DeskMode.LIVE:
         return (
             "A first step: /alert RELIANCE buy 1 writes the message for a TradingView alert. "
+            "/help lists what you can ask."
+        )
+    if closed_at is not None:
+        return (
+            f"Try it, it takes a minute and no money. The market is closed now ({day_time(closed_at)} IST): an alert "
+            "fired now would wait, with the time on its card. So first:\n\n"
+            "<b>1.</b> Make it a trading morning with the button below; only the paper clock moves.\n"
+            "<b>2.</b> Fire a paper alert.\n<b>3.</b> Its card asks you: tap Approve, and it fills.\n\n"
             "/help lists what you can ask."
         )
     return (
@@ -77,8 +88,8 @@ def status(report: DeskReport, mode: DeskMode, now: datetime) -> str:
         f"<b>{mode.upper()}</b> · {day_time(now)} IST",
         "",
         *([f"🟠 {one_line(reason)}" for reason in report.holds.values()] or ["🟢 Orders go out"]),
-        f"Signed in at Dhan for {span(report.token_expires_at - now)}"
-        if report.token_expires_at and report.token_expires_at > now
+        f"Signed in at Dhan for {span(report.token.left(now))}"
+        if report.token and report.token.expires_at > now
         else "Not signed in at Dhan",
         "",
         f"Waiting for your tap: {waiting}",
@@ -138,7 +149,7 @@ def order_list(orders: Sequence[Order]) -> str:
 
 def health(report: DeskReport, facts: Mapping[str, str], mode: DeskMode, now: datetime) -> str:
     """Green or not, line by line; `facts` are the console's own, in words."""
-    token = report.token_expires_at
+    token = report.token.expires_at if report.token else None
     lines = [f"<b>{mode.upper()}</b> · {day_time(now)} IST", ""]
     lines += [f"🟠 {one_line(reason)}" for reason in report.holds.values()] or ["🟢 Nothing holds orders back"]
     lines += [f"🟢 Signed in until {day_time(token)}" if token and token > now else "🔴 Not signed in: /login"]

@@ -1,17 +1,18 @@
 """What /cancel and /modify show. Texts from outside are escaped here."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from html import escape
 
 from bot.card_views import terms
-from bot.text import fit, rupees
+from bot.text import cut, fit, rupees
 from core.broker.port import BrokerOrder
 from core.domain.change import Terms
 from core.domain.order import Order
 
 
 def plain(text: str) -> str:
-    return escape(text)
+    return escape(cut(text))
 
 
 def about(order: Order, words: str) -> str:
@@ -35,6 +36,24 @@ def change(order: Order, wish: Terms) -> str:
         f"<b>{order.side} {order.quantity} {escape(order.symbol)}</b> · {order.label}\n"
         f"Now: {terms(order)}\nThen: {escape(str(wish))}"
     )
+
+
+def how_to_edit(waiting: Sequence[Order]) -> str:
+    """How a reply to the card's Edit is written, with what each order that waits has now."""
+    if len(waiting) == 1:
+        return f"with what it shall be instead of <code>{_named(waiting[0])}</code>"
+    legs = "\n".join(f"<code>{order.position} {_named(order)}</code>" for order in waiting)
+    return f"with a leg and what it shall be, like {waiting[-1].position} quantity=5. They are now:\n{legs}"
+
+
+def _named(order: Order) -> str:
+    """Its terms as /modify and a reply name them; what the order has not is not named."""
+    terms = {"quantity": Decimal(order.quantity), "price": order.price, "trigger": order.trigger_price}
+    return " ".join(f"{name}={_bare(number)}" for name, number in terms.items() if number is not None)
+
+
+def _bare(number: Decimal) -> str:
+    return f"{number.normalize():f}"
 
 
 def edited(order: Order) -> str:

@@ -46,10 +46,14 @@ def token(living: TokenAge | None, hold: str | None, now: datetime) -> str:
     return "\n".join(
         (
             f"🟢 <b>Signed in at Dhan</b> by {_WAYS[living.source]}",
-            f"{_hours(now - living.issued_at)} old, made {day_time(living.issued_at)}",
-            f"{_hours(living.expires_at - now)} left, until {day_time(living.expires_at)}",
+            f"{_hours(now - living.issued_at)} old, made {day_time(living.issued_at)}{_ahead(living, now)}",
+            f"{_hours(living.left(now))} left, until {day_time(living.expires_at)}",
         )
     )
+
+
+def _ahead(living: TokenAge, now: datetime) -> str:
+    return ", before the paper clock was moved back" if living.issued_at > now else ""
 
 
 def addresses(found: Addresses) -> str:

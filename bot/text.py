@@ -7,9 +7,13 @@ from unicodedata import category
 
 from core.clock import to_india
 from core.domain import money
+from core.domain.sessions import spoken_day
 
 MOST_TEXT = 4096
+MOST_ANSWER = 200
+"""To a tap; both as Telegram counts, in UTF-16 units (Bot API, sendMessage and answerCallbackQuery)."""
 _MOST_WORDS = 600
+_MOST_ADDED = 1000
 _UNSEEN = {"Cc", "Cf", "Cs", "Co"}
 
 
@@ -28,6 +32,13 @@ def clock_time(instant: datetime) -> str:
     return to_india(instant).strftime("%H:%M:%S")
 
 
+def moment(instant: datetime, now: datetime) -> str:
+    """To the second, with the day where that is not today's."""
+    india = to_india(instant)
+    day = "" if india.date() == to_india(now).date() else f"{spoken_day(india)} "
+    return f"{day}{india:%H:%M:%S}"
+
+
 def fit(text: str) -> str:
     """Cut at a line end so that Telegram takes it; only long stories are ever cut."""
     if _length(text) <= MOST_TEXT:
@@ -37,6 +48,19 @@ def fit(text: str) -> str:
         kept = kept[: len(kept) - 20]
     kept = kept.rsplit("\n", 1)[0]
     return f"{kept}\n… the rest is on the trace page."
+
+
+def cut(text: str, most: int = MOST_TEXT) -> str:
+    """Words that are no markup yet, cut so that Telegram takes them."""
+    if _length(text) <= most:
+        return text
+    return text.encode("utf-16-le", errors="surrogatepass")[: 2 * (most - 1)].decode("utf-16-le", "ignore") + "…"
+
+
+def below(html: str, words: str) -> str:
+    """A message with words added to it; without what it said where both are too much for one."""
+    words = escape(cut(words, _MOST_ADDED))
+    return f"{html}\n\n{words}" if _length(html) + _length(words) + 2 <= MOST_TEXT else words
 
 
 def _length(text: str) -> int:

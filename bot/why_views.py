@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from bot.card_views import MARKS, terms
-from bot.text import clock_time, day_time, fit, one_line, plain
+from bot.text import day_time, fit, moment, one_line, plain
 from core.db.attempts import Attempt
 from core.domain.order import Order, OrderState
 from core.journal import Event
@@ -41,7 +41,7 @@ def why(report: AlertReport, events: Sequence[Event], tries: Sequence[Attempt], 
     lines += [
         f"{order.label} {order.side} {order.quantity} {plain(order.symbol)}: {terms(order)}" for order in report.orders
     ]
-    lines += ["", "<b>Step by step</b>", *(_step(event, report.orders) for event in events)]
+    lines += ["", "<b>Step by step</b>", *(_step(event, report) for event in events)]
     if tries:
         lines += ["", "<b>Tries at Dhan</b>", *(_try(each, report.orders) for each in tries)]
     lines += ["", "<b>Now</b>", *(f"{order.label} {_now(report, order)}" for order in report.orders)]
@@ -50,10 +50,10 @@ def why(report: AlertReport, events: Sequence[Event], tries: Sequence[Attempt], 
     return fit("\n".join(lines))
 
 
-def _step(event: Event, orders: Sequence[Order]) -> str:
-    label = next((order.label for order in orders if order.id == event.order_id), "The alert")
+def _step(event: Event, report: AlertReport) -> str:
+    label = next((order.label for order in report.orders if order.id == event.order_id), "The alert")
     reason = f" {one_line(event.reason)}" if event.reason else ""
-    return f"{clock_time(event.at)} {label}: {_what(event)}, by {escape(event.actor)}.{reason}"
+    return f"{moment(event.at, report.at)} {label}: {_what(event)}, by {escape(event.actor)}.{reason}"
 
 
 def _what(event: Event) -> str:
@@ -66,10 +66,11 @@ def _what(event: Event) -> str:
 
 
 def _try(attempt: Attempt, orders: Sequence[Order]) -> str:
+    """Without its time, which is the machine's: the step that names it has the desk's."""
     label = next((order.label for order in orders if order.id == attempt.order_id), "?")
     said = " ".join(part for part in (attempt.code, attempt.words) if part)
     words = f" Dhan said: {one_line(said)}" if said else ""
-    return f"{clock_time(attempt.claimed_at)} {label} as {escape(attempt.correlation_id)}: {attempt.state}.{words}"
+    return f"{label} as {escape(attempt.correlation_id)}: {attempt.state}.{words}"
 
 
 def _now(report: AlertReport, order: Order) -> str:

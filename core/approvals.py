@@ -15,6 +15,7 @@ from core.domain.attempt import AttemptState
 from core.domain.instrument import Segment
 from core.domain.limits import Wish, needs_two
 from core.domain.order import Order, OrderState
+from core.domain.sessions import spoken
 from core.errors import AskTwice, Refusal, StaleTap
 from core.policies import Policies
 
@@ -192,7 +193,13 @@ def tapped(connection: Connection, tap: Tap) -> list[Order]:
 def check_version(connection: Connection, tap: Tap) -> None:
     alert = alerts.get(connection, tap.alert_id)
     if alert is None or alert.card_version != tap.version:
-        raise StaleTap("This card has changed since. Look at it again.")
+        raise StaleTap(f"This card has changed since. Look at it again.{_latest(connection, tap.alert_id)}")
+
+
+def _latest(connection: Connection, alert_id: int) -> str:
+    """By whom it was changed, and to what: the finger may have been on the card just then."""
+    event = journal.latest(connection, alert_id)
+    return f" {spoken(event.at)}, {event.actor}: {event.reason}" if event is not None and event.reason else ""
 
 
 def _check_time(order: Order, at: datetime) -> None:

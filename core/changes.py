@@ -5,6 +5,7 @@ Nothing here is sent. An order that has not left yet is simply declined; one tha
 
 from dataclasses import replace
 from datetime import datetime
+from typing import assert_never
 
 from sqlalchemy import Connection
 
@@ -47,7 +48,7 @@ def check_terms(connection: Connection, order: Order, terms: Terms, instrument: 
     if changes.count_modifications(connection, order.id) >= MOST_MODIFICATIONS:
         raise Refusal(f"Dhan takes {MOST_MODIFICATIONS} changes of one order, and they are used up: cancel it instead.")
     if terms.is_empty or terms == _terms_of(order, terms):
-        raise Refusal("That changes nothing: name another price, quantity or trigger.")
+        raise Refusal(f"That changes nothing: name another {_changeable(order)}.")
     _check_quantity(order, terms, instrument)
     _check_prices(order, terms, instrument)
     _check_limits(connection, order, terms)
@@ -75,6 +76,21 @@ def _why_not(order: Order) -> str:
             return "It is being cancelled."
         case _:
             return f"Nothing is open of it any more: {order.state.replace('_', ' ')}."
+
+
+def _changeable(order: Order) -> str:
+    """In words, what such an order has that could be another."""
+    match order.order_type:
+        case OrderType.MARKET:
+            return "quantity" if order.state in WAITING else "quantity or price"
+        case OrderType.LIMIT:
+            return "price or quantity"
+        case OrderType.STOP_MARKET:
+            return "trigger or quantity"
+        case OrderType.STOP_LIMIT:
+            return "price, trigger or quantity"
+        case _:
+            assert_never(order.order_type)
 
 
 def _terms_of(order: Order, like: Terms) -> Terms:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
+_AT_HOME = ("127.0.0.0/8", "0.0.0.0", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1", "::")
 
 
 def networks(text: str) -> tuple[Network, ...]:
@@ -28,6 +30,12 @@ def sender(peer: str, forwarded: Iterable[str], trusted: Sequence[Network]) -> s
 def is_in(address: str, known: Sequence[Network]) -> bool:
     read = _read(address)
     return read is not None and any(read in network for network in known)
+
+
+def is_reachable(url: str) -> bool:
+    """Whether somebody outside could reach this address, as far as it tells itself."""
+    host = urlsplit(url).hostname or "localhost"
+    return host != "localhost" and not is_in(host, networks(",".join(_AT_HOME)))
 
 
 def limited_as(address: str) -> str:

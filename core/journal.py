@@ -89,6 +89,13 @@ def story(connection: Connection, alert_id: int) -> list[Event]:
     return [Event(**row) for row in rows.mappings()]
 
 
+def latest(connection: Connection, alert_id: int) -> Event | None:
+    """What happened last to an alert or its orders."""
+    newest = select(events).where(events.c.alert_id == alert_id).order_by(events.c.id.desc()).limit(1)
+    row = connection.execute(newest).mappings().first()
+    return Event(**row) if row else None
+
+
 def stories(connection: Connection, alert_ids: Sequence[int]) -> list[Event]:
     """All events of these alerts and their orders, oldest first."""
     rows = connection.execute(select(events).where(events.c.alert_id.in_(alert_ids)).order_by(events.c.id))

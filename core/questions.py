@@ -46,3 +46,9 @@ def answer(connection: Connection, nonce: str, *, user_id: int, at: datetime) ->
     if connection.execute(taken.values(answered_at=at)).rowcount == 0:
         raise Refusal("This was answered already.")
     return row["kind"], row["payload"]
+
+
+def reopen(connection: Connection, nonce: str, *, at: datetime) -> None:
+    """The answer was a mistake and did nothing: another one is taken, as long as if it were asked now."""
+    open_again = update(questions).where(questions.c.nonce == nonce).values(answered_at=None, asked_at=at)
+    connection.execute(open_again)

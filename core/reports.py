@@ -13,6 +13,7 @@ from core.db import alerts, leases, orders, tokens
 from core.db.alerts import StoredAlert
 from core.db.tables import cards, outbox
 from core.db.tables import orders as order_rows
+from core.db.tokens import TokenAge
 from core.domain.alert import AlertState
 from core.domain.order import Mode, Order, OrderState
 from core.domain.ways import Alternative
@@ -139,7 +140,7 @@ class DeskReport:
 
     heartbeat_age: float | None
     holds: dict[Hold, str]
-    token_expires_at: datetime | None
+    token: TokenAge | None
     counts: dict[OrderState, int]
     undecided: int
     oldest_unsent: datetime | None
@@ -164,7 +165,7 @@ def desk_report(connection: Connection, wall: datetime) -> DeskReport:
     return DeskReport(
         heartbeat_age=(wall - lease.renewed_at).total_seconds() if lease else None,
         holds=controls.holds(connection),
-        token_expires_at=tokens.expiry(connection),
+        token=tokens.age(connection),
         counts={row.state: row.total for row in counts},
         undecided=alerts.count_undecided(connection),
         oldest_unsent=min((moment for moment in unsent if moment), default=None),

@@ -56,6 +56,13 @@ def fire(
     return alert_id, plan.decision.mode is Mode.IMMEDIATE
 
 
+def is_open(calendar: Calendar, now: datetime) -> bool:
+    """Whether the tour's share is traded at this moment, so that an approved order fills at once."""
+    local = to_india(now)
+    day = calendar.day(SegmentClass.CASH_WITH_DERIVATIVES, local.date())
+    return isinstance(day, Trading) and any(span.opens <= local.time() < span.closes for span in day.sessions)
+
+
 def next_session(calendar: Calendar, now: datetime) -> datetime | None:
     """A moment ahead when shares are traded; None where the calendar knows none soon."""
     today = to_india(now).date()

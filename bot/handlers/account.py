@@ -10,6 +10,7 @@ from telegram import InlineKeyboardMarkup, Message
 
 from bot import account_views, keyboards
 from bot.handlers.pictures import CURVES, Pictures
+from bot.text import cut
 from core import journal, pnl, questions
 from core.broker.account import Account
 from core.clock import Clock
@@ -140,7 +141,7 @@ class AccountCommands:
         try:
             text, buttons = await look()
         except (BrokerUnavailable, SignInNeeded, Refusal) as trouble:
-            text, buttons = escape(str(trouble)), None
+            text, buttons = escape(cut(str(trouble))), None
         await message.reply_html(text, reply_markup=buttons, disable_web_page_preview=True)
 
 

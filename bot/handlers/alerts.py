@@ -6,7 +6,7 @@ from html import escape
 from telegram import Message
 
 from bot.arguments import read_amount
-from bot.text import fit
+from bot.text import cut, fit
 from core.alerts import lint
 from core.alerts.template import SECRET_GOES_HERE, write_template
 from core.clock import to_india
@@ -14,11 +14,15 @@ from core.domain.alert import Exchange, InstrumentKind, Leg, OrderType, Product,
 from core.domain.instrument import Instrument
 from core.engine.parts import Parts
 from core.errors import Refusal
+from core.hops import is_reachable
 from core.policies import Policies
 from core.settings import Role, Settings
 
 USAGE = "For example: /alert RELIANCE buy 10, or /alert NIFTY1! sell 1 limit 26100, or /alert TCS buy 5 bse"
 CHECK_USAGE = "Paste the alert's message behind it, or send it as a file. For example: /check {…}"
+_AT_HOME = (
+    "🟠 TradingView cannot reach this address: put a proxy or tunnel in front, and its address into PUBLIC_URL.\n"
+)
 _MOST_BYTES = 16 * 1024
 _MOST_QUANTITY = 10_000_000
 
@@ -38,7 +42,7 @@ class Alerts:
         text = write_template(leg.side, leg.quantity, leg.symbol, exchange=leg.exchange, kind=kind, price=leg.price)
         await message.reply_html(
             f"Paste this into the alert's message in TradingView:\n<pre>{escape(text)}</pre>\n"
-            f"Webhook URL: <code>{escape(self._webhook)}</code>\n\n"
+            f"Webhook URL: <code>{escape(self._webhook)}</code>\n{'' if is_reachable(self._webhook) else _AT_HOME}\n"
             f"In place of {SECRET_GOES_HERE} goes what <code>./munshi secret</code> prints on the desk's machine; "
             "it is never written into a chat. Check the result with /check.",
             disable_web_page_preview=True,
@@ -71,7 +75,7 @@ async def _body_of(message: Message) -> bytes:
 
 
 def _read(words: list[str]) -> Leg:
-    """SYMBOL buy|sell QUANTITY [limit PRICE] [nse|bse|mcx]. Raises Refusal."""
+    """SYMBOL buy|sell QUANTITY [limit PRICE] [nse|bse|mcx]. Raises Refusal with the first word that cannot be read."""
     match [words[0].upper() if words else "", *(word.lower() for word in words[1:])]:
         case [symbol, ("buy" | "sell") as side, quantity, *rest] if _is_size(quantity):
             price, rest = _price(rest)
@@ -79,7 +83,11 @@ def _read(words: list[str]) -> Leg:
             if rest and rest[0].upper() in set(Exchange):
                 exchange, rest = Exchange(rest[0].upper()), rest[1:]
             if rest:
-                raise Refusal(f"'{rest[0]}' cannot be read. {USAGE}")
+                raise _unread(rest[0])
+        case [_, ("buy" | "sell"), quantity, *_]:
+            raise _unread(quantity)
+        case [_, side, *_] if side not in ("buy", "sell"):
+            raise _unread(side)
         case _:
             raise Refusal(f"Which alert? {USAGE}")
     is_future = symbol.endswith("!") or exchange is Exchange.MCX
@@ -94,6 +102,10 @@ def _read(words: list[str]) -> Leg:
         product=Product.CARRY_FORWARD if is_future else Product.DELIVERY,
         price=price,
     )
+
+
+def _unread(word: str) -> Refusal:
+    return Refusal(f"'{cut(word, 40)}' cannot be read. {USAGE}")
 
 
 def _is_size(word: str) -> bool:

@@ -6,19 +6,20 @@ from typing import cast
 
 from sqlalchemy import Connection
 from telegram import CallbackQuery, Message, Update
-from telegram.error import BadRequest
 
-from bot import keyboards
+from bot import keyboards, order_views
 from bot.access import Context, Gate
 from bot.callback_data import CardTap, Verb, unpack
 from bot.commands import may
 from bot.handlers.explanations import Explanations
-from bot.handlers.orders import HOW_TO_EDIT
 from bot.handlers.questions import Questions
-from core import approvals, journal, notifications, offers
+from bot.handlers.taps import say
+from core import approvals, changes, journal, notifications, offers
 from core.approvals import Tap
 from core.clock import Clock
+from core.db import orders
 from core.db.engine import Database
+from core.domain.order import Order
 from core.domain.question import Question
 from core.domain.sessions import Calendar
 from core.engine.desk import Desk
@@ -75,22 +76,22 @@ class CardTaps:
         tap = unpack(query.data)
         card = await self._card(query, tap)
         if tap is None or card is None:
-            await _answer(query, _OLD, alarm=True)
+            await say(query, _OLD, alarm=True)
         elif tap.verb is Verb.DETAILS:
-            await _answer(query, "")
+            await say(query, "")
             await self._explanations.tell(cast("Message", query.message), card.alert_id)
         elif not may(self._gate.role(update), Role.APPROVER):
-            await _answer(query, "You may look, but not decide.", alarm=True)
+            await say(query, "You may look, but not decide.", alarm=True)
         elif tap.verb is Verb.ASK_SEND_AGAIN:
-            await _answer(query, "Only if you are sure that Dhan does not have it.")
+            await say(query, "Only if you are sure that Dhan does not have it.")
             await query.edit_message_reply_markup(keyboards.confirm_send_again(tap.nonce, tap.version))
         elif tap.verb is Verb.ASK_CANCEL_WORKING:
-            await _answer(query, "Dhan is asked to cancel what is not filled.")
+            await say(query, "Dhan is asked to cancel what is not filled.")
             await query.edit_message_reply_markup(keyboards.confirm_cancel_working(tap.nonce, tap.version))
         elif tap.verb is Verb.EDIT:
             await self._ask_for_terms(query, tap, card)
         elif tap.verb is Verb.BACK:
-            await _answer(query, "Nothing was sent.")
+            await say(query, "Nothing was sent.")
             await self._redraw(card)
         else:
             await self._act(query, tap, card)
@@ -101,28 +102,34 @@ class CardTaps:
         try:
             done = await self._database.write(lambda connection: action(connection, what))
         except AskTwice as question:
-            await _answer(query, str(question), alarm=True)
+            await say(query, str(question), alarm=True)
             buttons = keyboards.confirm_approval(tap.nonce, tap.version, _SURELY[tap.verb])
             await query.edit_message_reply_markup(buttons)
             return
         except Refusal as refusal:
-            await _answer(query, str(refusal), alarm=True)
+            await say(query, str(refusal), alarm=True)
             await self._redraw(card)
             return
         self._desk.nudge()
-        await _answer(query, done)
+        await say(query, done)
 
     async def _ask_for_terms(self, query: CallbackQuery, tap: CardTap, card: Card) -> None:
         what = self._tap(query, tap, card)
+
+        def look(connection: Connection) -> list[Order]:
+            approvals.check_version(connection, what)
+            return [order for order in orders.of_alert(connection, card.alert_id) if order.state in changes.WAITING]
+
         try:
-            await self._database.read(lambda connection: approvals.check_version(connection, what))
+            waiting = await self._database.read(look)
         except Refusal as refusal:
-            await _answer(query, str(refusal), alarm=True)
+            await say(query, str(refusal), alarm=True)
             await self._redraw(card)
             return
-        await _answer(query, "")
-        facts = {"alert_id": card.alert_id, "version": tap.version}
-        text, user = f"Alert {card.alert_id}: {HOW_TO_EDIT}", query.from_user.id
+        await say(query, "")
+        how, user = order_views.how_to_edit(waiting), query.from_user.id
+        facts = {"alert_id": card.alert_id, "version": tap.version, "again": f"Reply {how}"}
+        text = f"Alert {card.alert_id}: reply to this message {how}"
         await self._questions.ask_in_words(cast("Message", query.message), Question.EDIT, facts, text, user=user)
 
     def _tap(self, query: CallbackQuery, tap: CardTap, card: Card) -> Tap:
@@ -147,11 +154,3 @@ class CardTaps:
         at = self._clock.now()
         await self._database.write(lambda connection: journal.redraw_cards(connection, card.alert_id, at))
         self._desk.nudge()
-
-
-async def _answer(query: CallbackQuery, text: str, *, alarm: bool = False) -> None:
-    try:
-        await query.answer(text[:200], show_alert=alarm)
-    except BadRequest as error:  # the tap is too old to be answered; what it did stands
-        if "query is too old" not in error.message.lower():
-            raise

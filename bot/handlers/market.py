@@ -16,6 +16,7 @@ from bot.callback_data import CardTap, Verb, pack, unpack
 from bot.commands import may
 from bot.handlers.questions import Questions
 from bot.handlers.stops import author
+from bot.handlers.taps import say
 from core import holiday_feed, journal, market_days, policies, whatif
 from core.broker.dhan.client import CallFailed
 from core.clock import INDIA, to_india
@@ -194,7 +195,7 @@ class MarketCommands:
                 lambda c: market_days.confirm(c, tap.nonce, self._parts.calendar, by=by, at=at)
             )
         except Refusal as refusal:
-            await query.answer(str(refusal)[:200], show_alert=True)
+            await say(query, str(refusal), alarm=True)
             return
         self._parts.desk.nudge()
         await query.answer("Done")

@@ -7,9 +7,10 @@ from telegram import Chat, Message, Update
 from telegram.error import TelegramError
 
 from bot.access import Context, Gate
-from bot.commands import BY_NAME, Command, may
+from bot.commands import BY_NAME, Command, may, nearest
 from bot.handlers.questions import Questions
 from bot.secrets import Secrets
+from bot.text import cut
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded, Unavailable
 
 _REFUSALS = (Refusal, Unavailable, BrokerUnavailable, SignInNeeded)
@@ -52,7 +53,9 @@ class Messages:
             return
         command = BY_NAME.get(name)
         if command is None:
-            await message.reply_text("I do not know that command. /help lists them all.")
+            meant = nearest(name or first.lower(), self._gate.role(update))
+            guess = f"Did you mean /{meant.name}? " if meant else ""
+            await message.reply_text(f"I do not know that command. {guess}/help lists them all.")
         elif not may(self._gate.role(update), command.role):
             await message.reply_text(f"/{name} needs the role {command.role}.")
         elif name in _IN_PRIVATE and message.chat.type != Chat.PRIVATE:
@@ -67,7 +70,7 @@ class Messages:
         try:
             await getattr(owner, command.name)(message, arguments, self._gate.role(update))
         except _REFUSALS as refusal:
-            await message.reply_html(escape(str(refusal)), disable_web_page_preview=True)
+            await message.reply_html(escape(cut(str(refusal))), disable_web_page_preview=True)
 
     async def _delete(self, message: Message, what: str) -> None:
         words = _STAYED

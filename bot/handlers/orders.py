@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from telegram import Message
 
 from bot import keyboards, order_views
+from bot.text import cut
 from core import changes, journal, questions
 from core.approvals import Tap, check_version, tapped
 from core.clock import Clock
@@ -24,11 +25,9 @@ from core.errors import Refusal
 from core.settings import Role
 
 WHICH = "Which one? For example: /cancel 41.1"
-HOW_TO_EDIT = (
-    "reply to this message with what it shall be, like quantity=5, or price=1410 where it has a price. "
-    "Of several legs say which, like 2 quantity=5."
-)
-HOW = "Which one, and how? For example: /modify 41.1 price=1410 quantity=10 trigger=1400"
+EXAMPLE = "For example: /modify 41.1 price=1410 quantity=10 trigger=1400"
+HOW = f"Which one, and how? {EXAMPLE}"
+_MOST_NAMED = 40
 _NAMES = {"price": "price", "quantity": "quantity", "qty": "quantity", "trigger": "trigger_price"}
 
 
@@ -75,7 +74,7 @@ class OrderCommands:
             chosen = named_orders(connection, arguments[:1], HOW)
             if len(chosen) != 1:
                 raise Refusal(f"That alert has {len(chosen)} orders: say which, like {chosen[0].label}.")
-            order, wish = chosen[0], read_terms(arguments[1:])
+            order, wish = chosen[0], read_terms(arguments[1:], EXAMPLE)
             if order.state in changes.WAITING:
                 edited = self._edit(connection, order, wish, user)
                 return edited, wish, ""
@@ -149,15 +148,17 @@ def named_orders(connection: Connection, names: list[str], example: str) -> list
     return found
 
 
-def read_terms(words: list[str]) -> Terms:
-    """`price=1410 quantity=10 trigger=1400`, each at most once. Raises Refusal."""
+def read_terms(words: list[str], example: str = "") -> Terms:
+    """`price=1410 quantity=10 trigger=1400`, each at most once. Raises Refusal with the word that cannot be read."""
     named: dict[str, Decimal] = {}
     for word in words:
         name, _, value = word.partition("=")
-        field = _NAMES.get(name.lower())
-        if field is None or field in named:
-            raise Refusal(HOW)
-        named[field] = _number(value)
+        field, number = _NAMES.get(name.lower()), _number(value)
+        if field is None or number is None:
+            raise Refusal(f"'{cut(word, _MOST_NAMED)}' cannot be read. {example}".rstrip())
+        if field in named:
+            raise Refusal(f"'{name.lower()}' stands there twice. {example}".rstrip())
+        named[field] = number
     quantity = named.get("quantity")
     if quantity is not None and quantity != int(quantity):
         raise Refusal("The quantity is a whole number.")
@@ -168,14 +169,12 @@ def read_terms(words: list[str]) -> Terms:
     )
 
 
-def _number(text: str) -> Decimal:
+def _number(text: str) -> Decimal | None:
     try:
         number = Decimal(text.replace(",", ""))
     except InvalidOperation:
-        raise Refusal(HOW) from None
-    if not number.is_finite() or not 0 < number < 10**9:
-        raise Refusal(HOW)
-    return number
+        return None
+    return number if number.is_finite() and 0 < number < 10**9 else None
 
 
 def _is_number(text: str) -> bool:

@@ -15,24 +15,27 @@ from bot import keyboards
 from bot.access import Context, Gate
 from bot.callback_data import unpack
 from bot.commands import may
+from bot.handlers.taps import say
+from bot.text import below, cut
 from core import journal, questions
 from core.clock import Clock, SystemClock
 from core.db.engine import Database
 from core.domain.question import Question
-from core.errors import Refusal, Unavailable
+from core.errors import Refusal, StaleTap, Unavailable
 from core.second_factor import SecondFactor
 from core.settings import Role
 
 Doing = Callable[[Mapping[str, Any], int], Awaitable[str]]
 _GUARDED = (Question.LOOSEN, Question.GO_LIVE, Question.UNKILL)
 _LEAST: dict[Question | None, Role] = dict.fromkeys((*_GUARDED, Question.KILL_SWITCH), Role.ADMIN)
+_MOST_MISTAKE = 1000
 _CODE = "Reply to this message with the code that your authenticator shows."
 
 
 @dataclass
 class Questions:
     """`doings` say what a yes to each question does; they take its facts and the user's id. An answer in words
-    stands among the facts as `reply`."""
+    stands among the facts as `reply`; an edit's facts say as `again` (HTML) how to write it."""
 
     database: Database
     clock: Clock
@@ -72,11 +75,11 @@ class Questions:
         try:
             words = await self._do(tap.nonce, query.from_user.id)
         except (Refusal, Unavailable) as refusal:
-            await query.answer(str(refusal)[:200], show_alert=True)
+            await say(query, str(refusal), alarm=True)
             return
-        await query.answer(words[:200])
+        await say(query, words)
         message = cast("Message", query.message)
-        await message.edit_text(f"{message.text_html}\n\n{escape(words)}", ParseMode.HTML)
+        await message.edit_text(below(message.text_html, words), ParseMode.HTML)
 
     async def handle_reply(self, update: Update, message: Message) -> bool:
         """The answer in words, if the message is one; False when it replies to no question."""
@@ -94,20 +97,42 @@ class Questions:
             await message.reply_text(f"{wrong} {_CODE}")
             return True
         try:
-            words = await self._do(name, author.id, reply=message.text or "")
-        except (Refusal, Unavailable) as refusal:
-            words = str(refusal)
-        await message.reply_html(escape(words))
+            _, payload = await self._take(name, author.id)
+        except Refusal as refusal:
+            await message.reply_text(str(refusal))
+            return True
+        try:
+            words = await self.doings[kind]({**payload, "reply": message.text or ""}, author.id)
+        except Refusal as mistake:
+            if kind is Question.EDIT and not isinstance(mistake, StaleTap):
+                await self._ask_again(message, name, payload, str(mistake), user=author.id)
+                return True
+            words = str(mistake)
+        except Unavailable as trouble:
+            words = str(trouble)
+        await message.reply_html(escape(cut(words)))
         return True
+
+    async def _ask_again(
+        self, message: Message, name: str, payload: Mapping[str, Any], mistake: str, *, user: int
+    ) -> None:
+        """Say what was wrong, and take a reply to either message: the card's version lets one edit through."""
+        at = self.clock.now()
+        await self.database.write(lambda c: questions.reopen(c, name, at=at))
+        html = f"{escape(cut(mistake, _MOST_MISTAKE))}\n\n{payload['again']}"
+        await self.ask_in_words(message, Question.EDIT, payload, html, user=user)
 
     async def _use_code(self, code: str, user: int) -> str:
         at, actor = SystemClock().now(), journal.operator(user)
         return await self.database.write(lambda c: self.factor.take(c, code, at=at, actor=actor))
 
-    async def _do(self, name: str, user: int, **more: str) -> str:
+    async def _do(self, name: str, user: int) -> str:
+        kind, payload = await self._take(name, user)
+        return await self.doings[kind](payload, user)
+
+    async def _take(self, name: str, user: int) -> tuple[Question, Mapping[str, Any]]:
         at = self.clock.now()
-        kind, payload = await self.database.write(lambda c: questions.answer(c, name, user_id=user, at=at))
-        return await self.doings[kind]({**payload, **more}, user)
+        return await self.database.write(lambda c: questions.answer(c, name, user_id=user, at=at))
 
     def _may(self, update: Update, kind: Question | None) -> bool:
         return may(self.gate.role(update), _LEAST.get(kind, Role.APPROVER))

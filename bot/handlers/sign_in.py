@@ -15,6 +15,7 @@ from bot.callback_data import Verb
 from bot.commands import may
 from bot.handlers.stops import author
 from bot.messenger import send_link
+from bot.text import cut
 from core import controls, journal
 from core.controls import Hold
 from core.db import logins, tokens
@@ -73,7 +74,7 @@ class SignInCommands:
             else:
                 await message.reply_html(views.addresses(await self._addresses.check()))
         except _Trouble as trouble:
-            await message.reply_text(str(trouble))
+            await message.reply_text(cut(str(trouble)))
 
     async def confirm_address(self, update: Update, _context: Context) -> None:
         """The tap below the question."""
@@ -87,7 +88,7 @@ class SignInCommands:
             found = await self._addresses.register((query.data or "").partition(":")[2], by)
             text = f"Registered. A token made before it may be refused: if so, send /login.\n\n{views.addresses(found)}"
         except _Trouble as trouble:
-            text = escape(str(trouble))
+            text = escape(cut(str(trouble)))
         await cast("Message", query.message).edit_text(text, ParseMode.HTML)
 
     async def _ask_to_register(self, message: Message, wanted: str, role: Role) -> None:

@@ -11,6 +11,7 @@ from bot import keyboards, source_words
 from bot.access import Context, Gate
 from bot.callback_data import unpack
 from bot.commands import may
+from bot.handlers.taps import say
 from bot.source_words import SourceFacts, usage
 from core import journal, questions, sources
 from core.db import sources as rows
@@ -67,7 +68,7 @@ class SourceCommands:
                 await _say(message, *await self._show(source.name))
             await query.answer()
         except (Refusal, Unavailable) as refusal:
-            await query.answer(str(refusal)[:200], show_alert=True)
+            await say(query, str(refusal), alarm=True)
 
     async def confirmed(self, payload: Mapping[str, Any], user_id: int) -> str:
         """The tap below a question. Raises Refusal, StaleTap."""

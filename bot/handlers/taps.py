@@ -6,6 +6,7 @@ from telegram import CallbackQuery, Message, Update
 from telegram.error import BadRequest
 
 from bot.access import Context
+from bot.text import MOST_ANSWER, cut
 
 
 async def as_if_typed(update: Update, context: Context, command: str) -> None:
@@ -25,7 +26,7 @@ async def as_if_typed(update: Update, context: Context, command: str) -> None:
 async def say(query: CallbackQuery, text: str, *, alarm: bool = False) -> None:
     """Answer the tap; one that is too old for it is none the worse."""
     try:
-        await query.answer(text[:200], show_alert=alarm)
+        await query.answer(cut(text, MOST_ANSWER), show_alert=alarm)
     except BadRequest as error:
         if "query is too old" not in error.message.lower():
             raise

@@ -9,11 +9,15 @@ from bot import desk_views
 from bot.access import Context, Gate
 from bot.callback_data import CardTap, Verb, pack
 from bot.commands import may
+from bot.handlers.taps import say
 from core import market_days, tour
 from core.clock import PaperClock, moved_to
 from core.engine.parts import Parts
 from core.errors import Refusal, Unavailable
 from core.settings import Role, Settings
+
+_FIRE = ("Fire a paper alert", Verb.TOUR)
+_MORNING = ("Make it a trading morning", Verb.TOUR_CLOCK)
 
 
 class Tour:
@@ -24,10 +28,12 @@ class Tour:
 
     async def start(self, message: Message, _arguments: list[str], role: Role) -> None:
         offers = self._mode == "paper" and may(role, Role.APPROVER)
-        buttons = _buttons(("Fire a paper alert", Verb.TOUR)) if offers else None
-        await message.reply_html(
-            desk_views.welcome(self._mode, role, moved_to(self._parts.clock)), reply_markup=buttons
-        )
+        known = await self._parts.database.read(lambda c: market_days.in_force(c, self._parts.calendar))
+        clock = self._parts.clock
+        closed_at = None if tour.is_open(known, now := clock.now()) else now
+        named = [_FIRE] if closed_at is None else [_MORNING, _FIRE]
+        text = desk_views.welcome(self._mode, role, moved_to(clock), closed_at=closed_at)
+        await message.reply_html(text, reply_markup=_buttons(*named) if offers else None)
 
     async def handle(self, update: Update, _context: Context) -> None:
         """The taps below /start."""
@@ -45,11 +51,11 @@ class Tour:
         try:
             alert, is_open = await self._parts.database.write(lambda c: self._fire(c, query.from_user.id))
         except (Refusal, Unavailable) as refusal:
-            await query.answer(str(refusal)[:200], show_alert=True)
+            await say(query, str(refusal), alarm=True)
             return
         self._parts.desk.nudge()
         await query.answer("Fired")
-        buttons = None if is_open else _buttons(("Make it a trading morning", Verb.TOUR_CLOCK))
+        buttons = None if is_open else _buttons(_MORNING)
         await message.reply_html(desk_views.second_step(alert, is_open=is_open), reply_markup=buttons)
 
     def _fire(self, connection: Connection, user: int) -> tuple[int, bool]:
@@ -68,7 +74,7 @@ class Tour:
         clock.jump_to(at)
         self._parts.desk.nudge()
         words = "It is a trading morning on paper now; /clock real takes that back."
-        await message.reply_text(words, reply_markup=_buttons(("Fire a paper alert", Verb.TOUR)))
+        await message.reply_text(words, reply_markup=_buttons(_FIRE))
 
 
 def _buttons(*named: tuple[str, Verb]) -> InlineKeyboardMarkup:

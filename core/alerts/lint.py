@@ -39,6 +39,15 @@ def explain(body: bytes, name: Name | None = None, equity_product: EquityProduct
     ]
 
 
+def has_mistakes(body: bytes) -> bool:
+    """Whether the webhook would refuse it as it is written."""
+    try:
+        parse_alert(read_alert_text(body))
+    except AlertRefused:
+        return True
+    return False
+
+
 def _at_the_exchange(leg: Leg, name: Name, equity_product: EquityProduct) -> Iterator[str]:
     """Symbol, tick, product and size as the instrument list has them; the nearest names for an unknown symbol."""
     try:

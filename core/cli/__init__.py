@@ -24,7 +24,7 @@ COMMANDS = {
     "up": Command("start everything: web, desk and, in paper mode, the stand-ins for Dhan and Telegram"),
     "migrate": Command("bring the database to this version's schema"),
     "doctor": Command("look over everything and say what is wrong; changes nothing, exit code 1 if something is"),
-    "check": Command("explain the alert in FILE, or the mistakes in it", takes=("file",)),
+    "check": Command("explain the alert in FILE, or its mistakes; exit code 1 if there are some", takes=("file",)),
     "whatif": Command("print what would become of the alert in FILE, now or at a time", takes=("file", "--at")),
     "export": Command(
         "write orders, fills and notifications of a day or some days as CSV files",

@@ -1,9 +1,12 @@
-"""`munshi check FILE`: explain an alert, or the first mistakes in it. Nothing is sent or stored."""
+"""`munshi check FILE`: explain an alert, or the first mistakes in it. Nothing is sent or stored.
+
+The exit code is 0 for an alert that the webhook would take, and 1 for one with mistakes.
+"""
 
 import sys
 from pathlib import Path
 
-from core.alerts.lint import explain
+from core.alerts.lint import explain, has_mistakes
 
 
 def run(file: str) -> int:
@@ -13,4 +16,4 @@ def run(file: str) -> int:
         print(f"munshi check: {file} cannot be read: {error.strerror}", file=sys.stderr)
         return 1
     print(*explain(body), sep="\n")
-    return 0
+    return 1 if has_mistakes(body) else 0

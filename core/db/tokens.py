@@ -1,7 +1,7 @@
 """The broker token at rest: encrypted with a key that is not in the database; the newest living row counts."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import SecretStr
 from sqlalchemy import Connection, insert, select, update
@@ -79,6 +79,10 @@ class TokenAge:
     issued_at: datetime
     expires_at: datetime
     number: int = 0
+
+    def left(self, now: datetime) -> timedelta:
+        """How long it lives yet, never longer than it was made to: a paper clock may have been moved back since."""
+        return self.expires_at - max(now, self.issued_at)
 
 
 def age(connection: Connection) -> TokenAge | None:

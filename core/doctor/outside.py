@@ -22,7 +22,16 @@ async def look_outside(settings: Settings, token: str | None) -> AsyncGenerator[
     """`token` is the sign-in that the desk has, if any; asking Dhan about it does not end it."""
     client = DhanClient()
     try:
-        for look in (_dhan(client, settings, token), _telegram(client, settings), _public_address(client, settings)):
+        stand_ins = f"{settings.sandbox_url}/"
+        looks = [
+            (settings.dhan_api, _dhan(client, settings, token)),
+            (settings.telegram_api, _telegram(client, settings)),
+            (settings.web_url, _public_address(client, settings)),
+        ]
+        if any(url.startswith(stand_ins) for url, _ in looks) and await _get(client, f"{stand_ins}panel/state") is None:
+            yield Finding("stand-ins", f"nothing answers at {settings.sandbox_url}", _start_or("SANDBOX_PORT"))
+            looks = [(url, look) for url, look in looks if not url.startswith(stand_ins)]
+        for _, look in looks:
             async with aclosing(look) as findings:
                 async for finding in findings:
                     yield finding
@@ -93,6 +102,9 @@ async def _public_address(client: DhanClient, settings: Settings) -> AsyncGenera
         return
     reply = await _get(client, f"{url}/health")
     fix = "check PUBLIC_URL, the reverse proxy or tunnel in front of web, and web itself"
+    if reply is None and settings.public_url is None:
+        yield Finding("public address", f"nothing answers at {url}", _start_or("PORT"))
+        return
     if reply is None:
         yield Finding("public address", f"{url} does not answer", fix)
         return
@@ -104,6 +116,10 @@ async def _public_address(client: DhanClient, settings: Settings) -> AsyncGenera
         yield Finding("public address", words, "start web again, so that it is of this version")
     else:
         yield Finding("public address", f"web answers at {url}")
+
+
+def _start_or(port: str) -> str:
+    return f"start the desk (munshi up), or give doctor the {port} that it runs with"
 
 
 async def _get(client: DhanClient, url: str) -> Reply | None:

@@ -139,6 +139,22 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     assert COMMANDS[name].does.split(",")[0] in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        (body(SHARE), 0, "Leg 1: buy 10 shares of RELIANCE"),
+        (body({**SHARE, "quantity": "0"}), 1, "quantity"),
+        (b"not an alert", 1, "JSON"),
+    ],
+)
+def test_check_tells_a_script_whether_the_alert_has_mistakes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: bytes, code: int, says: str
+) -> None:
+    (tmp_path / "alert.json").write_bytes(text)
+    assert main(["check", str(tmp_path / "alert.json")]) == code
+    assert says in capsys.readouterr().out
+
+
 def test_what_if_prints_the_decision_with_its_reason(tmp_path: Path) -> None:
     database_file(tmp_path)
     (tmp_path / "list.csv").write_bytes(instrument_file(date(2026, 11, 25)))

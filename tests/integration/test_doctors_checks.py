@@ -1,5 +1,6 @@
 """`munshi doctor`, with a desk and without one."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -40,11 +41,28 @@ def test_without_a_desk_each_thing_that_is_missing_comes_with_its_fix(
         "✗ desk: none is running.\n    → start it",
         "✗ token: not signed in at Dhan.\n    → send /login",
         "✗ instruments: no list yet.",
-        "✗ Telegram: it cannot be reached.",
-        "✗ public address:",
+        "✗ stand-ins: nothing answers at http://127.0.0.1:",
+        "    → start the desk (munshi up), or give doctor the SANDBOX_PORT that it runs with",
+        "✗ public address: nothing answers at http://127.0.0.1:",
+        "    → start the desk (munshi up), or give doctor the PORT that it runs with",
     ):
         assert line in said
+    assert "BotFather" not in said, "Telegram is not asked, and not blamed"
+    assert "Dhan:" not in said
     assert PaperAccount.BOT_TOKEN not in said
+
+
+@pytest.mark.usefixtures("nobody_listens", "data_dir")
+def test_a_bot_of_ones_own_that_cannot_be_reached_is_still_looked_into(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], find_port: Callable[[], int]
+) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "1:a-bot-of-ones-own")
+    monkeypatch.setenv("TELEGRAM_OPERATORS", "42")
+    monkeypatch.setenv("TELEGRAM_API_URL", f"http://127.0.0.1:{find_port()}/bot")
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().out
+    assert "✗ stand-ins: nothing answers" in said
+    assert "✗ Telegram: it cannot be reached.\n    → check TELEGRAM_BOT_TOKEN with @BotFather" in said
 
 
 @pytest.mark.usefixtures("nobody_listens", "data_dir")

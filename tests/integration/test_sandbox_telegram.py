@@ -232,6 +232,17 @@ async def test_only_the_kinds_that_were_asked_for_are_queued(sandbox: Sandbox) -
     assert len(await sandbox.bot.get_updates()) == 1
 
 
+async def test_an_update_can_be_handed_out_again_although_it_was_confirmed(sandbox: Sandbox) -> None:
+    await sandbox.act(text="/status")
+    (first,) = await sandbox.bot.get_updates()
+    assert (await sandbox.act(kind="replay"))["update_id"] is None, "nobody waits for it"
+    waiting = asyncio.create_task(sandbox.bot.get_updates(offset=first.update_id + 1, timeout=20))
+    while (await sandbox.act(kind="replay"))["update_id"] is None:
+        pass
+    (again,) = await waiting
+    assert (again.update_id, again.message) == (first.update_id, first.message)
+
+
 async def test_a_tap_is_delivered_and_answered(sandbox: Sandbox) -> None:
     buttons = keyboard(InlineKeyboardButton("Approve", callback_data="a:1"))
     sent = await sandbox.bot.send_message(OPERATOR, "card", reply_markup=buttons)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.hops import is_in, limited_as, networks, sender
+from core.hops import is_in, is_reachable, limited_as, networks, sender
 
 PROXY = networks("127.0.0.1, 10.0.0.0/8,::1")
 
@@ -42,3 +42,20 @@ def test_an_ipv6_sender_is_counted_by_its_network() -> None:
 
 def test_what_is_no_address_is_in_no_network() -> None:
     assert not is_in("no address", networks("0.0.0.0/0"))
+
+
+@pytest.mark.parametrize(
+    ("url", "can"),
+    [
+        ("http://127.0.0.1:8080", False),
+        ("http://localhost:8080", False),
+        ("http://[::1]:8080", False),
+        ("http://0.0.0.0:8080", False),
+        ("http://192.168.1.20", False),
+        ("https://desk.example.com", True),
+        ("https://localhost.example.com", True),
+        ("http://203.0.113.24", True),
+    ],
+)
+def test_an_address_at_home_cannot_be_reached_from_outside(url: str, can: bool) -> None:
+    assert is_reachable(url) is can

@@ -67,7 +67,8 @@ class Scrape:
         yield gauge(
             "unsent_message_seconds", "Age of the oldest message not yet in Telegram", self._age(desk.oldest_unsent)
         )
-        yield gauge("token_seconds_left", "How long the sign-in at Dhan lasts", -self._age(desk.token_expires_at))
+        left = desk.token.left(self._now).total_seconds() if desk.token else 0.0
+        yield gauge("token_seconds_left", "How long the sign-in at Dhan lasts", left)
         yield gauge("desk_up", "1 when a desk is alive", desk.is_alive)
         if desk.heartbeat_age is not None:
             yield gauge("desk_heartbeat_seconds", "How long ago the desk was last heard of", desk.heartbeat_age)

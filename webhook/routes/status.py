@@ -78,7 +78,7 @@ def status_routes(settings: Settings, database: Database, clock: Clock, nudger: 
 
 
 def _token(report: DeskReport, now: datetime) -> dict[str, Any]:
-    left = (report.token_expires_at - now).total_seconds() if report.token_expires_at else 0
+    left = report.token.left(now).total_seconds() if report.token else 0
     return {"token_valid": left > 0, "token_expires_in": max(0, int(left))}
 
 

@@ -108,6 +108,8 @@ class Controls:
             case "raw":
                 pushed = [self._chat.updates.push(kind, body) for kind, body in action["update"].items()]
                 return {"ok": True, "update_id": pushed[0]}
+            case "replay":
+                return {"ok": True, "update_id": self._chat.updates.repeat()}
             case "message":
                 forwarded = bool(action.get("forwarded"))
                 sent = people.write(

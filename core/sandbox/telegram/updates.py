@@ -26,6 +26,7 @@ class Updates:
         self._poller: object | None = None
         self._polled_at = -_GRACE
         self._interruptions = 0
+        self._handed_out: list[sqlite3.Row] = []
 
     @property
     def bot_is_listening(self) -> bool:
@@ -39,6 +40,17 @@ class Updates:
         done = self._store.execute("INSERT INTO updates (kind, body, queued_at) VALUES (?, ?, ?)", row)
         self._news.set()
         return done.lastrowid
+
+    def repeat(self) -> int | None:
+        """Hand out the latest updates once more, confirmed or not; the last one's id. None while no poll waits for
+        them: the next one would confirm them away."""
+        if self._poller is None or not self._handed_out:
+            return None
+        again = "INSERT OR IGNORE INTO updates (update_id, kind, body, queued_at) VALUES (?, ?, ?, ?)"
+        names = ("update_id", "kind", "body", "queued_at")
+        self._store.executemany(again, [[row[name] for name in names] for row in self._handed_out])
+        self._news.set()
+        return self._handed_out[-1]["update_id"]
 
     def interrupt(self) -> None:
         """Let a waiting poll return empty-handed."""
@@ -92,6 +104,7 @@ class Updates:
     def _take(self, limit: int) -> list[dict[str, Any]]:
         self._drop_stale(self._clock.now())
         rows = self._store.execute("SELECT * FROM updates ORDER BY update_id LIMIT ?", (limit,)).fetchall()
+        self._handed_out = rows or self._handed_out
         batch = [{"update_id": row["update_id"], row["kind"]: json.loads(row["body"])} for row in rows]
         for update in batch:
             if message := update.get("message"):

@@ -35,8 +35,8 @@ async def test_an_edit_makes_a_new_version_and_the_old_buttons_die(chats: Chats)
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        ("many", "For example: /modify"),
-        ("quantity=0", "For example: /modify"),
+        ("many", "'many' cannot be read"),
+        ("quantity=0", "'quantity=0' cannot be read"),
         ("price=1400.003", "off the tick"),
         ("trigger=1300", "It is no stop order"),
         ("quantity=10", "That changes nothing"),
@@ -47,9 +47,37 @@ async def test_an_edit_that_cannot_be_says_why_and_changes_nothing(chats: Chats,
     alert = await waiting(chats, a_leg(orderType="LMT", price="1400", quantity="10"))
     await chats.tap(await chats.card(alert, "Quantity: 10"), "Edit")
     sent = await chats.reply(await chats.newest(f"Alert {alert}: reply to this message"), reply)
-    await chats.answered(sent, words)
+    await chats.answered(sent, words, "Reply with what it shall be instead of quantity=10 price=1400")
     [order] = await chats.orders(alert)
     assert (order.quantity, order.state) == (10, OrderState.AWAITING_APPROVAL)
+    await chats.ask(f"/cancel {alert}")
+
+
+@pytest.mark.parametrize("to", ["the question", "the mistake"])
+async def test_after_a_wrong_reply_the_question_stays_open_for_one_right_one(chats: Chats, to: str) -> None:
+    alert = await waiting(chats, a_leg(quantity="10"))
+    await chats.tap(await chats.card(alert, "Quantity: 10"), "Edit")
+    asked = await chats.newest(f"Alert {alert}: reply to this message", "quantity=10")
+    for wrong in ("many", "price=1410"):
+        await chats.answered(await chats.reply(asked, wrong), "Reply with what it shall be instead of quantity=10")
+    told = await chats.newest("Reply with what it shall be")
+    hint = told["text"].partition("Reply with")[2]
+    assert "trigger" not in hint
+    assert "price" not in hint
+    await chats.answered(await chats.reply(asked if to == "the question" else told, "quantity=5"), "its card asks")
+    assert [order.quantity for order in await chats.orders(alert)] == [5]
+    await chats.answered(await chats.reply(asked, "quantity=7"), "")
+    await chats.answered(await chats.reply(told, "quantity=7"), "")
+    assert [order.quantity for order in await chats.orders(alert)] == [5], "one edit for one question"
+    await chats.ask(f"/cancel {alert}")
+
+
+async def test_the_question_for_an_edit_names_what_each_waiting_leg_has(chats: Chats) -> None:
+    stop = a_leg("INFY", orderType="SL", quantity="3", price="1600", triggerPrice="1590")
+    alert = await waiting(chats, a_leg(quantity="10"), stop)
+    await chats.tap(await chats.card(alert, "Waiting for your tap"), "Edit")
+    legs = "1 quantity=10\n2 quantity=3 price=1600 trigger=1590"
+    await chats.newest(f"Alert {alert}: reply", legs, "like 2 quantity=5")
     await chats.ask(f"/cancel {alert}")
 
 

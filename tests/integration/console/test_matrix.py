@@ -57,12 +57,23 @@ WRONG = {
     "/status week": "/status day draws the day",
     "/notify fills": "/notify quiet 22:00-07:00",
     "/export someday": "/export yesterday",
+    "/alert RELIANCE bye 10": "'bye' cannot be read. For example: /alert RELIANCE buy 10",
+    "/alert RELIANCE buy ten": "'ten' cannot be read. For example: /alert RELIANCE buy 10",
+    "/alert RELIANCE buy 10 lmit 1400": "'lmit' cannot be read. For example: /alert RELIANCE buy 10",
+    "/alert RELIANCE buy": "Which alert? For example: /alert RELIANCE buy 10",
+    "/modify 1.1 prise=1410": "'prise=1410' cannot be read. For example: /modify 41.1 price=1410",
+    "/modify 1.1 price=high": "'price=high' cannot be read. For example: /modify 41.1 price=1410",
+    "/modify 1.1 price=1410 price=1420": "'price' stands there twice. For example: /modify 41.1 price=1410",
     "/fly": "/help lists them all",
+    "/quue": "Did you mean /queue? /help lists them all",
+    "positons": "Did you mean /positions? /help lists them all",
 }
 
 
 @pytest.mark.parametrize("text", WRONG)
-async def test_a_wrong_argument_gets_the_usage_and_an_example(chats: Chats, text: str) -> None:
+async def test_a_wrong_word_is_named_and_gets_an_example(chats: Chats, text: str) -> None:
+    if not await chats.orders(1):
+        await chats.fire()
     await chats.ask(text, WRONG[text])
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from desk_in_chat import ADMIN, APPROVER, TUESDAY, Chats, a_leg
+from desk_in_chat import ADMIN, APPROVER, SATURDAY, TUESDAY, Chats, a_leg
 from pyotp.totp import TOTP
 
 from core import controls
@@ -108,7 +108,25 @@ async def test_an_alert_is_written_ready_to_paste_without_the_secret(chats: Chat
     told = await chats.ask("/alert RELIANCE buy 10", "Paste this")
     assert '"timenow": "{{timenow}}"' in told
     assert f"{chats.settings.web_url}/webhook" in told
+    assert "TradingView cannot reach this address" in told
+    assert "PUBLIC_URL" in told
     assert chats.settings.webhook_secret.get_secret_value() not in told
+
+
+@pytest.mark.parametrize(
+    ("at", "words", "first"),
+    [
+        (SATURDAY, "The market is closed now (Sat 28 Nov 14:00 IST)", "Make it a trading morning"),
+        ("2026-12-01T15:30", "The market is closed now (Tue 1 Dec 15:30 IST)", "Make it a trading morning"),
+        (TUESDAY, "Watch the card turn to Filled", "Fire a paper alert"),
+    ],
+)
+async def test_the_tour_promises_a_fill_in_market_hours_only(chats: Chats, at: str, words: str, first: str) -> None:
+    chats.jump(at)
+    await chats.ask("/start", "Try it", words)
+    message = await chats.newest("Try it", words)
+    assert message["buttons"][0]["text"] == first
+    assert ("turn to Filled" in message["text"]) is (at == TUESDAY)
 
 
 async def test_the_tour_leads_from_an_alert_to_its_fill(chats: Chats) -> None:

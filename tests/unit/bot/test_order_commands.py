@@ -28,7 +28,7 @@ from tests.unit.bot.reports import order
     ],
 )
 def test_terms_are_read_as_they_are_typed(words: list[str], terms: Terms) -> None:
-    assert read_terms(words) == terms
+    assert read_terms(words, "") == terms
 
 
 @pytest.mark.parametrize(
@@ -37,12 +37,12 @@ def test_terms_are_read_as_they_are_typed(words: list[str], terms: Terms) -> Non
 )
 def test_what_cannot_be_read_says_how_to_write_it(word: str) -> None:
     with pytest.raises(Refusal):
-        read_terms([word])
+        read_terms([word], "Like this.")
 
 
 def test_a_price_named_twice_is_not_guessed_at() -> None:
     with pytest.raises(Refusal):
-        read_terms(["price=1410", "price=1420"])
+        read_terms(["price=1410", "price=1420"], "")
 
 
 def test_a_label_names_one_leg_and_a_number_all_legs(connection: Connection) -> None:

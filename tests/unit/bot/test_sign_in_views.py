@@ -32,6 +32,13 @@ def test_a_token_shows_its_source_its_age_and_the_hours_left() -> None:
     assert "20 h 55 min left, until Thu 26 Nov 08:55" in text
 
 
+def test_a_token_made_before_the_clock_was_moved_back_shows_the_hours_it_was_made_for() -> None:
+    made = NOON + timedelta(days=16)
+    text = views.token(TokenAge(Way.TOTP, made, made + timedelta(days=1)), None, NOON)
+    assert "0 h 00 min old, made Fri 11 Dec 12:00, before the paper clock was moved back" in text
+    assert "24 h 00 min left, until Sat 12 Dec 12:00" in text
+
+
 @pytest.mark.parametrize("living", [None, TokenAge(Way.TOTP, NOON - timedelta(hours=24), NOON)])
 def test_without_a_token_the_hold_says_what_to_do(living: TokenAge | None) -> None:
     assert views.token(living, "Not signed in at Dhan: <open> the link.", NOON) == (

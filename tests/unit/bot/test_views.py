@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from html import unescape
 from typing import Any
@@ -15,8 +15,10 @@ from bot import card_views, desk_views, order_views, ring_views, why_views
 from bot import text as texts
 from core.controls import Hold
 from core.db.attempts import Attempt
+from core.db.tokens import TokenAge
 from core.domain.alert import AlertState, OrderType
 from core.domain.attempt import AttemptState
+from core.domain.login import Way
 from core.domain.notice import Notice
 from core.domain.order import Mode, OrderState
 from core.journal import Event
@@ -260,6 +262,30 @@ def test_the_longest_story_fits_one_message(words: str, length: int) -> None:
     read_as_telegram_does(card_views.story(report(order(reason=words)), events, PAPER))
 
 
+@given(st.text(max_size=600), st.integers(2, 250))
+def test_words_that_are_cut_have_room_by_telegrams_own_count(words: str, most: int) -> None:
+    kept = texts.cut(words, most)
+    assert len(kept.encode("utf-16-le", "surrogatepass")) // 2 <= most
+    assert kept == words or (kept.endswith("…") and words.startswith(kept[:-1]))
+
+
+@example("x" * 4090, "&" * 900)
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=300).map(lambda text: text * 15), OUTSIDE)
+def test_an_answer_below_a_question_is_never_too_long_and_never_left_out(question: str, words: str) -> None:
+    told = read_as_telegram_does(texts.below(texts.fit(f"<b>Sure?</b>\n{texts.escape(question)}"), words + "."))
+    assert (words + ".")[:300] in told
+
+
+@pytest.mark.parametrize(("days", "stamp"), [(0, "12:00:00"), (1, "Wed 25 Nov 12:00:00"), (400, "Wed 25 Nov 12:00:00")])
+def test_what_did_not_happen_today_shows_its_day(days: int, stamp: str) -> None:
+    found = replace(report(order(OrderState.FILLED)), at=NOON + timedelta(days=days))
+    event = Event(at=NOON, alert_id=41, order_id=7, actor="dhan", kind="move", before="working", after="filled")
+    told = card_views.story(found, [event], PAPER).splitlines()
+    assert f"<b>PAPER</b> · alert 41 · {stamp}" in told
+    assert f"{stamp} <b>41.1</b> working → filled · dhan." in told
+    assert f"{stamp} 41.1: it was filled, by dhan." in why_views.why(found, [event], [], None).splitlines()
+
+
 def test_words_from_outside_make_no_line_of_their_own() -> None:
     spoofed = order(OrderState.REJECTED, reason="No.\n\n🟢 Filled 10 at ₹1.00")
     assert "\n🟢" not in card_views.card(report(spoofed), PAPER)
@@ -284,11 +310,15 @@ def test_a_short_text_is_not_touched() -> None:
     assert texts.fit("x" * texts.MOST_TEXT) == "x" * texts.MOST_TEXT
 
 
+def signed_in(at: datetime) -> TokenAge:
+    return TokenAge(Way.TOTP, at, at + timedelta(days=1))
+
+
 def desk(**changes: Any) -> DeskReport:
     healthy = DeskReport(
         heartbeat_age=0.2,
         holds={},
-        token_expires_at=NOON + timedelta(hours=5, minutes=7),
+        token=signed_in(NOON - timedelta(hours=18, minutes=53)),
         counts={OrderState.QUEUED: 2, OrderState.WORKING: 1, OrderState.PART_FILLED: 1, OrderState.UNKNOWN: 3},
         undecided=0,
         oldest_unsent=None,
@@ -303,9 +333,14 @@ def test_the_status_counts_what_is_open() -> None:
     assert "Signed in at Dhan for 5 h 07 min" in lines
 
 
-@pytest.mark.parametrize("expiry", [None, NOON])
-def test_the_status_says_when_nobody_is_signed_in(expiry: Any) -> None:
-    assert "Not signed in at Dhan" in desk_views.status(desk(token_expires_at=expiry), PAPER, NOON)
+@pytest.mark.parametrize("token", [None, signed_in(NOON - timedelta(days=1))])
+def test_the_status_says_when_nobody_is_signed_in(token: TokenAge | None) -> None:
+    assert "Not signed in at Dhan" in desk_views.status(desk(token=token), PAPER, NOON)
+
+
+def test_after_the_clock_was_moved_back_a_sign_in_lasts_no_longer_than_it_was_made_to() -> None:
+    ahead = desk(token=signed_in(NOON + timedelta(days=16)))
+    assert "Signed in at Dhan for 1 d 0 h" in desk_views.status(ahead, PAPER, NOON)
 
 
 def test_the_status_shows_holds_instead_of_going_out() -> None:
