@@ -7,7 +7,7 @@ from typing import assert_never
 
 from bot.text import day_time, fit, moment, one_line, plain, rupees, span
 from core.allowance import value
-from core.domain.alert import AlertState, OrderType
+from core.domain.alert import AlertState, OrderType, Validity
 from core.domain.order import Mode, Order, OrderState
 from core.journal import Event
 from core.reports import AlertReport
@@ -69,6 +69,7 @@ def _facts(report: AlertReport, order: Order) -> list[str]:
         f"Exchange: {order.exchange}",
         f"Type: {order.order_type}",
         *([f"Trigger: {rupees(order.trigger_price)}"] if order.trigger_price is not None else []),
+        *([f"Validity: {order.validity}"] if order.validity is not Validity.DAY else []),
         f"Price: {'at the market' if order.price is None else rupees(order.price)}",
         f"Product: {order.product}",
         f"Value: {'not known before the fill' if worth is None else rupees(worth)}",
@@ -113,6 +114,7 @@ def terms(order: Order) -> str:
             price = f"Stop {rupees(order.trigger_price)}"
         case _:
             assert_never(order.order_type)
+    price += "" if order.validity is Validity.DAY else f" · {order.validity}"
     return f"{price} · {order.product.replace('_', ' ').lower()} · {order.exchange}"
 
 

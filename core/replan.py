@@ -82,6 +82,7 @@ def decide_again(order: Order, calendar: Calendar, policies: Policies, now: date
         calendar=calendar,
         policy=policies.release,
         index_expiry=order.index_expiry,
+        validity=order.validity,
     )
 
 

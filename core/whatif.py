@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from core import market_days
 from core.alerts.parse import parse_alert, read_alert_text
 from core.db import sources
+from core.domain.alert import Validity
 from core.domain.order import Mode, OrderState
 from core.domain.routing import Decision
 from core.domain.sessions import INDIA, Calendar, spoken
@@ -53,8 +54,9 @@ def read_moment(text: str) -> datetime:
 
 
 def _legs_words(plan: Plan) -> Iterator[str]:
-    decision = plan.decision
-    yield f"{plan.leg.side} {plan.quantity} {plan.instrument.symbol} on {plan.instrument.exchange}: {_mode(decision)}"
+    decision, leg, instrument = plan.decision, plan.leg, plan.instrument
+    validity = "" if leg.validity is Validity.DAY else f", {leg.validity}"
+    yield f"{leg.side} {plan.quantity} {instrument.symbol} on {instrument.exchange}{validity}: {_mode(decision)}"
     yield decision.reason
     if plan.state is OrderState.REFUSED:
         yield f"It would be refused: {plan.reason}"

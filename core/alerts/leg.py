@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from core.alerts import words
 from core.alerts.fields import Fields, amount_of, is_object, shown, text_of
-from core.domain.alert import AmoTime, InstrumentKind, Leg, OptionContract, OrderType, Product
+from core.domain.alert import AmoTime, InstrumentKind, Leg, OptionContract, OrderType, Product, Validity
 
 MAX_QUANTITY = 10_000_000
 _MAX_POSITION = 9999
@@ -29,8 +29,8 @@ class _Named:
     option: OptionContract | None = None
 
 
-def read_leg(fields: Fields, *, place: int, amo_time: AmoTime) -> Leg | None:
-    """The leg, or None with the mistakes noted. `place` and `amo_time` stand in for what the leg leaves out."""
+def read_leg(fields: Fields, *, place: int, amo_time: AmoTime, validity: Validity) -> Leg | None:
+    """The leg, or None with the mistakes noted. The other arguments stand in for what the leg leaves out."""
     side = fields.choose("transactionType", words.SIDES, "B or S")
     exchange = fields.choose("exchange", words.EXCHANGES, "NSE, BSE or MCX")
     named = _read_symbol(fields)
@@ -42,6 +42,8 @@ def read_leg(fields: Fields, *, place: int, amo_time: AmoTime) -> Leg | None:
     product = _read_product(fields, kind)
     position = fields.whole("sort_order", 0, _MAX_POSITION) if fields.text("sort_order") else place
     amo_time = read_amo_time(fields, amo_time)
+    validity = read_validity(fields, validity)
+    _check_validity(fields, validity, order_type)
     if fields.mistakes or not (side and exchange and named and kind and quantity and order_type and product):
         return None
     _remark_delayed(fields)
@@ -58,6 +60,7 @@ def read_leg(fields: Fields, *, place: int, amo_time: AmoTime) -> Leg | None:
         trigger_price=trigger_price,
         option=option,
         amo_time=amo_time,
+        validity=validity,
         alert_price=_read_alert_price(fields, kind, order_type),
     )
 
@@ -67,6 +70,23 @@ def read_amo_time(fields: Fields, otherwise: AmoTime) -> AmoTime:
     if fields.text("amoTime") == "":
         return otherwise
     return fields.choose("amoTime", words.AMO_TIMES, ", ".join(words.AMO_TIMES)) or otherwise
+
+
+def read_validity(fields: Fields, otherwise: Validity) -> Validity:
+    """How long what is not filled is kept; a leg may say it, or the alert for all its legs.
+
+    Nobody has seen the field in an alert of Dhan's, so it is named as in Dhan's order API.
+    """
+    if fields.text("validity") == "":
+        return otherwise
+    return fields.choose("validity", words.VALIDITIES, "DAY or IOC") or otherwise
+
+
+def _check_validity(fields: Fields, validity: Validity, order_type: OrderType | None) -> None:
+    if validity is Validity.IOC and order_type in (OrderType.STOP_LIMIT, OrderType.STOP_MARKET):
+        fields.mistakes.append(
+            f"{fields.name}: validity IOC cannot be a stop order's: that waits for its trigger, and IOC for nothing."
+        )
 
 
 def _read_symbol(fields: Fields) -> _Named | None:

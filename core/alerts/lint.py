@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from core.alerts.parse import parse_alert, read_alert_text, secret_in
-from core.domain.alert import Alert, InstrumentKind, Leg, OrderType, Product
+from core.domain.alert import Alert, InstrumentKind, Leg, OrderType, Product, Validity
 from core.domain.instrument import Instrument
 from core.errors import AlertRefused, Refusal
 from core.tickets import EquityProduct, write_tickets
@@ -82,8 +82,12 @@ def _hint_at_template(body: bytes) -> list[str]:
 def _describe(leg: Leg) -> str:
     return (
         f"Leg {leg.position}: {leg.side.value.lower()} {leg.quantity} {_unit(leg)} of {_instrument(leg)} "
-        f"on {leg.exchange.value} {_price(leg)}, {_PRODUCTS[leg.product]}."
+        f"on {leg.exchange.value} {_price(leg)}, {_PRODUCTS[leg.product]}{_at_once(leg)}."
     )
+
+
+def _at_once(leg: Leg) -> str:
+    return "; what is not filled at once is cancelled (IOC)" if leg.validity is Validity.IOC else ""
 
 
 def _unit(leg: Leg) -> str:

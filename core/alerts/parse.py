@@ -11,9 +11,9 @@ from typing import Any, cast
 from core.alerts import words
 from core.alerts.fields import Fields, is_object, read_fields, shown, text_of
 from core.alerts.json_text import read_alert_text
-from core.alerts.leg import read_amo_time, read_leg
+from core.alerts.leg import read_amo_time, read_leg, read_validity
 from core.alerts.secret import hide, secret_in, secret_in_broken_text, without_secret
-from core.domain.alert import Alert, AmoTime, Leg
+from core.domain.alert import Alert, AmoTime, Leg, Validity
 from core.errors import AlertRefused
 
 __all__ = ["hide", "parse_alert", "read_alert_text", "secret_in", "secret_in_broken_text", "without_secret"]
@@ -35,8 +35,8 @@ def parse_alert(fields: Mapping[str, Any]) -> Alert:
     _check_type(root)
     drafts = _find_legs(root)
     _hand_down_close(root, drafts)
-    amo_time = read_amo_time(root, AmoTime.OPEN_30)
-    legs = [read_leg(draft, place=place, amo_time=amo_time) for place, draft in enumerate(drafts, 1)]
+    amo_time, validity = read_amo_time(root, AmoTime.OPEN_30), read_validity(root, Validity.DAY)
+    legs = [read_leg(draft, place=place, amo_time=amo_time, validity=validity) for place, draft in enumerate(drafts, 1)]
     read = [leg for leg in legs if leg]
     metas = _find_metas(root, drafts)
     fired_at = _read_fired_at(root, metas)
@@ -107,7 +107,7 @@ def _compare_order_at_root(root: Fields, drafts: list[Fields], legs: list[Leg]) 
         return
     for draft, leg in zip(drafts, legs, strict=True):
         laid_over = Fields(draft.name, draft.values | at_root)
-        if read_leg(laid_over, place=leg.position, amo_time=leg.amo_time) == leg:
+        if read_leg(laid_over, place=leg.position, amo_time=leg.amo_time, validity=leg.validity) == leg:
             return
     root.mistakes.append("The alert: the order outside of order_legs is none of its legs; write each order once.")
 

@@ -6,7 +6,7 @@ Every table is closed: a word that is not in it is refused, never guessed. Value
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from core.domain.alert import AmoTime, Exchange, InstrumentKind, OptionType, OrderType, Product, Side
+from core.domain.alert import AmoTime, Exchange, InstrumentKind, OptionType, OrderType, Product, Side, Validity
 
 OPTION_FIELDS = ("option_type", "strike_price", "expiry_date")
 ORDER_FIELDS = (
@@ -41,9 +41,12 @@ def _plain(key: str) -> str:
     return key.replace("_", "").lower()
 
 
-LEG_FIELDS = _spellings((*ORDER_FIELDS, "sort_order", "amoTime", "meta", "close"))
+LEG_FIELDS = _spellings((*ORDER_FIELDS, "sort_order", "amoTime", "validity", "meta", "close"))
 ROOT_FIELDS = _spellings(
-    (*ORDER_FIELDS, "sort_order", "amoTime", "meta", "secret", "alertType", "order_legs", "timenow", "close")
+    (
+        *ORDER_FIELDS,
+        *("sort_order", "amoTime", "validity", "meta", "secret", "alertType", "order_legs", "timenow", "close"),
+    )
 )
 
 # What senders rely on and nobody does: Dhan's webhook ignores these as well.
@@ -103,3 +106,5 @@ OPTION_TYPES = {
 }
 
 AMO_TIMES = {time.value: time for time in AmoTime}
+
+VALIDITIES = {validity.value: validity for validity in Validity}

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from core.domain.address import Addresses, Slot
-from core.domain.alert import AmoTime, OrderType, Product, Side
+from core.domain.alert import AmoTime, OrderType, Product, Side, Validity
 from core.domain.instrument import Segment
 from core.domain.order import Order
 
@@ -30,6 +30,7 @@ class OrderRequest:
     price: Decimal | None
     trigger_price: Decimal | None
     amo_time: AmoTime | None
+    validity: Validity = Validity.DAY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class ChangeRequest:
     quantity: int
     price: Decimal | None
     trigger_price: Decimal | None
+    validity: Validity = Validity.DAY
 
 
 class Refusal(StrEnum):

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
 
 from core.db.types import Day, Document, Flag, Instant, Money, Word
-from core.domain.alert import AlertState, AmoTime, Exchange, OrderType, Product, Side
+from core.domain.alert import AlertState, AmoTime, Exchange, OrderType, Product, Side, Validity
 from core.domain.approval import ApprovalPolicy
 from core.domain.attempt import AttemptState
 from core.domain.change import ChangeKind, ChangeState, Verdict
@@ -140,6 +140,7 @@ orders = _table(
     Column("updated_at", Instant, nullable=False),
     Column("alert_price", Money),
     Column("asked_at_price", Money),
+    Column("validity", Word(Validity), nullable=False, server_default=text("'DAY'")),
     UniqueConstraint("alert_id", "position"),
 )
 Index("ix_orders_state", orders.c.state, orders.c.release_at, orders.c.id)

@@ -42,6 +42,13 @@ class OptionType(StrEnum):
     PUT = "PE"
 
 
+class Validity(StrEnum):
+    """How long the exchange keeps what is not filled: for the day, or not at all (Dhan API v2, Orders, `validity`)."""
+
+    DAY = "DAY"
+    IOC = "IOC"
+
+
 class AmoTime(StrEnum):
     """When an after-market order goes to the exchange (Dhan API v2, Orders, `amoTime`)."""
 
@@ -78,6 +85,7 @@ class Leg:
     trigger_price: Decimal | None = None
     option: OptionContract | None = None
     amo_time: AmoTime = AmoTime.OPEN_30
+    validity: Validity = Validity.DAY
     alert_price: Decimal | None = None
 
 

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from core.domain.alert import Validity
 from core.domain.order import Mode
 from core.domain.routing import Decision
 
@@ -23,11 +24,19 @@ def stricter(desk: ApprovalPolicy, source: ApprovalPolicy | None) -> ApprovalPol
 _STRICTEST_FIRST = (ApprovalPolicy.ALWAYS, ApprovalPolicy.QUEUED, ApprovalPolicy.NEVER)
 
 
-def why_ask(policy: ApprovalPolicy, decision: Decision, *, late: str, above: str = "", trust: str = "") -> str | None:
+def why_ask(
+    policy: ApprovalPolicy,
+    decision: Decision,
+    *,
+    late: str,
+    above: str = "",
+    trust: str = "",
+    validity: Validity = Validity.DAY,
+) -> str | None:
     """Why the operator is asked, in a sentence; None when the order may go without a tap.
 
     `late` says how old the alert is when that is too old to go at once; `above` which limit it does not keep; `trust`
-    why its source's step on the ladder asks.
+    why its source's step on the ladder asks. What was to go at once or not at all never waits without a tap.
     """
     if above:
         return above
@@ -35,6 +44,8 @@ def why_ask(policy: ApprovalPolicy, decision: Decision, *, late: str, above: str
         return decision.reason
     if late and decision.mode is Mode.IMMEDIATE:
         return late
+    if validity is Validity.IOC and decision.mode is not Mode.IMMEDIATE:
+        return decision.reason
     if trust:
         return f"{trust} {decision.reason}"
     match policy:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 
-from core.domain.alert import AmoTime, Exchange, OrderType, Product, Side
+from core.domain.alert import AmoTime, Exchange, OrderType, Product, Side, Validity
 from core.domain.instrument import Segment, SegmentClass, segment_class
 
 
@@ -125,6 +125,7 @@ class Order:
     reaches_exchange_at: datetime | None
     expires_at: datetime | None
     retry_at: datetime | None
+    validity: Validity = Validity.DAY
     index_expiry: date | None = None
     into_auction: bool = False
     window_ends_at: datetime | None = None

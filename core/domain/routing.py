@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from core.domain.alert import AmoTime, OrderType
+from core.domain.alert import AmoTime, OrderType, Validity
 from core.domain.instrument import SegmentClass
 from core.domain.order import Mode, Order
 from core.domain.sessions import INDIA, Calendar, Trading, Unknown, spoken, spoken_time
@@ -21,6 +21,7 @@ from core.domain.windows import (
 )
 
 PRE_OPEN_TAKES_NO_STOPS = "The pre-open takes no stop orders"
+IOC_NEEDS_A_SESSION = "An IOC order goes at once or not at all, and only while the market is open."
 
 
 class ReleasePolicy(StrEnum):
@@ -57,11 +58,13 @@ def route(
     calendar: Calendar,
     policy: ReleasePolicy,
     index_expiry: date | None = None,
+    validity: Validity = Validity.DAY,
 ) -> Decision:
     """Decide how an order goes out. Pure, and total over aware instants.
 
     What the session or the after-market window takes, goes now. What waits on the morning of a session waits for that
-    session, and all else for what `policy` says. `index_expiry` is the last day of an index contract.
+    session, and all else for what `policy` says; an IOC order can only wait for a session. `index_expiry` is the last
+    day of an index contract.
     """
     moment = look(now, segment_class, calendar, index_expiry)
     session = regular_window(moment)
@@ -70,15 +73,17 @@ def route(
         closes = regular.window_ends_at + SESSION_MARGIN
         return _decide(regular, f"The market is open until {spoken_time(closes.astimezone(INDIA))}.", ())
     evening = amo_window(moment)
-    amo = evening if isinstance(evening, Unknown) else as_amo(moment, evening, order_type, amo_time)
+    amo = evening if isinstance(evening, Unknown) else as_amo(moment, evening, order_type, amo_time, validity)
     chosen = amo or regular if _prefers_amo(moment, session, evening, policy) else regular
     others = tuple(
         way
-        for way in (as_auction(moment, order_type), regular, amo)
+        for way in (as_auction(moment, order_type, validity), regular, amo)
         if isinstance(way, Alternative) and way is not chosen
     )
     if isinstance(chosen, Unknown):
         return _hold(chosen.reason, others)
+    if validity is Validity.IOC:
+        return _decide(chosen, f"{IOC_NEEDS_A_SESSION} {_why(chosen, _what_is_now(moment))}", others)
     waits_because = PRE_OPEN_TAKES_NO_STOPS if amo is None else _what_is_now(moment)
     return _decide(chosen, _why(chosen, waits_because), others)
 
@@ -87,7 +92,9 @@ def after_market(order: Order, calendar: Calendar, now: datetime) -> Alternative
     """How a stored order could go as an after-market order from this moment on; None when it cannot."""
     moment = look(now, order.segment_class, calendar, order.index_expiry)
     window = amo_window(moment)
-    return window if isinstance(window, Unknown) else as_amo(moment, window, order.order_type, order.amo_time)
+    if isinstance(window, Unknown):
+        return window
+    return as_amo(moment, window, order.order_type, order.amo_time, order.validity)
 
 
 def again_as(order: Order, calendar: Calendar, now: datetime) -> Alternative | Unknown:
@@ -109,12 +116,15 @@ def may_send(
     calendar: Calendar,
     index_expiry: date | None = None,
     into_auction: bool = False,
+    validity: Validity = Validity.DAY,
 ) -> str | None:
     """None when an order may leave at `now`, else why it may not, in a sentence. To be asked again inside the claim.
 
     `into_auction`: the operator has sent this order into the closing auction.
     """
     moment = look(now, segment_class, calendar, index_expiry)
+    if validity is Validity.IOC and (into_auction or as_amo):
+        return IOC_NEEDS_A_SESSION
     if into_auction:
         window, name = auction_window(moment, order_type), "closing auction"
     elif as_amo:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from core.domain.alert import AmoTime, OrderType
+from core.domain.alert import AmoTime, OrderType, Validity
 from core.domain.order import Mode
 from core.domain.sessions import Unknown, spoken, spoken_day, spoken_time
 from core.domain.windows import SESSION_MARGIN, AmoWindow, Moment, Window, at, auction_window
@@ -44,8 +44,14 @@ def as_regular(moment: Moment, session: Window) -> Alternative:
     )
 
 
-def as_amo(moment: Moment, window: AmoWindow, order_type: OrderType, amo_time: AmoTime) -> Alternative | Unknown | None:
-    """None when the order could only meet an auction that does not take it; Unknown when it would come too late."""
+def as_amo(
+    moment: Moment, window: AmoWindow, order_type: OrderType, amo_time: AmoTime, validity: Validity
+) -> Alternative | Unknown | None:
+    """None when the order would wait at the broker although it waits for nothing, or could only meet an auction that
+    does not take it; Unknown when it would come too late.
+    """
+    if validity is Validity.IOC:
+        return None
     opens = at(window.day, window.hours.sessions[0].opens)
     reaches = opens + AFTER_OPEN[amo_time]
     pre_open = window.hours.pre_open
@@ -59,8 +65,9 @@ def as_amo(moment: Moment, window: AmoWindow, order_type: OrderType, amo_time: A
     return _way(moment, window, now_is=Mode.AMO, reaches=reaches, label=label)
 
 
-def as_auction(moment: Moment, order_type: OrderType) -> Alternative | None:
-    window = auction_window(moment, order_type)
+def as_auction(moment: Moment, order_type: OrderType, validity: Validity) -> Alternative | None:
+    """No auction takes what shall be filled at once: it matches at its end."""
+    window = None if validity is Validity.IOC else auction_window(moment, order_type)
     if window is None:
         return None
     return _way(

@@ -9,7 +9,7 @@ from core import controls, journal, notifications, sources
 from core.broker.port import BrokerOrder, BrokerState
 from core.controls import Hold
 from core.db import attempts, orders
-from core.domain.alert import OrderType
+from core.domain.alert import OrderType, Validity
 from core.domain.attempt import AttemptState
 from core.domain.money import rupees
 from core.domain.notice import Notice
@@ -125,12 +125,25 @@ def _words(order: Order, report: BrokerOrder, target: OrderState, filled: int) -
         case OrderState.REJECTED:
             ours = f"{report.advice} " if report.advice else ""
             return f"Rejected after it was placed. {ours}Dhan said: {report.words.rstrip('.') or 'nothing more'}."
+        case OrderState.CANCELLED | OrderState.LAPSED if _was_cut_off(order):
+            return _cut_off(report, filled, at)
         case OrderState.CANCELLED:
             return f"Cancelled at the exchange with {filled} of {report.quantity} filled."
         case OrderState.LAPSED:
             return f"Its validity ran out with {filled} of {report.quantity} filled."
         case _:
             return _resting(order, report)
+
+
+def _was_cut_off(order: Order) -> bool:
+    """Whether the exchange ended it because it waits for nothing, and not the operator."""
+    return order.validity is Validity.IOC and order.state is not OrderState.CANCELLING
+
+
+def _cut_off(report: BrokerOrder, filled: int, at: str) -> str:
+    if not filled:
+        return f"Nothing of {report.quantity} could be filled at once, so it was cancelled, since it was IOC."
+    return f"Filled {filled} of {report.quantity}{at}, the rest was cancelled at once since it was IOC."
 
 
 def _resting(order: Order, report: BrokerOrder) -> str:
@@ -147,6 +160,7 @@ def _has_come_to_rest(order: Order, report: BrokerOrder, moment: Moment) -> bool
     """Whether a market order has been at the exchange for longer than most take to be filled, and nobody said so."""
     return (
         order.order_type is OrderType.MARKET
+        and order.validity is Validity.DAY
         and bool(report.price)
         and order.state is OrderState.WORKING
         and order.reason == _just_there(report)

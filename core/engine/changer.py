@@ -110,6 +110,7 @@ def change_request(order: Order, change: Change) -> ChangeRequest:
         quantity=change.quantity or order.quantity,
         price=change.price or order.price,
         trigger_price=change.trigger_price or order.trigger_price,
+        validity=order.validity,
     )
 
 

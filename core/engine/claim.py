@@ -110,6 +110,7 @@ def why_not_now(order: Order, now: datetime, calendar: Calendar) -> str | None:
         calendar=calendar,
         index_expiry=order.index_expiry,
         into_auction=order.into_auction,
+        validity=order.validity,
     )
 
 
@@ -251,4 +252,5 @@ def order_request(order: Order, uid: str, number: int) -> OrderRequest:
         price=order.price,
         trigger_price=order.trigger_price,
         amo_time=order.amo_time if order.as_amo else None,
+        validity=order.validity,
     )

@@ -67,6 +67,7 @@ class Plan:
             "has_derivatives": instrument.has_derivatives,
             "index_expiry": instrument.index_expiry,
             "amo_time": leg.amo_time,
+            "validity": leg.validity,
             "alert_price": leg.alert_price,
         }
 
@@ -100,6 +101,7 @@ def plan_leg(
         calendar=calendar,
         policy=policies.release,
         index_expiry=instrument.index_expiry,
+        validity=leg.validity,
     )
     quantity = sum(each.quantity for each in written.tickets)
     wish = Wish(
@@ -117,6 +119,7 @@ def plan_leg(
         late=late,
         above=above,
         trust=why_ask_of(source, wish.value, now),
+        validity=leg.validity,
     )
     state = OrderState.QUEUED if ask is None else OrderState.AWAITING_APPROVAL
     only_told = "" if broken is not None and broken.is_hard else sources.why_only_told(connection, source)

@@ -1,12 +1,16 @@
 """The market's clock from end to end: the gap before the open, a holiday, a changed calendar, and Dhan's own word."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.world import World
-from tests.world.processes import until
+from tests.world.processes import ROOT, until
 
 CLOSED = {"errorCode": "DH-906", "errorMessage": "Market is Closed! Want to place an offline order?"}
 ASKING = ("calendar:", "yes:")
@@ -106,7 +110,7 @@ def test_when_dhan_is_blocked_the_order_is_held_and_goes_at_the_next_try(world: 
 
 @pytest.mark.parametrize("text", ["one line", "many lines"])
 def test_what_if_tells_the_decision_and_leaves_no_trace(world: World, text: str) -> None:
-    before = world.health()
+    before = world.count_rows()
     body = json.dumps(json.loads(world.alert()), indent=1 if text == "many lines" else None)
     told = world.phone.ask(f"/whatif 2026-11-28T14:00 {body}", "What if")
     way = "leaves Mon 30 Nov 17:00 as an after-market order, reaches the exchange Tue 1 Dec 09:45."
@@ -118,7 +122,21 @@ def test_what_if_tells_the_decision_and_leaves_no_trace(world: World, text: str)
         "You would be asked first.",
         "Or: At the open, Mon 30 Nov 09:15.",
     ]
-    assert (world.health()["orders"], world.placements()) == (before["orders"], 0)
+    assert (world.count_rows(), world.ledger(), world.placements()) == (before, [], 0)
+
+
+def test_what_if_on_the_command_line_leaves_no_trace_in_a_desk_that_runs(world: World, tmp_path: Path) -> None:
+    file, before = tmp_path / "alert.json", world.count_rows()
+    file.write_text(world.alert())
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MUNSHI_DATA_DIR": str(world.settings.munshi_data_dir)}
+    command = [sys.executable, "-m", "core", "whatif", str(file), "--at", "2026-12-01T10:30"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "BUY 1 RELIANCE on NSE: immediate." in done.stdout
+    assert "It would go without a tap." in done.stdout
+    assert world.fire(world.leg("NOSUCH"))["order_status"] == "refused", "the desk has looked at its rows since"
+    assert (world.count_rows()["orders"], world.ledger(), world.placements()) == (before["orders"], [], 0)
+    assert world.count_rows()["alerts"] == before["alerts"] + 1, "the one that was fired"
 
 
 def test_tightening_works_at_once_and_loosening_after_a_tap(world: World) -> None:

@@ -21,10 +21,10 @@ from core.broker.port import (
     Refused,
     Unknown,
 )
-from core.domain.alert import AmoTime, OrderType, Product, Side
+from core.domain.alert import AmoTime, OrderType, Product, Side, Validity
 from core.domain.instrument import Segment
 from core.errors import BrokerUnavailable, SignInNeeded
-from tests.integration.paper_dhan import RELIANCE, PaperDhan, india
+from tests.integration.paper_dhan import IRCON, RELIANCE, PaperDhan, india
 
 WISH = OrderRequest(
     correlation_id="MUAAAAAAAAAAAAAAAAAA",
@@ -201,8 +201,37 @@ async def test_an_order_that_rests_until_the_close_lapses(broker: Broker, dhan: 
 
 
 @pytest.mark.parametrize(
+    ("wish", "filled"),
+    [
+        (replace(WISH, security_id=IRCON, quantity=5000), 2000),
+        (WISH, 10),
+        (RESTING, 0),
+    ],
+    ids=["filled in part", "filled", "not filled"],
+)
+async def test_an_ioc_order_takes_what_is_there_at_once_and_rests_never(
+    broker: Broker, dhan: PaperDhan, wish: OrderRequest, filled: int
+) -> None:
+    wish = replace(wish, validity=Validity.IOC)
+    await placed(broker, wish)
+    dhan.clock.pass_time(seconds=0.4)
+    order = await found(broker, wish)
+    state = BrokerState.FILLED if filled == wish.quantity else BrokerState.LAPSED
+    assert (order.state, order.filled_quantity) == (state, filled)
+    dhan.clock.pass_time(seconds=60)
+    assert (await found(broker, wish)).filled_quantity == filled
+
+
+async def test_a_change_of_an_order_says_how_long_it_lasts(broker: Broker, dhan: PaperDhan) -> None:
+    order_id = await placed(broker, replace(RESTING, validity=Validity.IOC))
+    await broker.modify(replace(other_terms(order_id), validity=Validity.IOC))
+    assert [order["validity"] for order in dhan.ledger()["orders"]] == ["IOC"]
+
+
+@pytest.mark.parametrize(
     ("at", "changes", "refusal"),
     [
+        ("2026-11-25 19:00", {"amo_time": AmoTime.OPEN, "validity": Validity.IOC}, Refusal.FINAL),
         ("2026-11-25 10:30", {"quantity": 0}, Refusal.FINAL),
         ("2026-11-25 10:30", {"security_id": "1"}, Refusal.FINAL),
         ("2026-11-25 15:20", {}, Refusal.MARKET_CLOSED),

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlalchemy import Column, select, update
+from sqlalchemy import Column, func, select, update
 
 from core.clock import INDIA, PaperClock
 from core.db.attempts import Attempt, of_orders
 from core.db.engine import Database
 from core.db.migration import migrate
 from core.db.orders import of_alert
-from core.db.tables import attempts, cards, leases, outbox
+from core.db.tables import alerts, attempts, cards, events, leases, orders, outbox
 from core.db.tokens import TokenVault
 from core.sandbox.tradingview import content_type
 from core.settings import load
@@ -141,6 +141,17 @@ class World:
         database.close()
         return found
 
+    def count_rows(self) -> dict[str, int]:
+        """How much our own rows hold of what an alert leaves behind."""
+        database = Database(self.settings.database)
+        with database.snapshot() as connection:
+            left = (alerts, orders, attempts, events, cards)
+            counts = {
+                table.name: connection.execute(select(func.count()).select_from(table)).scalar_one() for table in left
+            }
+        database.close()
+        return counts
+
     # The outside world's side
 
     def ledger(self) -> list[dict[str, Any]]:
@@ -167,6 +178,10 @@ class World:
 
     def telegram_fault(self, kind: str, **more: Any) -> None:
         self._script("/telegram/sandbox/faults", {"kind": kind, **more})
+
+    def sells_prices(self) -> None:
+        """Dhan's paid data plan, without which nobody knows a price."""
+        self._script("/dhan/sandbox/data-plan", {"active": True})
 
     def limits(self, allowed: dict[str, int]) -> None:
         """Dhan's rate limits; {} lifts them all."""

@@ -6,6 +6,7 @@ from html import escape
 
 from core.clock import to_india
 from core.db.attempts import Attempt
+from core.domain.alert import Validity
 from core.domain.money import rupees
 from core.domain.order import Order
 from core.journal import Event
@@ -81,12 +82,13 @@ def _order(order: Order, attempts: Sequence[Attempt]) -> str:
         if attempt.order_id == order.id
     )
     price = f" at {rupees(order.price)}" if order.price is not None else ""
+    validity = "" if order.validity is Validity.DAY else f" · {order.validity}"
     fill = f" · {order.filled_quantity} at {rupees(order.average_price)}" if order.average_price is not None else ""
     ids = f" · Dhan order <code>{escape(order.broker_order_id)}</code>" if order.broker_order_id else ""
     return (
         f'<div class="sheet"><strong>{order.side} {order.quantity} {escape(order.symbol)}</strong>'
         f'<p class="state">{escape(order.state.replace("_", " "))}{fill}</p>'
-        f'<p class="soft">{order.label} · {escape(order.order_type.replace("_", " ").lower())}{price} · '
+        f'<p class="soft">{order.label} · {escape(order.order_type.replace("_", " ").lower())}{price}{validity} · '
         f"{escape(order.product.lower())} · {order.exchange}{ids}</p>"
         f"<p>{escape(order.reason)}</p>{tries}</div>"
     )

@@ -58,7 +58,7 @@ def order_body(client_id: str, request: OrderRequest) -> dict[str, Any]:
         "exchangeSegment": request.segment.value,
         "productType": _product(request.product),
         "orderType": _order_type(request.order_type),
-        "validity": "DAY",
+        "validity": request.validity.value,
         "securityId": request.security_id,
         "quantity": request.quantity,
         "disclosedQuantity": 0,
@@ -80,7 +80,7 @@ def change_body(client_id: str, request: ChangeRequest) -> dict[str, Any]:
         "price": request.price or Decimal(0),
         "disclosedQuantity": 0,
         "triggerPrice": request.trigger_price or Decimal(0),
-        "validity": "DAY",
+        "validity": request.validity.value,
     }
 
 

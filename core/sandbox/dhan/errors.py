@@ -10,6 +10,7 @@ BAD_INPUT = "Missing required fields, bad values for parameters etc."
 NOT_FOUND = "Incorrect request for order and cannot be processed"
 CLOSED = "Market is Closed! Want to place an offline order?"
 NO_AMO_NOW = "Markets are Offline or Blocked"
+NO_IOC_OFFLINE = "Validity IOC is not allowed for an offline order"  # our words: Dhan's are not published
 IN_TRANSIT = "Order is in Transit state"
 
 

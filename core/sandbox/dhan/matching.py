@@ -101,12 +101,13 @@ def protected_price(order: Order, security: Security, at: datetime) -> Decimal:
 
 
 def _fill(order: Order, price: Decimal, at: datetime) -> Step:
-    """One piece: large orders take several, so that partial fills are seen."""
+    """One piece: large orders take several, so that partial fills are seen; what waits for nothing gets the first."""
     piece = min(order.remaining, max(_PIECE, -(-order.quantity // _MOST_PIECES)))
     left = order.remaining - piece
+    open_status = Status.EXPIRED if order.validity is Validity.IOC else Status.PART_TRADED
     filled = replace(
         order,
-        status=Status.PART_TRADED if left else Status.TRADED,
+        status=open_status if left else Status.TRADED,
         filled=order.filled + piece,
         traded_value=order.traded_value + piece * price,
         blocked=(order.blocked * left / order.remaining).quantize(Decimal("0.01")),

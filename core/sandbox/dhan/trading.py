@@ -9,13 +9,22 @@ from starlette.responses import JSONResponse, Response
 
 from core.clock import Clock, to_india
 from core.sandbox.dhan.controls import Controls
-from core.sandbox.dhan.errors import BAD_INPUT, CLOSED, IN_TRANSIT, NO_AMO_NOW, NOT_FOUND, bad_input, order_error
+from core.sandbox.dhan.errors import (
+    BAD_INPUT,
+    CLOSED,
+    IN_TRANSIT,
+    NO_AMO_NOW,
+    NO_IOC_OFFLINE,
+    NOT_FOUND,
+    bad_input,
+    order_error,
+)
 from core.sandbox.dhan.exchange import Exchange
 from core.sandbox.dhan.faults import Fault, Kind
 from core.sandbox.dhan.hours import amo_release, is_open, takes_amo
 from core.sandbox.dhan.instruments import listed_on
 from core.sandbox.dhan.ledger import Ledger
-from core.sandbox.dhan.order import Order, Status, Ticket
+from core.sandbox.dhan.order import Order, Status, Ticket, Validity
 from core.sandbox.dhan.security import Security
 from core.sandbox.dhan.ticket import read_changes, read_object, read_ticket
 from core.sandbox.dhan.wire import order_json, trade_json
@@ -149,6 +158,8 @@ def _check_hours(ticket: Ticket, now: datetime) -> None:
     market = _listed(ticket, now).market
     if ticket.amo_time is None and not is_open(now, market):
         raise order_error(CLOSED)
+    if ticket.amo_time is not None and ticket.validity is Validity.IOC:
+        raise order_error(NO_IOC_OFFLINE)
     if ticket.amo_time is not None and not takes_amo(now, market):
         raise order_error(NO_AMO_NOW)
 

@@ -18,6 +18,7 @@ from core.domain.alert import (
     OrderType,
     Product,
     Side,
+    Validity,
 )
 
 SHARE_LEG = Leg(
@@ -118,6 +119,10 @@ SAME_ORDER: dict[str, tuple[dict[str, Any], Leg]] = {
     "unused option fields": (leg(option_type="", strike_price="0", expiry_date=None), SHARE_LEG),
     "amoTime": (leg(amoTime="PRE_OPEN"), replace(SHARE_LEG, amo_time=AmoTime.PRE_OPEN)),
     "amo_time in lower case": (leg(amo_time="open_60"), replace(SHARE_LEG, amo_time=AmoTime.OPEN_60)),
+    "validity DAY": (leg(validity="DAY"), SHARE_LEG),
+    "an empty validity": (leg(validity=""), SHARE_LEG),
+    "validity IOC": (leg(validity="IOC"), replace(SHARE_LEG, validity=Validity.IOC)),
+    "validity in lower case": (leg(validity="ioc"), replace(SHARE_LEG, validity=Validity.IOC)),
     "sort_order as whole decimal": (leg(sort_order="3.0"), replace(SHARE_LEG, position=3)),
 }
 
@@ -190,6 +195,13 @@ def test_legs_come_in_their_sort_order_or_in_the_order_of_the_list() -> None:
         (2, "TCS"),
     ]
     assert [(one.position, one.symbol) for one in parse_alert(message(*unsorted)).legs] == [(1, "TCS"), (2, "INFY")]
+
+
+def test_validity_at_the_root_holds_for_the_legs_that_name_none() -> None:
+    alert = parse_alert(message(SHARE, leg(sort_order="2", validity="DAY"), validity="IOC"))
+
+    assert [one.validity for one in alert.legs] == [Validity.IOC, Validity.DAY]
+    assert alert.remarks == ()
 
 
 def test_amo_time_at_the_root_holds_for_the_legs_that_name_none() -> None:

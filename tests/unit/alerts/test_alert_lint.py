@@ -21,6 +21,15 @@ def test_a_clean_alert_is_told_in_one_sentence_per_leg() -> None:
     ]
 
 
+def test_what_ioc_means_is_told() -> None:
+    assert explain(body(SHARE | {"meta": MOMENT, "validity": "IOC"})) == [
+        (
+            "Leg 1: buy 10 shares of RELIANCE on NSE at the market's price, intraday"
+            "; what is not filled at once is cancelled (IOC)."
+        ),
+    ]
+
+
 def test_quantities_of_derivatives_come_with_a_word_about_lots() -> None:
     told = explain(body(OPTION | {"quantity": "65"}, FUTURE | {"sort_order": "2"}, timenow=MOMENT["timenow"]))
 

@@ -116,6 +116,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an exchange nobody knows": (leg(exchange="BINANCE"), "exchange is 'BINANCE'; it must be NSE, BSE or MCX"),
     "an order type nobody knows": (leg(orderType="ICEBERG"), "orderType is 'ICEBERG'"),
     "a bad amoTime": (leg(amoTime="OPEN_15"), "amoTime is 'OPEN_15'; it must be PRE_OPEN, OPEN, OPEN_30, OPEN_60"),
+    "a validity that Dhan has not": (leg(validity="GTC"), "Leg 1: validity is 'GTC'; it must be DAY or IOC."),
+    "a bad validity at the root": (message(SHARE, validity=True), "The alert: validity is true; it must be DAY or IOC"),
+    "a stop order that waits for nothing": (
+        leg(orderType="SL", price="100", triggerPrice="99", validity="IOC"),
+        "Leg 1: validity IOC cannot be a stop order's: that waits for its trigger, and IOC for nothing.",
+    ),
     "a bad amoTime at the root": (message(SHARE, amoTime=5), "The alert: amoTime is 5"),
     # quantity
     "no quantity": (leg(quantity=None), "quantity is missing"),

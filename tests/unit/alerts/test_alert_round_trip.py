@@ -19,6 +19,7 @@ from core.domain.alert import (
     OrderType,
     Product,
     Side,
+    Validity,
 )
 
 TALKING_SYMBOL = re.compile(r".+-EQ|.*!|.*[0-9]{6}[CP][0-9.]+")
@@ -51,6 +52,7 @@ def legs(draw: st.DrawFn, position: int) -> Leg:
         trigger_price=draw(AMOUNTS) if order_type in (OrderType.STOP_LIMIT, OrderType.STOP_MARKET) else None,
         option=draw(CONTRACTS) if kind is InstrumentKind.OPTION else None,
         amo_time=draw(st.sampled_from(AmoTime)),
+        validity=draw(st.sampled_from(Validity)) if order_type in (OrderType.LIMIT, OrderType.MARKET) else Validity.DAY,
     )
 
 
@@ -87,6 +89,7 @@ def as_dhan_writes(leg: Leg) -> dict[str, Any]:
         "sort_order": str(leg.position),
         "price": f"{leg.price or 0:f}",
         "amoTime": leg.amo_time,
+        "validity": leg.validity,
     }
     if leg.trigger_price is not None:
         written["triggerPrice"] = f"{leg.trigger_price:f}"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.broker.dhan.mapping import order_body, read_order, sum_fills
-from core.broker.port import BrokerState, OrderRequest, PastFill
-from core.domain.alert import AmoTime, OrderType, Product, Side
+from core.broker.dhan.mapping import change_body, order_body, read_order, sum_fills
+from core.broker.port import BrokerState, ChangeRequest, OrderRequest, PastFill
+from core.domain.alert import AmoTime, OrderType, Product, Side, Validity
 from core.domain.instrument import Segment
 from core.errors import BrokerUnavailable
 
@@ -82,6 +82,14 @@ def test_a_market_order_has_price_zero() -> None:
 def test_a_stop_order_carries_its_trigger() -> None:
     body = body_of(order_type=OrderType.STOP_LIMIT, trigger_price=Decimal("1410.05"))
     assert (body["orderType"], body["price"], body["triggerPrice"]) == ("STOP_LOSS", 1412.5, 1410.05)
+
+
+@pytest.mark.parametrize("validity", Validity)
+def test_an_order_and_a_change_of_it_say_how_long_it_lasts(validity: Validity) -> None:
+    terms = {"order_type": OrderType.LIMIT, "quantity": 5, "price": Decimal(1400), "trigger_price": None}
+    change = ChangeRequest(order_id="5226112400317", validity=validity, **terms)
+    said = [body_of(validity=validity)["validity"], change_body(CLIENT_ID, change)["validity"]]
+    assert said == [validity.value, validity.value]
 
 
 @pytest.mark.parametrize("amo_time", AmoTime)

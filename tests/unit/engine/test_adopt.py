@@ -14,7 +14,7 @@ from core import controls, journal
 from core.broker.port import BrokerState
 from core.controls import Hold
 from core.db import attempts
-from core.domain.alert import OrderType, Product, Side
+from core.domain.alert import OrderType, Product, Side, Validity
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import MOVES, OrderState
@@ -118,6 +118,38 @@ def test_an_order_that_lapsed_says_how_much_was_filled(connection: Connection) -
     lapsed = follow(connection, order, report(order, BrokerState.LAPSED), MOMENT)
     assert (lapsed.state, lapsed.filled_quantity) == (OrderState.LAPSED, 4)
     assert last_words(connection) == "Its validity ran out with 4 of 10 filled."
+
+
+@pytest.mark.parametrize("state", [BrokerState.LAPSED, BrokerState.CANCELLED])
+@pytest.mark.parametrize(
+    ("filled", "words"),
+    [
+        (3, "Filled 3 of 10 at ₹1,000.00, the rest was cancelled at once since it was IOC."),
+        (0, "Nothing of 10 could be filled at once, so it was cancelled, since it was IOC."),
+    ],
+)
+def test_the_rest_of_an_ioc_order_was_cancelled_because_it_was_ioc(
+    connection: Connection, state: BrokerState, filled: int, words: str
+) -> None:
+    order = at_broker(connection, validity=Validity.IOC)
+    average = Decimal(1000) if filled else None
+    ended = follow(connection, order, report(order, state, filled_quantity=filled, average_price=average), MOMENT)
+    assert (ended.state, ended.filled_quantity) == (OrderState(state.value), filled)
+    assert last_words(connection) == words
+    assert len(rings(connection)) == 1
+
+
+def test_an_ioc_order_that_the_operator_cancels_was_cancelled_by_the_operator(connection: Connection) -> None:
+    order = at_broker(connection, state=OrderState.CANCELLING, validity=Validity.IOC)
+    follow(connection, order, report(order, BrokerState.CANCELLED), MOMENT)
+    assert last_words(connection) == "Cancelled at the exchange with 0 of 10 filled."
+
+
+def test_an_ioc_order_is_never_said_to_rest(connection: Connection) -> None:
+    order = at_broker(connection, validity=Validity.IOC)
+    resting = report(order, BrokerState.WORKING, price=Decimal(1500))
+    order = follow(connection, order, resting, MOMENT)
+    assert follow(connection, order, resting, later(60)) == order
 
 
 def test_a_late_rejection_carries_the_exchanges_reason(connection: Connection) -> None:

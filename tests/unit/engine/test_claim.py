@@ -10,7 +10,7 @@ from core import approvals, controls, journal
 from core.approvals import Tap
 from core.controls import Hold
 from core.db import alerts, attempts, leases, orders
-from core.domain.alert import AlertState, AmoTime, OrderType
+from core.domain.alert import AlertState, AmoTime, OrderType, Validity
 from core.domain.attempt import AttemptState, correlation_id
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
@@ -77,6 +77,11 @@ def test_the_attempt_keeps_what_is_asked_of_the_broker(connection: Connection) -
 
 def test_a_regular_order_asks_for_no_after_market_time(connection: Connection) -> None:
     assert claimed(connection, an_order(connection, amo_time=AmoTime.OPEN)).request.amo_time is None
+
+
+@pytest.mark.parametrize("validity", Validity)
+def test_an_order_is_sent_to_last_as_long_as_was_wished(connection: Connection, validity: Validity) -> None:
+    assert claimed(connection, an_order(connection, validity=validity)).request.validity is validity
 
 
 def test_an_after_market_order_asks_for_its_time(connection: Connection) -> None:

@@ -15,7 +15,7 @@ from core.clock import SystemClock
 from core.controls import Hold
 from core.db import changes as change_rows
 from core.db.tables import changes as change_table
-from core.domain.alert import InstrumentKind, OrderType
+from core.domain.alert import InstrumentKind, OrderType, Validity
 from core.domain.change import ChangeKind, ChangeState, Terms, Verdict
 from core.domain.notice import Notice
 from core.domain.order import OrderState
@@ -366,3 +366,12 @@ async def test_what_is_cancelled_in_dhans_app_is_followed_and_said(floor: Floor)
     floor.dhan.http.delete(f"/dhan/v2/orders/{order.broker_order_id}")
     await floor.follow_book()
     assert (floor.now(order).state, told(floor)) == (CANCELLED, [Notice.CANCELLED])
+
+
+async def test_a_change_keeps_how_long_the_order_lasts(floor: Floor) -> None:
+    order = await floor.sent(order_type=OrderType.LIMIT, price=FAR, validity=Validity.IOC)
+    with floor.database.transaction() as connection:
+        change_rows.add(connection, order.id, ChangeKind.MODIFY, Terms(price=FAR + 10), wanted_by="x")
+    await floor.send_changes()
+    [at_dhan] = floor.dhan.ledger()["orders"]
+    assert (at_dhan["validity"], at_dhan["price"]) == ("IOC", 1010.0)

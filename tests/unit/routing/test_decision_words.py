@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from core.calendar import load_calendar
-from core.domain.alert import AmoTime, OrderType
+from core.domain.alert import AmoTime, OrderType, Validity
+from core.domain.approval import ApprovalPolicy, why_ask
 from core.domain.instrument import SegmentClass
 from core.domain.order import Mode
-from core.domain.routing import Decision, ReleasePolicy, may_send, route
+from core.domain.routing import IOC_NEEDS_A_SESSION, Decision, ReleasePolicy, may_send, route
 from core.domain.sessions import INDIA, Calendar, Closed, Span, Trading
 
 CALENDAR = load_calendar()
@@ -29,6 +30,7 @@ def decide(
     policy: ReleasePolicy = ReleasePolicy.AMO,
     calendar: Calendar = CALENDAR,
     index_expiry: date | None = None,
+    validity: Validity = Validity.DAY,
 ) -> Decision:
     return route(
         segment_class=segment_class,
@@ -38,6 +40,7 @@ def decide(
         calendar=calendar,
         policy=policy,
         index_expiry=index_expiry,
+        validity=validity,
     )
 
 
@@ -50,6 +53,7 @@ def refusal(
     into_auction: bool = False,
     index_expiry: date | None = None,
     calendar: Calendar = CALENDAR,
+    validity: Validity = Validity.DAY,
 ) -> str | None:
     return may_send(
         segment_class=segment_class,
@@ -59,6 +63,7 @@ def refusal(
         calendar=calendar,
         into_auction=into_auction,
         index_expiry=index_expiry,
+        validity=validity,
     )
 
 
@@ -98,6 +103,38 @@ def test_a_stop_order_for_the_pre_open_is_told_why_it_waits() -> None:
 
     assert decision.reason == "The pre-open takes no stop orders: it waits for the open, Wed 2 Dec 09:15."
     assert decision.alternatives == ()
+
+
+@pytest.mark.parametrize("policy", ReleasePolicy)
+@pytest.mark.parametrize(
+    ("when", "now"),
+    [
+        ("2026-11-28 14:00", "Saturday: it waits for the open, Mon 30 Nov 09:15."),
+        ("2026-12-01 08:00", "Before the open: it waits for the open, Tue 1 Dec 09:15."),
+        ("2026-12-01 15:22", "Closing auction until 15:35: it waits for the open, Wed 2 Dec 09:15."),
+        ("2026-12-01 19:00", "The session is over: it waits for the open, Wed 2 Dec 09:15."),
+    ],
+)
+def test_an_ioc_order_can_only_wait_for_a_session(when: str, now: str, policy: ReleasePolicy) -> None:
+    decision = decide(when, WITH_DERIVATIVES, validity=Validity.IOC, policy=policy)
+
+    assert (decision.mode, decision.as_amo, decision.alternatives) == (Mode.QUEUE, False, ())
+    assert decision.reason == f"{IOC_NEEDS_A_SESSION} {now}"
+    assert decide(when, WITH_DERIVATIVES, policy=policy).reason != decision.reason
+
+
+def test_an_ioc_order_goes_at_once_while_the_market_is_open() -> None:
+    assert decide("2026-12-01 10:30", validity=Validity.IOC) == decide("2026-12-01 10:30")
+
+
+@pytest.mark.parametrize("way", ["as_amo", "into_auction"])
+@pytest.mark.parametrize("policy", ApprovalPolicy)
+def test_an_ioc_order_is_never_sent_where_it_would_have_to_wait(way: str, policy: ApprovalPolicy) -> None:
+    as_amo = way == "as_amo"
+    sent = refusal("2026-12-01 15:22", WITH_DERIVATIVES, as_amo=as_amo, into_auction=not as_amo, validity=Validity.IOC)
+    assert sent == IOC_NEEDS_A_SESSION
+    waits = decide("2026-12-01 19:00", validity=Validity.IOC)
+    assert why_ask(policy, waits, late="", validity=Validity.IOC), "it never waits without a tap"
 
 
 def test_an_order_that_would_come_after_a_short_session_is_held_with_the_open_on_offer() -> None:
