@@ -3,16 +3,18 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from core.db.driver import sqlite_driver
 from core.errors import Unavailable
 
 _BUSY = 5  # SQLITE_BUSY, in the low byte of the extended codes too
+_READ_ONLY = "25006"
+_LOCKED = "55P03"
 
 
 class DatabaseUnavailable(Unavailable):
-    """Nothing was stored: the database is locked, full or unreadable."""
+    """Nothing was stored: the database is locked, full, unreadable or out of reach."""
 
 
 class CommitInDoubt(DatabaseUnavailable):
@@ -27,11 +29,19 @@ def is_busy(error: BaseException | None) -> bool:
 
 @contextmanager
 def words_for_trouble() -> Generator[None]:
-    """A file that is locked, full or damaged; what breaks a rule of ours is a bug and passes as it is."""
+    """One that is locked, full, damaged or out of reach; what breaks a rule of ours is a bug and passes as it is."""
     driver = sqlite_driver()
     try:
         yield
     except (DatabaseError, driver.DatabaseError) as error:  # the driver's own: past the toolkit
-        if type(error) not in (OperationalError, DatabaseError, driver.OperationalError, driver.DatabaseError):
+        bare = type(error) in (OperationalError, DatabaseError, driver.OperationalError, driver.DatabaseError)
+        if not bare and _state(error) != _READ_ONLY:  # a server that was the leader until a moment ago
             raise
+        if _state(error) == _LOCKED:
+            raise DatabaseUnavailable("the database is locked: another process did not finish in time") from error
         raise DatabaseUnavailable(f"the database did not take it: {getattr(error, 'orig', error)}") from error
+
+
+def _state(error: BaseException) -> str | None:
+    """PostgreSQL's code of what happened."""
+    return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
