@@ -2,13 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from core.settings import Settings
-from tests import ports
+from tests import ports, postgres
 from tests.canary import CanaryWatch
 
 # A developer's own shell and .env must not reach a test, least of all with a live token.
@@ -42,6 +42,16 @@ sys.addaudithook(_keep_inside)
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # workers write below the folder of the one that started them
         config.pluginmanager.register(CanaryWatch(config), "canary-watch")
+
+
+@pytest.fixture(autouse=True)
+def _database_of_its_own(request: pytest.FixtureRequest) -> Iterator[None]:
+    """On PostgreSQL settings find a test's database by its address, which is gone with the test, as is the database."""
+    if postgres.is_chosen() and (only := request.node.get_closest_marker("sqlite")):
+        pytest.skip(f"on SQLite only: {only.args[0]}")
+    yield
+    os.environ.pop("DATABASE_URL", None)
+    postgres.drop_all()
 
 
 @pytest.fixture

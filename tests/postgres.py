@@ -1,7 +1,7 @@
 """A PostgreSQL server of the tests' own, and a fresh database on it for each of them.
 
-MUNSHI_TEST_POSTGRES chooses the database of the whole run: unset, tests run on SQLite, and those of tests/postgres start
-a server by themselves; `1` runs all on a server that is started for it; an address runs all on that server.
+MUNSHI_TEST_POSTGRES chooses the database of the whole run: unset, tests run on SQLite, and those of tests/postgres
+start a server by themselves; `1` runs all on a server that is started for it; an address, all on that server.
 """
 
 import os
@@ -37,12 +37,21 @@ def fresh_address(*, migrated: bool = True) -> str:
     """A database that nobody has seen; skips the test where there is no server."""
     name = f"munshi_{secrets.token_hex(6)}"
     _run(f"CREATE DATABASE {name} TEMPLATE {_template() if migrated else 'template0'}")
+    _made.append(name)
     return _address(name)
 
 
-def drop(address: str) -> None:
-    """Whoever is still connected is thrown out."""
-    _run(f"DROP DATABASE IF EXISTS {make_url(address).database} WITH (FORCE)")
+def drop_all() -> None:
+    """What was made until now; whoever is still connected is thrown out."""
+    while _made:
+        _drop(_made.pop())
+
+
+def _drop(name: str) -> None:
+    _run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+_made: list[str] = []
 
 
 class Server:
@@ -99,8 +108,7 @@ class Server:
 
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         command = [str(self._programs / program), *arguments]
-        return subprocess.run(command, cwd="/", capture_output=True, check=False, **_NOT_ROOT)  # pyright: ignore
-
+        return subprocess.run(command, cwd="/", capture_output=True, check=False, **_NOT_ROOT)
 
 def programs() -> Path | None:
     """Where the server's programs are, when they are installed: Debian keeps most of them out of the path."""
@@ -136,7 +144,7 @@ def _template() -> str:
 
     name = f"munshi_{secrets.token_hex(6)}"
     _run(f"CREATE DATABASE {name} TEMPLATE template0")
-    register(drop, _address(name))
+    register(_drop, name)
     command.upgrade(config(_address(name)), "head")
     return name
 
@@ -146,7 +154,9 @@ def _address(name: str) -> str:
 
 
 def _run(statement: str) -> None:
-    engine = create_engine(make_url(server_address()).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    engine = create_engine(
+        make_url(server_address()).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+    )
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()

@@ -89,7 +89,7 @@ def _options(patience: float, url: URL) -> str:
 
 
 def _keep_zeros_out(connection: Any, _record: Any) -> None:
-    """Its text cannot hold the character 0, which a stranger's alert may: one such would spoil its neighbours' commit."""
+    """Its text cannot hold the character 0; an alert that does would spoil its neighbours' commit."""
     from psycopg.adapt import Dumper  # noqa: PLC0415 - who runs on SQLite does not have it
 
     class WithoutZeros(Dumper):

@@ -180,9 +180,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("alerts", schema=None) as batch_op:
         batch_op.create_index("ix_alerts_digest", ["digest", "id"], unique=False)
-        batch_op.create_index(
-            "ix_alerts_repeat_of", ["repeat_of"], unique=False, **_where("repeat_of IS NOT NULL")
-        )
+        batch_op.create_index("ix_alerts_repeat_of", ["repeat_of"], unique=False, **_where("repeat_of IS NOT NULL"))
         batch_op.create_index("ix_alerts_state", ["state", "id"], unique=False)
 
     op.create_table(
@@ -252,7 +250,7 @@ def upgrade() -> None:
     with op.batch_alter_table("orders", schema=None) as batch_op:
         batch_op.create_index("ix_orders_state", ["state", "release_at", "id"], unique=False)
         batch_op.create_index("ix_orders_broker_order_id", ["broker_order_id"], unique=False)
-        batch_op.create_index("ix_orders_closes", ["state"], unique=False, **_where("closes IS 1", "closes"))
+        batch_op.create_index("ix_orders_closes", ["state"], unique=False, **_where("closes IS 1", "closes IS true"))
 
     op.create_table(
         "outbox",

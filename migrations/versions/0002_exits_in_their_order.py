@@ -11,14 +11,12 @@ branch_labels = None
 depends_on = None
 
 
-_EXITS_ONLY: dict[str, Any] = {"sqlite_where": sa.text("closes IS 1"), "postgresql_where": sa.text("closes")}
+_EXITS_ONLY: dict[str, Any] = {"sqlite_where": sa.text("closes IS 1"), "postgresql_where": sa.text("closes IS true")}
 
 
 def upgrade() -> None:
     op.drop_index("ix_orders_closes", "orders")
-    op.create_index(
-        "ix_orders_closes", "orders", ["state", "release_at", "id"], unique=False, **_EXITS_ONLY
-    )
+    op.create_index("ix_orders_closes", "orders", ["state", "release_at", "id"], unique=False, **_EXITS_ONLY)
 
 
 def downgrade() -> None:
