@@ -27,7 +27,7 @@ from core.domain.alert import AlertState, AmoTime, Exchange, OrderType, Product,
 from core.domain.instrument import Segment
 from core.domain.order import Mode, Order, OrderState
 from core.settings import load
-from tests import postgres
+from tests import postgres_server as postgres
 
 NOON = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
 """A Wednesday in the session: 12:00 in India."""

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from core.settings import Settings
-from tests import ports, postgres
+from tests import ports
+from tests import postgres_server as postgres
 from tests.canary import CanaryWatch
 
 # A developer's own shell and .env must not reach a test, least of all with a live token.

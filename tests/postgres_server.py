@@ -1,6 +1,6 @@
 """A PostgreSQL server of the tests' own, and a fresh database on it for each of them.
 
-MUNSHI_TEST_POSTGRES chooses the database of the whole run: unset, tests run on SQLite, and those of tests/postgres
+MUNSHI_TEST_POSTGRES chooses the database of the whole run: unset, tests run on SQLite, and those of tests/postgresql
 start a server by themselves; `1` runs all on a server that is started for it; an address, all on that server.
 """
 
@@ -109,6 +109,7 @@ class Server:
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         command = [str(self._programs / program), *arguments]
         return subprocess.run(command, cwd="/", capture_output=True, check=False, **_NOT_ROOT)
+
 
 def programs() -> Path | None:
     """Where the server's programs are, when they are installed: Debian keeps most of them out of the path."""
