@@ -13,7 +13,7 @@ from core.db.address import is_file, read_address
 from core.db.postgresql import PostgreSQL
 from core.db.sqlite import Sqlite
 from core.db.store import Store
-from core.db.trouble import CommitInDoubt, words_for_trouble
+from core.db.trouble import CommitInDoubt, DatabaseUnavailable, words_for_trouble
 from core.db.writer import GroupWork, T, Work, Writer
 
 
@@ -88,6 +88,9 @@ def _commit(connection: Connection) -> None:
     except DBAPIError as error:
         connection.invalidate()  # a transaction may still be open on it
         raise CommitInDoubt(f"the commit failed: {error.orig}") from error
+    except DatabaseUnavailable:
+        connection.invalidate()
+        raise
 
 
 def open_engine(url: str, *, busy_timeout: float) -> Engine:

@@ -15,10 +15,13 @@ class Store(Protocol):
     """A kind of database at one address."""
 
     engine: Engine
-    reading: Mapping[str, Any]
-    """Execution options of a connection that only reads, and sees one moment."""
     reads_at_once: bool
     """Whether reading takes less than a hop to a thread would."""
+
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """Execution options of a connection that only reads, and sees one moment."""
+        ...
 
     def prepare(self, connection: Connection) -> None:
         """Make the connection the writer's own."""

@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, PendingRollbackError
 
 from core.db.driver import sqlite_driver
 from core.errors import Unavailable
@@ -33,6 +33,8 @@ def words_for_trouble() -> Generator[None]:
     driver = sqlite_driver()
     try:
         yield
+    except PendingRollbackError as error:
+        raise DatabaseUnavailable("the connection to the database was lost before") from error
     except (DatabaseError, driver.DatabaseError) as error:  # the driver's own: past the toolkit
         bare = type(error) in (OperationalError, DatabaseError, driver.OperationalError, driver.DatabaseError)
         if not bare and _state(error) != _READ_ONLY:  # a server that was the leader until a moment ago

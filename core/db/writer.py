@@ -198,7 +198,9 @@ class Writer:
         try:
             with words_for_trouble():
                 result = work(connection)
-        except Exception as trouble:  # noqa: BLE001 - handed to the caller, who raises it
+        except Exception as trouble:
+            if connection.invalidated:  # nothing is left of anybody's work
+                raise DatabaseUnavailable("the connection to the database was lost") from trouble
             savepoint.rollback()
             del self._after_commit[before:]
             return trouble
