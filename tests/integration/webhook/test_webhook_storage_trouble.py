@@ -84,6 +84,7 @@ def test_a_database_that_lost_a_table_it_writes_to_answers_503(web: RunningWeb, 
     assert asks_to_send_again(web.post(an_alert_text()))
 
 
+@pytest.mark.sqlite("its file is damaged")
 def test_a_damaged_database_answers_503_and_says_so_wherever_it_is_asked(web: RunningWeb) -> None:
     spoil(web)
     assert asks_to_send_again(web.post(an_alert_text()))
