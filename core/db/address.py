@@ -30,9 +30,16 @@ def what_is_wrong_with(text: str) -> str:
         url = read_address(text)
     except ValueError as fault:
         return str(fault)
-    if not is_file(url) and find_spec("psycopg") is None:
+    if not is_file(url) and not _has_driver():
         return "PostgreSQL needs its driver: python -m pip install --require-hashes -r requirements-postgres.lock"
     return ""
+
+
+def _has_driver() -> bool:
+    try:
+        return find_spec("psycopg") is not None
+    except ValueError:  # it was looked for before, in vain
+        return False
 
 
 def is_file(url: URL) -> bool:

@@ -9,7 +9,8 @@ from core.db.driver import sqlite_driver
 from core.errors import Unavailable
 
 _BUSY = 5  # SQLITE_BUSY, in the low byte of the extended codes too
-_READ_ONLY = "25006"
+_NOT_AS_IT_SHOULD_BE = {"25006", "42P01", "42501"}
+"""PostgreSQL's codes for a server that may no longer be written to, a table that is gone, and one kept from us."""
 _LOCKED = "55P03"
 
 
@@ -37,7 +38,7 @@ def words_for_trouble() -> Generator[None]:
         raise DatabaseUnavailable("the connection to the database was lost before") from error
     except (DatabaseError, driver.DatabaseError) as error:  # the driver's own: past the toolkit
         bare = type(error) in (OperationalError, DatabaseError, driver.OperationalError, driver.DatabaseError)
-        if not bare and _state(error) != _READ_ONLY:  # a server that was the leader until a moment ago
+        if not bare and _state(error) not in _NOT_AS_IT_SHOULD_BE:
             raise
         if _state(error) == _LOCKED:
             raise DatabaseUnavailable("the database is locked: another process did not finish in time") from error

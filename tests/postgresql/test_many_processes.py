@@ -8,7 +8,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -16,7 +16,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection, select
 
-from core import approvals
+from core import approvals, controls, policies
 from core.approvals import Tap
 from core.db.attempts import of_orders
 from core.db.engine import Database
@@ -142,6 +142,7 @@ def fleet(address: str, tmp_path: Path) -> Iterator[Fleet]:
         world.sandbox.start()
         world.outside_is_there()
         world.limits({})
+        _let_no_alert_grow_old(world, address)
         fleet = Fleet(world, address)
         try:
             fleet.start()
@@ -167,6 +168,12 @@ def test_every_alert_becomes_one_order_whoever_is_killed(fleet: Fleet, address: 
     assert [name for name, times in names.items() if times > 1] == []
     assert Counter(_alerts_by_name(address)[name] for name in names) == Counter(set(senders.taken))
     assert len(ledger) == ALERTS
+
+
+def _let_no_alert_grow_old(world: World, address: str) -> None:
+    """While all keep dying, some alerts are decided only after minutes, and would ask a person."""
+    with closing(Database(address)) as database, database.transaction() as connection:
+        controls.put(connection, policies.KEY, {"stale": 86_400}, at=world.clock.now(), actor="test")
 
 
 def _let_some_happen(world: World, dice: random.Random) -> None:
