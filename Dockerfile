@@ -1,8 +1,10 @@
 # Munshi in a container: not root, and nothing but /data is written to, so the root may be read-only.
 FROM python:3.12-slim-bookworm AS packages
 WORKDIR /munshi
-COPY requirements.lock .
-RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+# For PostgreSQL: --build-arg LOCK=requirements-postgres.lock
+ARG LOCK=requirements.lock
+COPY ${LOCK} .
+RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir --require-hashes -r ${LOCK}
 
 FROM python:3.12-slim-bookworm
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin munshi && install -d -o 10001 -g 10001 -m 700 /data

@@ -28,8 +28,12 @@ def set_clock(settings: Settings) -> None:
 def open_database(settings: Settings, *, busy_timeout: float = 5.0) -> Database:
     """The database at this version's schema and of this mode. Raises WrongSchema, BadSettings."""
     database = Database(settings.database, busy_timeout=busy_timeout)
-    check_schema(database)
-    _check_mode(database, settings)
+    try:
+        check_schema(database)
+        _check_mode(database, settings)
+    except BaseException:
+        database.close()
+        raise
     return database
 
 

@@ -142,8 +142,7 @@ class Intake:
         """Ids are given here: under the write lock nobody else can give the same."""
         if not arrivals:
             return []
-        ((newest,),) = bulk.run(connection, _LAST_ID)
-        last = newest or 0
+        last = bulk.reserve_ids(connection, alerts, len(arrivals))
         uids = [secrets.token_hex(16) for _ in arrivals]
         self._alerts.run(
             connection,
@@ -202,7 +201,6 @@ _TELL_THEIR_ARRIVAL = (
     "INSERT INTO events (at, alert_id, actor, kind, after, reason) "
     "SELECT received_at, id, 'web', 'alert', state, reason FROM alerts WHERE id > ?"
 )
-_LAST_ID = "SELECT max(id) FROM alerts"
 _FIRST_COPIES = (
     "SELECT id, uid, digest, reason, received_at, answered_at FROM alerts "
     "WHERE digest IN ({}) AND repeat_of IS NULL ORDER BY id"

@@ -6,9 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
+from core.db.address import what_is_wrong_with
 from core.hops import networks
 from core.seal import is_key
 
@@ -73,10 +71,8 @@ def _unusable(settings: "Settings") -> Generator[tuple[str, str]]:
         yield "DHAN_TOTP_SECRET", "16 or more of the letters A to Z and the digits 2 to 7, as Dhan shows it, no spaces"
     if settings.holiday_feed_url and urlsplit(settings.holiday_feed_url).scheme not in ("http", "https"):
         yield "HOLIDAY_FEED_URL", "write an address that begins with https://, or leave it unset"
-    try:
-        make_url(settings.database)
-    except ArgumentError:
-        yield "DATABASE_URL", "write sqlite:///path/to/file.db, or leave it unset"
+    if words := what_is_wrong_with(settings.database):
+        yield "DATABASE_URL", words
 
 
 def _makes_codes(secret: str) -> bool:

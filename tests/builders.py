@@ -1,11 +1,13 @@
 """Small builders for tests that need a database, rows in it, or a clock that stands still."""
 
 import asyncio
+import os
 import secrets
 import shutil
 import tempfile
 from atexit import register
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -25,6 +27,7 @@ from core.domain.alert import AlertState, AmoTime, Exchange, OrderType, Product,
 from core.domain.instrument import Segment
 from core.domain.order import Mode, Order, OrderState
 from core.settings import load
+from tests import postgres_server as postgres
 
 NOON = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
 """A Wednesday in the session: 12:00 in India."""
@@ -47,15 +50,54 @@ class FrozenClock:
 
 
 def fresh_database(tmp_path: Path, *, busy_timeout: float = 5.0) -> Database:
-    """A migrated database without rows, in the folder's `munshi.db`. Whoever opens it closes it."""
-    return Database(f"sqlite:///{database_file(tmp_path)}", busy_timeout=busy_timeout)
+    """A migrated database without rows: the folder's `munshi.db`, or the server's. Whoever opens it closes it."""
+    return Database(fresh_address(tmp_path), busy_timeout=busy_timeout)
+
+
+def fresh_address(folder: Path) -> str:
+    """Where a migrated database without rows is; settings with that data directory find it."""
+    if not postgres.is_chosen():
+        return f"sqlite:///{database_file(folder)}"
+    os.environ["DATABASE_URL"] = address = postgres.fresh_address()
+    return address
+
+
+def empty_address(folder: Path) -> str:
+    """Where nothing is yet, not even tables; settings with that data directory find it."""
+    if not postgres.is_chosen():
+        return f"sqlite:///{folder / 'munshi.db'}"
+    os.environ["DATABASE_URL"] = address = postgres.fresh_address(migrated=False)
+    return address
+
+
+def address_of(database: Database) -> str:
+    """For one who opens it again."""
+    return database.engine.url.render_as_string(hide_password=False)
 
 
 def database_file(folder: Path) -> Path:
-    """A migrated `munshi.db` in the folder, where settings with that data directory find it."""
+    """A migrated `munshi.db` in the folder, for what is about files."""
     file = folder / "munshi.db"
     shutil.copy(_template(), file)
     return file
+
+
+def break_the_commit(connection: Connection) -> None:
+    """From inside a write: what it stored is found to be wrong when it is committed."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+    else:
+        connection.exec_driver_sql(
+            "ALTER TABLE alerts ALTER CONSTRAINT fk_alerts_source_id DEFERRABLE INITIALLY DEFERRED"
+        )
+    connection.exec_driver_sql("UPDATE alerts SET source_id = 999")
+
+
+@contextmanager
+def locked(address: str) -> Generator[None]:
+    """Another process is in the middle of a write."""
+    with closing(Database(address)) as other, other.transaction():
+        yield
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis
@@ -11,6 +11,7 @@ import structlog
 
 from core.settings import Settings
 from tests import ports
+from tests import postgres_server as postgres
 from tests.canary import CanaryWatch
 
 # A developer's own shell and .env must not reach a test, least of all with a live token.
@@ -51,6 +52,16 @@ sys.addaudithook(_keep_inside)
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # workers write below the folder of the one that started them
         config.pluginmanager.register(CanaryWatch(config), "canary-watch")
+
+
+@pytest.fixture(autouse=True)
+def _database_of_its_own(request: pytest.FixtureRequest) -> Iterator[None]:
+    """On PostgreSQL settings find a test's database by its address, which is gone with the test, as is the database."""
+    if postgres.is_chosen() and (only := request.node.get_closest_marker("sqlite")):
+        pytest.skip(f"on SQLite only: {only.args[0]}")
+    yield
+    os.environ.pop("DATABASE_URL", None)
+    postgres.drop_all()
 
 
 @pytest.fixture

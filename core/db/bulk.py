@@ -37,13 +37,27 @@ def marks(count: int) -> str:
 
 
 def run(connection: Connection, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-    """One statement in the driver's own words, inside the connection's transaction."""
+    """One statement in the driver's own words, inside the connection's transaction; `?` marks a value."""
+    if connection.dialect.paramstyle != "qmark":  # a server is further away than the toolkit takes long
+        result = connection.exec_driver_sql(statement.replace("?", "%s"), tuple(values))
+        return list(result.fetchall()) if result.returns_rows else []
     cursor = connection.connection.cursor()
     try:
         cursor.execute(statement, values)
         return list(cursor.fetchall()) if cursor.description else []
     finally:
         cursor.close()
+
+
+def reserve_ids(connection: Connection, table: Table, count: int) -> int:
+    """For rows that are given their ids: the one before the first of so many. Needs the write lock until they stand."""
+    if connection.dialect.name == "sqlite":
+        ((newest,),) = run(connection, f"SELECT max(id) FROM {table.name}")  # noqa: S608 - our own name
+        return newest or 0
+    sequence = f"'{table.name}_id_seq'"
+    taken = f"setval({sequence}, nextval({sequence}) + {count} - 1)"
+    ((last,),) = run(connection, f"SELECT {taken}")
+    return last - count
 
 
 def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, true, update
+from sqlalchemy import Connection, Select, bindparam, false, func, insert, select, true, update
 
 from core import journal
 from core.db.tables import alerts, attempts, orders
@@ -37,7 +37,7 @@ _OF_ALERTS = (
 _IN_STATES = (
     select(*_COLUMNS)
     .where(orders.c.state.in_(bindparam("states", expanding=True)))
-    .order_by(orders.c.release_at, orders.c.id)
+    .order_by(orders.c.release_at.nulls_first(), orders.c.id)
 )
 _AS_SEEN = (
     update(orders)
@@ -55,7 +55,7 @@ def _due() -> Select[Any]:
         .where(earlier.c.alert_id == orders.c.alert_id, earlier.c.position < orders.c.position)
         .where(
             earlier.c.state.in_(_BEFORE_THE_BROKER)
-            | ((earlier.c.state == OrderState.WORKING) & earlier.c.confirmed.is_(False))
+            | ((earlier.c.state == OrderState.WORKING) & earlier.c.confirmed.is_(false()))
             | ((earlier.c.state == OrderState.CANCELLING) & (earlier.c.filled_quantity == 0))
         )
         .exists()
@@ -226,7 +226,7 @@ def after_market_between(connection: Connection, after: datetime, until: datetim
     newest = select(func.max(orders.c.id)).scalar_subquery()
     query = select(*_COLUMNS).where(
         orders.c.id > newest - _RECENT,
-        orders.c.as_amo.is_(True),
+        orders.c.as_amo.is_(true()),
         orders.c.reaches_exchange_at > after,
         orders.c.reaches_exchange_at <= until,
     )

@@ -2,7 +2,19 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from core.db.types import Day, Document, Flag, Instant, Money, Word
 from core.domain.alert import AlertState, AmoTime, Exchange, OrderType, Product, Side, Validity
@@ -39,6 +51,11 @@ def _id() -> Column[int]:
 
 def _ref(name: str, target: str, *, nullable: bool = False) -> Column[int]:
     return Column(name, _Integer, ForeignKey(target), nullable=nullable)
+
+
+def _index_some(name: str, *columns: Column[Any], where: ColumnElement[bool]) -> None:
+    """An index of those rows only."""
+    Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 sources = _table(
@@ -97,7 +114,7 @@ alerts = _table(
     Index("ix_alerts_digest", "digest", "id"),
 )
 Index("ix_alerts_state", alerts.c.state, alerts.c.id)
-Index("ix_alerts_repeat_of", alerts.c.repeat_of, sqlite_where=alerts.c.repeat_of.is_not(None))
+_index_some("ix_alerts_repeat_of", alerts.c.repeat_of, where=alerts.c.repeat_of.is_not(None))
 
 orders = _table(
     "orders",
@@ -145,7 +162,7 @@ orders = _table(
 )
 Index("ix_orders_state", orders.c.state, orders.c.release_at, orders.c.id)
 Index("ix_orders_broker_order_id", orders.c.broker_order_id)
-Index("ix_orders_closes", orders.c.state, orders.c.release_at, orders.c.id, sqlite_where=orders.c.closes.is_(True))
+_index_some("ix_orders_closes", orders.c.state, orders.c.release_at, orders.c.id, where=orders.c.closes.is_(True))
 
 order_moves = _table(
     "order_moves",
@@ -259,7 +276,7 @@ cards = _table(
     Column("failures", Integer, nullable=False),
     UniqueConstraint("alert_id", "chat_id"),
 )
-Index("ix_cards_due", cards.c.due_at, sqlite_where=cards.c.due_at.is_not(None))
+_index_some("ix_cards_due", cards.c.due_at, where=cards.c.due_at.is_not(None))
 
 outbox = _table(
     "outbox",
@@ -278,7 +295,7 @@ outbox = _table(
     Column("told_in", _Integer),
     Column("left_out", Text),
 )
-Index("ix_outbox_due", outbox.c.due_at, sqlite_where=outbox.c.due_at.is_not(None))
+_index_some("ix_outbox_due", outbox.c.due_at, where=outbox.c.due_at.is_not(None))
 
 logins = _table(
     "logins",

@@ -31,7 +31,9 @@ class Instant(TypeDecorator[datetime]):
         return instant.isoformat(timespec="microseconds") if dialect.name == "sqlite" else instant
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
+        return None if value is None else value.astimezone(UTC)
 
 
 class Day(TypeDecorator[date]):

@@ -1,26 +1,25 @@
 """The writes of a process: one transaction at a time, and whatever waits goes into it together.
 
 A thousand alerts cost a few syncs, not a thousand. Statements run on the event loop, where they share the interpreter
-with nobody; a slow disk is waited for on a thread, and a lock by trying again. A work is a plain function: it cannot
+with nobody; a slow disk and another process's lock are waited for beside it. A work is a plain function: it cannot
 await, so between BEGIN and the commit nothing else of this process runs.
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
 from math import inf
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from core.clock import monotonic
-from core.db.trouble import CommitInDoubt, DatabaseUnavailable, is_busy, words_for_trouble
+from core.db.store import Store
+from core.db.trouble import CommitInDoubt, DatabaseUnavailable, words_for_trouble
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -29,7 +28,6 @@ Outcome = Any
 
 MOST_PER_COMMIT = 1024
 QUIET_TURNS = 2
-TRY_AGAIN = 0.002
 QUICK = 0.001
 
 
@@ -43,8 +41,8 @@ class _Job:
 class Writer:
     """Takes works in their order. `patience`: seconds that it waits for another process's lock."""
 
-    def __init__(self, engine: Engine, *, patience: float) -> None:
-        self._engine = engine
+    def __init__(self, store: Store, *, patience: float) -> None:
+        self._store = store
         self._patience = patience
         self._line: deque[_Job] = deque()
         self._after_commit: list[Callable[[], None]] = []
@@ -117,9 +115,8 @@ class Writer:
     async def _transaction(self) -> AsyncGenerator[Connection]:
         """On the one connection that is kept; one that failed is never used again."""
         with words_for_trouble():
-            connection, self._connection = self._connection or self._connect(), None
+            connection = await self._begin()
             try:
-                await self._begin(connection)
                 yield connection
                 await self._commit(connection)
             except BaseException:
@@ -130,36 +127,48 @@ class Writer:
             else:
                 self._connection = connection
 
-    def _connect(self) -> Connection:
-        connection = self._engine.connect()
-        connection.detach()
-        if connection.dialect.name == "sqlite":
-            _raw(connection).execute("PRAGMA busy_timeout=0")  # the driver would wait on the loop
+    async def _begin(self) -> Connection:
+        """Where the kept connection has died meanwhile, on a new one: nothing was done on it yet."""
+        kept, self._connection = self._connection, None
+        if kept:
+            try:
+                return await self._begin_on(kept)
+            except Exception as trouble:
+                if not self._store.has_gone(trouble):
+                    raise
+        return await self._begin_on(self._connect())
+
+    async def _begin_on(self, connection: Connection) -> Connection:
+        try:
+            await self._store.begin_in_turn(connection, self._patience, self._disk)
+        except BaseException:
+            self._discard(connection)
+            raise
         return connection
 
-    async def _begin(self, connection: Connection) -> None:
-        until = monotonic() + self._patience
-        while True:
-            try:
-                connection.begin()
-            except connection.dialect.loaded_dbapi.Error as trouble:
-                if not is_busy(trouble) or monotonic() >= until:
-                    raise
-            else:
-                return
-            await asyncio.sleep(TRY_AGAIN)
+    def _connect(self) -> Connection:
+        connection = self._store.engine.connect()
+        connection.detach()
+        self._store.prepare(connection)
+        return connection
 
     async def _commit(self, connection: Connection) -> None:
         """A disk that was quick last time is waited for here: a thread takes longer to wake than it to write."""
-        sync = partial(_sync, _raw(connection), self._patience)
         try:
             if self._last_sync < QUICK:
-                self._last_sync = sync()
+                self._last_sync = self._sync(connection)
             else:
-                self._last_sync = await asyncio.get_running_loop().run_in_executor(self._disk, sync)
+                loop = asyncio.get_running_loop()
+                self._last_sync = await loop.run_in_executor(self._disk, self._sync, connection)
         except connection.dialect.loaded_dbapi.Error as error:
             raise CommitInDoubt(f"the commit failed: {error}") from error
         connection.commit()  # the driver has nothing left to do; the toolkit closes its books
+
+    def _sync(self, connection: Connection) -> float:
+        """COMMIT; returns its seconds."""
+        began = monotonic()
+        self._store.commit(connection, self._patience)
+        return monotonic() - began
 
     def _discard(self, connection: Connection) -> None:
         """Closing undoes. It waits its turn behind a commit that was left alone on the thread."""
@@ -189,7 +198,9 @@ class Writer:
         try:
             with words_for_trouble():
                 result = work(connection)
-        except Exception as trouble:  # noqa: BLE001 - handed to the caller, who raises it
+        except Exception as trouble:
+            if connection.invalidated:  # nothing is left of anybody's work
+                raise DatabaseUnavailable("the connection to the database was lost") from trouble
             savepoint.rollback()
             del self._after_commit[before:]
             return trouble
@@ -208,21 +219,3 @@ def _settle(job: _Job, outcome: Outcome) -> None:
         job.future.set_exception(outcome)
     else:
         job.future.set_result(outcome)
-
-
-def _sync(connection: Any, patience: float) -> float:
-    """COMMIT; returns its seconds. Where there is no write-ahead log, readers keep it back, and it is tried again."""
-    began = monotonic()
-    while True:
-        try:
-            connection.commit()
-        except Exception as trouble:
-            if not is_busy(trouble) or monotonic() >= began + patience:
-                raise
-        else:
-            return monotonic() - began
-        time.sleep(TRY_AGAIN)
-
-
-def _raw(connection: Connection) -> Any:
-    return connection.connection.dbapi_connection

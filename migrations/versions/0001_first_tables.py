@@ -1,5 +1,7 @@
 """The desk's first tables"""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -33,6 +35,28 @@ BEGIN SELECT RAISE(ABORT, 'an order cannot move like this'); END
 EVENTS_STAY = """
 CREATE TRIGGER events_{verb}_never BEFORE {verb} ON events
 BEGIN SELECT RAISE(ABORT, 'events are only ever added'); END
+"""
+
+
+NO_ILLEGAL_MOVE_ON_POSTGRESQL = """
+CREATE FUNCTION orders_move_legally() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.state <> NEW.state
+   AND NOT EXISTS (SELECT 1 FROM order_moves WHERE before = OLD.state AND after = NEW.state) THEN
+    RAISE EXCEPTION 'an order cannot move like this' USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER orders_move_legally BEFORE UPDATE OF state ON orders
+FOR EACH ROW EXECUTE FUNCTION orders_move_legally()
+"""
+EVENTS_STAY_ON_POSTGRESQL = """
+CREATE FUNCTION events_stay() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'events are only ever added' USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+CREATE TRIGGER events_stay BEFORE UPDATE OR DELETE ON events FOR EACH ROW EXECUTE FUNCTION events_stay();
+CREATE TRIGGER events_stay_all BEFORE TRUNCATE ON events EXECUTE FUNCTION events_stay()
 """
 
 
@@ -156,9 +180,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("alerts", schema=None) as batch_op:
         batch_op.create_index("ix_alerts_digest", ["digest", "id"], unique=False)
-        batch_op.create_index(
-            "ix_alerts_repeat_of", ["repeat_of"], unique=False, sqlite_where=sa.text("repeat_of IS NOT NULL")
-        )
+        batch_op.create_index("ix_alerts_repeat_of", ["repeat_of"], unique=False, **_where("repeat_of IS NOT NULL"))
         batch_op.create_index("ix_alerts_state", ["state", "id"], unique=False)
 
     op.create_table(
@@ -179,7 +201,7 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     with op.batch_alter_table("cards", schema=None) as batch_op:
-        batch_op.create_index("ix_cards_due", ["due_at"], unique=False, sqlite_where=sa.text("due_at IS NOT NULL"))
+        batch_op.create_index("ix_cards_due", ["due_at"], unique=False, **_where("due_at IS NOT NULL"))
 
     op.create_table(
         "orders",
@@ -228,7 +250,7 @@ def upgrade() -> None:
     with op.batch_alter_table("orders", schema=None) as batch_op:
         batch_op.create_index("ix_orders_state", ["state", "release_at", "id"], unique=False)
         batch_op.create_index("ix_orders_broker_order_id", ["broker_order_id"], unique=False)
-        batch_op.create_index("ix_orders_closes", ["state"], unique=False, sqlite_where=sa.text("closes IS 1"))
+        batch_op.create_index("ix_orders_closes", ["state"], unique=False, **_where("closes IS 1", "closes IS true"))
 
     op.create_table(
         "outbox",
@@ -249,7 +271,7 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.create_index("ix_outbox_due", ["due_at"], unique=False, sqlite_where=sa.text("due_at IS NOT NULL"))
+        batch_op.create_index("ix_outbox_due", ["due_at"], unique=False, **_where("due_at IS NOT NULL"))
 
     op.create_table(
         "attempts",
@@ -348,6 +370,14 @@ def upgrade() -> None:
         op.execute(NO_ILLEGAL_MOVE)
         op.execute(EVENTS_STAY.format(verb="UPDATE"))
         op.execute(EVENTS_STAY.format(verb="DELETE"))
+    else:
+        op.execute(NO_ILLEGAL_MOVE_ON_POSTGRESQL)
+        op.execute(EVENTS_STAY_ON_POSTGRESQL)
+
+
+def _where(on_sqlite: str, on_postgresql: str | None = None) -> dict[str, Any]:
+    """Which rows an index is of."""
+    return {"sqlite_where": sa.text(on_sqlite), "postgresql_where": sa.text(on_postgresql or on_sqlite)}
 
 
 def _fill() -> None:
@@ -370,6 +400,8 @@ def downgrade() -> None:
     """Newest first; their indexes go with them."""
     for table in _NEWEST_FIRST:
         op.drop_table(table)
+    if op.get_bind().dialect.name != "sqlite":  # there a trigger's body is its own, and goes with its table
+        op.execute("DROP FUNCTION orders_move_legally(), events_stay()")
 
 
 _NEWEST_FIRST = (

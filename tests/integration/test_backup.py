@@ -20,6 +20,8 @@ from core.db.tables import alerts as alert_rows
 from core.domain.order import OrderState
 from tests.builders import an_alert, an_order, database_file
 
+pytestmark = pytest.mark.sqlite("a copy of its file")
+
 
 @pytest.fixture
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -17,7 +17,7 @@ from core.cli.claims import Taken, claim
 from core.errors import EX_CONFIG
 from core.sandbox.dhan.instruments import instrument_file
 from core.settings import PaperAccount
-from tests.builders import database_file
+from tests.builders import fresh_address
 from tests.unit.alerts.alert_samples import SHARE, body
 from tests.world.nursery import Streams, born
 
@@ -156,7 +156,7 @@ def test_check_tells_a_script_whether_the_alert_has_mistakes(
 
 
 def test_what_if_prints_the_decision_with_its_reason(tmp_path: Path) -> None:
-    database_file(tmp_path)
+    fresh_address(tmp_path)
     (tmp_path / "list.csv").write_bytes(instrument_file(date(2026, 11, 25)))
     listed = InstrumentList(tmp_path / "instruments.db")
     listed.load(tmp_path / "list.csv")
@@ -180,7 +180,7 @@ def test_what_if_prints_the_decision_with_its_reason(tmp_path: Path) -> None:
     ],
 )
 def test_what_if_says_what_is_missing(tmp_path: Path, arguments: list[str], says: str) -> None:
-    database_file(tmp_path)
+    fresh_address(tmp_path)
     (tmp_path / "alert.json").write_bytes(body(SHARE))
     done = munshi("whatif", *arguments, data_dir=tmp_path)
     assert (done.returncode, says in done.stderr, "Traceback" in done.stderr) == (1, True, False)

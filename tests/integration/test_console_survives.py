@@ -16,7 +16,7 @@ from bot.messenger import TelegramMessenger
 from core.engine.parts import build_desk
 from core.login_link import LoginLinks
 from core.settings import load
-from tests.builders import database_file, until
+from tests.builders import fresh_address, until
 from tests.integration.paper_telegram import OPERATOR, STRANGER, Sandbox, running
 
 TYPED = "123456 is my PIN"
@@ -40,7 +40,7 @@ class Listening:
 @pytest.fixture
 async def console(tmp_path: Path) -> AsyncIterator[Listening]:
     async with running(tmp_path) as chat:
-        database_file(tmp_path)
+        fresh_address(tmp_path)
         settings = load(munshi_data_dir=tmp_path, telegram_api_url=f"{chat.url}/telegram/bot")
         application = build_application(settings)
         messenger = TelegramMessenger(application.bot, settings.munshi_mode, LoginLinks(settings))

@@ -12,7 +12,7 @@ from core.clock import SystemClock
 from core.db.engine import Database
 from core.domain.notice import Notice
 from core.settings import PaperAccount
-from tests.builders import NOON, database_file
+from tests.builders import NOON, fresh_address
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def nobody_listens(monkeypatch: pytest.MonkeyPatch, free_port: int) -> None:
 def test_without_a_desk_each_thing_that_is_missing_comes_with_its_fix(
     data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    database_file(data_dir)
+    fresh_address(data_dir)
     assert main(["doctor"]) == 1
     said = capsys.readouterr().out
     for line in (
@@ -75,7 +75,7 @@ def test_before_the_first_start_it_says_so(capsys: pytest.CaptureFixture[str]) -
 def test_a_data_directory_that_others_may_read_and_an_older_schema_are_named(
     data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    database = Database(f"sqlite:///{database_file(data_dir)}")
+    database = Database(fresh_address(data_dir))
     with database.transaction() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
     database.close()
@@ -85,7 +85,7 @@ def test_a_data_directory_that_others_may_read_and_an_older_schema_are_named(
 
 @pytest.mark.usefixtures("nobody_listens")
 def test_what_holds_orders_is_said(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    database = Database(f"sqlite:///{database_file(data_dir)}")
+    database = Database(fresh_address(data_dir))
     with database.transaction() as connection:
         controls.pause(connection, at=NOON, actor="operator 42")
     database.close()
@@ -95,7 +95,7 @@ def test_what_holds_orders_is_said(data_dir: Path, capsys: pytest.CaptureFixture
 
 @pytest.mark.usefixtures("nobody_listens")
 def test_a_message_that_waits_for_minutes_is_said(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    database = Database(f"sqlite:///{database_file(data_dir)}")
+    database = Database(fresh_address(data_dir))
     with database.transaction() as connection:
         notifications.enrol(connection, [(42, "admin")])
         notifications.ring(connection, Notice.HELD, at=SystemClock().now() - timedelta(hours=1), words="held")

@@ -13,13 +13,13 @@ from core.errors import Refusal
 from core.seal import Seal
 from core.second_factor import SecondFactor
 from core.settings import Settings, load
-from tests.builders import database_file
+from tests.builders import fresh_address
 
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("MUNSHI_DATA_DIR", str(tmp_path))
-    database_file(tmp_path)
+    fresh_address(tmp_path)
     return load()
 
 

@@ -79,6 +79,15 @@ def clock_readings(tree: ast.AST) -> Iterator[Finding]:
                 pass
 
 
+def dialect_questions(tree: ast.AST) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Attribute(attr="dialect"), attr="name"):
+                yield Finding(node.lineno, "asks for the dialect's name")
+            case _:
+                pass
+
+
 def prints(tree: ast.AST) -> Iterator[Finding]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
@@ -134,6 +143,20 @@ RULES = [
         PRODUCT,
         ("core/broker/dhan/client.py", "core/sandbox/tradingview.py", "core/tls.py", "core/secrets/google.py"),
         "ask core/broker/dhan/client.py, the only one with the time-outs and the rule against resending",
+    ),
+    Rule(
+        "one module knows the PostgreSQL driver",
+        imports(of("psycopg", "psycopg_pool")),
+        PRODUCT,
+        ("core/db/postgresql.py",),
+        "go through core.db.engine; on SQLite the driver is not even installed",
+    ),
+    Rule(
+        "only core.db knows which database it is",
+        dialect_questions,
+        PRODUCT,
+        ("core/db/", "migrations/"),
+        "let core.db offer what differs as one function, for both",
     ),
     Rule(
         "only the bot speaks Telegram",

@@ -6,7 +6,7 @@ from pathlib import Path
 from core import sources
 from core.db.engine import Database
 from core.db.writer import T, Work
-from tests.builders import NOON, database_file
+from tests.builders import NOON, fresh_address
 from webhook.keys import Keys
 
 
@@ -18,7 +18,7 @@ class OnAThread(Database):
 
 
 async def test_everybody_who_brings_a_new_key_while_it_is_being_read_is_let_in(tmp_path: Path) -> None:
-    database = OnAThread(f"sqlite:///{database_file(tmp_path)}")
+    database = OnAThread(fresh_address(tmp_path))
     keys = Keys(database)
     assert await keys.find("nobody's") is None
     with database.transaction() as connection:

@@ -34,11 +34,14 @@ _PLAIN: Commands = {"sandbox": ("-m", "core.sandbox"), "web": ("-m", "webhook"),
 class World:
     """Use `opened`. The Dhan stand-in's ledger is the oracle: what it does not have was not ordered."""
 
-    def __init__(self, folder: Path, commands: Commands, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, commands: Commands, env: dict[str, str] | None = None, address: str | None = None
+    ) -> None:
         web_port, sandbox_port = find_port(), find_port()
-        self.settings = load(munshi_data_dir=folder, port=web_port, sandbox_port=sandbox_port)
+        elsewhere = {} if address is None else {"database_url": address}
+        self.settings = load(munshi_data_dir=folder, port=web_port, sandbox_port=sandbox_port, **elsewhere)
         self._env = {"MUNSHI_DATA_DIR": str(folder), "PORT": str(web_port), "SANDBOX_PORT": str(sandbox_port)}
-        self._env |= env or {}
+        self._env |= {name.upper(): text for name, text in elsewhere.items()} | (env or {})
         self.processes = {name: Process(name, command, self._env, folder) for name, command in commands.items()}
         self.sandbox, self.web, self.desk = (self.processes[name] for name in _PLAIN)
         self._second: Process | None = None
@@ -53,10 +56,17 @@ class World:
     @classmethod
     @contextmanager
     def closed(
-        cls, folder: Path, commands: Commands | None = None, env: dict[str, str] | None = None
+        cls,
+        folder: Path,
+        commands: Commands | None = None,
+        env: dict[str, str] | None = None,
+        address: str | None = None,
     ) -> Generator["World"]:
-        """A new desk of which nothing runs yet; `commands` run in place of the plain processes of that name."""
-        world = cls(folder, _PLAIN | (commands or {}), env)
+        """A new desk of which nothing runs yet; `commands` run in place of the plain processes of that name.
+
+        Its database is at `address`, or in the folder.
+        """
+        world = cls(folder, _PLAIN | (commands or {}), env, address)
         migrate(world.settings)
         world.jump(TUESDAY)
         try:

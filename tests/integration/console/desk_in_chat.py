@@ -20,7 +20,7 @@ from core.engine.parts import Parts, build_desk
 from core.intake import Arrival, Intake
 from core.login_link import LoginLinks
 from core.settings import PaperAccount, Settings, load
-from tests.builders import database_file
+from tests.builders import fresh_address
 from tests.integration.paper_telegram import Sandbox, running
 
 ADMIN, APPROVER, VIEWER, STRANGER = 42, 43, 44, 7
@@ -184,7 +184,7 @@ def settings_of(sandbox: Sandbox, folder: Path, **more: Any) -> Settings:
 @asynccontextmanager
 async def opened(folder: Path, **settings: Any) -> AsyncGenerator[Chats]:
     """A desk that is ready for business on a Saturday, with four people who wrote to the bot before."""
-    database_file(folder)
+    fresh_address(folder)
     async with running(folder, in_real_time=True) as sandbox:
         for user in (ADMIN, APPROVER, VIEWER, STRANGER):
             await sandbox.act(text="hello", user_id=user)

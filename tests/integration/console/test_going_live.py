@@ -10,7 +10,7 @@ from core.controls import Hold
 from core.seal import Seal
 from core.second_factor import SecondFactor, make_secret
 from core.settings import PaperAccount
-from tests.builders import database_file
+from tests.builders import fresh_address
 from tests.integration.paper_telegram import running
 
 LIVE = {
@@ -23,7 +23,7 @@ LIVE = {
 
 
 async def test_live_trading_begins_with_a_code_and_survives_a_restart(tmp_path: Path) -> None:
-    database_file(tmp_path)
+    fresh_address(tmp_path)
     async with running(tmp_path, in_real_time=True) as sandbox:
         for user in (ADMIN, APPROVER):
             await sandbox.act(text="hello", user_id=user)

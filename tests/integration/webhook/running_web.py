@@ -17,10 +17,9 @@ from sqlalchemy import select
 from core.clock import PaperClock, monotonic
 from core.db import alerts, tables
 from core.db.alerts import StoredAlert
-from core.db.driver import sqlite_driver
 from core.db.engine import Database
 from core.settings import Settings, load
-from tests.builders import NOON, database_file
+from tests.builders import NOON, address_of, fresh_address, locked
 from webhook.app import build_app
 from webhook.crowd import Crowd
 from webhook.failures import Failures
@@ -85,10 +84,8 @@ class RunningWeb:
     @contextmanager
     def locked(self) -> Generator[None]:
         """Another process is in the middle of a write."""
-        with closing(sqlite_driver().connect(self.database.engine.url.database, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        with locked(address_of(self.database)):
             yield
-            other.execute("ROLLBACK")
 
 
 @contextmanager
@@ -96,7 +93,7 @@ def running_web(
     folder: Path, crowd: Crowd | None = None, failures: Failures | None = None, **settings: Any
 ) -> Generator[RunningWeb]:
     """A web process on a fresh database; in paper mode unless the settings say otherwise, and patient with failures."""
-    database_file(folder)
+    fresh_address(folder)
     loaded = load(munshi_data_dir=folder, **{"webhook_secret": SECRET, **settings})
     app = build_app(loaded, failures or Failures(per_address=1_000_000, altogether=1_000_000))
     if loaded.paper:

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
+import pytest
 
 from core import sources
 from core.db.engine import Database
@@ -22,6 +23,7 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "MUNSHI_DATA_DIR": str(folder), **settings}
 
 
+@pytest.mark.sqlite("the bytes of its file")
 def test_secret_and_key_are_in_no_line_of_the_log_and_no_byte_of_the_database(
     tmp_path: Path, find_port: Callable[[], int]
 ) -> None:

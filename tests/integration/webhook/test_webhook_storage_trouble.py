@@ -47,6 +47,7 @@ def test_a_locked_database_answers_503_in_time_for_tradingview_and_a_copy_is_tak
     assert [alert.state for alert in web.stored()] == [AlertState.RECEIVED]
 
 
+@pytest.mark.sqlite("its file cannot grow")
 def test_a_full_database_answers_503_and_keeps_no_half_of_an_alert(tmp_path: Path) -> None:
     with files_that_cannot_grow(), running_web(tmp_path) as web:
         for quantity in ("1", "many"):  # an alert to take, and one to keep for the operator with what is wrong with it
@@ -57,6 +58,7 @@ def test_a_full_database_answers_503_and_keeps_no_half_of_an_alert(tmp_path: Pat
         assert rows(web.database, "events") == 0
 
 
+@pytest.mark.sqlite("its file cannot grow")
 def test_a_full_database_still_answers_for_itself(tmp_path: Path) -> None:
     with files_that_cannot_grow(), running_web(tmp_path) as web:
         web.post(an_alert_text(note="x" * 15_000))
@@ -84,6 +86,7 @@ def test_a_database_that_lost_a_table_it_writes_to_answers_503(web: RunningWeb, 
     assert asks_to_send_again(web.post(an_alert_text()))
 
 
+@pytest.mark.sqlite("its file is damaged")
 def test_a_damaged_database_answers_503_and_says_so_wherever_it_is_asked(web: RunningWeb) -> None:
     spoil(web)
     assert asks_to_send_again(web.post(an_alert_text()))
@@ -98,7 +101,7 @@ def spoil(web: RunningWeb) -> None:
 
 def lose(web: RunningWeb, table: str) -> None:
     with web.database.transaction() as connection:
-        connection.exec_driver_sql(f"DROP TABLE {table}")
+        connection.exec_driver_sql(f"DROP TABLE {table}" + (" CASCADE" if connection.dialect.name != "sqlite" else ""))
 
 
 def rows(database: Database, table: str) -> int:

@@ -20,7 +20,7 @@ from core.errors import Refusal, Unavailable
 from core.seal import Seal
 from core.second_factor import SecondFactor
 from core.settings import Role, load
-from tests.builders import database_file
+from tests.builders import fresh_address
 from tests.ports import find_port
 
 ROW = {"weekDay": "Thursday", "morning_session": None, "evening_session": None, "Sr_no": 16}
@@ -101,7 +101,7 @@ class Console:
 
 @pytest.fixture
 async def console(tmp_path: Path, feed: str) -> AsyncIterator[Console]:
-    database_file(tmp_path)
+    fresh_address(tmp_path)
     parts = build_desk(load(munshi_data_dir=tmp_path), cast("Any", None))
     parts.clock.jump_to(parts.clock.now().replace(year=2026, month=12, day=1))  # pyright: ignore[reportAttributeAccessIssue]
     yield Console(parts, feed, tmp_path)

@@ -9,6 +9,7 @@ from core.bootstrap import open_database
 from core.db.migration import migrate
 from core.errors import BadSettings
 from core.settings import Mode, Settings, load
+from tests.builders import empty_address
 
 
 def settings(folder: Path, mode: Mode) -> Settings:
@@ -18,6 +19,7 @@ def settings(folder: Path, mode: Mode) -> Settings:
 
 @pytest.mark.parametrize(("first", "then"), [(Mode.PAPER, Mode.LIVE), (Mode.LIVE, Mode.PAPER)])
 def test_a_database_of_the_other_mode_is_refused(tmp_path: Path, first: Mode, then: Mode) -> None:
+    empty_address(tmp_path)
     migrate(settings(tmp_path, first))
     open_database(settings(tmp_path, first)).close()
     with pytest.raises(BadSettings, match=f"MUNSHI_MODE: .*{first} mode") as refused:
@@ -26,6 +28,7 @@ def test_a_database_of_the_other_mode_is_refused(tmp_path: Path, first: Mode, th
 
 
 def test_a_database_opens_again_in_its_own_mode(tmp_path: Path) -> None:
+    empty_address(tmp_path)
     migrate(settings(tmp_path, Mode.PAPER))
     for _ in range(2):
         open_database(settings(tmp_path, Mode.PAPER)).close()

@@ -79,6 +79,7 @@ def test_a_data_directory_that_others_may_enter_is_refused_with_the_cure(folder:
     assert fault == f"MUNSHI_DATA_DIR: other users of this machine may read {data}; run: chmod 700 '{data}'"
 
 
+@pytest.mark.sqlite("its file")
 def test_every_file_that_others_may_read_is_named(folder: Path) -> None:
     load(munshi_data_dir=folder)
     for file in (folder / "admin_token", database_file(folder)):

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, event, select, update
 from core import journal
 from core.db import alerts
 from core.db.alerts import StoredAlert
-from core.db.driver import sqlite_driver
 from core.db.engine import Database
 from core.db.tables import alerts as alert_rows
 from core.db.tables import sources
@@ -21,7 +20,7 @@ from core.domain.alert import AlertState
 from core.domain.identity import SAME_WISH_WITHIN, STALE_AFTER, Copy
 from core.domain.source import IdenticalAlerts
 from core.intake import Arrival, Intake, Receipt, digest
-from tests.builders import FrozenClock, fresh_database
+from tests.builders import FrozenClock, address_of, fresh_database, locked
 
 OVER_A_MINUTE = SAME_WISH_WITHIN + timedelta(seconds=1)
 
@@ -287,14 +286,13 @@ async def test_an_answer_that_died_with_the_process_before_it_was_noted_makes_th
 async def test_a_locked_database_stores_nothing_and_the_next_copy_is_new(tmp_path: Path, clock: FrozenClock) -> None:
     with closing(fresh_database(tmp_path, busy_timeout=0.02)) as database:
         door = Door(database, clock)
-        with closing(sqlite_driver().connect(str(tmp_path / "munshi.db"), isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            with pytest.raises(DatabaseUnavailable):
-                await door.deliver()
+        with locked(address_of(database)), pytest.raises(DatabaseUnavailable):
+            await door.deliver()
         assert door.stored() == []
         assert (await door.deliver()).copy is Copy.NEW
 
 
+@pytest.mark.sqlite("the kernel lets its file not grow")
 async def test_a_full_database_stores_nothing_and_says_so_in_the_desks_own_words(
     database: Database, door: Door
 ) -> None:
@@ -310,8 +308,3 @@ async def test_a_full_database_stores_nothing_and_says_so_in_the_desks_own_words
 
 def answer_times(connection: Connection) -> dict[int, datetime | None]:
     return {row.id: row.answered_at for row in connection.execute(select(alert_rows.c.id, alert_rows.c.answered_at))}
-
-
-def break_the_commit(connection: Connection) -> None:
-    connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
-    connection.exec_driver_sql("UPDATE alerts SET source_id = 999")

@@ -5,14 +5,14 @@ from collections.abc import Awaitable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from core.db.engine import Database
 from core.db.tables import alerts
 from core.db.trouble import CommitInDoubt
 from core.domain.identity import Copy
 from core.intake import Arrival, Intake, Receipt, digest
-from tests.builders import FrozenClock
+from tests.builders import FrozenClock, break_the_commit
 
 
 class Door:
@@ -38,11 +38,6 @@ class Door:
     async def fail_the_commit_of(self, *writes: Awaitable[object]) -> None:
         spoilt = asyncio.gather(*writes, self._database.write(break_the_commit), return_exceptions=True)
         assert all(isinstance(outcome, CommitInDoubt) for outcome in await spoilt)
-
-
-def break_the_commit(connection: Connection) -> None:
-    connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
-    connection.exec_driver_sql("UPDATE alerts SET source_id = 999")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from core.db import leases
 from core.db.engine import Database
 from core.db.leases import LASTS, Lease
-from tests.builders import NOON, FrozenClock, fresh_database
+from tests.builders import NOON, FrozenClock, address_of, fresh_database
 
 
 def acquired(connection: Connection, holder: str, at: datetime = NOON, port: int = 9000) -> int | None:
@@ -82,6 +82,6 @@ def test_a_released_lease_lets_the_next_desk_in_at_once(connection: Connection) 
 
 
 async def test_of_two_processes_that_start_together_one_gets_it(tmp_path: Path) -> None:
-    with closing(fresh_database(tmp_path)) as one, closing(Database(str(one.engine.url))) as other:
+    with closing(fresh_database(tmp_path)) as one, closing(Database(address_of(one))) as other:
         epochs = await asyncio.gather(one.write(lambda c: acquired(c, "a")), other.write(lambda c: acquired(c, "b")))
     assert sorted(epochs, key=str) == [1, None]

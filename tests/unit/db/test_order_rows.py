@@ -12,7 +12,7 @@ from core import journal
 from core.db import orders
 from core.db.engine import Database
 from core.domain.order import IllegalMove, Order, OrderState
-from tests.builders import NOON, an_order, fresh_database
+from tests.builders import NOON, address_of, an_order, fresh_database
 
 LATER = NOON + timedelta(minutes=1)
 
@@ -44,7 +44,7 @@ def test_the_second_of_two_who_saw_the_same_order_moves_nothing(connection: Conn
 
 
 async def test_of_two_processes_that_move_one_order_one_wins(tmp_path: Path) -> None:
-    with closing(fresh_database(tmp_path)) as one, closing(Database(str(one.engine.url))) as other:
+    with closing(fresh_database(tmp_path)) as one, closing(Database(address_of(one))) as other:
         order = await one.write(lambda c: an_order(c, state=OrderState.AWAITING_APPROVAL))
         outcomes = await asyncio.gather(
             one.write(lambda c: moved(c, order, OrderState.QUEUED)),

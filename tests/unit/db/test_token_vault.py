@@ -45,6 +45,7 @@ def test_a_token_comes_back_as_it_was_kept(connection: Connection) -> None:
     assert tokens.expiry(connection) == ENDS
 
 
+@pytest.mark.sqlite("its file")
 def test_the_token_stands_nowhere_in_the_files(database: Database, tmp_path: Path) -> None:
     store = vault(new_key())
     with database.transaction() as connection:

@@ -24,6 +24,8 @@ from tests.builders import an_alert
 from tests.unit.engine.floor import Floor
 from tests.unit.engine.rows import an_attempt, tap_on
 
+pytestmark = pytest.mark.sqlite("a copy of its file is put back")
+
 
 @pytest.fixture
 def rewind(floor: Floor, tmp_path: Path) -> Callable[[], Callable[[], None]]:

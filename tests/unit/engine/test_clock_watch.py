@@ -15,7 +15,7 @@ from core.domain.notice import Notice
 from core.engine.clock_watch import ClockWatch, hold
 from core.engine.parts import build_desk
 from core.settings import load
-from tests.builders import NOON, FrozenClock, database_file
+from tests.builders import NOON, FrozenClock, fresh_address
 from tests.unit.engine.rows import rings
 
 
@@ -121,7 +121,7 @@ def test_a_doubt_rings_once_and_holds(connection: Connection) -> None:
 async def test_the_desk_holds_orders_and_expiries_while_the_clock_is_in_doubt_and_lets_go_after(
     tmp_path: Path,
 ) -> None:
-    database_file(tmp_path)
+    fresh_address(tmp_path)
     parts = build_desk(load(munshi_data_dir=tmp_path), cast("Any", None))
     desk, watch = parts.desk, parts.desk._clock_watch
 

@@ -333,6 +333,7 @@ def test_a_bug_costs_the_alert_that_brings_it_out_and_no_other(desk: Deciding) -
     assert not orders.of_alert(desk.connection, bad.id)
 
 
+@pytest.mark.sqlite("the driver's own error")
 def test_a_full_disk_is_no_fault_of_the_alert(desk: Deciding) -> None:
     def resolve(_leg: Leg, _today: date) -> Instrument:
         raise sqlite_driver().OperationalError("database or disk is full")

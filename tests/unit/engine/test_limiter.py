@@ -20,7 +20,7 @@ from core.domain.attempt import AttemptState
 from core.engine.limiter import ORDER_CALLS, Limiter, Window
 from core.engine.parts import build_desk
 from core.settings import load
-from tests.builders import an_order, database_file
+from tests.builders import an_order, fresh_address
 from tests.unit.engine.rows import WALL, an_attempt
 
 
@@ -249,7 +249,7 @@ def test_dhans_four_windows_are_kept_the_shortest_first() -> None:
 
 
 async def test_a_desk_that_stood_by_counts_what_the_other_sent_meanwhile(tmp_path: Path) -> None:
-    database_file(tmp_path)
+    fresh_address(tmp_path)
     parts = build_desk(load(munshi_data_dir=tmp_path), cast("Any", None), windows=[Window(2, 60)])
     with parts.database.transaction() as connection:
         an_attempt(connection, an_order(connection), AttemptState.ACCEPTED, at=clock.SystemClock().now())

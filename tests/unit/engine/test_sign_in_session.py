@@ -162,6 +162,7 @@ async def test_a_token_that_dhan_no_longer_takes_is_dead_for_every_restart(door:
     assert not await door.session().keep()
 
 
+@pytest.mark.sqlite("its file tells of every write")
 async def test_while_nothing_changes_nothing_is_written(door: Door, tmp_path: Path) -> None:
     watcher = sqlite_driver().connect(tmp_path / "munshi.db")
 

@@ -1,0 +1,21 @@
+"""A server for the tests of this folder, whatever the rest of the run is on."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from core.db.engine import Database
+from tests import postgres_server as postgres
+
+
+@pytest.fixture
+def address() -> str:
+    """Of a migrated database without rows; skipped where there is no server."""
+    return postgres.fresh_address()
+
+
+@pytest.fixture
+def database(address: str) -> Iterator[Database]:
+    database = Database(address, busy_timeout=1.0)
+    yield database
+    database.close()
