@@ -8,7 +8,7 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from telegram import Bot, Message, Update
@@ -18,6 +18,7 @@ from bot.access import Gate
 from core.clock import Clock, SystemClock, monotonic
 from core.db import updates
 from core.db.engine import Database
+from core.db.trouble import CommitInDoubt
 from core.errors import Unavailable
 
 log = structlog.get_logger()
@@ -48,6 +49,7 @@ class Listener:
         self._heard_at: float | None = None
         self._under_way: set[asyncio.Task[None]] = set()
         self._has_told = False
+        self._doubted: set[datetime] = set()
 
     @property
     def hearing(self) -> str:
@@ -93,11 +95,14 @@ class Listener:
         at = self._wall.now()
         rows = [(update.update_id, _chat(update), _asked(update)) for update in found]
         try:
-            fresh = await self._database.write(lambda c: updates.take(c, rows, at))
+            fresh = await self._database.write(lambda c: updates.take(c, rows, at, doubted=self._doubted))
         except Unavailable as trouble:
+            if isinstance(trouble, CommitInDoubt):
+                self._doubted.add(at)  # perhaps they are written down; they had no effect, and come again
             log.warning("updates_wait", why=str(trouble))
             await asyncio.sleep(_RESTS)
             return
+        self._doubted.clear()
         self._offset = found[-1].update_id + 1
         unobeyed: defaultdict[int, list[str]] = defaultdict(list)
         for update in (update for update in found if update.update_id in fresh):

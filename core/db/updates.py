@@ -1,6 +1,6 @@
 """Updates from Telegram that were taken: each has at most one effect, however often it is delivered."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -11,11 +11,22 @@ KEPT = timedelta(days=8)
 """Telegram keeps an update for a day, and numbers them anew at random after a week of silence (Bot API, Update)."""
 
 
-def take(connection: Connection, arrived: Iterable[tuple[int, int, str]], at: datetime) -> set[int]:
-    """Note updates (id, chat, what they ask for) before they have any effect; the ids that were not taken before."""
+def take(
+    connection: Connection,
+    arrived: Iterable[tuple[int, int, str]],
+    at: datetime,
+    *,
+    doubted: Collection[datetime] = (),
+) -> set[int]:
+    """Note updates (id, chat, what they ask for) before they have any effect; the ids that were not taken before.
+
+    `doubted` are the times of takes whose commit failed or not, nobody knew: what they noted had no effect.
+    """
     wanted = {number: (chat, words) for number, chat, words in arrived}
-    seen = select(updates.c.update_id).where(updates.c.update_id.in_(list(wanted)))
-    fresh = set(wanted) - set(connection.execute(seen).scalars())
+    query = select(updates.c.update_id, updates.c.taken_at).where(updates.c.update_id.in_(list(wanted)))
+    seen = {row.update_id: row.taken_at for row in connection.execute(query)}
+    fresh = set(wanted) - seen.keys()
+    without_effect = {number for number, taken_at in seen.items() if taken_at in doubted}
     if fresh:
         rows = [
             {"update_id": number, "chat_id": wanted[number][0], "words": wanted[number][1], "taken_at": at}
@@ -23,7 +34,7 @@ def take(connection: Connection, arrived: Iterable[tuple[int, int, str]], at: da
         ]
         connection.execute(insert(updates), rows)
         connection.execute(delete(updates).where(updates.c.taken_at < at - KEPT))
-    return fresh
+    return fresh | without_effect
 
 
 def done(connection: Connection, number: int, at: datetime) -> None:

@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import structlog
 from sqlalchemy import Connection
 
 from core import journal, notifications, restored
 from core.broker.port import OrderRequest
 from core.db import alerts, attempts, orders
 from core.db.attempts import Attempt, Try
+from core.db.trouble import words_for_trouble
 from core.domain.attempt import AttemptState, correlation_id
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
@@ -22,12 +24,19 @@ from core.domain.sessions import Calendar
 from core.domain.source import Source
 from core.engine.release import why_ask_again
 from core.engine.rules import Rules
+from core.errors import Unavailable
 from core.failpoints import Point, reach
+
+log = structlog.get_logger()
 
 Origins = Mapping[int, tuple[str, Source]]
 """Of each alert its uid and its source."""
 
 LOOK_AGAIN = timedelta(seconds=1)
+_OUR_FAULT = (
+    "The desk made a mistake over this order and did not send it. "
+    "Approve it to let the desk try again, or do by hand what it asked for; the log says why."
+)
 _GONE_WELL = frozenset({OrderState.WORKING, OrderState.PART_FILLED, OrderState.FILLED})
 _GONE_WELL_IN_PART = frozenset({OrderState.CANCELLING, OrderState.CANCELLED})
 
@@ -54,7 +63,7 @@ def claim(
     order = orders.get(connection, seen.id)
     if order.state is not OrderState.QUEUED or order.version != seen.version:
         return None
-    return next(iter(claim_all(connection, [order], rules)), None)
+    return next(iter(claim_apart(connection, [order], rules)), None)
 
 
 def claim_all(connection: Connection, due: Sequence[Order], rules: Rules) -> list[Claim]:
@@ -74,6 +83,26 @@ def claim_all(connection: Connection, due: Sequence[Order], rules: Rules) -> lis
         some = due[first : first + together]
         free = [order for order in some if _may_go(connection, order, origins[order.alert_id][1], rules)]
         claims += _write_down(connection, free, origins, rules)
+    return claims
+
+
+def claim_apart(connection: Connection, due: Sequence[Order], rules: Rules) -> list[Claim]:
+    """The same where `claim_all` has met a bug of ours: it costs the order that brings it out, and no other."""
+    claims: list[Claim] = []
+    for order in due:
+        savepoint = connection.begin_nested()
+        try:
+            with words_for_trouble():
+                found = claim_all(connection, [order], rules)
+        except Exception as trouble:
+            savepoint.rollback()
+            if isinstance(trouble, Unavailable):
+                raise
+            log.exception("order_not_claimed", order=order.label)
+            ask_again(connection, order, _OUR_FAULT, rules.now)
+        else:
+            savepoint.commit()
+            claims += found
     return claims
 
 

@@ -24,6 +24,7 @@ from core.domain.order import AT_BROKER, Order
 from core.domain.sessions import Calendar
 from core.engine import briefing, changer, clock_watch, timers
 from core.engine.changer import Changer
+from core.engine.claim import claim_apart
 from core.engine.clock_watch import ClockWatch
 from core.engine.decide import AT_ONCE, Decider
 from core.engine.dispatch import Dispatcher
@@ -243,7 +244,8 @@ class Desk:
             raise
         except Exception:
             log.exception("alerts_not_decided_together")
-            return await self._dispatcher.send_with(self._decider.decide_apart, tasks, self._wake, self._epoch)
+            apart = self._decider.decide_apart
+            return await self._dispatcher.send_with(apart, tasks, self._wake, self._epoch, claim_due=claim_apart)
 
     async def _mind_the_clock(self) -> bool:
         """False while something is wrong with this machine's clock; then nothing is sent, and nothing expires."""

@@ -1,7 +1,7 @@
 """Sending what is due: claim, one POST, write down what became of it. A few orders at a time, each in its own task."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,16 +22,18 @@ from core.domain.order import Order
 from core.domain.sessions import Calendar
 from core.engine import cover, drift, record
 from core.engine.adopt import adopt
-from core.engine.claim import Claim, claim, claim_all, why_not_now
+from core.engine.claim import Claim, claim, claim_all, claim_apart, why_not_now
 from core.engine.limiter import Limiter
 from core.engine.record import Moment, Posted, record_all
 from core.engine.rules import LeaseLost, Rules
-from core.errors import BrokerUnavailable, SignInNeeded
+from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
 from core.failpoints import Point, reach
 from core.logins import Session
 from core.policies import Policies
 
 log = structlog.get_logger()
+
+ClaimDue = Callable[[Connection, Sequence[Order], Rules], list[Claim]]
 
 AT_ONCE = 8
 REST = 1.0
@@ -50,6 +52,10 @@ class _Batch:
     asked_about: list[Order] = field(default_factory=list[Order])
     room: int = 0
     wait: float | None = None
+
+
+def _nothing(_connection: Connection, _rules: Rules) -> None:
+    """No work comes before the claims."""
 
 
 class Dispatcher:
@@ -84,11 +90,24 @@ class Dispatcher:
 
     async def send_due(self, tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int) -> None:
         """Start what is due, as far as there is room; exits do not wait for a place among those under way."""
-        if not self._closed and await self._database.read(self._is_anything_due):
-            await self.send_with(lambda _connection, _rules: None, tasks, wake, epoch)
+        if self._closed or not await self._database.read(self._is_anything_due):
+            return
+        try:
+            await self.send_with(_nothing, tasks, wake, epoch)
+        except (LeaseLost, Unavailable):
+            raise
+        except Exception as trouble:  # noqa: BLE001 - one of them brings out a bug of ours, and is named below
+            log.warning("orders_not_claimed_together", why=type(trouble).__name__)
+            await self.send_with(_nothing, tasks, wake, epoch, claim_due=claim_apart)
 
     async def send_with(
-        self, work: Callable[[Connection, Rules], T], tasks: asyncio.TaskGroup, wake: asyncio.Event, epoch: int
+        self,
+        work: Callable[[Connection, Rules], T],
+        tasks: asyncio.TaskGroup,
+        wake: asyncio.Event,
+        epoch: int,
+        *,
+        claim_due: ClaimDue = claim_all,
     ) -> T:
         """Do `work`, which may make orders due, and claim those in its transaction, as far as there is room at once."""
         batch = _Batch(self._moment())
@@ -97,7 +116,7 @@ class Dispatcher:
             batch.moment = self._moment()  # what is read now may have come while this waited for its turn
             rules = self._rules(connection, epoch, batch.moment)
             done = work(connection, rules)
-            self._claim_due(connection, batch, rules)
+            self._claim_due(connection, batch, rules, claim_due)
             return done
 
         try:
@@ -148,7 +167,7 @@ class Dispatcher:
         exits = [order for order in fresh if order.closes]
         return exits + [order for order in fresh if not order.closes][: max(places, 0)]
 
-    def _claim_due(self, connection: Connection, batch: _Batch, rules: Rules) -> None:
+    def _claim_due(self, connection: Connection, batch: _Batch, rules: Rules, claim_due: ClaimDue) -> None:
         """Not those that Dhan is asked about first."""
         if self._closed or rules.holds or not (self._session.is_signed_in and self._clock_is_sure()):
             return
@@ -163,7 +182,7 @@ class Dispatcher:
             else:
                 batch.wait = self._limiter.room_in(urgent=order.closes)
                 break
-        batch.claims = claim_all(connection, going, rules)
+        batch.claims = claim_due(connection, going, rules)
 
     def _start(
         self, order: Order, sending: Coroutine[Any, Any, None], tasks: asyncio.TaskGroup, wake: asyncio.Event

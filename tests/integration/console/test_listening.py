@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from desk_in_chat import ADMIN, STRANGER
+from sqlalchemy import Connection, select
 from telegram import Update
 
 from bot.access import Gate
@@ -15,6 +16,9 @@ from bot.listener import Listener
 from core.clock import monotonic
 from core.db import updates
 from core.db.engine import Database
+from core.db.tables import updates as update_rows
+from core.db.trouble import CommitInDoubt
+from core.db.writer import T
 from core.settings import Role
 from tests.builders import NOON, fresh_database
 from tests.integration.paper_telegram import Sandbox, running
@@ -84,6 +88,33 @@ async def test_an_update_that_comes_again_has_no_second_effect(sandbox: Sandbox,
         await sandbox.act(text="/status")
         await until(lambda: asyncio.sleep(0, len(hands.did) == 2))
     assert hands.did == ["/resume", "/status"]
+    database.close()
+
+
+class Doubtful(Database):
+    """Its disk takes the first write with a /kill in it, and reports a fault all the same."""
+
+    is_sound = False
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        done = await super().write(work)
+        with self.snapshot() as connection:
+            taken = connection.execute(select(update_rows.c.words)).scalars().all()
+        if "/kill" in taken and not self.is_sound:
+            self.is_sound = True
+            raise CommitInDoubt("the commit failed: disk I/O error")
+        return done
+
+
+async def test_a_kill_whose_commit_was_in_doubt_is_obeyed_once(sandbox: Sandbox, database: Database) -> None:
+    hands, doubtful = Hands(), Doubtful(str(database.engine.url))
+    await sandbox.act(text="/kill")
+    async with listening(sandbox, doubtful, hands):
+        await until(lambda: asyncio.sleep(0, "/kill" in hands.did))
+        await sandbox.act(text="/status")
+        await until(lambda: asyncio.sleep(0, "/status" in hands.did))
+    assert (hands.did, doubtful.is_sound) == (["/kill", "/status"], True)
+    doubtful.close()
     database.close()
 
 

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, event, select
 
 from core import approvals, controls, failpoints, journal
 from core.controls import Hold
+from core.db import alerts
 from core.db.tables import attempts
 from core.domain.alert import Product, Side
-from core.domain.attempt import AttemptState
+from core.domain.attempt import AttemptState, correlation_id
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
 from core.engine.dispatch import AT_ONCE
@@ -380,3 +381,18 @@ async def test_under_a_hold_nothing_is_claimed_on_the_spot(floor: Floor) -> None
         controls.pause(connection, at=floor.clock.now(), actor="test")
     order = await send_with(floor, due_now(floor))
     assert (order.state, placements(floor)) == (OrderState.QUEUED, 0)
+
+
+async def test_an_order_that_brings_out_a_bug_costs_itself_and_no_other(floor: Floor) -> None:
+    """Its name is taken by another order's attempt, which no database takes twice."""
+    bad, good = floor.order(), floor.order()
+    with floor.database.transaction() as connection:
+        name = correlation_id(alerts.get(connection, bad.alert_id).uid, bad.position, 1)
+        an_attempt(connection, an_order(connection, state=OrderState.REFUSED), AttemptState.NOT_SENT, name=name)
+    await floor.send()
+    assert (floor.now(good).state, len(floor.dhan.ledger()["orders"])) == (OrderState.WORKING, 1)
+    asked = floor.now(bad)
+    assert asked.state is OrderState.AWAITING_APPROVAL
+    assert "The desk made a mistake over this order and did not send it." in asked.reason
+    with floor.database.snapshot() as connection:
+        assert rings(connection) == [Notice.NEEDS_OPERATOR]
