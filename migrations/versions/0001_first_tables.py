@@ -7,6 +7,7 @@ from alembic import op
 
 from core.clock import SystemClock
 from core.db import types
+from migrations import first_triggers
 
 revision = "0001"
 down_revision = None
@@ -25,39 +26,6 @@ MOVES = {
     "cancelling": "cancelled filled lapsed part_filled rejected working",
     "dropped": "working",
 }
-
-NO_ILLEGAL_MOVE = """
-CREATE TRIGGER orders_move_legally BEFORE UPDATE OF state ON orders
-WHEN OLD.state <> NEW.state
- AND NOT EXISTS (SELECT 1 FROM order_moves WHERE before = OLD.state AND after = NEW.state)
-BEGIN SELECT RAISE(ABORT, 'an order cannot move like this'); END
-"""
-EVENTS_STAY = """
-CREATE TRIGGER events_{verb}_never BEFORE {verb} ON events
-BEGIN SELECT RAISE(ABORT, 'events are only ever added'); END
-"""
-
-
-NO_ILLEGAL_MOVE_ON_POSTGRESQL = """
-CREATE FUNCTION orders_move_legally() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  IF OLD.state <> NEW.state
-   AND NOT EXISTS (SELECT 1 FROM order_moves WHERE before = OLD.state AND after = NEW.state) THEN
-    RAISE EXCEPTION 'an order cannot move like this' USING ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER orders_move_legally BEFORE UPDATE OF state ON orders
-FOR EACH ROW EXECUTE FUNCTION orders_move_legally()
-"""
-EVENTS_STAY_ON_POSTGRESQL = """
-CREATE FUNCTION events_stay() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  RAISE EXCEPTION 'events are only ever added' USING ERRCODE = 'integrity_constraint_violation';
-END $$;
-CREATE TRIGGER events_stay BEFORE UPDATE OR DELETE ON events FOR EACH ROW EXECUTE FUNCTION events_stay();
-CREATE TRIGGER events_stay_all BEFORE TRUNCATE ON events EXECUTE FUNCTION events_stay()
-"""
 
 
 def upgrade() -> None:
@@ -366,13 +334,8 @@ def upgrade() -> None:
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.create_index("ix_events_alert_id", ["alert_id"], unique=False)
     _fill()
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(NO_ILLEGAL_MOVE)
-        op.execute(EVENTS_STAY.format(verb="UPDATE"))
-        op.execute(EVENTS_STAY.format(verb="DELETE"))
-    else:
-        op.execute(NO_ILLEGAL_MOVE_ON_POSTGRESQL)
-        op.execute(EVENTS_STAY_ON_POSTGRESQL)
+    for trigger in first_triggers.MADE[op.get_bind().dialect.name]:
+        op.execute(trigger)
 
 
 def _where(on_sqlite: str, on_postgresql: str | None = None) -> dict[str, Any]:
@@ -400,8 +363,8 @@ def downgrade() -> None:
     """Newest first; their indexes go with them."""
     for table in _NEWEST_FIRST:
         op.drop_table(table)
-    if op.get_bind().dialect.name != "sqlite":  # there a trigger's body is its own, and goes with its table
-        op.execute("DROP FUNCTION orders_move_legally(), events_stay()")
+    for function in first_triggers.LEFT_OVER[op.get_bind().dialect.name]:
+        op.execute(f"DROP FUNCTION {function}()")
 
 
 _NEWEST_FIRST = (

@@ -166,7 +166,8 @@ def test_every_alert_becomes_one_order_whoever_is_killed(fleet: Fleet, address: 
     print(f"{ALERTS} alerts, {senders.tries} posts, killed {dict(fleet.kills)}, sent again by a person: {asked}")
     names = Counter(row["correlationId"] for row in ledger)
     assert [name for name, times in names.items() if times > 1] == []
-    assert Counter(_alerts_by_name(address)[name] for name in names) == Counter(set(senders.taken))
+    owners = _alerts_by_name(address)
+    assert Counter(owners[name] for name in names) == Counter(set(senders.taken))
     assert len(ledger) == ALERTS
 
 

@@ -20,7 +20,7 @@ from core.settings import load
 settings = load(munshi_data_dir=Path(sys.argv[1]))
 migrate(settings)
 open_database(settings).close()
-print(sorted(name for name in sys.modules if "psycopg" in name))
+print(sorted(name for name in sys.modules if name.split(".")[0].startswith("psycopg")))
 """
 
 
