@@ -9,6 +9,7 @@ import pytest
 from core import controls
 from core.controls import Hold
 from core.db.engine import Database
+from core.db.trouble import DatabaseUnavailable
 from tests.world import World
 
 SLEEP, WAKE = signal.SIGSTOP, signal.SIGCONT
@@ -24,10 +25,27 @@ def queued_for_five(world: World) -> int:
     return alert
 
 
+def put_to_sleep(world: World) -> None:
+    """Between two writes: one that it stands still in would keep everybody else from writing, too."""
+    database = Database(world.settings.database, busy_timeout=0.1)
+
+    def sleeps_well() -> bool:
+        world.desk.send(SLEEP)
+        try:
+            with database.transaction():
+                return True
+        except DatabaseUnavailable:
+            world.desk.send(WAKE)
+            return False
+
+    world.until(sleeps_well, "the desk is caught between two writes")
+    database.close()
+
+
 @contextmanager
 def asleep(world: World) -> Generator[None]:
     """The desk stands still, for so long that its lease runs out. Whoever wakes may find that it lost it, and end."""
-    world.desk.send(SLEEP)
+    put_to_sleep(world)
     try:
         world.until(lambda: world.health()["desk_heartbeat_age"] > A_LEASE, "nobody hears from the desk any more")
         yield

@@ -16,7 +16,6 @@ from core.broker.port import (
     ChangeRequest,
     NotSent,
     OrderRequest,
-    PastFill,
     Refusal,
     Refused,
     Unknown,
@@ -388,30 +387,6 @@ async def test_a_look_up_may_answer_with_a_list_of_one(broker: Broker, dhan: Pap
     order_id = await placed(broker, WISH)
     dhan.script("lookup", "status", status=200, body=dhan.book())
     assert (await found(broker, WISH)).order_id == order_id
-
-
-async def test_fills_of_past_days_add_up_by_order_over_all_pages(broker: Broker, dhan: PaperDhan) -> None:
-    dhan.http.post("/dhan/sandbox/limits", json={})
-    ids = [
-        await placed(broker, replace(WISH, correlation_id=f"MU{number}", quantity=number)) for number in range(1, 24)
-    ]
-    dhan.clock.pass_time(seconds=1)
-    averages = {order.order_id: order.average_price for order in await broker.book()}
-    dhan.clock.instant = india("2026-11-26 08:00")
-    fills = await broker.past_fills(date(2026, 11, 25), date(2026, 11, 25))
-    expected = {
-        order_id: PastFill(quantity=number, average_price=averages[order_id] or Decimal(0))
-        for number, order_id in enumerate(ids, 1)
-    }
-    assert fills == expected
-    assert await broker.past_fills(date(2026, 11, 23), date(2026, 11, 24)) == {}
-
-
-async def test_a_history_that_does_not_end_is_no_evidence(broker: Broker, dhan: PaperDhan) -> None:
-    row = {"orderId": "1", "tradedQuantity": 1, "tradedPrice": 1.0}
-    dhan.script("trades", "status", status=200, body=[row], times=1000)
-    with pytest.raises(BrokerUnavailable, match="does not end"):
-        await broker.past_fills(date(2026, 11, 25), date(2026, 11, 25))
 
 
 async def test_a_good_session_is_good(broker: Broker) -> None:
