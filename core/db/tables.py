@@ -54,8 +54,8 @@ def _ref(name: str, target: str, *, nullable: bool = False) -> Column[int]:
 
 
 def _index_some(name: str, *columns: Column[Any], where: ColumnElement[bool]) -> None:
-    """An index of those rows only."""
-    Index(name, *columns, sqlite_where=where, postgresql_where=where)
+    """An index of those rows only; the migrations tell PostgreSQL, whose dialect a word of it here would load."""
+    Index(name, *columns, sqlite_where=where)
 
 
 sources = _table(
