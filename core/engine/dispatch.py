@@ -276,17 +276,20 @@ class Dispatcher:
         """Why the claim must not be used any more: somebody may have stopped the desk during a look-up, this machine
         have slept, or a clock have been moved.
         """
-        now, order = self._clock.now(), claimed.order
-        is_fresh = abs(now - moment.now) < _FRESH and abs(self._wall.now() - moment.wall) < _FRESH
-        if is_fresh and not claimed.earlier_names:
+        if self._is_fresh(moment) and not claimed.earlier_names:
             return None
         if held := await self._database.read(controls.holds):
             return next(iter(held.values()))
         if not self._clock_is_sure():
             return "this machine's clock has moved."
+        now, order = self._clock.now(), claimed.order
         if order.expires_at is not None and now >= order.expires_at:
             return "its time window has passed."
         return why_not_now(order, now, claimed.calendar)
+
+    def _is_fresh(self, moment: Moment) -> bool:
+        now = self._moment()
+        return abs(now.now - moment.now) < _FRESH and abs(now.wall - moment.wall) < _FRESH
 
     async def _has_drifted(self, order: Order, last: Decimal) -> bool:
         """Whether the price moved too far while the order waited, so that the operator is asked."""
