@@ -56,12 +56,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _database_of_its_own(request: pytest.FixtureRequest) -> Iterator[None]:
-    """On PostgreSQL settings find a test's database by its address, which is gone with the test, as is the database."""
+    """On PostgreSQL settings find a test's database by its address, which is gone with the test, as is the database.
+
+    Those of a whole module's tests stay.
+    """
     if postgres.is_chosen() and (only := request.node.get_closest_marker("sqlite")):
         pytest.skip(f"on SQLite only: {only.args[0]}")
+    address, others = os.environ.get("DATABASE_URL"), postgres.made()
     yield
     os.environ.pop("DATABASE_URL", None)
-    postgres.drop_all()
+    if address is not None:
+        os.environ["DATABASE_URL"] = address
+    postgres.drop_all(but=others)
 
 
 @pytest.fixture

@@ -37,21 +37,27 @@ def fresh_address(*, migrated: bool = True) -> str:
     """A database that nobody has seen; skips the test where there is no server."""
     name = f"munshi_{secrets.token_hex(6)}"
     _run(f"CREATE DATABASE {name} TEMPLATE {_template() if migrated else 'template0'}")
-    _made.append(name)
+    _made.add(name)
     return _address(name)
 
 
-def drop_all() -> None:
+def made() -> frozenset[str]:
+    """The databases that there are."""
+    return frozenset(_made)
+
+
+def drop_all(*, but: frozenset[str] = frozenset()) -> None:
     """What was made until now; whoever is still connected is thrown out."""
-    while _made:
-        _drop(_made.pop())
+    for name in _made - but:
+        _drop(name)
+    _made.intersection_update(but)
 
 
 def _drop(name: str) -> None:
     _run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
-_made: list[str] = []
+_made: set[str] = set()
 
 
 class Server:
@@ -146,6 +152,7 @@ def _template() -> str:
     name = f"munshi_{secrets.token_hex(6)}"
     _run(f"CREATE DATABASE {name} TEMPLATE template0")
     register(_drop, name)
+    register(drop_all)
     command.upgrade(config(_address(name)), "head")
     return name
 

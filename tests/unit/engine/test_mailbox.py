@@ -250,6 +250,7 @@ async def test_with_other_keys_a_sign_in_fails_in_words(door: Door, session: Ses
     assert "TOKEN_KEYS" in door.login(login_id).words
 
 
+@pytest.mark.sqlite("its file is read as it lies on the disk")
 async def test_no_secret_of_a_sign_in_is_on_the_disk_in_plain_text(
     door: Door, session: Session, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
