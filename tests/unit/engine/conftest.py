@@ -10,11 +10,11 @@ from core import failpoints, notifications
 from core.broker.dhan.client import DhanClient
 from core.broker.dhan.instruments import InstrumentList
 from core.db.engine import Database
-from core.sandbox.dhan.instruments import detailed_file
 from tests.builders import NOON, fresh_database
 from tests.integration.paper_dhan import PaperDhan, Stage, india
 from tests.unit.engine.door import Door
 from tests.unit.engine.floor import Floor, opened
+from tests.unit.engine.listing import listed_on
 from tests.unit.engine.rows import OPERATOR
 
 
@@ -37,12 +37,8 @@ def connection(database: Database) -> Iterator[Connection]:
 @pytest.fixture(scope="session")
 def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstrumentList]:
     """The stand-in's instruments, as a desk has them."""
-    folder = tmp_path_factory.mktemp("list")
-    (folder / "list.csv").write_bytes(detailed_file(NOON.date()))
-    listed = InstrumentList(folder / "instruments.db")
-    listed.load(folder / "list.csv")
-    yield listed
-    listed.close()
+    with listed_on(NOON.date(), tmp_path_factory.mktemp("list")) as listed:
+        yield listed
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Exits: opposite side, whole size, same product; confirmed by name, never twice, and past the queue of entries."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -18,7 +17,6 @@ from core.domain.alert import Product, Side
 from core.domain.order import Mode, Order, OrderState
 from core.errors import Refusal
 from core.exits import Exit, Plan, plan_exits, write_exits
-from core.sandbox.dhan.instruments import detailed_file
 from tests.builders import NOON, an_order
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor
@@ -36,16 +34,6 @@ RELIANCE = Position(
     realised=Decimal(0),
     unrealised=Decimal(0),
 )
-
-
-@pytest.fixture(scope="module")
-def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstrumentList]:
-    folder = tmp_path_factory.mktemp("list")
-    (folder / "list.csv").write_bytes(detailed_file(NOON.date()))
-    listed = InstrumentList(folder / "instruments.db")
-    listed.load(folder / "list.csv")
-    yield listed
-    listed.close()
 
 
 def plan(listed: InstrumentList, *positions: Position, symbol: str | None = None) -> Plan:

@@ -10,11 +10,11 @@ from core.db import orders
 from core.domain.instrument import Segment
 from core.domain.order import Mode, Order, OrderState
 from core.engine.decide import Decider
-from core.sandbox.dhan.instruments import detailed_file
 from tests.builders import an_alert
 from tests.integration.paper_dhan import india
 from tests.unit.alerts.alert_samples import body
 from tests.unit.engine.floor import Floor
+from tests.unit.engine.listing import listed_on
 from tests.unit.engine.rows import rules_at
 
 TUESDAY = india("2026-12-01 12:00")
@@ -33,12 +33,8 @@ DOLLAR = ORDINARY | {"exchange": "CDS", "symbol": "USDINR1!", "instrument": "FUT
 
 @pytest.fixture(scope="module")
 def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstrumentList]:
-    folder = tmp_path_factory.mktemp("list")
-    (folder / "list.csv").write_bytes(detailed_file(TUESDAY.date()))
-    listed = InstrumentList(folder / "instruments.db")
-    listed.load(folder / "list.csv")
-    yield listed
-    listed.close()
+    with listed_on(TUESDAY.date(), tmp_path_factory.mktemp("list")) as listed:
+        yield listed
 
 
 async def fired(floor: Floor, listed: InstrumentList, leg: dict[str, Any], at: str) -> Order:
