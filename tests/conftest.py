@@ -62,11 +62,9 @@ def _database_of_its_own(request: pytest.FixtureRequest) -> Iterator[None]:
     """
     if postgres.is_chosen() and (only := request.node.get_closest_marker("sqlite")):
         pytest.skip(f"on SQLite only: {only.args[0]}")
-    address, others = os.environ.get("DATABASE_URL"), postgres.made()
+    others = postgres.made()
     yield
     os.environ.pop("DATABASE_URL", None)
-    if address is not None:
-        os.environ["DATABASE_URL"] = address
     postgres.drop_all(but=others)
 
 

@@ -157,7 +157,8 @@ def keys_of(connection: Connection, source_id: int) -> list[Key]:
 
 
 def all_keys(connection: Connection) -> list[Key]:
-    return [Key(**row) for row in connection.execute(select(*_KEY_COLUMNS)).mappings()]
+    """Oldest first."""
+    return [Key(**row) for row in connection.execute(select(*_KEY_COLUMNS).order_by(source_keys.c.id)).mappings()]
 
 
 def add_key(connection: Connection, source_id: int, *, digest: str, at: datetime, by: str) -> None:
