@@ -11,6 +11,7 @@ from sqlalchemy import Engine, event
 
 from core.db.engine import Database
 from core.domain.alert import AlertState
+from tests.builders import database_file
 from tests.integration.webhook.running_web import RunningWeb, an_alert_text, running_web
 
 
@@ -22,8 +23,9 @@ def asks_to_send_again(reply: httpx.Response) -> bool:
 
 
 @contextmanager
-def files_that_cannot_grow() -> Generator[None]:
+def files_that_cannot_grow(folder: Path) -> Generator[None]:
     """Every connection opened meanwhile finds its database full."""
+    database_file(folder)  # the first of a run is migrated, and has to grow for it
 
     def no_growth(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA max_page_count=1")  # SQLite takes it as: not larger than now
@@ -49,7 +51,7 @@ def test_a_locked_database_answers_503_in_time_for_tradingview_and_a_copy_is_tak
 
 @pytest.mark.sqlite("its file cannot grow")
 def test_a_full_database_answers_503_and_keeps_no_half_of_an_alert(tmp_path: Path) -> None:
-    with files_that_cannot_grow(), running_web(tmp_path) as web:
+    with files_that_cannot_grow(tmp_path), running_web(tmp_path) as web:
         for quantity in ("1", "many"):  # an alert to take, and one to keep for the operator with what is wrong with it
             reply = web.post(an_alert_text(note="x" * 15_000, quantity=quantity))
             assert asks_to_send_again(reply)
@@ -60,7 +62,7 @@ def test_a_full_database_answers_503_and_keeps_no_half_of_an_alert(tmp_path: Pat
 
 @pytest.mark.sqlite("its file cannot grow")
 def test_a_full_database_still_answers_for_itself(tmp_path: Path) -> None:
-    with files_that_cannot_grow(), running_web(tmp_path) as web:
+    with files_that_cannot_grow(tmp_path), running_web(tmp_path) as web:
         web.post(an_alert_text(note="x" * 15_000))
         assert web.client.get("/health").json()["alerts_undecided"] == 0
         assert web.client.get("/trace").status_code == 200
