@@ -32,6 +32,9 @@ from tests import postgres_server as postgres
 NOON = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
 """A Wednesday in the session: 12:00 in India."""
 
+PATIENCE = 60.0
+"""Seconds until a test gives up. Only a failing test takes them."""
+
 _SET_LATER = {"version", "filled_quantity", "confirmed", "created_at", "updated_at"}  # a new order has none of them
 
 
@@ -167,7 +170,7 @@ def an_order(connection: Connection, *, at: datetime = NOON, **values: Any) -> O
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Let other tasks and threads run until the condition holds; at most five seconds."""
-    async with asyncio.timeout(5):
+    """Let other tasks and threads run until the condition holds; at most `PATIENCE` seconds."""
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - other threads and processes set no event
             await asyncio.sleep(0.001)

@@ -9,10 +9,11 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from core.settings import PaperAccount
 from tests.browser.conftest import Pictures
+from tests.builders import PATIENCE
 from tests.world import World
 from tests.world.processes import client
 
-_SOON = 30_000
+_SOON = PATIENCE * 1000
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Pictures
+from tests.builders import PATIENCE
 from tests.world import World
 
-_SOON = 30_000
+_SOON = PATIENCE * 1000
 _DRAWN = 60_000
 
 

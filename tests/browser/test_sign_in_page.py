@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from core.settings import PaperAccount
 from tests.browser.conftest import Pictures
+from tests.builders import PATIENCE
 from tests.world import World
 
 _PHONE = {"width": 390, "height": 844}
@@ -35,7 +36,7 @@ def find_link(world: World, phone: Page) -> str:
     """The newest link in the chat."""
     phone.goto(world.settings.sandbox_url)
     link = phone.get_by_role("link", name="Sign in at Dhan").last
-    expect(link).to_be_visible(timeout=10_000)
+    expect(link).to_be_visible(timeout=PATIENCE * 1000)
     return link.get_attribute("href") or ""
 
 
@@ -47,13 +48,13 @@ def go_to_dhan(world: World, phone: Page) -> None:
 
 
 def shows(phone: Page, title: str) -> None:
-    expect(phone.get_by_role("heading", name=title, exact=True)).to_be_visible(timeout=10_000)
+    expect(phone.get_by_role("heading", name=title, exact=True)).to_be_visible(timeout=PATIENCE * 1000)
     assert phone.evaluate("document.documentElement.scrollWidth") <= _PHONE["width"]
 
 
 def test_every_outcome_of_a_sign_in_is_told_on_a_phone(world: World, phone: Page, pictures: Pictures) -> None:
     link = find_link(world, phone)
-    expect(phone.get_by_text("at the desk", exact=True)).to_be_visible(timeout=10_000)
+    expect(phone.get_by_text("at the desk", exact=True)).to_be_visible(timeout=PATIENCE * 1000)
     pictures.take(phone, "sign-in-link-phone")
     phone.goto(link)
     phone.get_by_role("button", name="another account").tap()
@@ -91,7 +92,7 @@ def test_who_does_not_finish_at_dhan_and_whose_desk_is_away_are_told_what_to_do(
 ) -> None:
     link = find_link(world, phone)
     phone.goto(link)
-    expect(phone.get_by_role("heading", name="Paper Dhan")).to_be_visible(timeout=10_000)
+    expect(phone.get_by_role("heading", name="Paper Dhan")).to_be_visible(timeout=PATIENCE * 1000)
     phone.goto(f"{world.settings.web_url}/auth/callback?status=cancelled")
     shows(phone, "Dhan did not sign you in")
     pictures.take(phone, "sign-in-not-finished-phone")

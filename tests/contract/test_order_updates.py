@@ -10,7 +10,7 @@ import pytest
 from core.broker.dhan.updates import OrderUpdates, is_update
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.settings import PaperAccount
-from tests.builders import until
+from tests.builders import PATIENCE, until
 from tests.integration.paper_dhan import PaperDhan
 
 
@@ -63,7 +63,7 @@ async def test_a_line_that_breaks_off_ends_the_following(dhan: PaperDhan) -> Non
     async with listening(dhan) as (_, connection):
         dhan.script("updates", "drop_before")
         await asyncio.to_thread(dhan.placed)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await connection == 0
 
 

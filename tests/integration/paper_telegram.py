@@ -21,6 +21,7 @@ from core.sandbox.app import build
 from core.sandbox.dhan import HangUpProtocol
 from core.sandbox.telegram.chat import Chat
 from core.settings import PaperAccount, load
+from tests.builders import PATIENCE
 
 OPERATOR = PaperAccount.OPERATOR_ID
 STRANGER = 7
@@ -72,7 +73,7 @@ async def running(
     app = build(settings, clock, chat)
     server = Server(uvicorn.Config(app, port=0, http=HangUpProtocol, lifespan="off", log_level="critical"), chat)
     task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
             await asyncio.sleep(0.005)
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"

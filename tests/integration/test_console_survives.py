@@ -16,7 +16,7 @@ from bot.messenger import TelegramMessenger
 from core.engine.parts import build_desk
 from core.login_link import LoginLinks
 from core.settings import load
-from tests.builders import fresh_address, until
+from tests.builders import PATIENCE, fresh_address, until
 from tests.integration.paper_telegram import OPERATOR, STRANGER, Sandbox, running
 
 TYPED = "123456 is my PIN"
@@ -32,7 +32,7 @@ class Listening:
     seen: list[int] = field(default_factory=list[int])
 
     async def says(self, words: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not any(words in str(message.get("text")) for message in await self.chat.messages()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

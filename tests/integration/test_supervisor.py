@@ -14,6 +14,7 @@ import pytest
 from core.cli import supervisor
 from core.cli.supervisor import Child, next_pause, supervise
 from core.errors import EX_CONFIG
+from tests.builders import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 LIVES_ON = "import time; print('up'); time.sleep(60)"
@@ -32,7 +33,7 @@ class Console:
         self._changed.set()
 
     async def wait_for(self, name: str, part: str, *, times: int = 1) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while sum(who == name and part in text for who, text in self.lines) < times:
                 self._changed.clear()
                 await self._changed.wait()
@@ -114,13 +115,13 @@ async def test_a_process_that_will_not_stop_is_killed() -> None:
     async with running(python("desk", DEAF, grace=0.2)) as (console, stop, task):
         await console.wait_for("desk", "up")
         stop()
-        assert await asyncio.wait_for(task, timeout=5) == 0
+        assert await asyncio.wait_for(task, timeout=PATIENCE) == 0
 
 
 async def test_bad_settings_in_one_stop_all_and_nothing_is_tried_again() -> None:
     refuses = f"import sys; print('PORT: no'); sys.exit({EX_CONFIG})"
     async with running(python("web", refuses), python("desk", LIVES_ON)) as (console, _, task):
-        assert await asyncio.wait_for(task, timeout=5) == EX_CONFIG
+        assert await asyncio.wait_for(task, timeout=PATIENCE) == EX_CONFIG
     assert ("web", "PORT: no") in console.lines
     assert not any("started again" in text for _, text in console.lines)
 
@@ -129,7 +130,7 @@ async def test_one_that_dies_at_once_again_and_again_stops_all_with_a_sentence(m
     monkeypatch.setattr(supervisor, "LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(supervisor, "FIRST_PAUSE", 0.01)
     async with running(python("web", "raise SystemExit(3)"), python("desk", LIVES_ON)) as (console, _, task):
-        assert await asyncio.wait_for(task, timeout=20) == 1
+        assert await asyncio.wait_for(task, timeout=PATIENCE) == 1
     last = [text for name, text in console.lines if name == "web"][-1]
     assert last == "ended (exit code 3) at once 10 times in a row, so everything stops: the lines above say why"
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.cli.claims import check_port
+from tests.builders import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +32,7 @@ async def test_one_command_starts_a_desk_that_takes_the_pasted_alert_and_one_sig
         assert [order["symbol"] for order in answer["orders"]] == ["RELIANCE"], answer
     finally:
         desk.send_signal(signal.SIGTERM)
-        code = await asyncio.wait_for(desk.wait(), timeout=15)
+        code = await asyncio.wait_for(desk.wait(), timeout=PATIENCE)
     assert code == 0
     for name, port in ports.items():
         check_port(name, "127.0.0.1", port)
@@ -41,7 +42,7 @@ async def pasted(desk: asyncio.subprocess.Process) -> str:
     """The command that the start offers, once it is up."""
     assert desk.stdout
     lines: list[str] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         async for line in desk.stdout:
             lines.append(line.decode().strip())
             if lines[-1].startswith("curl "):
@@ -51,5 +52,5 @@ async def pasted(desk: asyncio.subprocess.Process) -> str:
 
 async def output_of(command: str) -> bytes:
     shell = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
-    output, _ = await asyncio.wait_for(shell.communicate(), timeout=10)
+    output, _ = await asyncio.wait_for(shell.communicate(), timeout=PATIENCE)
     return output

@@ -11,7 +11,7 @@ from core.sandbox.dhan.app import LEDGER_FILE
 from core.sandbox.dhan.login import Login
 from core.sandbox.dhan.store import Store
 from core.settings import PaperAccount, load
-from tests.canary import GENERATED, Canaries, leaks
+from tests.canary import FUZZED, GENERATED, Canaries, leaks
 
 
 @pytest.fixture
@@ -42,6 +42,15 @@ def test_a_secret_of_the_account_is_found_wherever_it_was_written(
 ) -> None:
     (desk / "desk.log").write_text(f"POST /login?pin={secret}&more\n")
     assert leaks(base) == [f"popen-gw0/test_one0/data/desk.log shows {what}"]
+
+
+def test_made_up_values_may_be_those_of_the_account_and_of_nothing_else(base: Path) -> None:
+    folder = base / "popen-gw0" / f"{FUZZED}live0"
+    load(munshi_data_dir=folder)
+    (folder / "munshi.db").write_text(PaperAccount.PIN)
+    assert leaks(base) == []
+    (folder / "munshi.db").write_bytes((folder / "admin_token").read_bytes())
+    assert leaks(base) == [f"popen-gw0/{FUZZED}live0/munshi.db shows admin token"]
 
 
 @pytest.mark.parametrize("name", GENERATED)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import httpx
 
 from core.clock import monotonic
+from tests.builders import PATIENCE
 from tests.world.nursery import Streams, born
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 LOOK_EVERY = 0.01
-PATIENCE = 60.0
-"""Seconds until a test gives up. Only a failing test takes them."""
 
 
 class Process:

@@ -20,13 +20,12 @@ from core.engine.parts import Parts, build_desk
 from core.intake import Arrival, Intake
 from core.login_link import LoginLinks
 from core.settings import PaperAccount, Settings, load
-from tests.builders import fresh_address
+from tests.builders import PATIENCE, fresh_address
 from tests.integration.paper_telegram import Sandbox, running
 
 ADMIN, APPROVER, VIEWER, STRANGER = 42, 43, 44, 7
 OPERATORS = f"{ADMIN}:admin,{APPROVER}:approver,{VIEWER}:viewer"
 SATURDAY, TUESDAY = "2026-11-28T14:00", "2026-12-01T10:30"
-PATIENCE = 30.0  # a sign-in by code may wait for the next code
 
 
 @dataclass

@@ -19,7 +19,7 @@ from core.db import alerts, tables
 from core.db.alerts import StoredAlert
 from core.db.engine import Database
 from core.settings import Settings, load
-from tests.builders import NOON, address_of, fresh_address, locked
+from tests.builders import NOON, PATIENCE, address_of, fresh_address, locked
 from webhook.app import build_app
 from webhook.crowd import Crowd
 from webhook.failures import Failures
@@ -121,8 +121,8 @@ def serving(server: uvicorn.Server, listening: socket.socket) -> Generator[None]
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """Let other threads run until the condition holds; and give up after half a minute."""
+    """Let other threads run until the condition holds; and give up after `PATIENCE` seconds."""
     began = monotonic()
     while not condition():
-        assert monotonic() - began < 30, "it did not come to pass within half a minute"
+        assert monotonic() - began < PATIENCE, "it did not come to pass"
         time.sleep(0.002)

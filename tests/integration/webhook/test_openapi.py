@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
 from core.clock import monotonic
+from tests.canary import FUZZED
 from tests.integration.webhook.running_web import SECRET, RunningWeb, running_web
 from tests.integration.webhook.test_status_and_trace import ADMIN, LIVE
 
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 @pytest.fixture(scope="module", params=["paper", "live"])
 def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, RunningWeb]]:
     mode: dict[str, Any] = LIVE if request.param == "live" else {}
-    with running_web(tmp_path_factory.mktemp(request.param), **mode) as web:
+    with running_web(tmp_path_factory.mktemp(f"{FUZZED}{request.param}"), **mode) as web:
         yield request.param, web
 
 

@@ -33,7 +33,7 @@ def open_connections(web: RunningWeb, *first_words: bytes) -> Generator[list[soc
     with ExitStack() as stack:
         opened: list[socket.socket] = []
         for words in first_words:
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", web.port), timeout=5))
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", web.port), timeout=30))
             connection.sendall(words)
             opened.append(connection)
         yield opened

@@ -27,7 +27,7 @@ from core.engine.parts import Parts, build_desk
 from core.login_link import LoginLinks
 from core.sandbox.telegram.files import picture_size
 from core.settings import load
-from tests.builders import NOON, an_order, until
+from tests.builders import NOON, PATIENCE, an_order, until
 from tests.integration.paper_telegram import OPERATOR, Sandbox, running
 from tests.unit.engine.test_checkup import a_position
 
@@ -61,7 +61,7 @@ class Room:
 
     async def shows(self, message: dict[str, Any], words: str, *, without: str = "") -> dict[str, Any]:
         """Wait until that message has these words, and not that button."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 found = await self.chat.messages()
                 now = next(each for each in found if each["message_id"] == message["message_id"])

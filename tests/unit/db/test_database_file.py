@@ -15,7 +15,7 @@ from core.db.driver import sqlite_driver, survives_wal
 from core.db.engine import Database, open_engine
 from core.db.tables import alerts, order_moves, orders
 from core.domain.order import OrderState
-from tests.builders import an_alert, an_order, database_file, fresh_database
+from tests.builders import PATIENCE, an_alert, an_order, database_file, fresh_database
 
 FULL, EXTRA = 2, 3
 ROOT = Path(__file__).parents[3]
@@ -106,7 +106,7 @@ async def test_every_acknowledged_commit_outlives_a_process_killed_right_after(t
         *(sys.executable, "-c", ACKNOWLEDGE_FOR_EVER, url), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     assert writer.stdout
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         acknowledged = [int(await writer.stdout.readline()) for _ in range(50)]
         writer.send_signal(signal.SIGKILL)
         rest = await writer.stdout.read()

@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 
 from core.errors import BadSettings
 from core.settings import Settings, load
+from tests.builders import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 MADE = ("webhook_secret", "admin_token", "token_keys", "postback_key")
@@ -110,7 +111,7 @@ async def test_two_processes_that_start_together_agree_on_every_secret(tmp_path:
         )
         for _ in range(2)
     ]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         for loader in loaders:
             assert loader.stdout
             assert await loader.stdout.readline() == b"ready\n"

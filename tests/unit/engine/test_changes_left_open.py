@@ -18,6 +18,7 @@ from core.engine import changer
 from core.engine.limiter import Limiter, Window
 from core.engine.reconcile import follow_all
 from core.engine.record import Moment
+from tests.builders import PATIENCE
 from tests.unit.engine.changing import CANCELLED, FAR, ask_cancel, ask_change, resting, states
 from tests.unit.engine.floor import Floor
 
@@ -59,7 +60,7 @@ async def test_a_desk_that_is_told_to_stop_does_not_wait_for_room_under_the_limi
     parts = {"broker": floor.broker, "session": floor.session, "clock": floor.clock, "limiter": limiter}
     sending = changer.Changer(database=floor.database, **parts)
     floor.keep_lease()
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
         await sending.send_due(tasks, floor.epoch)
         await sending.finish(within=0.05)
         await sending.send_due(tasks, floor.epoch)

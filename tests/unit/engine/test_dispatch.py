@@ -20,7 +20,7 @@ from core.engine.dispatch import AT_ONCE
 from core.engine.limiter import Limiter, Window
 from core.engine.rules import Rules
 from core.failpoints import Point
-from tests.builders import an_order, until
+from tests.builders import PATIENCE, an_order, until
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor
 from tests.unit.engine.rows import an_attempt, rings, tap_on
@@ -133,7 +133,7 @@ async def test_finishing_waits_for_what_is_under_way(floor: Floor) -> None:
 async def test_what_does_not_end_in_time_is_left_to_the_next_start(floor: Floor) -> None:
     floor.dhan.script("place", "hang")
     order = floor.order()
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
         await floor.dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
         await until(lambda: floor.now(order).state is OrderState.SUBMITTING)
         await floor.dispatcher.finish(within=0.1)
