@@ -133,12 +133,15 @@ class Desk:
         )
         self._ear = transport
         port = transport.get_extra_info("sockname")[1]
-        waited = False
-        while (epoch := await self._try_lease(port)) is None:
-            if not waited:
-                log.info("standing_by", why="another desk holds the lease")
-            waited = True
+        epoch = await self._try_lease(port)
+        if epoch is None:
+            log.info("standing_by", why="another desk holds the lease")
+        while epoch is None:
             await asyncio.sleep(RENEW_EVERY / 2)
+            try:
+                epoch = await self._try_lease(port)
+            except Unavailable as trouble:
+                log.warning("still_standing_by", why=str(trouble))
         self._epoch = epoch
         log.info("lease_taken", epoch=epoch)
 
@@ -159,14 +162,17 @@ class Desk:
                 ]
                 tasks.create_task(self._end_when_told(loops))
         finally:
-            if self._ear is not None:
-                self._ear.close()
             at = self._wall.now()
             await self._database.write(lambda c: leases.release(c, epoch=self._epoch, at=at))
 
     def stop(self) -> None:
         """End soon, and cleanly: `run` returns once what is under way has ended."""
         self._told_to_stop.set()
+
+    def close(self) -> None:
+        """Hear no nudges any more."""
+        if self._ear is not None:
+            self._ear.close()
 
     def nudge(self) -> None:
         """Look at the rows now: a tap may have changed them."""

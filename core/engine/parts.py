@@ -58,6 +58,7 @@ class Parts:
     checkup: Checkup
 
     async def close(self) -> None:
+        self.desk.close()
         await self.client.close()
         self.database.close()
 

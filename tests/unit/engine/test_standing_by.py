@@ -1,0 +1,41 @@
+"""A second desk waits for the lease of the first, whatever happens meanwhile."""
+
+import asyncio
+from contextlib import closing
+from pathlib import Path
+from typing import Any, cast
+
+from structlog.testing import capture_logs
+
+from core.db import leases
+from core.db.engine import Database
+from core.engine.parts import Parts, build_desk
+from core.settings import Settings, load
+from tests.builders import NOON, address_of, fresh_address, until
+
+
+def a_desk(settings: Settings) -> Parts:
+    return build_desk(settings, cast("Any", None))  # which tells nobody anything yet
+
+
+async def test_a_database_that_is_away_for_a_while_ends_no_waiting(tmp_path: Path) -> None:
+    fresh_address(tmp_path)
+    settings = load(munshi_data_dir=tmp_path)
+    acting, other = a_desk(settings), a_desk(settings)
+    await acting.desk.take_lease()
+    with closing(Database(settings.database)) as database, capture_logs() as lines:
+        standing_by = asyncio.create_task(other.desk.take_lease())
+        await until(lambda: any(line["event"] == "standing_by" for line in lines))
+        rename(database, "leases", "hidden")
+        await until(lambda: any(line["event"] == "still_standing_by" for line in lines))
+        rename(database, "hidden", "leases")
+        with database.transaction() as connection:
+            leases.release(connection, epoch=1, at=NOON)
+        await asyncio.wait_for(standing_by, 30)
+    for parts in (acting, other):
+        await parts.close()
+
+
+def rename(database: Database, before: str, after: str) -> None:
+    with closing(Database(address_of(database))) as other, other.transaction() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}")
