@@ -28,12 +28,10 @@ from core.domain.instrument import Segment
 from core.domain.order import Mode, Order, OrderState
 from core.settings import load
 from tests import postgres_server as postgres
+from tests.patience import PATIENCE
 
 NOON = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
 """A Wednesday in the session: 12:00 in India."""
-
-PATIENCE = 60.0
-"""Seconds until a test gives up. Only a failing test takes them."""
 
 _SET_LATER = {"version", "filled_quantity", "confirmed", "created_at", "updated_at"}  # a new order has none of them
 

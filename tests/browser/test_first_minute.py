@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from core.settings import PaperAccount
 from tests.browser.conftest import Pictures
-from tests.builders import PATIENCE
+from tests.patience import PATIENCE
 from tests.world import World
 from tests.world.processes import client
 

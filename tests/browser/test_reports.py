@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Pictures
-from tests.builders import PATIENCE
+from tests.patience import PATIENCE
 from tests.world import World
 
 _SOON = PATIENCE * 1000

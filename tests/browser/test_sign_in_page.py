@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from core.settings import PaperAccount
 from tests.browser.conftest import Pictures
-from tests.builders import PATIENCE
+from tests.patience import PATIENCE
 from tests.world import World
 
 _PHONE = {"width": 390, "height": 844}

@@ -10,8 +10,9 @@ import pytest
 from core.broker.dhan.updates import OrderUpdates, is_update
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.settings import PaperAccount
-from tests.builders import PATIENCE, until
+from tests.builders import until
 from tests.integration.paper_dhan import PaperDhan
+from tests.patience import PATIENCE
 
 
 def updates_of(dhan: PaperDhan, token: Callable[[], str] | None = None) -> OrderUpdates:

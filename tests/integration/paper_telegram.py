@@ -21,7 +21,7 @@ from core.sandbox.app import build
 from core.sandbox.dhan import HangUpProtocol
 from core.sandbox.telegram.chat import Chat
 from core.settings import PaperAccount, load
-from tests.builders import PATIENCE
+from tests.patience import PATIENCE
 
 OPERATOR = PaperAccount.OPERATOR_ID
 STRANGER = 7

@@ -26,7 +26,7 @@ from telegram import BotCommand, InlineKeyboardButton, InlineKeyboardMarkup
 
 from core.clock import to_india
 from core.sandbox.tradingview import TradingView
-from tests.builders import PATIENCE
+from tests.patience import PATIENCE
 
 
 @pytest.fixture

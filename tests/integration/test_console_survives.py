@@ -16,8 +16,9 @@ from bot.messenger import TelegramMessenger
 from core.engine.parts import build_desk
 from core.login_link import LoginLinks
 from core.settings import load
-from tests.builders import PATIENCE, fresh_address, until
+from tests.builders import fresh_address, until
 from tests.integration.paper_telegram import OPERATOR, STRANGER, Sandbox, running
+from tests.patience import PATIENCE
 
 TYPED = "123456 is my PIN"
 

@@ -14,7 +14,7 @@ import pytest
 from core.cli import supervisor
 from core.cli.supervisor import Child, next_pause, supervise
 from core.errors import EX_CONFIG
-from tests.builders import PATIENCE
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 LIVES_ON = "import time; print('up'); time.sleep(60)"

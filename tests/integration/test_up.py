@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.cli.claims import check_port
-from tests.builders import PATIENCE
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 

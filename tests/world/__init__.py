@@ -20,9 +20,10 @@ from core.db.tables import alerts, attempts, cards, events, leases, orders, outb
 from core.db.tokens import TokenVault
 from core.sandbox.tradingview import content_type
 from core.settings import load
+from tests.patience import PATIENCE
 from tests.ports import find_port
 from tests.world.phone import Phone
-from tests.world.processes import PATIENCE, Process, T, client, until
+from tests.world.processes import Process, T, client, until
 
 TUESDAY = "2026-12-01T10:30"
 _STARTS_WITHIN = 30.0

@@ -12,7 +12,8 @@ import httpx
 
 from core.clock import monotonic
 from core.settings import PaperAccount
-from tests.world.processes import LOOK_EVERY, PATIENCE, client, until
+from tests.patience import PATIENCE
+from tests.world.processes import LOOK_EVERY, client, until
 
 OPERATOR = PaperAccount.OPERATOR_ID
 _REACTION = 0.1  # seconds that a person needs to find a button

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import httpx
 
 from core.clock import monotonic
-from tests.builders import PATIENCE
+from tests.patience import PATIENCE
 from tests.world.nursery import Streams, born
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from core.engine.parts import Parts, build_desk
 from core.intake import Arrival, Intake
 from core.login_link import LoginLinks
 from core.settings import PaperAccount, Settings, load
-from tests.builders import PATIENCE, fresh_address
+from tests.builders import fresh_address
 from tests.integration.paper_telegram import Sandbox, running
+from tests.patience import PATIENCE
 
 ADMIN, APPROVER, VIEWER, STRANGER = 42, 43, 44, 7
 OPERATORS = f"{ADMIN}:admin,{APPROVER}:approver,{VIEWER}:viewer"

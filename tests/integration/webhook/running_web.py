@@ -19,7 +19,8 @@ from core.db import alerts, tables
 from core.db.alerts import StoredAlert
 from core.db.engine import Database
 from core.settings import Settings, load
-from tests.builders import NOON, PATIENCE, address_of, fresh_address, locked
+from tests.builders import NOON, address_of, fresh_address, locked
+from tests.patience import PATIENCE
 from webhook.app import build_app
 from webhook.crowd import Crowd
 from webhook.failures import Failures

@@ -27,8 +27,9 @@ from core.engine.parts import Parts, build_desk
 from core.login_link import LoginLinks
 from core.sandbox.telegram.files import picture_size
 from core.settings import load
-from tests.builders import NOON, PATIENCE, an_order, until
+from tests.builders import NOON, an_order, until
 from tests.integration.paper_telegram import OPERATOR, Sandbox, running
+from tests.patience import PATIENCE
 from tests.unit.engine.test_checkup import a_position
 
 

@@ -15,7 +15,8 @@ from core.db.driver import sqlite_driver, survives_wal
 from core.db.engine import Database, open_engine
 from core.db.tables import alerts, order_moves, orders
 from core.domain.order import OrderState
-from tests.builders import PATIENCE, an_alert, an_order, database_file, fresh_database
+from tests.builders import an_alert, an_order, database_file, fresh_database
+from tests.patience import PATIENCE
 
 FULL, EXTRA = 2, 3
 ROOT = Path(__file__).parents[3]

@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 
 from core.errors import BadSettings
 from core.settings import Settings, load
-from tests.builders import PATIENCE
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 MADE = ("webhook_secret", "admin_token", "token_keys", "postback_key")

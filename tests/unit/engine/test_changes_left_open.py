@@ -18,7 +18,7 @@ from core.engine import changer
 from core.engine.limiter import Limiter, Window
 from core.engine.reconcile import follow_all
 from core.engine.record import Moment
-from tests.builders import PATIENCE
+from tests.patience import PATIENCE
 from tests.unit.engine.changing import CANCELLED, FAR, ask_cancel, ask_change, resting, states
 from tests.unit.engine.floor import Floor
 

@@ -20,8 +20,9 @@ from core.engine.dispatch import AT_ONCE
 from core.engine.limiter import Limiter, Window
 from core.engine.rules import Rules
 from core.failpoints import Point
-from tests.builders import PATIENCE, an_order, until
+from tests.builders import an_order, until
 from tests.integration.paper_dhan import india
+from tests.patience import PATIENCE
 from tests.unit.engine.floor import Floor
 from tests.unit.engine.rows import an_attempt, rings, tap_on
 
