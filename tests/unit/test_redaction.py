@@ -44,13 +44,13 @@ def said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[io.Str
     """What the process writes to its log."""
     stream = io.StringIO()
     root = logging.getLogger()
-    before, hook = root.handlers[:], sys.excepthook
+    before, hook, logging_of_tests = root.handlers[:], sys.excepthook, structlog.get_config()
     monkeypatch.setattr(sys, "stderr", stream)
     set_up_logging(settings, "web")
     yield stream
     root.handlers[:] = before
     sys.excepthook = hook
-    structlog.reset_defaults()
+    structlog.configure(**logging_of_tests)
     structlog.contextvars.clear_contextvars()
 
 
