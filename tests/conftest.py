@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import hypothesis
@@ -18,6 +19,12 @@ from tests.canary import CanaryWatch
 for name in (*Settings.model_fields, "munshi_secrets_dir"):
     os.environ.pop(name.upper(), None)
 Settings.model_config["env_file"] = None
+
+ZONES = ("Asia/Kolkata", "America/New_York", "Pacific/Auckland")
+"""A moment is a moment in every zone: of several processes that share the tests, each is somewhere else."""
+if (process := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(time, "tzset"):
+    os.environ.setdefault("TZ", ZONES[int(process.removeprefix("gw")) % len(ZONES)])
+    time.tzset()
 
 hypothesis.settings.register_profile("desk", deadline=None)  # how long an example takes is the machine's affair
 hypothesis.settings.load_profile("desk")
@@ -52,6 +59,14 @@ sys.addaudithook(_keep_inside)
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # workers write below the folder of the one that started them
         config.pluginmanager.register(CanaryWatch(config), "canary-watch")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        report.sections.append(("Time zone", os.environ.get("TZ", "this machine's")))
+    return report
 
 
 @pytest.fixture(autouse=True)
