@@ -76,7 +76,12 @@ def is_newest(connection: Connection, epoch: int) -> bool:
     return now is None or now.epoch == epoch
 
 
-def is_held(connection: Connection, epoch: int, at: datetime) -> bool:
-    """Whether the holder of this epoch may still act; asked inside every claim."""
+def hold(connection: Connection, epoch: int, at: datetime) -> bool:
+    """Whether the holder of this epoch may act; asked inside every claim, after which it may for as long as it lasts.
+
+    A lease that ran out while a slow disk was waited for is taken up again where no other desk has taken it.
+    """
     now = current(connection)
-    return now is not None and now.epoch == epoch and now.expires_at > at
+    if now is None or now.epoch != epoch:
+        return False
+    return now.expires_at > at or renew(connection, holder=now.holder, epoch=epoch, at=at)

@@ -116,7 +116,7 @@ def change_request(order: Order, change: Change) -> ChangeRequest:
 
 def _claim(connection: Connection, change: Change, epoch: int, moment: Moment) -> Order | None:
     """The order, and the right to one call about it; None when the change may not go now. Raises LeaseLost."""
-    if not leases.is_held(connection, epoch, moment.wall):
+    if not leases.hold(connection, epoch, moment.wall):
         raise LeaseLost
     order = orders.get(connection, change.order_id)
     if not order.state.is_at_broker or order.broker_order_id is None:

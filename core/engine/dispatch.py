@@ -303,9 +303,7 @@ class Dispatcher:
     async def _is_ours(self, claimed: Claim, epoch: int) -> bool:
         """A claim that took longer than a lease lasts may be another desk's by now, which looks it up and asks."""
         wall = self._wall.now()
-        return await self._database.read(
-            lambda c: leases.is_held(c, epoch, wall) and orders.is_as_seen(c, claimed.order)
-        )
+        return await self._database.write(lambda c: leases.hold(c, epoch, wall) and orders.is_as_seen(c, claimed.order))
 
     async def _is_there_already(self, claimed: Claim) -> bool:
         """Before anything is sent a second time a fresh look-up must say that no earlier try is there."""

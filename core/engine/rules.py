@@ -35,7 +35,7 @@ class Rules:
     @classmethod
     def read(cls, connection: Connection, *, epoch: int, now: datetime, wall: datetime, calendar: Calendar) -> "Rules":
         """`calendar` is the bundled one. Raises LeaseLost."""
-        if not leases.is_held(connection, epoch, wall):
+        if not leases.hold(connection, epoch, wall):
             raise LeaseLost
         holds, found = controls.standing(connection, policies.KEY, restored.KEY)
         return cls(

@@ -140,7 +140,7 @@ def test_the_next_desk_counts_on_from_the_desks_of_before(data_dir: Path, databa
             leases.release(connection, epoch=before, at=wall.now())
     assert main(["restore", str(data_dir / "one.db")]) == 0
     with database.transaction() as connection:
-        assert not leases.is_held(connection, before, wall.now())
+        assert not leases.hold(connection, before, wall.now())
         after = leases.acquire(connection, holder="d", nudge_port=1, at=wall.now())
     assert after
     assert after > before

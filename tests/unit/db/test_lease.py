@@ -23,7 +23,7 @@ def test_the_first_desk_gets_the_lease(connection: Connection) -> None:
     assert leases.current(connection) == Lease(
         holder="a", epoch=1, nudge_port=9001, renewed_at=NOON, expires_at=NOON + LASTS
     )
-    assert leases.is_held(connection, 1, NOON)
+    assert leases.hold(connection, 1, NOON)
 
 
 def test_another_desk_waits_until_the_lease_has_run_out(connection: Connection, clock: FrozenClock) -> None:
@@ -40,30 +40,34 @@ def test_a_clock_that_was_set_back_keeps_nobody_out_for_longer(connection: Conne
     assert acquired(connection, "b", clock.now()) is None
     clock.advance(-3600)
     assert acquired(connection, "b", clock.now()) == 2
-    assert not leases.is_held(connection, 1, clock.now())
+    assert not leases.hold(connection, 1, clock.now())
 
 
 def test_the_desk_before_can_neither_act_nor_renew_nor_release_after_another_took_over(connection: Connection) -> None:
     acquired(connection, "a")
     later = NOON + LASTS
     acquired(connection, "b", later)
-    assert not leases.is_held(connection, 1, later)
+    assert not leases.hold(connection, 1, later)
     assert not leases.renew(connection, holder="a", epoch=1, at=later)
     leases.release(connection, epoch=1, at=later)
-    assert leases.is_held(connection, 2, later)
+    assert leases.hold(connection, 2, later)
 
 
 def test_renewing_keeps_the_lease_and_its_epoch(connection: Connection) -> None:
     acquired(connection, "a")
     later = NOON + LASTS / 2
     assert leases.renew(connection, holder="a", epoch=1, at=later)
-    assert leases.is_held(connection, 1, later + LASTS / 2)
+    assert leases.hold(connection, 1, later + LASTS / 2)
     assert acquired(connection, "b", later + LASTS / 2) is None
 
 
-def test_a_desk_whose_lease_ran_out_may_not_act(connection: Connection) -> None:
+def test_a_desk_whose_lease_ran_out_goes_on_where_no_other_took_it(connection: Connection) -> None:
     acquired(connection, "a")
-    assert not leases.is_held(connection, 1, NOON + LASTS)
+    late = NOON + LASTS
+    assert leases.hold(connection, 1, late)
+    assert acquired(connection, "b", late + LASTS / 2) is None
+    assert acquired(connection, "b", late + LASTS) == 2
+    assert not leases.hold(connection, 1, late + LASTS)
 
 
 def test_the_same_desk_takes_its_lease_again_with_the_same_epoch(connection: Connection) -> None:
@@ -77,7 +81,6 @@ def test_the_same_desk_takes_its_lease_again_with_the_same_epoch(connection: Con
 def test_a_released_lease_lets_the_next_desk_in_at_once(connection: Connection) -> None:
     acquired(connection, "a")
     leases.release(connection, epoch=1, at=NOON)
-    assert not leases.is_held(connection, 1, NOON)
     assert acquired(connection, "b") == 2
 
 
