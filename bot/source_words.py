@@ -17,6 +17,7 @@ from core.domain.silence import Bar, Watch
 from core.domain.source import IdenticalAlerts, Source
 from core.domain.trust import Trust
 from core.errors import Refusal
+from core.hops import is_reachable
 from core.policies import Policies
 
 USAGE = (
@@ -183,7 +184,16 @@ def new_key(name: str, url: str) -> str:
     """The one time that the key is shown."""
     return (
         f"The webhook address of <b>{escape(name)}</b>, shown this once:\n<code>{escape(url)}</code>\n"
-        "Its alerts need no secret. Delete this message when the address is in TradingView."
+        f"{way_there(url)}Its alerts need no secret. Delete this message when the address is in TradingView."
+    )
+
+
+def way_there(url: str) -> str:
+    """What is missing before an alert arrives at a webhook's address, as a line; empty where TradingView reaches it."""
+    if is_reachable(url):
+        return ""
+    return (
+        "🟠 TradingView cannot reach this address: put a proxy or tunnel in front of it, its address in PUBLIC_URL.\n"
     )
 
 

@@ -17,9 +17,9 @@ from core.tracks import Track
 
 _ORDERS = (
     *("alert", "order", "source", "received_utc", "received_ist", "fired_utc", "symbol", "exchange", "side"),
-    *("quantity", "type", "product", "price", "trigger", "mode", "state", "reason", "dhan_order_id", "filled"),
-    *("average", "alert_price", "slippage", "slippage_is", "decided_utc", "sent_utc", "sent_ist", "placed_utc"),
-    *("settled_utc", "settled_ist", "alert_to_decision_ms", "alert_to_dhan_ms"),
+    *("quantity", "type", "validity", "product", "price", "trigger", "mode", "state", "reason", "dhan_order_id"),
+    *("filled", "average", "alert_price", "slippage", "slippage_is", "decided_utc", "sent_utc", "sent_ist"),
+    *("placed_utc", "settled_utc", "settled_ist", "alert_to_decision_ms", "alert_to_dhan_ms"),
 )
 _FILLS = (
     *("alert", "order", "symbol", "exchange", "side", "quantity", "price", "average", "seen_utc", "seen_ist"),
@@ -62,7 +62,7 @@ def _order(track: Track, names: dict[int, str]) -> tuple[object, ...]:
     return (
         *(alert.id, order.label, names.get(alert.source_id), _utc(alert.received_at), _ist(alert.received_at)),
         *(_utc(alert.fired_at), order.symbol, order.exchange, order.side, order.quantity, order.order_type),
-        *(order.product, order.price, order.trigger_price, order.mode, order.state, order.reason),
+        *(order.validity, order.product, order.price, order.trigger_price, order.mode, order.state, order.reason),
         *(order.broker_order_id, order.filled_quantity, order.average_price, track.alert_price),
         *_slippage(track, order.average_price),
         *(_utc(track.decided_at), _utc(track.sent_at), _ist(track.sent_at), _utc(track.placed_at)),

@@ -6,6 +6,7 @@ from html import escape
 from telegram import Message
 
 from bot.arguments import read_amount
+from bot.source_words import way_there
 from bot.text import cut, fit
 from core.alerts import lint
 from core.alerts.template import SECRET_GOES_HERE, write_template
@@ -14,15 +15,11 @@ from core.domain.alert import Exchange, InstrumentKind, Leg, OrderType, Product,
 from core.domain.instrument import Instrument
 from core.engine.parts import Parts
 from core.errors import Refusal
-from core.hops import is_reachable
 from core.policies import Policies
 from core.settings import Role, Settings
 
 USAGE = "For example: /alert RELIANCE buy 10, or /alert NIFTY1! sell 1 limit 26100, or /alert TCS buy 5 bse"
 CHECK_USAGE = "Paste the alert's message behind it, or send it as a file. For example: /check {…}"
-_AT_HOME = (
-    "🟠 TradingView cannot reach this address: put a proxy or tunnel in front, and its address into PUBLIC_URL.\n"
-)
 _MOST_BYTES = 16 * 1024
 _MOST_QUANTITY = 10_000_000
 
@@ -42,7 +39,7 @@ class Alerts:
         text = write_template(leg.side, leg.quantity, leg.symbol, exchange=leg.exchange, kind=kind, price=leg.price)
         await message.reply_html(
             f"Paste this into the alert's message in TradingView:\n<pre>{escape(text)}</pre>\n"
-            f"Webhook URL: <code>{escape(self._webhook)}</code>\n{'' if is_reachable(self._webhook) else _AT_HOME}\n"
+            f"Webhook URL: <code>{escape(self._webhook)}</code>\n{way_there(self._webhook)}\n"
             f"In place of {SECRET_GOES_HERE} goes what <code>./munshi secret</code> prints on the desk's machine; "
             "it is never written into a chat. Check the result with /check.",
             disable_web_page_preview=True,

@@ -24,7 +24,9 @@ def key_in(text: str) -> str:
 
 def test_a_source_is_added_trusted_paused_and_removed_in_the_chat(world: World) -> None:
     phone = world.phone
-    key = key_in(phone.ask("/sources add swing", "shown this once"))
+    told = phone.ask("/sources add swing", "shown this once")
+    assert "TradingView cannot reach this address" in told
+    key = key_in(told)
     alert, status = ordered(world, key)
     assert status == "placed"
     phone.card_shows(alert, "Source: swing")

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from core import export, notifications
 from core.chained_csv import verify
 from core.db import orders
-from core.domain.alert import OrderType, Side
+from core.domain.alert import OrderType, Side, Validity
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from tests.builders import NOON, an_order
@@ -41,8 +41,9 @@ def filled(connection: Connection, *steps: tuple[int, str], **values: object) ->
 
 
 def test_an_order_carries_both_clocks_its_latency_and_what_it_slipped(connection: Connection) -> None:
-    filled(connection, (10, "1412.50"), order_type=OrderType.LIMIT, price=Decimal(1410))
+    filled(connection, (10, "1412.50"), order_type=OrderType.LIMIT, price=Decimal(1410), validity=Validity.IOC)
     [row] = table(connection, "orders")
+    assert (row["type"], row["validity"], row["price"]) == ("LIMIT", "IOC", "1410")
     assert row["received_utc"].endswith("06:30:00.000Z")
     assert row["received_ist"] == "2026-11-25 12:00:00"
     assert (row["state"], row["filled"], row["average"]) == ("filled", "10", "1412.50")
