@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 
-from core.clock import Clock
+from core.clock import Clock, monotonic
 from core.db.engine import Database
 from core.errors import Unavailable
 from core.reports import AlertReport, alert_reports
 
 LOOK_EVERY = 0.01
+RESTS = 4
+"""Times as long as a look took it rests, so that looking leaves the machine to the desk that decides."""
 MOST_WAITING = 32
 
 
@@ -39,14 +41,17 @@ class Outcomes:
 
     async def look(self) -> None:
         """Look for those who wait, until cancelled."""
+        took = 0.0
         while True:
             await self._someone.wait()
+            await asyncio.sleep(max(LOOK_EVERY, RESTS * took))
+            began = monotonic()
             with contextlib.suppress(Unavailable):  # those who wait are answered from what is known
                 self._reports = await self._read()
             for alert_id, report in self._reports.items():
                 if report.is_settled:
                     self._settle(alert_id, report)
-            await asyncio.sleep(LOOK_EVERY)
+            took = monotonic() - began
 
     async def _read(self) -> dict[int, AlertReport]:
         wanted = list(self._waiting)

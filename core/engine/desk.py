@@ -319,7 +319,8 @@ class Desk:
     async def _read_mail(self) -> None:
         """See to sign-ins that a person began on the web page or the command line."""
         while True:
-            await _wait(self._mail, MAIL_EVERY)
+            if await _wait(self._mail, MAIL_EVERY):
+                await asyncio.sleep(A_BREATH)
             if await self._mailbox.attend():
                 self._wake.set()
 

@@ -341,9 +341,11 @@ async def test_an_order_that_becomes_due_is_claimed_in_the_same_commit_and_sent(
     event.listen(floor.database.engine, "commit", commits.append)
     floor.keep_lease()
     commits.clear()
+    before_it_went: list[int] = []
+    failpoints.install(lambda point: before_it_went.append(len(commits)) if point is Point.CLAIMED else None)
     async with asyncio.TaskGroup() as tasks:
         order = await floor.dispatcher.send_with(due_now(floor), tasks, asyncio.Event(), floor.epoch)
-        assert len(commits) == 1
+    assert before_it_went == [1]
     assert floor.now(order).state is OrderState.WORKING
     assert placements(floor) == 1
 
