@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, bindparam, false, func, insert, selec
 from core import journal
 from core.db.tables import alerts, attempts, orders
 from core.db.trouble import DatabaseUnavailable
-from core.domain.order import Order, OrderState, check_move
+from core.domain.order import IN_DOUBT, Order, OrderState, check_move
 
 _BEFORE_THE_BROKER = (
     OrderState.AWAITING_APPROVAL,
@@ -125,6 +125,13 @@ def of_alerts(connection: Connection, alert_ids: Iterable[int]) -> dict[int, lis
 
 def some(connection: Connection, order_ids: Iterable[int]) -> list[Order]:
     return _read(connection, _SOME, {"order_ids": list(order_ids)})
+
+
+def at_broker_as(connection: Connection, order_ids: Iterable[int]) -> dict[int, str | None]:
+    """Of each order the broker's id for it, if it is settled here what became of it; None where that is in doubt."""
+    known = orders.c.broker_order_id, orders.c.state
+    rows = connection.execute(select(orders.c.id, *known).where(orders.c.id.in_(list(order_ids))))
+    return {row.id: None if row.state in IN_DOUBT else row.broker_order_id for row in rows}
 
 
 def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Order]:

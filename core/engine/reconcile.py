@@ -77,12 +77,15 @@ def follow_all(
     named = _by_our_names(connection, book)
     tell_of_strangers(connection, book, named, moment)
     at_broker = orders.in_states(connection, AT_BROKER)
+    for order in at_broker:
+        followed = _follow_own_row(connection, order, by_id, moment, is_touched=order.id in touched)
+        _look_for_more(connection, followed, named.get(order.id, []), moment)
     known = {order.id for order in at_broker}
-    for order in [*at_broker, *orders.some(connection, named.keys() - known)]:
-        rows = named.get(order.id, [])
-        if order.state in AT_BROKER:
-            _follow_own_row(connection, order, by_id, moment, is_touched=order.id in touched)
-        elif order.state in IN_DOUBT:
+    there = orders.at_broker_as(connection, named.keys() - known)
+    odd = [order_id for order_id, own in there.items() if own is None or _standing(named[order_id]) - {own}]
+    for order in orders.some(connection, odd):
+        rows = named[order.id]
+        if order.state in IN_DOUBT:
             adopt(connection, order, next(filter(_stands, rows), rows[0]), moment)
         _look_for_more(connection, orders.get(connection, order.id), rows, moment)
     if touched:
@@ -104,19 +107,20 @@ def _by_our_names(connection: Connection, book: list[BrokerOrder]) -> dict[int, 
 
 def _follow_own_row(
     connection: Connection, order: Order, by_id: dict[str, BrokerOrder], moment: Moment, *, is_touched: bool
-) -> None:
+) -> Order:
     """Bring it to where the book says it is; its terms, too, unless a change of our own is under way."""
     report = by_id.get(order.broker_order_id or "")
     if report is None:
-        return
+        return order
     followed = follow(connection, order, report, moment)
-    if not is_touched and followed.state in AT_BROKER:
-        adopt_terms(connection, followed, report, moment)
+    if is_touched or followed.state not in AT_BROKER:
+        return followed
+    return adopt_terms(connection, followed, report, moment)
 
 
 def _look_for_more(connection: Connection, order: Order, rows: list[BrokerOrder], moment: Moment) -> None:
     """Alarm when Dhan has more for this order than we say. One that is due is looked up before it is sent anyway."""
-    standing = {row.order_id for row in rows if _stands(row)}
+    standing = _standing(rows)
     if order.broker_order_id is not None:
         standing.add(order.broker_order_id)
         if len(standing) > 1:
@@ -129,6 +133,10 @@ def _waits_long(order: Order, now: datetime) -> bool:
     if order.state is OrderState.AWAITING_APPROVAL:
         return True
     return order.state is OrderState.QUEUED and order.release_at is not None and order.release_at > now
+
+
+def _standing(rows: list[BrokerOrder]) -> set[str]:
+    return {row.order_id for row in rows if _stands(row)}
 
 
 def _stands(row: BrokerOrder) -> bool:
