@@ -1,26 +1,20 @@
 """Sending what is due, over real HTTP: one POST per claim, and never a second one without looking first."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, select
+from sqlalchemy import select
 
 from core import approvals, controls, failpoints, journal
 from core.controls import Hold
-from core.db import alerts
 from core.db.tables import attempts
-from core.domain.alert import Product, Side
-from core.domain.attempt import AttemptState, correlation_id
+from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
-from core.domain.order import Mode, Order, OrderState
+from core.domain.order import Mode, OrderState
 from core.engine.dispatch import AT_ONCE
-from core.engine.limiter import Limiter, Window
-from core.engine.rules import Rules
 from core.failpoints import Point
-from tests.builders import an_order, until
+from tests.builders import until
 from tests.integration.paper_dhan import india
 from tests.patience import PATIENCE
 from tests.unit.engine.floor import Floor
@@ -323,79 +317,3 @@ async def test_whoever_waits_is_woken_when_an_order_was_sent(floor: Floor) -> No
     async with asyncio.TaskGroup() as tasks:
         await floor.dispatcher.send_due(tasks, wake, floor.epoch)
     assert wake.is_set()
-
-
-async def send_with(floor: Floor, work: Callable[[Connection, Rules], Order]) -> Order:
-    floor.keep_lease()
-    async with asyncio.TaskGroup() as tasks:
-        made = await floor.dispatcher.send_with(work, tasks, asyncio.Event(), floor.epoch)
-    return floor.now(made)
-
-
-def due_now(floor: Floor, **values: Any) -> Callable[[Connection, Rules], Order]:
-    return lambda connection, _rules: an_order(connection, at=floor.clock.now(), **values)
-
-
-async def test_an_order_that_becomes_due_is_claimed_in_the_same_commit_and_sent(floor: Floor) -> None:
-    commits: list[Connection] = []
-    event.listen(floor.database.engine, "commit", commits.append)
-    floor.keep_lease()
-    commits.clear()
-    before_it_went: list[int] = []
-    failpoints.install(lambda point: before_it_went.append(len(commits)) if point is Point.CLAIMED else None)
-    async with asyncio.TaskGroup() as tasks:
-        order = await floor.dispatcher.send_with(due_now(floor), tasks, asyncio.Event(), floor.epoch)
-    assert before_it_went == [1]
-    assert floor.now(order).state is OrderState.WORKING
-    assert placements(floor) == 1
-
-
-async def test_work_that_fails_takes_its_claims_with_it_and_gives_its_room_back(floor: Floor) -> None:
-    waiting = floor.order()
-
-    def fail(_connection: Connection, _rules: Rules) -> Order:
-        raise PulledPlug
-
-    with pytest.raises(ExceptionGroup) as failed:
-        await send_with(floor, fail)
-    assert isinstance(failed.value.exceptions[0], PulledPlug)
-    assert (floor.now(waiting).state, placements(floor)) == (OrderState.QUEUED, 0)
-    await floor.send()
-    assert placements(floor) == 1
-
-
-async def test_without_room_under_the_limits_it_waits_for_its_turn(floor: Floor) -> None:
-    limiter = Limiter([Window(1, 3_600)])
-    limiter.remember([1.0])
-    dispatcher = floor.another_dispatcher(limiter=limiter)
-    floor.keep_lease()
-    async with asyncio.TaskGroup() as tasks:
-        order = await dispatcher.send_with(due_now(floor), tasks, asyncio.Event(), floor.epoch)
-    assert (floor.now(order).state, placements(floor)) == (OrderState.QUEUED, 0)
-
-
-async def test_a_sale_that_dhan_is_asked_about_first_is_not_claimed_on_the_spot(floor: Floor) -> None:
-    order = await send_with(floor, due_now(floor, side=Side.SELL, product=Product.DELIVERY))
-    assert (order.state, placements(floor)) == (OrderState.AWAITING_APPROVAL, 0)
-
-
-async def test_under_a_hold_nothing_is_claimed_on_the_spot(floor: Floor) -> None:
-    with floor.database.transaction() as connection:
-        controls.pause(connection, at=floor.clock.now(), actor="test")
-    order = await send_with(floor, due_now(floor))
-    assert (order.state, placements(floor)) == (OrderState.QUEUED, 0)
-
-
-async def test_an_order_that_brings_out_a_bug_costs_itself_and_no_other(floor: Floor) -> None:
-    """Its name is taken by another order's attempt, which no database takes twice."""
-    bad, good = floor.order(), floor.order()
-    with floor.database.transaction() as connection:
-        name = correlation_id(alerts.get(connection, bad.alert_id).uid, bad.position, 1)
-        an_attempt(connection, an_order(connection, state=OrderState.REFUSED), AttemptState.NOT_SENT, name=name)
-    await floor.send()
-    assert (floor.now(good).state, len(floor.dhan.ledger()["orders"])) == (OrderState.WORKING, 1)
-    asked = floor.now(bad)
-    assert asked.state is OrderState.AWAITING_APPROVAL
-    assert "The desk made a mistake over this order and did not send it." in asked.reason
-    with floor.database.snapshot() as connection:
-        assert rings(connection) == [Notice.NEEDS_OPERATOR]
