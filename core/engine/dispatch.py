@@ -39,7 +39,7 @@ AT_ONCE = 8
 REST = 1.0
 A_MOMENT = 0.02
 TURNS_TO_LEAVE = 10
-"""Turns of the loop that a POST takes until it has left, with a few to spare."""
+"""Turns of the loop that POSTs have to themselves; with one alone, the desk's own look at its rows came in between."""
 TOGETHER = 0.005
 _FRESH = timedelta(seconds=1)
 """A claim that is older than this when its order leaves is looked at once more; so is each after a look-up."""
