@@ -39,6 +39,11 @@ _IN_STATES = (
     .where(orders.c.state.in_(bindparam("states", expanding=True)))
     .order_by(orders.c.release_at.nulls_first(), orders.c.id)
 )
+_NOW = bindparam("now", type_=orders.c.release_at.type)
+_OVERDUE = select(*_COLUMNS).where(
+    orders.c.state.in_([OrderState.AWAITING_APPROVAL, OrderState.QUEUED]), orders.c.expires_at <= _NOW
+)
+_TO_REMIND_OF = select(*_COLUMNS).where(orders.c.state == OrderState.AWAITING_APPROVAL, orders.c.remind_at <= _NOW)
 _AS_SEEN = (
     update(orders)
     .where(orders.c.id == bindparam("order_id"), orders.c.state == bindparam("seen_state"))
@@ -60,11 +65,11 @@ def _due() -> Select[Any]:
         )
         .exists()
     )
-    now, set_back = (bindparam(name, type_=orders.c.release_at.type) for name in ("now", "set_back"))
+    set_back = bindparam("set_back", type_=orders.c.release_at.type)
     return (
         select(*_COLUMNS)
-        .where(orders.c.state == OrderState.QUEUED, orders.c.release_at <= now)
-        .where(orders.c.retry_at.is_(None) | (orders.c.retry_at <= now) | (orders.c.retry_at > set_back))
+        .where(orders.c.state == OrderState.QUEUED, orders.c.release_at <= _NOW)
+        .where(orders.c.retry_at.is_(None) | (orders.c.retry_at <= _NOW) | (orders.c.retry_at > set_back))
         .where(~an_earlier_leg_is_open)
         .order_by(orders.c.release_at, orders.c.id)
         .limit(bindparam("most"))
@@ -167,16 +172,12 @@ def releasing(
 
 def overdue(connection: Connection, now: datetime) -> list[Order]:
     """Orders that still wait although their window has passed."""
-    query = select(*_COLUMNS).where(
-        orders.c.state.in_([OrderState.AWAITING_APPROVAL, OrderState.QUEUED]), orders.c.expires_at <= now
-    )
-    return _read(connection, query)
+    return _read(connection, _OVERDUE, {"now": now})
 
 
 def to_remind_of(connection: Connection, now: datetime) -> list[Order]:
     """Orders that wait for a tap and whose reminder has come."""
-    query = select(*_COLUMNS).where(orders.c.state == OrderState.AWAITING_APPROVAL, orders.c.remind_at <= now)
-    return _read(connection, query)
+    return _read(connection, _TO_REMIND_OF, {"now": now})
 
 
 def opposite(connection: Connection, order: Order, states: Iterable[OrderState]) -> Order | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from core.db.tables import calendar_overrides as overrides
 from core.domain.instrument import Market
@@ -43,6 +43,11 @@ class Override:
 
 _IN_FORCE = (overrides.c.confirmed_at.is_not(None), overrides.c.withdrawn_at.is_(None))
 _STATE = select(func.count(), func.sum(overrides.c.id), func.max(overrides.c.confirmed_at)).where(*_IN_FORCE)
+_OVER = (
+    select(overrides.c.id)
+    .where(overrides.c.expires_at <= bindparam("now", type_=overrides.c.expires_at.type), *_IN_FORCE)
+    .limit(1)
+)
 _COLUMNS = [overrides.c[name] for name in ("id", "batch", "set_by", "set_at")]
 _CHANGE = [overrides.c[name] for name in ("market", "day", "hours", "reason", "expires_at")]
 
@@ -106,8 +111,7 @@ def state(connection: Connection) -> State:
 
 
 def are_over(connection: Connection, now: datetime) -> bool:
-    query = select(overrides.c.id).where(overrides.c.expires_at <= now, *_IN_FORCE).limit(1)
-    return connection.execute(query).first() is not None
+    return connection.execute(_OVER, {"now": now}).first() is not None
 
 
 def _withdraw(connection: Connection, at: datetime, *which: Any) -> None:
