@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from core.settings import Settings
-from tests import ports
+from tests import ports, statements
 from tests import postgres_server as postgres
 from tests.canary import CanaryWatch
 
@@ -32,6 +32,8 @@ hypothesis.settings.load_profile("desk")
 # As in the product: a traceback without the values around it, which take seconds to write and hold secrets.
 _lines = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 structlog.configure([structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"), _lines])
+
+statements.share()
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost", "", None}
 

@@ -158,7 +158,7 @@ def _running(data_dir: Path) -> Iterator[tuple[httpx.Client, "subprocess.Popen[A
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            with httpx.Client(base_url=process.stdout.readline().strip(), trust_env=False) as http:
+            with httpx.Client(base_url=process.stdout.readline().strip(), trust_env=False, verify=False) as http:
                 yield http, process
         finally:
             process.kill()

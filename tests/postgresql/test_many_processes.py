@@ -80,7 +80,7 @@ class Fleet:
     def _is_ready(self, port: int) -> bool:
         self.revive()
         try:
-            return httpx.get(f"http://127.0.0.1:{port}/ready", trust_env=False).status_code == 200
+            return httpx.get(f"http://127.0.0.1:{port}/ready", trust_env=False, verify=False).status_code == 200
         except httpx.TransportError:
             return False
 

@@ -5,6 +5,7 @@ import json
 import threading
 from collections import defaultdict, deque
 from dataclasses import dataclass
+from http import HTTPStatus
 from time import sleep
 from typing import Any
 
@@ -39,6 +40,7 @@ class Phone:
 
     def __init__(self, url: str) -> None:
         self._http = client(url)
+        self._seen = ("", list[dict[str, Any]]())
         self._texts: defaultdict[int, list[str]] = defaultdict(list)
         self._answers: dict[str, str] = {}
         self._changed_at: dict[int, float] = {}
@@ -67,7 +69,11 @@ class Phone:
 
     def messages(self, chat: int = OPERATOR) -> list[dict[str, Any]]:
         """What the bot wrote into a chat, oldest first."""
-        listed = self._http.get("/telegram/sandbox/messages").json()["messages"]
+        state, listed = self._seen
+        answer = self._http.get("/telegram/sandbox/messages", headers={"If-None-Match": state})
+        if answer.status_code != HTTPStatus.NOT_MODIFIED:
+            listed = answer.json()["messages"]
+            self._seen = answer.headers["ETag"], listed
         return [message for message in listed if message["from_bot"] and message["chat_id"] == chat]
 
     def card(self, alert: int) -> Card | None:

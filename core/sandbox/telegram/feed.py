@@ -1,9 +1,11 @@
 """News for the chat page: who is looking at the chat hears of each change as it happens."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 
@@ -39,8 +41,13 @@ class Reader:
 class Feed:
     def __init__(self) -> None:
         self._readers: set[Reader] = set()
+        self._changes = count()
+        self._since = secrets.token_hex(4)
+        self.state = self._since
+        """Differs whenever anything in the chat differs, also from those before a new start."""
 
     def publish(self, chat_id: int | None, kind: str, data: Any) -> None:
+        self.state = f"{self._since}-{next(self._changes)}"
         for reader in self._readers:
             reader.queue.put_nowait(News(chat_id, kind, data))
 

@@ -72,11 +72,17 @@ class Controls:
         self._chat = chat
 
     async def list_messages(self, request: Request) -> Response:
-        """All of them, or the latest of one chat that are not deleted: `?chat_id=42&latest=20`."""
+        """All of them, or the latest of one chat that are not deleted: `?chat_id=42&latest=20`.
+
+        304 for who has seen this very state, by `If-None-Match`.
+        """
+        state = {"ETag": f'"{self._chat.feed.state}"'}
+        if request.headers.get("if-none-match") == state["ETag"]:
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=state)
         messages, chat = self._chat.messages, request.query_params.get("chat_id")
         latest = int(request.query_params.get("latest", 20))
         found = messages.everything() if chat is None else messages.in_chat(int(chat), latest=latest)
-        return JSONResponse({"messages": [_listed(posted) for posted in found]})
+        return JSONResponse({"messages": [_listed(posted) for posted in found]}, headers=state)
 
     async def list_answers(self, request: Request) -> Response:  # noqa: ARG002
         return JSONResponse({"answers": self._chat.people.answers})

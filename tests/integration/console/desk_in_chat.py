@@ -37,6 +37,7 @@ class Chats:
     sandbox: Sandbox
     parts: Parts
     _serial: "count[int]" = field(default_factory=lambda: count(1))
+    _seen: dict[int, tuple[str, list[dict[str, Any]]]] = field(default_factory=dict[int, Any])
 
     # What TradingView does
 
@@ -112,8 +113,11 @@ class Chats:
 
     async def messages(self, user: int = ADMIN) -> list[dict[str, Any]]:
         """What the bot wrote to that person of late, oldest first."""
-        listed = await self.sandbox.http.get("/telegram/sandbox/messages", params={"chat_id": user, "latest": 60})
-        return [message for message in listed.json()["messages"] if message["from_bot"]]
+        state = self.sandbox.chat.feed.state
+        if self._seen.get(user, ("", []))[0] != state:
+            listed = await self.sandbox.http.get("/telegram/sandbox/messages", params={"chat_id": user, "latest": 60})
+            self._seen[user] = state, [message for message in listed.json()["messages"] if message["from_bot"]]
+        return self._seen[user][1]
 
     async def newest(self, *words: str, user: int = ADMIN) -> dict[str, Any]:
         async def found() -> dict[str, Any] | None:
@@ -152,7 +156,7 @@ class Chats:
 
     async def _answer(self, query: str) -> list[str]:
         """The answer's text, which may be empty; nothing while there is none."""
-        found = (await self.sandbox.http.get("/telegram/sandbox/answers")).json()["answers"]
+        found = self.sandbox.chat.people.answers
         return [found[query]] if query in found else []
 
     async def until(self, condition: Callable[[], Awaitable[Any]], words: str) -> Any:

@@ -103,7 +103,9 @@ def running_web(
         socket.create_server(("127.0.0.1", 0)) as listening,
         serving(uvicorn.Server(server_config(app, loaded, crowd)), listening),
         closing(Database(loaded.database)) as database,
-        httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", trust_env=False) as client,
+        httpx.Client(
+            base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", trust_env=False, verify=False
+        ) as client,
     ):
         yield RunningWeb(loaded, listening.getsockname()[1], client, database)
 

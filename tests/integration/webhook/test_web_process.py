@@ -40,7 +40,7 @@ def test_secret_and_key_are_in_no_line_of_the_log_and_no_byte_of_the_database(
             stderr=output,
         )
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=False) as client:
                 wait_until(lambda: is_up(client))
                 statuses = [client.post(path, content=body).status_code for path, body in attempts(key)]
         finally:
