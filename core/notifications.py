@@ -28,7 +28,7 @@ from sqlalchemy import (
 from core import loudness
 from core.clock import to_india
 from core.db.tables import alerts, cards, operators, orders, outbox
-from core.domain.notice import Loudnesses, Notice
+from core.domain.notice import STAND_ALONE, Loudnesses, Notice
 from core.domain.order import Order, OrderState
 from core.errors import DeskError
 from core.reports import AlertReport
@@ -105,7 +105,11 @@ _DUE_CARDS = _owed(cards, *(cards.c[field.name] for field in fields(Card))).orde
     cards.c.due_at,
     cards.c.id,
 )
-_DUE_MESSAGES = _owed(outbox, *_MESSAGE).order_by(outbox.c.id)
+_DUE_MESSAGES = (
+    _owed(outbox, *_MESSAGE)
+    .where(or_(outbox.c.kind.in_(STAND_ALONE), outbox.c.chat_id.not_in(bindparam("gathering", expanding=True))))
+    .order_by(outbox.c.id)
+)
 _CHATS = select(operators.c.chat_id)
 _ADD_CARDS = insert(cards)
 
@@ -197,8 +201,11 @@ def due_cards(connection: Connection, wall: datetime, limit: int, but: Iterable[
     return [Card(**row) for row in connection.execute(_DUE_CARDS, wanted).mappings()]
 
 
-def due_messages(connection: Connection, wall: datetime, limit: int, but: Iterable[int] = ()) -> list[Message]:
-    wanted = {"now": wall, "most": limit, "but": list(but)}
+def due_messages(
+    connection: Connection, wall: datetime, limit: int, but: Iterable[int] = (), gathering: Iterable[int] = ()
+) -> list[Message]:
+    """The longest owed; `but` not these chats, and to those that are `gathering` only what is never folded."""
+    wanted = {"now": wall, "most": limit, "but": list(but), "gathering": list(gathering)}
     return [Message(**row) for row in connection.execute(_DUE_MESSAGES, wanted).mappings()]
 
 

@@ -11,18 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
 from core.db.tables import operators, outbox
-from core.domain.notice import Notice
+from core.domain.notice import STAND_ALONE, Notice
 
 MOST_ALONE = 5
 MOST_IN_ONE = 50
-_STAND_ALONE = (Notice.MORNING, Notice.READINESS, Notice.DAY, Notice.SIGN_IN, Notice.SUMMARY)
 _OWED = outbox.c.due_at.is_not(None)
-_MAY_BE_FOLDED = (_OWED, outbox.c.kind.not_in(_STAND_ALONE))
-
-
-def may_be_folded(kind: Notice) -> bool:
-    """Reports, and what carries a link, stay messages of their own."""
-    return kind not in _STAND_ALONE
+_MAY_BE_FOLDED = (_OWED, outbox.c.kind.not_in(STAND_ALONE))
 
 
 def crowded(connection: Connection, wall: datetime) -> list[int]:

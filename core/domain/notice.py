@@ -40,6 +40,10 @@ class Notice(StrEnum):
     SUMMARY = "summary"
 
 
+STAND_ALONE = (Notice.MORNING, Notice.READINESS, Notice.DAY, Notice.SIGN_IN, Notice.SUMMARY)
+"""Reports, and what carries a link, stay messages of their own: no summary takes them in."""
+
+
 class Topic(StrEnum):
     """What an operator turns on, silent or off; several kinds of messages each."""
 

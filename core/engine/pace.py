@@ -20,12 +20,13 @@ class Pace:
         self._clock = clock
         self._sent: defaultdict[int, deque[float]] = defaultdict(deque)
 
-    def has_room(self, chat_id: int) -> bool:
+    def room(self, chat_id: int) -> int:
+        """How many messages may go there now."""
         most, span = (A_MINUTE_IN_A_GROUP, 60.0) if chat_id < 0 else (A_SECOND, 1.0)
         sent, now = self._sent[chat_id], self._clock()
         while sent and sent[0] <= now - span:
             sent.popleft()
-        return len(sent) < most
+        return most - len(sent)
 
     def note(self, chat_id: int) -> None:
         """One message goes there now."""
@@ -33,4 +34,4 @@ class Pace:
 
     def full(self) -> set[int]:
         """The chats that have to wait."""
-        return {chat for chat in list(self._sent) if not self.has_room(chat)}
+        return {chat for chat in list(self._sent) if self.room(chat) <= 0}

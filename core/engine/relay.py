@@ -6,9 +6,10 @@ is dropped, and what comes in crowds is told in one message. A chat that cannot 
 others, and a message that Telegram refuses, or that we cannot put into words, without holding up its chat.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -26,8 +27,9 @@ from core.reports import AlertReport, Offers
 
 log = structlog.get_logger()
 
+Owed = TypeVar("Owed", Card, Message)
+
 AT_ONCE = 20
-MOST_READ = 500
 GATHERS = timedelta(seconds=5)
 _LONGEST_WAIT = 60.0
 _UNREACHABLE_WAIT = 600.0
@@ -83,7 +85,7 @@ class Relay:
 
     def _may_send(self, owed: Card | Message, silent: set[int]) -> bool:
         chat = owed.chat_id
-        if chat not in silent and not self._pace.has_room(chat):
+        if chat not in silent and self._pace.room(chat) <= 0:
             silent.add(chat)
         if chat in silent:
             return False
@@ -99,16 +101,23 @@ class Relay:
 
     def _due(self, connection: Connection) -> tuple[list[tuple[Card, AlertReport]], list[Message]]:
         wall, full = self._wall.now(), self._pace.full()
-        cards = notifications.due_cards(connection, wall, AT_ONCE, but=full)
+        cards = self._as_many_as_fit(notifications.due_cards(connection, wall, AT_ONCE, but=full))
         found = reports.alert_reports(connection, {card.alert_id for card in cards}, self._clock.now())
-        messages = [
-            message
-            for message in notifications.due_messages(connection, wall, MOST_READ, but=full)
-            if not (summaries.may_be_folded(message.kind) and self._gathers(message.chat_id, wall))
-        ][:AT_ONCE]
-        messages = notifications.hushed(connection, messages, self._clock.now())
+        gathering = [chat for chat in self._gathers_until if self._gathers(chat, wall)]
+        owed = notifications.due_messages(connection, wall, AT_ONCE, but=full, gathering=gathering)
+        messages = notifications.hushed(connection, self._as_many_as_fit(owed), self._clock.now())
         whole = {key: self._with_offers(connection, report) for key, report in found.items()}
         return [(card, whole[card.alert_id]) for card in cards], messages
+
+    def _as_many_as_fit(self, owed: Sequence[Owed]) -> list[Owed]:
+        """Of each chat no more than may go there now: what it takes to put a card into words is not done in vain."""
+        room = {chat: self._pace.room(chat) for chat in {each.chat_id for each in owed}}
+        going: list[Owed] = []
+        for each in owed:
+            if room[each.chat_id] > 0:
+                room[each.chat_id] -= 1
+                going.append(each)
+        return going
 
     def _with_offers(self, connection: Connection, report: AlertReport) -> AlertReport:
         try:

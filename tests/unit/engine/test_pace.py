@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from sqlalchemy import Connection
+
 from core import notifications
 from core.db.engine import Database
 from core.domain.notice import Notice
@@ -9,7 +11,7 @@ from core.domain.order import OrderState
 from core.engine.pace import A_MINUTE_IN_A_GROUP, A_SECOND, Pace
 from core.engine.relay import Relay
 from core.notifications import Card, Message
-from core.reports import AlertReport
+from core.reports import AlertReport, Offers
 from core.sandbox.telegram.floods import FloodGate
 from tests.builders import NOON, FrozenClock, an_order
 from tests.unit.engine.rows import OPERATOR
@@ -65,12 +67,35 @@ async def test_of_300_alerts_in_a_minute_those_that_ask_go_first_and_none_is_los
     assert telegram.rung == [f"news {number}" for number in range(300)]
 
 
+async def test_nothing_is_prepared_that_its_chat_does_not_take_now(database: Database) -> None:
+    clock = FrozenClock()
+    prepared: list[int] = []
+
+    def offers(_connection: Connection, report: AlertReport) -> Offers:
+        prepared.append(report.alert.id)
+        return Offers()
+
+    relay = Relay(database=database, messenger=Telegram(clock), clock=clock, offers=offers, pace=paced(clock))
+    with database.transaction() as connection:
+        notifications.enrol(connection, [(OPERATOR, "admin")])
+        for _ in range(A_SECOND + 4):
+            notifications.open_cards(connection, an_order(connection).alert_id, NOON)
+    for _ in range(5):
+        await relay.deliver_due()
+
+    assert len(prepared) == A_SECOND
+
+    clock.advance(1)
+    await relay.deliver_due()
+    assert len(prepared) == A_SECOND + 4
+
+
 def test_a_group_gets_fewer_a_minute_and_holds_up_nobody_else() -> None:
     clock = FrozenClock()
     pace = paced(clock)
     for chat, most in ((-100, A_MINUTE_IN_A_GROUP), (42, A_SECOND)):
         for _ in range(most):
-            assert pace.has_room(chat)
+            assert pace.room(chat)
             pace.note(chat)
     assert pace.full() == {-100, 42}
     clock.advance(1)
