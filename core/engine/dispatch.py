@@ -163,8 +163,9 @@ class Dispatcher:
     def _due(self, connection: Connection, now: datetime) -> list[Order]:
         """What may go now, exits first; only exits while the places are taken."""
         places = AT_ONCE - len(self._under_way)
-        due = orders.due(connection, now, AT_ONCE) if places > 0 else []
-        if places <= 0 or len(due) == AT_ONCE:
+        most = AT_ONCE if self._limiter.room_in() <= 0 else len(self._under_way) + 1  # one will have to wait
+        due = orders.due(connection, now, most) if places > 0 else []
+        if places <= 0 or len(due) == most:
             exits = orders.due(connection, now, AT_ONCE, closing=True)
             due = list({order.id: order for order in exits + due}.values())
         fresh = [order for order in due if order.id not in self._under_way]

@@ -22,7 +22,7 @@ PATIENCE = 10.0
 
 def commands(ground: Ground) -> Generator[Measured]:
     munshi = ground.munshi()
-    with munshi.broker(), munshi.web(), munshi.sandbox(), munshi.desk("tests.bench.desk", "console"):
+    with munshi.broker(), munshi.web(), munshi.sandbox(), munshi.desk("tests.bench.desk", "console", "paced"):
         taken = sorted(asyncio.run(_ask_while_alerts_arrive(munshi)))
     p50, p99 = taken[len(taken) // 2], taken[ceil(len(taken) * 0.99) - 1]
     note = f"p50 {p50 * 1000:.0f} ms, {len(taken)} commands while {ALERTS_A_SECOND} alerts/s arrive"
