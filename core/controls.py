@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from core import journal
 from core.db import orders
+from core.db.statement import Statement
 from core.db.tables import settings
 
 
@@ -42,9 +43,11 @@ SAID_TO_ANYONE: Mapping[Hold, str] = MappingProxyType(
 )
 """A hold in words for whoever asks over HTTP. Its own reason names operators and orders, and is for them."""
 
-_HOLDS = select(settings.c.key, settings.c.value).where(settings.c.key.startswith("hold."))
-_STANDING = select(settings.c.key, settings.c.value).where(
-    settings.c.key.startswith("hold.") | settings.c.key.in_(bindparam("beside", expanding=True))
+_HOLDS = Statement(select(settings.c.key, settings.c.value).where(settings.c.key.startswith("hold.")))
+_STANDING = Statement(
+    select(settings.c.key, settings.c.value).where(
+        settings.c.key.startswith("hold.") | settings.c.key.in_(bindparam("beside", expanding=True))
+    )
 )
 _ONE = select(settings.c.value).where(settings.c.key == bindparam("setting"))
 _LIFTED_BY_RESUME = (Hold.PAUSED, Hold.INVALID_IP, Hold.NO_ACCESS)
@@ -52,12 +55,12 @@ _LIFTED_BY_RESUME = (Hold.PAUSED, Hold.INVALID_IP, Hold.NO_ACCESS)
 
 def holds(connection: Connection) -> dict[Hold, str]:
     """The holds in force with their reasons; empty means that orders may go out."""
-    return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in connection.execute(_HOLDS)}
+    return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in _HOLDS.rows(connection)}
 
 
 def standing(connection: Connection, *beside: str) -> tuple[dict[Hold, str], dict[str, Mapping[str, Any]]]:
     """The holds in force with their reasons, and the settings `beside` as far as they were set, in one query."""
-    rows = {row.key: row.value for row in connection.execute(_STANDING, {"beside": list(beside)})}
+    rows = dict(_STANDING.rows(connection, {"beside": list(beside)}))
     found = {key: rows.pop(key) for key in beside if key in rows}
     return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in rows.items()}, found
 

@@ -10,11 +10,14 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from core.db.statement import Statement
 from core.db.tables import alerts, cards, events
 
-_ADD = insert(events)
-_TOUCH = update(alerts).where(alerts.c.id == bindparam("of_alert")).values(card_version=alerts.c.card_version + 1)
-_REDRAW = (
+_ADD = Statement(insert(events))
+_TOUCH = Statement(
+    update(alerts).where(alerts.c.id == bindparam("of_alert")).values(card_version=alerts.c.card_version + 1)
+)
+_REDRAW = Statement(
     update(cards)
     .where(cards.c.alert_id == bindparam("of_alert"))
     .values(due_at=func.coalesce(cards.c.due_at, bindparam("now", type_=cards.c.due_at.type)), failures=0)
@@ -49,29 +52,27 @@ class Event:
 
 def append(connection: Connection, event: Event) -> None:
     """Add the event, and make the cards of its alert due."""
-    connection.execute(_ADD, _row(event))
+    _ADD.run(connection, _row(event))
     if event.alert_id is not None:
         touch_cards(connection, event.alert_id, event.at)
 
 
 def append_all(connection: Connection, batch: Sequence[Event]) -> None:
     """Add events of alerts that have no cards yet, in one statement."""
-    if batch:
-        connection.execute(_ADD, [_row(event) for event in batch])
+    _ADD.run_each(connection, [_row(event) for event in batch])
 
 
 def append_together(connection: Connection, batch: Sequence[Event], at: datetime) -> None:
     """Add events of one moment, and make the cards of their alerts due."""
     append_all(connection, batch)
     touched = {event.alert_id: None for event in batch if event.alert_id is not None}
-    if touched:
-        connection.execute(_TOUCH, [{"of_alert": alert_id} for alert_id in touched])
-        connection.execute(_REDRAW, [{"of_alert": alert_id, "now": at} for alert_id in touched])
+    _TOUCH.run_each(connection, [{"of_alert": alert_id} for alert_id in touched])
+    _REDRAW.run_each(connection, [{"of_alert": alert_id, "now": at} for alert_id in touched])
 
 
 def touch_cards(connection: Connection, alert_id: int, at: datetime) -> None:
     """The alert's cards no longer show the truth: a new version is due, and buttons of older ones are void."""
-    connection.execute(_TOUCH, {"of_alert": alert_id})
+    _TOUCH.run(connection, {"of_alert": alert_id})
     redraw_cards(connection, alert_id, at)
 
 
@@ -80,7 +81,7 @@ def redraw_cards(connection: Connection, alert_id: int, at: datetime) -> None:
 
     A card that waits already keeps its place, or a busy one would never be shown.
     """
-    connection.execute(_REDRAW, {"of_alert": alert_id, "now": at})
+    _REDRAW.run(connection, {"of_alert": alert_id, "now": at})
 
 
 def story(connection: Connection, alert_id: int) -> list[Event]:

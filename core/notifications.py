@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from core import loudness
 from core.clock import to_india
+from core.db.statement import Statement
 from core.db.tables import alerts, cards, operators, orders, outbox
 from core.domain.notice import STAND_ALONE, Loudnesses, Notice
 from core.domain.order import Order, OrderState
@@ -100,23 +101,25 @@ def _owed(table: Table, *columns: Column[Any]) -> Select[Any]:
 
 
 _MESSAGE = [outbox.c[field.name] for field in fields(Message) if field.name in outbox.c]
-_DUE_CARDS = _owed(cards, *(cards.c[field.name] for field in fields(Card))).order_by(
-    exists().where(orders.c.alert_id == cards.c.alert_id, orders.c.state.in_(_ASKING)).desc(),
-    cards.c.due_at,
-    cards.c.id,
+_DUE_CARDS = Statement(
+    _owed(cards, *(cards.c[field.name] for field in fields(Card))).order_by(
+        exists().where(orders.c.alert_id == cards.c.alert_id, orders.c.state.in_(_ASKING)).desc(),
+        cards.c.due_at,
+        cards.c.id,
+    )
 )
-_DUE_MESSAGES = (
+_DUE_MESSAGES = Statement(
     _owed(outbox, *_MESSAGE)
     .where(or_(outbox.c.kind.in_(STAND_ALONE), outbox.c.chat_id.not_in(bindparam("gathering", expanding=True))))
     .order_by(outbox.c.id)
 )
-_CHATS = select(operators.c.chat_id)
-_ADD_CARDS = insert(cards)
+_CHATS = Statement(select(operators.c.chat_id))
+_ADD_CARDS = Statement(insert(cards))
 
 
 def chats(connection: Connection) -> list[int]:
     """Everybody who is told."""
-    return list(connection.execute(_CHATS).scalars())
+    return [chat for (chat,) in _CHATS.rows(connection)]
 
 
 def open_cards(connection: Connection, alert_id: int, at: datetime) -> None:
@@ -133,7 +136,7 @@ def open_cards(connection: Connection, alert_id: int, at: datetime) -> None:
         for chat in chats(connection)
     ]
     if rows:
-        connection.execute(_ADD_CARDS, rows)
+        _ADD_CARDS.run_each(connection, rows)
 
 
 def ring(connection: Connection, kind: Notice, *, at: datetime, alert_id: int | None = None, **payload: Any) -> None:
@@ -198,7 +201,7 @@ def redraw_waiting(connection: Connection, at: datetime, limit: int) -> None:
 def due_cards(connection: Connection, wall: datetime, limit: int, but: Iterable[int] = ()) -> list[Card]:
     """Cards that do not show the latest version, those that ask first, then the longest owed; `but` not these chats."""
     wanted = {"now": wall, "most": limit, "but": list(but)}
-    return [Card(**row) for row in connection.execute(_DUE_CARDS, wanted).mappings()]
+    return [Card(**row) for row in _DUE_CARDS.mappings(connection, wanted)]
 
 
 def due_messages(
@@ -206,7 +209,7 @@ def due_messages(
 ) -> list[Message]:
     """The longest owed; `but` not these chats, and to those that are `gathering` only what is never folded."""
     wanted = {"now": wall, "most": limit, "but": list(but), "gathering": list(gathering)}
-    return [Message(**row) for row in connection.execute(_DUE_MESSAGES, wanted).mappings()]
+    return [Message(**row) for row in _DUE_MESSAGES.mappings(connection, wanted)]
 
 
 def hushed(connection: Connection, messages: Iterable[Message], now: datetime) -> list[Message]:

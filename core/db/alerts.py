@@ -1,15 +1,16 @@
 """Alerts in the database."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from core import journal
 from core.db import sources
+from core.db.statement import Statement
 from core.db.tables import alerts
 from core.db.tables import sources as source_rows
 from core.domain.alert import AlertState
@@ -41,24 +42,26 @@ _NAMES = [each.name for each in fields(StoredAlert) if each.name != "source"]
 _STORED = select(*(alerts.c[name] for name in _NAMES), *sources.COLUMNS).join_from(
     alerts, source_rows, source_rows.c.id == alerts.c.source_id
 )
-_SOME = _STORED.where(alerts.c.id.in_(bindparam("ids", expanding=True))).order_by(alerts.c.id)
+_SOME = Statement(_STORED.where(alerts.c.id.in_(bindparam("ids", expanding=True))).order_by(alerts.c.id))
 _WAITING_REPEATS = (
     select(alerts.c.id)
     .where(alerts.c.repeat_of == bindparam("first_id"), alerts.c.state == AlertState.REPEAT)
     .order_by(alerts.c.id)
 )
-_UNDECIDED = _STORED.where(alerts.c.state == AlertState.RECEIVED).order_by(alerts.c.id).limit(bindparam("most"))
-_DECIDE = (
+_UNDECIDED = Statement(
+    _STORED.where(alerts.c.state == AlertState.RECEIVED).order_by(alerts.c.id).limit(bindparam("most"))
+)
+_DECIDE = Statement(
     update(alerts)
     .where(alerts.c.id == bindparam("alert_id"), alerts.c.state == AlertState.RECEIVED)
     .values(card_version=alerts.c.card_version + 1)
 )
-_ORIGINS = (
+_ORIGINS = Statement(
     select(alerts.c.id, alerts.c.uid, *sources.COLUMNS)
     .join_from(alerts, source_rows, source_rows.c.id == alerts.c.source_id)
     .where(alerts.c.id.in_(bindparam("alert_ids", expanding=True)))
 )
-_COUNT_UNDECIDED = select(func.count()).select_from(alerts).where(alerts.c.state == AlertState.RECEIVED)
+_COUNT_UNDECIDED = Statement(select(func.count()).select_from(alerts).where(alerts.c.state == AlertState.RECEIVED))
 
 
 def get(connection: Connection, alert_id: int) -> StoredAlert | None:
@@ -66,19 +69,19 @@ def get(connection: Connection, alert_id: int) -> StoredAlert | None:
 
 
 def some(connection: Connection, alert_ids: Iterable[int]) -> list[StoredAlert]:
-    return [_stored(row) for row in connection.execute(_SOME, {"ids": list(alert_ids)})]
+    return [_stored(row) for row in _SOME.rows(connection, {"ids": list(alert_ids)})]
 
 
 def undecided(connection: Connection, limit: int) -> list[StoredAlert]:
     """Alerts that the desk has not looked at, oldest first."""
-    return [_stored(row) for row in connection.execute(_UNDECIDED, {"most": limit})]
+    return [_stored(row) for row in _UNDECIDED.rows(connection, {"most": limit})]
 
 
 def recent(connection: Connection, limit: int) -> list[StoredAlert]:
     return [_stored(row) for row in connection.execute(_STORED.order_by(alerts.c.id.desc()).limit(limit))]
 
 
-def _stored(row: Row[Any]) -> StoredAlert:
+def _stored(row: Sequence[Any]) -> StoredAlert:
     own = len(_NAMES)
     return StoredAlert(**dict(zip(_NAMES, row[:own], strict=True)), source=sources.source_of(row[own:]))
 
@@ -90,7 +93,7 @@ def waiting_repeats(connection: Connection, first_id: int) -> list[int]:
 
 def decided(connection: Connection, alert: StoredAlert, state: AlertState, *, at: datetime, reason: str) -> None:
     """The desk has made up its mind about a received alert. Its cards, which are new, are due already."""
-    connection.execute(_DECIDE, {"alert_id": alert.id, "state": state, "reason": reason, "decided_at": at})
+    _DECIDE.run(connection, {"alert_id": alert.id, "state": state, "reason": reason, "decided_at": at})
     decision = journal.Event(
         at=at,
         alert_id=alert.id,
@@ -137,12 +140,12 @@ def add_own(connection: Connection, *, body: str, reason: str, actor: str, at: d
 
 
 def count_undecided(connection: Connection) -> int:
-    return connection.execute(_COUNT_UNDECIDED).scalar_one()
+    return _COUNT_UNDECIDED.rows(connection)[0][0]
 
 
 def origins(connection: Connection, alert_ids: Iterable[int]) -> dict[int, tuple[str, Source]]:
     """What the names of the alerts' orders at the broker are made from, and where the alerts came from."""
-    rows = (tuple(row) for row in connection.execute(_ORIGINS, {"alert_ids": list(alert_ids)}))
+    rows = _ORIGINS.rows(connection, {"alert_ids": list(alert_ids)})
     return {row[0]: (row[1], sources.source_of(row[2:])) for row in rows}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from core.db.statement import Statement
 from core.db.tables import attempts
 from core.domain.attempt import AttemptState
 
@@ -38,11 +39,11 @@ LONGEST_WAIT = timedelta(minutes=1)
 """No look-up is put off for longer."""
 
 _COLUMNS = [attempts.c[field.name] for field in fields(Attempt)]
-_OF_ORDERS = (
+_OF_ORDERS = Statement(
     select(*_COLUMNS).where(attempts.c.order_id.in_(bindparam("order_ids", expanding=True))).order_by(attempts.c.id)
 )
 _START = insert(attempts).returning(attempts.c.id, sort_by_parameter_order=True)
-_ONE = update(attempts).where(attempts.c.id == bindparam("attempt_id"))
+_ONE = Statement(update(attempts).where(attempts.c.id == bindparam("attempt_id")))
 
 
 def last_of(connection: Connection, order_id: int) -> Attempt | None:
@@ -56,8 +57,7 @@ def get(connection: Connection, attempt_id: int) -> Attempt:
 
 
 def of_orders(connection: Connection, order_ids: Iterable[int]) -> list[Attempt]:
-    rows = connection.execute(_OF_ORDERS, {"order_ids": list(order_ids)})
-    return [Attempt(**row) for row in rows.mappings()]
+    return [Attempt(**row) for row in _OF_ORDERS.mappings(connection, {"order_ids": list(order_ids)})]
 
 
 def owners(connection: Connection, names: Iterable[str]) -> dict[str, int]:
@@ -142,8 +142,7 @@ def settle_all(
 ) -> None:
     """The same end for all of these."""
     outcome = {"state": state, "settled_at": at, "code": code, "words": words, "next_lookup_at": None}
-    if ids:
-        connection.execute(_ONE, [{"attempt_id": each} | outcome for each in ids])
+    _ONE.run_each(connection, [{"attempt_id": each} | outcome for each in ids])
 
 
 def doubt(connection: Connection, attempt_id: int, *, next_lookup_at: datetime | None, words: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from core.db.statement import Statement
 from core.db.tables import changes
 from core.domain.change import ChangeKind, ChangeState, Terms, Verdict
 
@@ -45,12 +46,17 @@ class Change:
 
 _COLUMNS = [changes.c[field.name] for field in fields(Change)]
 _NOW, _SET_BACK = (bindparam(name, type_=changes.c.due_at.type) for name in ("now", "set_back"))
-_DUE = (
+_DUE = Statement(
     select(*_COLUMNS)
     .where(changes.c.state == ChangeState.WANTED)
     .where(changes.c.due_at.is_(None) | (changes.c.due_at <= _NOW) | (changes.c.due_at > _SET_BACK))
     .order_by(changes.c.kind, changes.c.id)
     .limit(bindparam("most"))
+)
+_TOUCHED = Statement(
+    select(changes.c.order_id).where(
+        changes.c.state.in_(OPEN) | (changes.c.answered_at > bindparam("since", type_=changes.c.answered_at.type))
+    )
 )
 
 
@@ -89,7 +95,7 @@ def due(connection: Connection, at: datetime, limit: int) -> list[Change]:
     One that lies further ahead than any is put off is due, too: the machine's clock was set back.
     """
     moment = {"now": at, "set_back": at + LONGEST_WAIT, "most": limit}
-    return [Change(**row) for row in connection.execute(_DUE, moment).mappings()]
+    return [Change(**row) for row in _DUE.mappings(connection, moment)]
 
 
 def update_from(connection: Connection, change: Change, *, state: ChangeState, **values: Any) -> bool:
@@ -102,8 +108,7 @@ def update_from(connection: Connection, change: Change, *, state: ChangeState, *
 
 def touched_since(connection: Connection, at: datetime) -> set[int]:
     """Ids of orders that have an open change or had one lately: the book may still show them as they were."""
-    recent = changes.c.state.in_(OPEN) | (changes.c.answered_at > at)
-    return set(connection.execute(select(changes.c.order_id).where(recent)).scalars())
+    return {order_id for (order_id,) in _TOUCHED.rows(connection, {"since": at})}
 
 
 def count_modifications(connection: Connection, order_id: int) -> int:

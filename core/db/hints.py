@@ -4,9 +4,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from core.db.statement import Statement
 from core.db.tables import hints
 
 KEPT = 1_000
+_LATEST = Statement(select(func.coalesce(func.max(hints.c.id), 0)))
 
 
 def add(connection: Connection, *, broker_order_id: str, status: str, at: datetime) -> None:
@@ -18,4 +20,4 @@ def add(connection: Connection, *, broker_order_id: str, status: str, at: dateti
 
 def latest(connection: Connection) -> int:
     """The number of the newest one; 0 before the first."""
-    return connection.execute(select(func.coalesce(func.max(hints.c.id), 0))).scalar_one()
+    return _LATEST.rows(connection)[0][0]

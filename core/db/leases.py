@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, select, update
 
+from core.db.statement import Statement
 from core.db.tables import leases
 
 DESK = "desk"
@@ -27,13 +28,12 @@ class Lease:
         return self.renewed_at - LASTS < at < self.expires_at
 
 
-_CURRENT = select(*(leases.c[field.name] for field in fields(Lease))).where(leases.c.name == DESK)
+_CURRENT = Statement(select(*(leases.c[field.name] for field in fields(Lease))).where(leases.c.name == DESK))
 
 
 def current(connection: Connection) -> Lease | None:
     """Who holds the desk, or held it last."""
-    row = connection.execute(_CURRENT).mappings().first()
-    return Lease(**row) if row else None
+    return next((Lease(**row) for row in _CURRENT.mappings(connection)), None)
 
 
 def acquire(connection: Connection, *, holder: str, nudge_port: int, at: datetime) -> int | None:

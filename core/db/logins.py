@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
+from core.db.statement import Statement
 from core.db.tables import logins
 from core.domain.login import LINK_LIVES, TAP_LIVES, LoginRefusal, LoginState, Way
 
@@ -32,6 +33,15 @@ class Login:
     sealed: str | None = field(repr=False)
     refusal: LoginRefusal | None
     words: str
+
+
+_COLUMNS = [logins.c[field.name] for field in fields(Login)]
+_JUST_OPENED = (logins.c.state == LoginState.REQUESTED) & (
+    logins.c.opened_at > bindparam("since", type_=logins.c.opened_at.type)
+)
+_TO_DO = Statement(
+    select(*_COLUMNS).where(_JUST_OPENED | (logins.c.state == LoginState.RECEIVED)).order_by(logins.c.id)
+)
 
 
 def ask(connection: Connection, *, by: str, at: datetime) -> int:
@@ -58,8 +68,7 @@ def of_consent(connection: Connection, consent_id: str) -> Login | None:
 
 def to_do(connection: Connection, at: datetime) -> list[Login]:
     """What waits for the desk: links opened a moment ago, and tokens that were handed in; oldest first."""
-    opened = (logins.c.state == LoginState.REQUESTED) & (logins.c.opened_at > at - TAP_LIVES)
-    return _select(connection, opened | (logins.c.state == LoginState.RECEIVED))
+    return [Login(**row) for row in _TO_DO.mappings(connection, {"since": at - TAP_LIVES})]
 
 
 def tap(connection: Connection, login_id: int, at: datetime) -> Login | None:
@@ -140,6 +149,5 @@ def _finish(connection: Connection, login_id: int, at: datetime, **values: Any) 
 
 
 def _select(connection: Connection, where: ColumnElement[bool]) -> list[Login]:
-    columns = [logins.c[field.name] for field in fields(Login)]
-    rows = connection.execute(select(*columns).where(where).order_by(logins.c.id))
+    rows = connection.execute(select(*_COLUMNS).where(where).order_by(logins.c.id))
     return [Login(**row) for row in rows.mappings()]

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, false, func, insert, select, true, update
 
 from core import journal
+from core.db.statement import Statement
 from core.db.tables import alerts, attempts, orders
 from core.db.trouble import DatabaseUnavailable
 from core.domain.order import IN_DOUBT, Order, OrderState, check_move
@@ -22,29 +23,36 @@ _BEFORE_THE_BROKER = (
 _RECENT = 10_000
 LONGEST_WAIT = timedelta(minutes=15)
 """No next try is put off for longer."""
-_COLUMNS = [orders.c[field.name] for field in fields(Order)]
-_FIELDS = frozenset(field.name for field in fields(Order))
+_NAMES = [field.name for field in fields(Order)]
+_COLUMNS = [orders.c[name] for name in _NAMES]
+_FIELDS = frozenset(_NAMES)
 
 # Built once: building a statement costs more than running it.
 _ADD = insert(orders).returning(orders.c.id)
-_ONE = select(*_COLUMNS).where(orders.c.id == bindparam("order_id"))
-_SOME = select(*_COLUMNS).where(orders.c.id.in_(bindparam("order_ids", expanding=True))).order_by(orders.c.id)
-_OF_ALERTS = (
+_ONE = Statement(select(*_COLUMNS).where(orders.c.id == bindparam("order_id")))
+_SOME = Statement(
+    select(*_COLUMNS).where(orders.c.id.in_(bindparam("order_ids", expanding=True))).order_by(orders.c.id)
+)
+_OF_ALERTS = Statement(
     select(*_COLUMNS)
     .where(orders.c.alert_id.in_(bindparam("alert_ids", expanding=True)))
     .order_by(orders.c.alert_id, orders.c.position)
 )
-_IN_STATES = (
+_IN_STATES = Statement(
     select(*_COLUMNS)
     .where(orders.c.state.in_(bindparam("states", expanding=True)))
     .order_by(orders.c.release_at.nulls_first(), orders.c.id)
 )
 _NOW = bindparam("now", type_=orders.c.release_at.type)
-_OVERDUE = select(*_COLUMNS).where(
-    orders.c.state.in_([OrderState.AWAITING_APPROVAL, OrderState.QUEUED]), orders.c.expires_at <= _NOW
+_OVERDUE = Statement(
+    select(*_COLUMNS).where(
+        orders.c.state.in_([OrderState.AWAITING_APPROVAL, OrderState.QUEUED]), orders.c.expires_at <= _NOW
+    )
 )
-_TO_REMIND_OF = select(*_COLUMNS).where(orders.c.state == OrderState.AWAITING_APPROVAL, orders.c.remind_at <= _NOW)
-_AS_SEEN = (
+_TO_REMIND_OF = Statement(
+    select(*_COLUMNS).where(orders.c.state == OrderState.AWAITING_APPROVAL, orders.c.remind_at <= _NOW)
+)
+_AS_SEEN = Statement(
     update(orders)
     .where(orders.c.id == bindparam("order_id"), orders.c.state == bindparam("seen_state"))
     .where(orders.c.version == bindparam("seen_version"))
@@ -76,12 +84,23 @@ def _due() -> Select[Any]:
     )
 
 
-_DUE = _due()
-_DUE_EXITS = _DUE.where(orders.c.closes.is_(true()))
+_DUE = Statement(_due())
+_DUE_EXITS = Statement(_due().where(orders.c.closes.is_(true())))
 
 
-def _read(connection: Connection, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[Order]:
-    return [Order(**row) for row in connection.execute(query, values).mappings()]
+def _read(connection: Connection, query: Select[Any]) -> list[Order]:
+    return [_order(row) for row in connection.execute(query)]
+
+
+def _find(connection: Connection, statement: Statement, values: Mapping[str, Any]) -> list[Order]:
+    return [_order(row) for row in statement.rows(connection, values)]
+
+
+def _order(row: Sequence[Any]) -> Order:
+    """Past `__init__`, which sets the forty fields of a frozen class one by one, for longer than the query takes."""
+    order = object.__new__(Order)
+    order.__dict__.update(zip(_NAMES, row, strict=True))
+    return order
 
 
 def add(connection: Connection, values: dict[str, Any], *, at: datetime, actor: str) -> int:
@@ -105,7 +124,7 @@ def add(connection: Connection, values: dict[str, Any], *, at: datetime, actor: 
 
 def get(connection: Connection, order_id: int) -> Order:
     """Raises LookupError when there is no such order."""
-    found = _read(connection, _ONE, {"order_id": order_id})
+    found = _find(connection, _ONE, {"order_id": order_id})
     if not found:
         raise LookupError(f"there is no order {order_id}")
     return found[0]
@@ -123,13 +142,13 @@ def of_alert(connection: Connection, alert_id: int) -> list[Order]:
 
 def of_alerts(connection: Connection, alert_ids: Iterable[int]) -> dict[int, list[Order]]:
     found: dict[int, list[Order]] = {}
-    for order in _read(connection, _OF_ALERTS, {"alert_ids": list(alert_ids)}):
+    for order in _find(connection, _OF_ALERTS, {"alert_ids": list(alert_ids)}):
         found.setdefault(order.alert_id, []).append(order)
     return found
 
 
 def some(connection: Connection, order_ids: Iterable[int]) -> list[Order]:
-    return _read(connection, _SOME, {"order_ids": list(order_ids)})
+    return _find(connection, _SOME, {"order_ids": list(order_ids)})
 
 
 def at_broker_as(connection: Connection, order_ids: Iterable[int]) -> dict[int, str | None]:
@@ -141,7 +160,7 @@ def at_broker_as(connection: Connection, order_ids: Iterable[int]) -> dict[int, 
 
 def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Order]:
     """Orders in any of the states, those due first on top."""
-    return _read(connection, _IN_STATES, {"states": list(states)})
+    return _find(connection, _IN_STATES, {"states": list(states)})
 
 
 def due(connection: Connection, now: datetime, limit: int, *, closing: bool = False) -> list[Order]:
@@ -150,7 +169,7 @@ def due(connection: Connection, now: datetime, limit: int, *, closing: bool = Fa
     A next try that lies further ahead than any is put off has come, too: the machine's clock was set back.
     """
     moment = {"now": now, "set_back": now + LONGEST_WAIT, "most": limit}
-    return _read(connection, _DUE_EXITS if closing else _DUE, moment)
+    return _find(connection, _DUE_EXITS if closing else _DUE, moment)
 
 
 def releasing(
@@ -172,12 +191,12 @@ def releasing(
 
 def overdue(connection: Connection, now: datetime) -> list[Order]:
     """Orders that still wait although their window has passed."""
-    return _read(connection, _OVERDUE, {"now": now})
+    return _find(connection, _OVERDUE, {"now": now})
 
 
 def to_remind_of(connection: Connection, now: datetime) -> list[Order]:
     """Orders that wait for a tap and whose reminder has come."""
-    return _read(connection, _TO_REMIND_OF, {"now": now})
+    return _find(connection, _TO_REMIND_OF, {"now": now})
 
 
 def opposite(connection: Connection, order: Order, states: Iterable[OrderState]) -> Order | None:
@@ -289,7 +308,7 @@ def move_all(
                 reason=more["reason"],
             )
         )
-    if rows and connection.execute(_AS_SEEN, rows).rowcount != len(rows):
+    if _AS_SEEN.run_each(connection, rows) != len(rows):
         raise DatabaseUnavailable("an order was moved by somebody else at the same moment")
     journal.append_together(connection, events, at)
     return moved
@@ -307,7 +326,7 @@ def _change(
 ) -> Order | None:
     changes |= {"version": order.version + 1, "updated_at": at}
     seen = {"order_id": order.id, "seen_state": order.state, "seen_version": order.version}
-    if connection.execute(_AS_SEEN, seen | changes).rowcount == 0:
+    if _AS_SEEN.run(connection, seen | changes) == 0:
         return None
     ids = {"alert_id": order.alert_id, "order_id": order.id}
     more["data"] = _fill(order, changes)

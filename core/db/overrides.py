@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from core.db.statement import Statement
 from core.db.tables import calendar_overrides as overrides
 from core.domain.instrument import Market
 from core.domain.sessions import Span
@@ -42,8 +43,8 @@ class Override:
 
 
 _IN_FORCE = (overrides.c.confirmed_at.is_not(None), overrides.c.withdrawn_at.is_(None))
-_STATE = select(func.count(), func.sum(overrides.c.id), func.max(overrides.c.confirmed_at)).where(*_IN_FORCE)
-_OVER = (
+_STATE = Statement(select(func.count(), func.sum(overrides.c.id), func.max(overrides.c.confirmed_at)).where(*_IN_FORCE))
+_OVER = Statement(
     select(overrides.c.id)
     .where(overrides.c.expires_at <= bindparam("now", type_=overrides.c.expires_at.type), *_IN_FORCE)
     .limit(1)
@@ -107,11 +108,11 @@ class State:
 
 
 def state(connection: Connection) -> State:
-    return State(*connection.execute(_STATE).one())
+    return State(*_STATE.rows(connection)[0])
 
 
 def are_over(connection: Connection, now: datetime) -> bool:
-    return connection.execute(_OVER, {"now": now}).first() is not None
+    return bool(_OVER.rows(connection, {"now": now}))
 
 
 def _withdraw(connection: Connection, at: datetime, *which: Any) -> None:

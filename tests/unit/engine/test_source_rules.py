@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, select
+from sqlalchemy import Connection, select
 
 from core import approvals, controls, journal, silence, sources
 from core.broker.dhan.instruments import InstrumentList
@@ -213,11 +213,13 @@ def test_a_source_without_a_ladder_loses_nothing_by_a_rejection(connection: Conn
     assert rings(connection) == [Notice.REJECTED]
 
 
+@pytest.mark.sqlite("it listens to the driver")
 def test_the_default_source_costs_no_query_more(connection: Connection, listed: InstrumentList) -> None:
     """What the desk asks the database for one order at once: the same tables as without sources, joined."""
     asked: list[str] = []
     alert = an_alert(connection, body=body(SHARE).decode())
-    event.listen(connection, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    driver: Any = connection.connection.dbapi_connection
+    driver.set_trace_callback(asked.append)
     Decider(resolve=listed.resolve).decide(connection, rules_at(connection))
     assert try_claim(connection, orders.of_alert(connection, alert.id)[0], NOON) is not None
     assert len([words for words in asked if "JOIN sources" in words]) == 2
