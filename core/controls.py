@@ -49,7 +49,7 @@ _STANDING = Statement(
         settings.c.key.startswith("hold.") | settings.c.key.in_(bindparam("beside", expanding=True))
     )
 )
-_ONE = select(settings.c.value).where(settings.c.key == bindparam("setting"))
+_ONE = Statement(select(settings.c.value).where(settings.c.key == bindparam("setting")))
 _LIFTED_BY_RESUME = (Hold.PAUSED, Hold.INVALID_IP, Hold.NO_ACCESS)
 
 
@@ -128,7 +128,7 @@ def drop(connection: Connection, key: str) -> None:
 
 def fetch(connection: Connection, key: str) -> Mapping[str, Any] | None:
     """One operator setting, or None when it was never set."""
-    return connection.execute(_ONE, {"setting": key}).scalar_one_or_none()
+    return next((value for (value,) in _ONE.rows(connection, {"setting": key})), None)
 
 
 def _tell(connection: Connection, kind: str, reason: str, *, at: datetime, actor: str) -> None:

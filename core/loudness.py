@@ -7,16 +7,17 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from core import controls, journal
+from core.db.statement import Statement
 from core.db.tables import settings
 from core.domain.notice import Loudness, Loudnesses, Topic
 
 _KEY = "loudness."
-_ALL = select(settings.c.key, settings.c.value).where(settings.c.key.startswith(_KEY))
+_ALL = Statement(select(settings.c.key, settings.c.value).where(settings.c.key.startswith(_KEY)))
 
 
 def read_all(connection: Connection) -> dict[int, Loudnesses]:
     """By chat; chats that never said anything are not there."""
-    return {int(key.removeprefix(_KEY)): _of(value) for key, value in connection.execute(_ALL)}
+    return {int(key.removeprefix(_KEY)): _of(value) for key, value in _ALL.rows(connection)}
 
 
 def read(connection: Connection, chat: int) -> Loudnesses:

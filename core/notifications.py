@@ -115,6 +115,13 @@ _DUE_MESSAGES = Statement(
 )
 _CHATS = Statement(select(operators.c.chat_id))
 _ADD_CARDS = Statement(insert(cards))
+_RING = Statement(insert(outbox))
+_NEWEST = select(alerts.c.card_version).where(alerts.c.id == cards.c.alert_id).scalar_subquery()
+_SHOWN = Statement(
+    update(cards)
+    .where(cards.c.id == bindparam("card_id"))
+    .values(failures=0, not_before=None, due_at=case((bindparam("shown") == _NEWEST, null()), else_=cards.c.due_at))
+)
 
 
 def chats(connection: Connection) -> list[int]:
@@ -156,8 +163,7 @@ def ring(connection: Connection, kind: Notice, *, at: datetime, alert_id: int | 
         }
         for chat in chats(connection)
     ]
-    if rows:
-        connection.execute(insert(outbox), rows)
+    _RING.run_each(connection, rows)
 
 
 def rang_lately(
@@ -230,18 +236,7 @@ def _is_silent(wished: Loudnesses, message: Message, clock: time) -> bool:
 
 def card_shown(connection: Connection, card: Card, message_id: int, version: int) -> None:
     """The chat now shows this version; the card stays due when there is a newer one."""
-    newest = select(alerts.c.card_version).where(alerts.c.id == card.alert_id).scalar_subquery()
-    connection.execute(
-        update(cards)
-        .where(cards.c.id == card.id)
-        .values(
-            message_id=message_id,
-            shown_version=version,
-            failures=0,
-            not_before=None,
-            due_at=case((newest == version, null()), else_=cards.c.due_at),
-        )
-    )
+    _SHOWN.run(connection, {"card_id": card.id, "message_id": message_id, "shown_version": version, "shown": version})
 
 
 def message_sent(connection: Connection, message: Message, message_id: int, at: datetime) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 
+from core.db.statement import Statement
 from core.db.tables import operators, outbox
 from core.domain.notice import STAND_ALONE, Notice
 
@@ -17,18 +18,19 @@ MOST_ALONE = 5
 MOST_IN_ONE = 50
 _OWED = outbox.c.due_at.is_not(None)
 _MAY_BE_FOLDED = (_OWED, outbox.c.kind.not_in(STAND_ALONE))
+_NOW = bindparam("now", type_=outbox.c.not_before.type)
+_CROWDED = Statement(
+    select(outbox.c.chat_id)
+    .where(*_MAY_BE_FOLDED, or_(outbox.c.not_before.is_(None), outbox.c.not_before <= _NOW))
+    .where(outbox.c.chat_id.in_(select(operators.c.chat_id)))
+    .group_by(outbox.c.chat_id)
+    .having(func.count() > MOST_ALONE)
+)
 
 
 def crowded(connection: Connection, wall: datetime) -> list[int]:
     """Chats to which more is due at this machine time than anybody wants to hear one by one."""
-    ready = or_(outbox.c.not_before.is_(None), outbox.c.not_before <= wall)
-    query = (
-        select(outbox.c.chat_id)
-        .where(*_MAY_BE_FOLDED, ready, outbox.c.chat_id.in_(select(operators.c.chat_id)))
-        .group_by(outbox.c.chat_id)
-        .having(func.count() > MOST_ALONE)
-    )
-    return list(connection.execute(query).scalars())
+    return [chat for (chat,) in _CROWDED.rows(connection, {"now": wall})]
 
 
 def fold(connection: Connection, chat: int, at: datetime) -> None:

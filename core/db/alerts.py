@@ -43,7 +43,7 @@ _STORED = select(*(alerts.c[name] for name in _NAMES), *sources.COLUMNS).join_fr
     alerts, source_rows, source_rows.c.id == alerts.c.source_id
 )
 _SOME = Statement(_STORED.where(alerts.c.id.in_(bindparam("ids", expanding=True))).order_by(alerts.c.id))
-_WAITING_REPEATS = (
+_WAITING_REPEATS = Statement(
     select(alerts.c.id)
     .where(alerts.c.repeat_of == bindparam("first_id"), alerts.c.state == AlertState.REPEAT)
     .order_by(alerts.c.id)
@@ -88,7 +88,7 @@ def _stored(row: Sequence[Any]) -> StoredAlert:
 
 def waiting_repeats(connection: Connection, first_id: int) -> list[int]:
     """Identical alerts that wait for a tap, oldest first."""
-    return list(connection.execute(_WAITING_REPEATS, {"first_id": first_id}).scalars())
+    return [repeat for (repeat,) in _WAITING_REPEATS.rows(connection, {"first_id": first_id})]
 
 
 def decided(connection: Connection, alert: StoredAlert, state: AlertState, *, at: datetime, reason: str) -> None:

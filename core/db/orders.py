@@ -57,6 +57,15 @@ _AS_SEEN = Statement(
     .where(orders.c.id == bindparam("order_id"), orders.c.state == bindparam("seen_state"))
     .where(orders.c.version == bindparam("seen_version"))
 )
+_SAME = ("segment", "security_id", "product")
+_OPPOSITE = Statement(
+    select(*_COLUMNS)
+    .where(*(orders.c[name] == bindparam(f"its_{name}") for name in _SAME))
+    .where(orders.c.side != bindparam("its_side"), orders.c.state.in_(bindparam("states", expanding=True)))
+    .where(orders.c.id < bindparam("this"), orders.c.alert_id != bindparam("its_alert"))
+    .order_by(orders.c.id.desc())
+    .limit(1)
+)
 
 _NEW = {"version": 1, "filled_quantity": 0, "confirmed": False, "into_auction": False}
 
@@ -201,15 +210,9 @@ def to_remind_of(connection: Connection, now: datetime) -> list[Order]:
 
 def opposite(connection: Connection, order: Order, states: Iterable[OrderState]) -> Order | None:
     """The newest older order of another alert in any of the states, for the same thing on the other side."""
-    same = [orders.c[name] == getattr(order, name) for name in ("segment", "security_id", "product")]
-    query = select(*_COLUMNS).where(
-        *same,
-        orders.c.side != order.side,
-        orders.c.state.in_(list(states)),
-        orders.c.id < order.id,
-        orders.c.alert_id != order.alert_id,
-    )
-    return next(iter(_read(connection, query.order_by(orders.c.id.desc()).limit(1))), None)
+    this = {"this": order.id, "its_alert": order.alert_id, "its_side": order.side, "states": list(states)}
+    same = {f"its_{name}": getattr(order, name) for name in _SAME}
+    return next(iter(_find(connection, _OPPOSITE, this | same)), None)
 
 
 def remind(connection: Connection, order: Order, remind_at: datetime, *, by: str, on: datetime) -> None:
