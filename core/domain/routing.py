@@ -21,6 +21,7 @@ from core.domain.windows import (
 )
 
 PRE_OPEN_TAKES_NO_STOPS = "The pre-open takes no stop orders"
+AUCTION_IS_OVER = "The closing auction that it was sent into is over."
 IOC_NEEDS_A_SESSION = "An IOC order goes at once or not at all, and only while the market is open."
 
 
@@ -97,12 +98,16 @@ def after_market(order: Order, calendar: Calendar, now: datetime) -> Alternative
     return as_amo(moment, window, order.order_type, order.amo_time, order.validity)
 
 
-def again_as(order: Order, calendar: Calendar, now: datetime) -> Alternative | Unknown:
-    """When a stored order goes from this moment on, if it stays what it is: after-market or regular."""
+def same_way_again(order: Order, calendar: Calendar, now: datetime) -> Alternative | Unknown:
+    """When a stored order goes from this moment on, if it stays what it is: after-market, regular, or for the auction
+    that the operator sent it into, and for no other session.
+    """
     way = after_market(order, calendar, now) if order.as_amo else None
     if way is not None:
         return way
     moment = look(now, order.segment_class, calendar, order.index_expiry)
+    if order.into_auction:
+        return as_auction(moment, order.order_type, order.validity) or Unknown(AUCTION_IS_OVER)
     session = regular_window(moment)
     return session if isinstance(session, Unknown) else as_regular(moment, session)
 

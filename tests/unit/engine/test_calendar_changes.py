@@ -1,6 +1,7 @@
 """The operator changes the calendar: confirmed by a tap, in force for its time, and the queue follows."""
 
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from core.clock import INDIA
 from core.db import overrides
 from core.db.overrides import Change
 from core.db.tables import events
+from core.domain.alert import OrderType
 from core.domain.instrument import Market, SegmentClass
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
@@ -171,6 +173,57 @@ def test_a_halt_today_takes_back_what_was_to_go_now_and_asks(connection: Connect
     confirmed(connection, a_change(NOON.date(), reason="halt"))
     held = again(connection, order)
     assert (held.state, held.release_at) == (OrderState.AWAITING_APPROVAL, india("2026-11-26 09:15"))
+
+
+def test_an_order_whose_window_is_open_still_misses_the_day_that_was_closed(connection: Connection) -> None:
+    at = india("2026-11-25 19:00")
+    order = queued(connection, at=at, state=OrderState.AWAITING_APPROVAL, mode=Mode.AMO, release_at=at)
+    told = confirmed(connection, at=at + timedelta(minutes=1))
+    moved = again(connection, order)
+    assert (moved.as_amo, moved.reaches_exchange_at) == (True, india("2026-11-27 09:45"))
+    assert "reaches the exchange Fri 27 Nov 09:45" in told[1]
+
+
+def test_an_after_market_order_at_dhan_is_said_to_come_when_its_session_comes(connection: Connection) -> None:
+    at = india("2026-11-25 19:00")
+    sent = queued(connection, at=at, state=OrderState.WORKING, mode=Mode.AMO, release_at=at, broker_order_id="1")
+    assert confirmed(connection, a_change(date(2026, 12, 3)), at=at)[1:] == []
+    told = confirmed(connection, at=at + timedelta(minutes=1))
+    moved = again(connection, sent)
+    assert (moved.state, moved.reaches_exchange_at) == (OrderState.WORKING, india("2026-11-27 09:45"))
+    assert "Dhan has it, and it reaches the exchange Fri 27 Nov 09:45" in told[1]
+
+
+def test_a_session_that_is_cut_short_ends_an_orders_window_sooner(connection: Connection) -> None:
+    ends = india("2026-11-25 15:14:58")
+    order = an_order(connection, window_ends_at=ends, expires_at=ends)
+    shorter = a_change(NOON.date(), is_open=True, sessions=(Span(time(9, 15), time(13)),))
+    told = confirmed(connection, shorter)
+    cut = again(connection, order)
+    sooner = india("2026-11-25 12:59:58")
+    assert (cut.state, cut.window_ends_at, cut.expires_at) == (OrderState.QUEUED, sooner, sooner)
+    assert "it can go until Wed 25 Nov 12:59" in told[1]
+
+    longer = a_change(NOON.date(), is_open=True, sessions=(Span(time(9, 15), time(14)),))
+    assert confirmed(connection, longer)[1:] == []
+    assert again(connection, order).window_ends_at == sooner
+
+
+@pytest.mark.parametrize(
+    ("changed_at", "state"),
+    [("2026-11-25 15:20", OrderState.QUEUED), ("2026-11-25 15:45", OrderState.AWAITING_APPROVAL)],
+)
+def test_an_order_for_the_closing_auction_goes_there_or_asks(
+    connection: Connection, changed_at: str, state: OrderState
+) -> None:
+    at, ends = india("2026-11-25 15:16"), india("2026-11-25 15:29:58")
+    limit = {"order_type": OrderType.LIMIT, "price": Decimal(100), "as_amo": False, "into_auction": True}
+    times = {"release_at": at, "reaches_exchange_at": at, "window_ends_at": ends, "expires_at": ends}
+    order = queued(connection, at=at, mode=Mode.IMMEDIATE, approved_at=at, **limit, **times)
+    confirmed(connection, a_change(date(2026, 12, 20), market=Market.COMMODITY), at=india(changed_at))
+    left = again(connection, order)
+    assert (left.state, left.into_auction) == (state, True)
+    assert try_claim(connection, left, india("2026-11-26 09:15")) is None
 
 
 @pytest.mark.fault("CK-11")
