@@ -32,7 +32,8 @@ log = structlog.get_logger()
 Origins = Mapping[int, tuple[str, Source]]
 """Of each alert its uid and its source."""
 
-LOOK_AGAIN = timedelta(seconds=1)
+LOOK_AGAIN = timedelta(seconds=10)
+"""What cannot go yet makes room for what can: the desk reads a few due orders at a time, and several times a second."""
 _OUR_FAULT = (
     "The desk made a mistake over this order and did not send it. "
     "Approve it to let the desk try again, or do by hand what it asked for; the log says why."

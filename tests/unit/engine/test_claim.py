@@ -10,11 +10,12 @@ from core import approvals, controls, journal
 from core.approvals import Tap
 from core.controls import Hold
 from core.db import alerts, attempts, leases, orders
-from core.domain.alert import AlertState, AmoTime, OrderType, Validity
+from core.domain.alert import AlertState, AmoTime, Exchange, OrderType, Validity
 from core.domain.attempt import AttemptState, correlation_id
+from core.domain.instrument import Segment
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
-from core.engine.claim import claim
+from core.engine.claim import LOOK_AGAIN, claim, claim_all
 from core.engine.rules import LeaseLost
 from tests.builders import NOON, an_alert, an_order
 from tests.integration.paper_dhan import india
@@ -26,6 +27,7 @@ from tests.unit.engine.rows import (
     an_attempt,
     claimed,
     rings,
+    rules_at,
     take_lease,
     try_claim,
 )
@@ -160,7 +162,7 @@ def test_an_order_whose_window_passed_ends_and_says_so(connection: Connection) -
         ("2027-03-01 11:00", False, "The calendar has no list that covers Mon 1 Mar 2027."),
     ],
 )
-def test_outside_its_window_an_order_is_looked_at_again_a_second_later(
+def test_outside_its_window_an_order_is_looked_at_again_a_little_later(
     connection: Connection, at: str, as_amo: bool, words: str
 ) -> None:
     now = india(at)
@@ -168,7 +170,7 @@ def test_outside_its_window_an_order_is_looked_at_again_a_second_later(
     assert try_claim(connection, order, now) is None
     waiting = again(connection, order)
     assert (waiting.state, waiting.reason) == (OrderState.QUEUED, words)
-    assert waiting.retry_at == now + timedelta(seconds=1)
+    assert waiting.retry_at == now + LOOK_AGAIN
 
 
 def test_waiting_for_a_window_is_told_once_and_not_at_every_look(connection: Connection) -> None:
@@ -286,3 +288,18 @@ def test_a_next_try_further_ahead_than_any_is_put_off_has_come_since_the_clock_w
 ) -> None:
     order = an_order(connection, retry_at=NOON + wait)
     assert (orders.due(connection, NOON, 1) == [order]) is is_due
+
+
+def test_what_cannot_go_yet_makes_room_for_what_can(connection: Connection) -> None:
+    """Many wait for a market that is closed; the one whose market is open is read among the first of some look."""
+    now = india("2026-11-25 16:00")
+    for _ in range(35):
+        an_order(connection, release_at=now, expires_at=now + timedelta(hours=3))
+    market = {"exchange": Exchange.MCX, "segment": Segment.MCX_COMM, "has_derivatives": False, "symbol": "GOLDM"}
+    gold = an_order(connection, release_at=now, expires_at=now + timedelta(hours=3), **market)
+
+    for look in range(6):
+        moment = now + timedelta(seconds=look / 4)
+        claim_all(connection, orders.due(connection, moment, 8), rules_at(connection, moment))
+
+    assert again(connection, gold).state is OrderState.SUBMITTING
