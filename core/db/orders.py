@@ -1,7 +1,7 @@
 """Orders in the database: rows move only as the table of legal moves allows, and only from where they were seen."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -160,11 +160,19 @@ def some(connection: Connection, order_ids: Iterable[int]) -> list[Order]:
     return _find(connection, _SOME, {"order_ids": list(order_ids)})
 
 
-def at_broker_as(connection: Connection, order_ids: Iterable[int]) -> dict[int, str | None]:
-    """Of each order the broker's id for it, if it is settled here what became of it; None where that is in doubt."""
-    known = orders.c.broker_order_id, orders.c.state
+@dataclass(frozen=True)
+class AtBroker:
+    order_id: str | None
+    filled: int
+
+
+def at_broker_as(connection: Connection, order_ids: Iterable[int]) -> dict[int, AtBroker | None]:
+    """As what our rows know each order at the broker; None where they are in doubt."""
+    known = orders.c.broker_order_id, orders.c.state, orders.c.filled_quantity
     rows = connection.execute(select(orders.c.id, *known).where(orders.c.id.in_(list(order_ids))))
-    return {row.id: None if row.state in IN_DOUBT else row.broker_order_id for row in rows}
+    return {
+        row.id: None if row.state in IN_DOUBT else AtBroker(row.broker_order_id, row.filled_quantity) for row in rows
+    }
 
 
 def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Order]:

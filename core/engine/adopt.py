@@ -210,6 +210,15 @@ def alarm_twins(connection: Connection, order: Order, twins: list[str], moment: 
     _alarm(connection, order, f"twins.{order.id}", words, moment)
 
 
+def alarm_late_fill(connection: Connection, order: Order, filled: int, moment: Moment) -> None:
+    """Dhan has filled more of an order than it had when it ended here."""
+    words = (
+        f"Dhan has filled {filled} of this order, which had ended here: {order.state}, {order.filled_quantity} filled. "
+        "The position is yours. Look at it in Dhan's app."
+    )
+    _alarm(connection, order, f"late_fill.{order.id}.{filled}", words, moment)
+
+
 def alarm_ghost(connection: Connection, order: Order, found: list[str], moment: Moment) -> None:
     """An order that ended here before it reached the broker, or that waits here, is there all the same."""
     state = order.state.replace("_", " ")

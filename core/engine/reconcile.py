@@ -1,5 +1,6 @@
 """Keeping orders at the broker in step with its book. The book is the truth; our rows follow it."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, time
 
 import structlog
@@ -10,10 +11,11 @@ from core.broker.port import Broker, BrokerOrder, BrokerState, PastFill
 from core.clock import Clock, SystemClock, to_india
 from core.db import attempts, changes, orders
 from core.db.engine import Database
+from core.db.orders import AtBroker
 from core.domain.attempt import is_like_ours
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState
-from core.engine.adopt import adopt, alarm_ghost, alarm_twins, follow
+from core.engine.adopt import adopt, alarm_ghost, alarm_late_fill, alarm_twins, follow
 from core.engine.morning import report_morning
 from core.engine.record import Moment
 from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
@@ -24,6 +26,7 @@ from core.failpoints import Point, reach
 log = structlog.get_logger()
 
 HISTORY_READY_FROM = time(7, 0)
+_OPEN = (BrokerState.RECEIVED, BrokerState.WORKING, BrokerState.PART_FILLED)
 _CAME_TO_NOTHING = (BrokerState.REJECTED, BrokerState.CANCELLED, BrokerState.LAPSED)
 
 
@@ -41,7 +44,7 @@ class Reconciler:
         reach(Point.BOOK_READ)
         moment = Moment(now=self._clock.now(), wall=self._wall.now())
         await self._database.write(lambda connection: self._apply(connection, book, moment, read_at))
-        left = await self._database.read(lambda connection: left_behind(connection, moment.now))
+        left = await self._database.read(lambda connection: left_behind(connection, moment.now, book))
         if left:
             await self._close_past_days(left)
 
@@ -82,7 +85,7 @@ def follow_all(
         _look_for_more(connection, followed, named.get(order.id, []), moment)
     known = {order.id for order in at_broker}
     there = orders.at_broker_as(connection, named.keys() - known)
-    odd = [order_id for order_id, own in there.items() if own is None or _standing(named[order_id]) - {own}]
+    odd = [order_id for order_id, own in there.items() if own is None or _has_more(named[order_id], own)]
     for order in orders.some(connection, odd):
         rows = named[order.id]
         if order.state in IN_DOUBT:
@@ -123,10 +126,18 @@ def _look_for_more(connection: Connection, order: Order, rows: list[BrokerOrder]
     standing = _standing(rows)
     if order.broker_order_id is not None:
         standing.add(order.broker_order_id)
+        filled = max((row.filled_quantity for row in rows if row.order_id == order.broker_order_id), default=0)
         if len(standing) > 1:
             alarm_twins(connection, order, sorted(standing), moment)
+        elif order.state.is_final and order.state not in IN_DOUBT and filled > order.filled_quantity:
+            alarm_late_fill(connection, order, filled, moment)
     elif standing and (_waits_long(order, moment.now) or (order.state.is_final and order.state not in IN_DOUBT)):
         alarm_ghost(connection, order, sorted(standing), moment)
+
+
+def _has_more(rows: list[BrokerOrder], own: AtBroker) -> bool:
+    """Whether Dhan has another order than our own one for this, or has filled more of it than we know."""
+    return any(row.order_id != own.order_id or row.filled_quantity > own.filled for row in rows if _stands(row))
 
 
 def _waits_long(order: Order, now: datetime) -> bool:
@@ -149,12 +160,18 @@ def broker_day(order: Order) -> date:
     return to_india(order.reaches_exchange_at or order.updated_at).date()
 
 
-def left_behind(connection: Connection, now: datetime) -> list[Order]:
-    """Orders still open in our rows whose day is over; all of ours are valid for one day."""
+def left_behind(connection: Connection, now: datetime, book: Iterable[BrokerOrder]) -> list[Order]:
+    """Orders still open in our rows whose day is over; all of ours are valid for one day.
+
+    One that `book`, of this moment, shows as open is not over: its day was no trading day, and it waits for the next.
+    """
     india = to_india(now)
     if india.time() < HISTORY_READY_FROM:
         return []
-    return [order for order in orders.in_states(connection, AT_BROKER) if broker_day(order) < india.date()]
+    still_open = {row.order_id for row in book if row.state in _OPEN}
+    at_broker = orders.in_states(connection, AT_BROKER)
+    over = [order for order in at_broker if broker_day(order) < india.date()]
+    return [order for order in over if order.broker_order_id not in still_open]
 
 
 def close_past_days(connection: Connection, left: list[Order], fills: dict[str, PastFill], moment: Moment) -> None:

@@ -130,15 +130,31 @@ def test_an_order_that_is_being_sent_is_left_to_its_answer(connection: Connectio
 def test_an_order_belongs_to_the_day_on_which_the_exchange_sees_it(connection: Connection) -> None:
     evening = at_broker(connection, at=EVENING, reaches_exchange_at=india("2026-11-26 09:45"))
     assert broker_day(evening) == india("2026-11-26 00:00").date()
-    assert left_behind(connection, NEXT_MORNING) == []
-    assert left_behind(connection, india("2026-11-27 08:00")) == [evening]
+    assert left_behind(connection, NEXT_MORNING, []) == []
+    assert left_behind(connection, india("2026-11-27 08:00"), []) == [evening]
+
+
+def test_an_order_that_the_book_shows_as_open_waits_for_the_next_session(connection: Connection) -> None:
+    """Its day turned out to be a holiday of which no list knew."""
+    order = at_broker(connection, at=EVENING, as_amo=True, reaches_exchange_at=india("2026-11-26 09:45"))
+    at = india("2026-11-27 07:05")
+    assert left_behind(connection, at, [report(order, BrokerState.WORKING, is_amo=True)]) == []
+    assert left_behind(connection, at, [report(order, BrokerState.LAPSED, is_amo=True)]) == [order]
+
+
+def test_a_fill_of_an_order_that_had_ended_here_is_an_alarm(connection: Connection) -> None:
+    order = at_broker(connection, state=OrderState.LAPSED)
+    for filled in (BrokerState.LAPSED, BrokerState.FILLED, BrokerState.FILLED):
+        follow_all(connection, [report(order, filled)], MOMENT)
+    assert rings(connection) == [Notice.CONFLICT]
+    assert "Dhan has filled 10 of this order" in last_words(connection)
 
 
 def test_an_order_of_yesterday_is_left_behind_once_the_history_is_ready(connection: Connection) -> None:
     order = at_broker(connection)
-    assert left_behind(connection, india("2026-11-25 23:59")) == []
-    assert left_behind(connection, india("2026-11-26 06:59")) == []
-    assert left_behind(connection, india("2026-11-26 07:00")) == [order]
+    assert left_behind(connection, india("2026-11-25 23:59"), []) == []
+    assert left_behind(connection, india("2026-11-26 06:59"), []) == []
+    assert left_behind(connection, india("2026-11-26 07:00"), []) == [order]
 
 
 @pytest.mark.parametrize(
