@@ -41,7 +41,7 @@ DOCUMENTED = {
     "sql users create": {"instance", "password"},
     "secrets create": {"replication-policy", "data-file"},
     "artifacts repositories create": {"location", "repository-format"},
-    "builds submit": {"tag"},
+    "builds submit": {"config", "substitutions"},
     "run deploy": {
         *("image", "region", "service-account", "min-instances", "max-instances", "no-cpu-throttling", "cpu", "memory"),
         *("timeout", "concurrency", "execution-environment", "port", "allow-unauthenticated", "network", "subnet"),
@@ -71,9 +71,9 @@ def flags(command: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in named}
 
 
-def the(noun: str) -> dict[str, str]:
+def the(noun: str, **settings: str) -> dict[str, str]:
     words = ["gcloud", *noun.split()]
-    return next(flags(command) for command in plan() if command[: len(words)] == words)
+    return next(flags(command) for command in plan(**settings) if command[: len(words)] == words)
 
 
 def test_the_plan_for_cloud_run_uses_documented_flags_only() -> None:
@@ -95,7 +95,28 @@ def test_one_instance_runs_all_the_time_with_its_own_address() -> None:
     assert the("compute addresses create munshi-egress")["region"] == nat["region"] == "asia-south1"
     assert "LOG_LEVEL=INFO" in run["set-env-vars"]
     assert "TELEGRAM_OPERATORS=42,43:viewer|" in run["set-env-vars"]
-    assert "DATABASE_URL=database-url:latest" in run["set-secrets"]
+
+
+def test_the_image_for_cloud_run_has_the_driver_of_the_database_it_gets() -> None:
+    build, run = the("builds submit"), the("run deploy tradingview-webhook")
+    recipe = (ROOT / build["config"]).read_text()
+    lock = re.search(r"--build-arg, LOCK=([\w.-]+),", recipe)
+    assert lock
+    assert "psycopg==" in (ROOT / lock[1]).read_text()
+    assert "COPY ${LOCK} .\n" in (ROOT / "Dockerfile").read_text()
+    assert build["substitutions"] == f"_IMAGE={run['image']}"
+    assert recipe.count("$_IMAGE") == 2
+
+
+def test_paper_and_live_have_a_database_a_user_and_a_secret_each() -> None:
+    for mode in ("paper", "live"):
+        commands = [" ".join(command) for command in plan(MUNSHI_MODE=mode)]
+        assert [line for line in commands if line.startswith(f"gcloud sql databases create munshi-{mode} ")]
+        assert [line for line in commands if line.startswith(f"gcloud sql users create munshi-{mode} ")]
+        assert [line for line in commands if line.startswith(f"gcloud secrets create database-url-{mode} ")]
+        run = the("run deploy tradingview-webhook", MUNSHI_MODE=mode)
+        assert run["set-secrets"].startswith(f"DATABASE_URL=database-url-{mode}:latest,")
+        assert f"|MUNSHI_MODE={mode}|" in run["set-env-vars"]
 
 
 def test_the_daily_link_is_asked_for_by_the_clock_with_a_token_of_google() -> None:
