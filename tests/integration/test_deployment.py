@@ -140,7 +140,7 @@ def test_without_a_project_or_an_operator_nothing_is_begun(missing: str) -> None
 
 @needs("shellcheck")
 def test_the_shell_scripts_are_clean() -> None:
-    subprocess.run(["shellcheck", "deploy.sh", "run", "test", "munshi"], cwd=ROOT, check=True)
+    subprocess.run(["shellcheck", "deploy.sh", "run", "test", "munshi", "deploy/munshi"], cwd=ROOT, check=True)
 
 
 @needs("systemd-analyze")
@@ -160,6 +160,49 @@ def test_a_unit_that_runs_something_may_write_to_its_own_data_only() -> None:
         if "ExecStart" in unit.read_text():
             for rule in ("User=munshi", "ProtectSystem=strict", "NoNewPrivileges=yes", "UMask=0077"):
                 assert rule in unit.read_text(), unit.name
+
+
+def test_the_servers_command_acts_as_the_units_do_on_the_same_data(tmp_path: Path) -> None:
+    recorder = tmp_path / "systemd-run"
+    recorder.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    recorder.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = [ROOT / "deploy" / "munshi", "kill", "two words"]
+    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    asked = said.splitlines()
+    assert asked[asked.index("/opt/munshi/.venv/bin/python") :][1:] == ["-m", "core", "kill", "two words"]
+    unit = (ROOT / "deploy" / "systemd" / "munshi-desk.service").read_text().splitlines()
+    for name, words in {
+        "User": "--uid={}",
+        "WorkingDirectory": "--working-directory={}",
+        "Environment": "--setenv={}",
+        "EnvironmentFile": "EnvironmentFile={}",
+        "StateDirectory": "StateDirectory={}",
+        "StateDirectoryMode": "StateDirectoryMode={}",
+        "UMask": "UMask={}",
+    }.items():
+        [value] = [line.partition("=")[2] for line in unit if line.startswith(f"{name}=")]
+        assert words.format(value) in asked, name
+
+
+def test_under_systemd_the_stand_ins_run_in_paper_mode_and_end_in_peace_in_live_mode(tmp_path: Path) -> None:
+    target = (ROOT / "deploy" / "systemd" / "munshi.target").read_text()
+    unit = (ROOT / "deploy" / "systemd" / "munshi-sandbox.service").read_text()
+    assert "munshi-sandbox.service" in target
+    live = {"MUNSHI_MODE": "live", "DHAN_CLIENT_ID": "1", "TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_OPERATORS": "1"}
+    program = re.search(r"^ExecStart=\S+ (.*)$", unit, re.MULTILINE)
+    assert program
+    command = [sys.executable, *program[1].split()]
+    environment = os.environ | live | {"MUNSHI_DATA_DIR": str(tmp_path / "live")}
+    code = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False).returncode
+    assert f"\nSuccessExitStatus={code}\n" in unit
+    assert f"\nRestartPreventExitStatus={code} 78\n" in unit
+
+
+def test_in_compose_each_mode_has_its_data_and_all_its_processes() -> None:
+    compose = (ROOT / "compose.yaml").read_text()
+    assert "MUNSHI_DATA_DIR: /data/${MUNSHI_MODE:-paper}\n" in compose
+    assert "command:" not in compose, "the image's own command starts everything, the stand-ins of paper mode included"
 
 
 @needs("caddy")
