@@ -40,7 +40,7 @@ async def serve(settings: Settings) -> None:
 
 
 def say_what_is_not_used(settings: Settings) -> None:
-    """In paper mode an account of one's own is not signed in; without a word about it one would wonder whose orders go."""
+    """In paper mode an account of one's own is not signed in; without a word one would wonder whose orders go."""
     if settings.set_aside:
         why = "paper mode trades at the stand-in with its own account; they count in live mode"
         log.warning("dhan_settings_not_used", settings=", ".join(settings.set_aside), why=why)

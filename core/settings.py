@@ -137,7 +137,7 @@ class Settings(BaseSettings):
 
     @property
     def set_aside(self) -> tuple[str, ...]:
-        """Names of what was given for a Dhan account of one's own and goes unused, since the stand-in knows only its own.
+        """Names of what was given for a Dhan account of one's own and goes unused: the stand-in knows only its own.
 
         In paper mode only, and not where DHAN_API_URL or DHAN_AUTH_URL says that another Dhan is meant.
         """

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
@@ -22,7 +23,7 @@ from tests.builders import NOON
 from tests.integration.webhook.running_web import RunningWeb, running_web
 from tests.integration.webhook.test_status_and_trace import ADMIN, LIVE
 
-NO_LINKS = {"dhan_client_id": "1234567890", "dhan_api_url": "http://127.0.0.1:9/dhan/v2"}
+NO_LINKS: dict[str, Any] = {"dhan_client_id": "1234567890", "dhan_api_url": "http://127.0.0.1:9/dhan/v2"}
 """An account at another Dhan than the stand-in, without an API key."""
 
 
