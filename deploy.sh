@@ -20,6 +20,7 @@ region=${GCP_REGION:-asia-south1}
 service=${SERVICE:-tradingview-webhook}
 operators=${TELEGRAM_OPERATORS:?name your Telegram user id in TELEGRAM_OPERATORS, or nobody could use the desk}
 mode=${MUNSHI_MODE:-paper}
+database="munshi-$mode" # of each mode its own: orders made for pretend money must never cost real money
 runner="munshi-desk@$project.iam.gserviceaccount.com"
 caller="munshi-scheduler@$project.iam.gserviceaccount.com"
 image="$region-docker.pkg.dev/$project/munshi/munshi:latest"
@@ -82,15 +83,14 @@ done
 password=$(random)
 ensure sql instances -- munshi --region="$region" --database-version=POSTGRES_16 --edition=enterprise \
   --tier=db-f1-micro --storage-auto-increase --backup-start-time=20:30
-ensure sql databases -- munshi --instance=munshi
-if $dry || ! gcloud secrets describe database-url --project="$project" >/dev/null 2>&1; then
-  if $dry; then
-    run gcloud sql users create munshi --instance=munshi --password=PASSWORD
-  else
-    run gcloud sql users create munshi --instance=munshi --password="$password"
-  fi
+ensure sql databases -- "$database" --instance=munshi
+if $dry; then
+  run gcloud sql users create "$database" --instance=munshi --password=PASSWORD
+elif ! gcloud secrets describe "database-url-$mode" --project="$project" >/dev/null 2>&1; then
+  run gcloud sql users create "$database" --instance=munshi --password="$password"
 fi
-ensure_secret database-url "postgresql+psycopg://munshi:$password@/munshi?host=/cloudsql/$project:$region:munshi"
+ensure_secret "database-url-$mode" \
+  "postgresql+psycopg://$database:$password@/$database?host=/cloudsql/$project:$region:munshi"
 
 # Without these four made here, every restart would make others, and alerts and links would stop to fit.
 ensure_secret webhook-secret "$(random)"
@@ -99,7 +99,7 @@ ensure_secret postback-key "$(random)"
 ensure_secret token-keys "$(random)"
 
 ensure artifacts repositories -- munshi --location="$region" --repository-format=docker
-run gcloud builds submit . --tag="$image"
+run gcloud builds submit . --config=deploy/cloudbuild.yaml --substitutions="_IMAGE=$image"
 
 run gcloud run deploy "$service" --image="$image" --region="$region" --service-account="$runner" \
   --min-instances=1 --max-instances=1 --no-cpu-throttling --cpu=1 --memory=512Mi --timeout=300 --concurrency=80 \
@@ -107,7 +107,7 @@ run gcloud run deploy "$service" --image="$image" --region="$region" --service-a
   --network=munshi --subnet=munshi --vpc-egress=all-traffic \
   --add-cloudsql-instances="$project:$region:munshi" \
   --set-env-vars="^|^LOG_LEVEL=${LOG_LEVEL:-INFO}|LOG_FORMAT=json|MUNSHI_MODE=$mode|PUBLIC_URL=$url|TELEGRAM_OPERATORS=$operators|SECRETS_BACKEND=gcp|GCP_PROJECT=$project|OIDC_AUDIENCE=$url|OIDC_SERVICE_ACCOUNT=$caller" \
-  --set-secrets="DATABASE_URL=database-url:latest,WEBHOOK_SECRET=webhook-secret:latest,ADMIN_TOKEN=admin-token:latest,POSTBACK_KEY=postback-key:latest,TOKEN_KEYS=token-keys:latest,TELEGRAM_BOT_TOKEN=telegram-bot-token:latest"
+  --set-secrets="DATABASE_URL=database-url-$mode:latest,WEBHOOK_SECRET=webhook-secret:latest,ADMIN_TOKEN=admin-token:latest,POSTBACK_KEY=postback-key:latest,TOKEN_KEYS=token-keys:latest,TELEGRAM_BOT_TOKEN=telegram-bot-token:latest"
 
 # The daily sign-in link, at 12:00 UTC, 17:30 in India: it goes to Telegram, so nobody reads the job's log.
 if $dry || ! gcloud scheduler jobs describe dhan-token-refresh --location="$region" --project="$project" >/dev/null 2>&1; then

@@ -4,6 +4,8 @@ import asyncio
 import signal
 import sys
 
+import structlog
+
 from bot.app import Console, build_application
 from bot.messenger import TelegramMessenger
 from core.db.schema import WrongSchema
@@ -16,6 +18,7 @@ from core.logs import set_up_logging
 from core.settings import Settings, load
 
 EX_TEMPFAIL = 75
+log = structlog.get_logger()
 
 
 async def serve(settings: Settings) -> None:
@@ -36,6 +39,13 @@ async def serve(settings: Settings) -> None:
         await parts.close()
 
 
+def say_what_is_not_used(settings: Settings) -> None:
+    """In paper mode an account of one's own is not signed in; without a word one would wonder whose orders go."""
+    if settings.set_aside:
+        why = "paper mode trades at the stand-in with its own account; they count in live mode"
+        log.warning("dhan_settings_not_used", settings=", ".join(settings.set_aside), why=why)
+
+
 def stop_at_signal(desk: Desk) -> None:
     """SIGTERM and SIGINT end the desk cleanly; safety does not need it."""
     if sys.platform != "win32":
@@ -47,6 +57,7 @@ def main() -> int:
     try:
         settings = load()
         set_up_logging(settings, "desk")
+        say_what_is_not_used(settings)
         asyncio.run(serve(settings))
     except (BadSettings, WrongSchema) as fault:
         sys.stderr.write(f"{fault}\n")

@@ -47,5 +47,6 @@ def _check_mode(database: Database, settings: Settings) -> None:
             controls.put(connection, "mode", mode, at=at, actor=journal.DESK)
     elif stored["mode"] != settings.munshi_mode:
         words = f"the database belongs to {stored['mode']} mode, and so do its orders"
-        cure = f"give {settings.munshi_mode} mode a MUNSHI_DATA_DIR of its own"
+        name = "DATABASE_URL" if settings.database_url else "MUNSHI_DATA_DIR"
+        cure = f"give {settings.munshi_mode} mode a {name} of its own"
         raise BadSettings([f"MUNSHI_MODE: {words}; {cure}"])

@@ -57,7 +57,7 @@ class Ladder:
         self._client = client
         self._settings = settings
         self._clock = clock
-        self._given = settings.dhan_access_token
+        self._given = settings.access_token
 
     async def next_try(self, token: StoredToken | None, *, asked: bool) -> Try | Wait:
         """`asked`: by the operator, who may have one more try than the desk allows itself."""

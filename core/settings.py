@@ -136,24 +136,50 @@ class Settings(BaseSettings):
         return self.dhan_order_updates_url or (stand_in if self.paper else "wss://api-order-update.dhan.co")
 
     @property
+    def set_aside(self) -> tuple[str, ...]:
+        """Names of what was given for a Dhan account of one's own and goes unused: the stand-in knows only its own.
+
+        In paper mode only, and not where DHAN_API_URL or DHAN_AUTH_URL says that another Dhan is meant.
+        """
+        if not self.paper or self.dhan_api_url or self.dhan_auth_url:
+            return ()
+        known = {
+            "dhan_client_id": PaperAccount.CLIENT_ID,
+            "dhan_api_key": PaperAccount.API_KEY,
+            "dhan_api_secret": PaperAccount.API_SECRET,
+            "dhan_pin": PaperAccount.PIN,
+            "dhan_totp_secret": PaperAccount.TOTP_SECRET,
+            "dhan_access_token": None,  # the stand-in's own tokens tell themselves
+        }
+        given = {name: _text(value) for name in known if (value := getattr(self, name))}
+        foreign = any(known[name] and text != known[name] for name, text in given.items())
+        return tuple(name.upper() for name in given) if foreign else ()
+
+    @property
     def client_id(self) -> str:
-        return self.dhan_client_id or (PaperAccount.CLIENT_ID if self.paper else "")
+        if self.paper and (self.set_aside or not self.dhan_client_id):
+            return PaperAccount.CLIENT_ID
+        return self.dhan_client_id or ""
+
+    @property
+    def access_token(self) -> SecretStr | None:
+        return None if self.set_aside else self.dhan_access_token
 
     @property
     def pin_and_totp(self) -> tuple[SecretStr, SecretStr] | None:
         """PIN and TOTP secret, when both are known; the stand-in's own in paper mode."""
-        if self.dhan_pin and self.dhan_totp_secret:
+        if self.dhan_pin and self.dhan_totp_secret and not self.set_aside:
             return self.dhan_pin, self.dhan_totp_secret
-        if self.paper and not self.dhan_client_id and not self.dhan_api_key:
+        if self.set_aside or (self.paper and not self.dhan_client_id and not self.dhan_api_key):
             return SecretStr(PaperAccount.PIN), SecretStr(PaperAccount.TOTP_SECRET)
         return None
 
     @property
     def api_key_and_secret(self) -> tuple[SecretStr, SecretStr] | None:
         """What makes sign-in links, when both are known; the stand-in's own in paper mode."""
-        if self.dhan_api_key and self.dhan_api_secret:
+        if self.dhan_api_key and self.dhan_api_secret and not self.set_aside:
             return self.dhan_api_key, self.dhan_api_secret
-        if self.paper and not self.dhan_client_id:
+        if self.set_aside or (self.paper and not self.dhan_client_id):
             return SecretStr(PaperAccount.API_KEY), SecretStr(PaperAccount.API_SECRET)
         return None
 
@@ -215,6 +241,10 @@ def _read(given: dict[str, Any]) -> tuple[Settings, list[str]]:
         wrong = {str(fault["loc"][0]).lower(): _sentence(fault) for fault in error.errors()}
         defaults = {name: Settings.model_fields[name].default for name in wrong}
         return Settings(**{**given, **defaults}), list(wrong.values())
+
+
+def _text(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _parse_operators(text: str) -> dict[int, Role]:

@@ -20,7 +20,7 @@ def check_schema(database: Database) -> None:
     if found != NEWEST:
         raise WrongSchema(
             f"the database is at schema {found or 'none'}, this version needs {NEWEST}: "
-            "run `python -m core migrate`, or start the version that made it"
+            "run `munshi migrate`, or start the version that made it"
         )
 
 

@@ -143,7 +143,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
 
 
 def _token_copies(settings: Settings) -> Callable[[str], None] | None:
-    if settings.secrets_backend != "gcp":
+    if settings.secrets_backend != "gcp" or settings.paper:  # a stand-in's token must not hide the real one there
         return None
     from core.secrets.google import keep_token  # noqa: PLC0415 - its libraries are for those who use it
 

@@ -6,11 +6,13 @@ import sys
 import uvicorn
 
 from core.clock import PaperClock
-from core.errors import BadSettings
+from core.errors import EX_CONFIG, BadSettings
 from core.sandbox.app import build
 from core.sandbox.dhan import HangUpProtocol
 from core.sandbox.telegram.chat import Chat
 from core.settings import load
+
+NOT_NEEDED = 2  # in live mode; munshi-sandbox.service knows it
 
 
 class Server(uvicorn.Server):
@@ -30,10 +32,10 @@ def main() -> int:
         settings = load()
     except BadSettings as error:
         sys.stderr.write(f"{error}\n")
-        return 2
+        return EX_CONFIG
     if not settings.paper:
         sys.stderr.write("The sandbox stands in for Dhan and Telegram in paper mode only; MUNSHI_MODE is live.\n")
-        return 2
+        return NOT_NEEDED
     clock = PaperClock(settings.clock_file)
     chat = Chat(settings.munshi_data_dir, clock)
     config = uvicorn.Config(

@@ -142,3 +142,17 @@ def test_an_address_is_registered_by_a_tap_after_a_question_that_names_the_seven
     assert "invalid_ip" not in world.health()["holds"]
     world.phone.touch(asked["message_id"], button["callback_data"])
     world.until(lambda: "out of date" in world.phone.messages()[-1]["text"], "a second tap registers nothing")
+
+
+def test_paper_mode_says_that_ones_own_account_is_not_used_and_trades_with_the_stand_ins(tmp_path: Path) -> None:
+    own = {"DHAN_CLIENT_ID": "1234567890", "DHAN_PIN": "135790", "DHAN_TOTP_SECRET": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}
+    with World.closed(tmp_path, env=own) as world:
+        world.sandbox.start()
+        world.outside_is_there()
+        world.web.start()
+        world.desk.start()
+        world.is_open()
+        said = world.desk.log.read_text()
+    assert "DHAN_CLIENT_ID, DHAN_PIN, DHAN_TOTP_SECRET" in said
+    assert "they count in live mode" in said
+    assert "135790" not in said

@@ -41,7 +41,7 @@ DOCUMENTED = {
     "sql users create": {"instance", "password"},
     "secrets create": {"replication-policy", "data-file"},
     "artifacts repositories create": {"location", "repository-format"},
-    "builds submit": {"tag"},
+    "builds submit": {"config", "substitutions"},
     "run deploy": {
         *("image", "region", "service-account", "min-instances", "max-instances", "no-cpu-throttling", "cpu", "memory"),
         *("timeout", "concurrency", "execution-environment", "port", "allow-unauthenticated", "network", "subnet"),
@@ -71,9 +71,9 @@ def flags(command: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in named}
 
 
-def the(noun: str) -> dict[str, str]:
+def the(noun: str, **settings: str) -> dict[str, str]:
     words = ["gcloud", *noun.split()]
-    return next(flags(command) for command in plan() if command[: len(words)] == words)
+    return next(flags(command) for command in plan(**settings) if command[: len(words)] == words)
 
 
 def test_the_plan_for_cloud_run_uses_documented_flags_only() -> None:
@@ -95,7 +95,28 @@ def test_one_instance_runs_all_the_time_with_its_own_address() -> None:
     assert the("compute addresses create munshi-egress")["region"] == nat["region"] == "asia-south1"
     assert "LOG_LEVEL=INFO" in run["set-env-vars"]
     assert "TELEGRAM_OPERATORS=42,43:viewer|" in run["set-env-vars"]
-    assert "DATABASE_URL=database-url:latest" in run["set-secrets"]
+
+
+def test_the_image_for_cloud_run_has_the_driver_of_the_database_it_gets() -> None:
+    build, run = the("builds submit"), the("run deploy tradingview-webhook")
+    recipe = (ROOT / build["config"]).read_text()
+    lock = re.search(r"--build-arg, LOCK=([\w.-]+),", recipe)
+    assert lock
+    assert "psycopg==" in (ROOT / lock[1]).read_text()
+    assert "COPY ${LOCK} .\n" in (ROOT / "Dockerfile").read_text()
+    assert build["substitutions"] == f"_IMAGE={run['image']}"
+    assert recipe.count("$_IMAGE") == 2
+
+
+def test_paper_and_live_have_a_database_a_user_and_a_secret_each() -> None:
+    for mode in ("paper", "live"):
+        commands = [" ".join(command) for command in plan(MUNSHI_MODE=mode)]
+        assert [line for line in commands if line.startswith(f"gcloud sql databases create munshi-{mode} ")]
+        assert [line for line in commands if line.startswith(f"gcloud sql users create munshi-{mode} ")]
+        assert [line for line in commands if line.startswith(f"gcloud secrets create database-url-{mode} ")]
+        run = the("run deploy tradingview-webhook", MUNSHI_MODE=mode)
+        assert run["set-secrets"].startswith(f"DATABASE_URL=database-url-{mode}:latest,")
+        assert f"|MUNSHI_MODE={mode}|" in run["set-env-vars"]
 
 
 def test_the_daily_link_is_asked_for_by_the_clock_with_a_token_of_google() -> None:
@@ -119,7 +140,7 @@ def test_without_a_project_or_an_operator_nothing_is_begun(missing: str) -> None
 
 @needs("shellcheck")
 def test_the_shell_scripts_are_clean() -> None:
-    subprocess.run(["shellcheck", "deploy.sh", "run", "test", "munshi"], cwd=ROOT, check=True)
+    subprocess.run(["shellcheck", "deploy.sh", "run", "test", "munshi", "deploy/munshi"], cwd=ROOT, check=True)
 
 
 @needs("systemd-analyze")
@@ -139,6 +160,49 @@ def test_a_unit_that_runs_something_may_write_to_its_own_data_only() -> None:
         if "ExecStart" in unit.read_text():
             for rule in ("User=munshi", "ProtectSystem=strict", "NoNewPrivileges=yes", "UMask=0077"):
                 assert rule in unit.read_text(), unit.name
+
+
+def test_the_servers_command_acts_as_the_units_do_on_the_same_data(tmp_path: Path) -> None:
+    recorder = tmp_path / "systemd-run"
+    recorder.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    recorder.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = [ROOT / "deploy" / "munshi", "kill", "two words"]
+    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    asked = said.splitlines()
+    assert asked[asked.index("/opt/munshi/.venv/bin/python") :][1:] == ["-m", "core", "kill", "two words"]
+    unit = (ROOT / "deploy" / "systemd" / "munshi-desk.service").read_text().splitlines()
+    for name, words in {
+        "User": "--uid={}",
+        "WorkingDirectory": "--working-directory={}",
+        "Environment": "--setenv={}",
+        "EnvironmentFile": "EnvironmentFile={}",
+        "StateDirectory": "StateDirectory={}",
+        "StateDirectoryMode": "StateDirectoryMode={}",
+        "UMask": "UMask={}",
+    }.items():
+        [value] = [line.partition("=")[2] for line in unit if line.startswith(f"{name}=")]
+        assert words.format(value) in asked, name
+
+
+def test_under_systemd_the_stand_ins_run_in_paper_mode_and_end_in_peace_in_live_mode(tmp_path: Path) -> None:
+    target = (ROOT / "deploy" / "systemd" / "munshi.target").read_text()
+    unit = (ROOT / "deploy" / "systemd" / "munshi-sandbox.service").read_text()
+    assert "munshi-sandbox.service" in target
+    live = {"MUNSHI_MODE": "live", "DHAN_CLIENT_ID": "1", "TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_OPERATORS": "1"}
+    program = re.search(r"^ExecStart=\S+ (.*)$", unit, re.MULTILINE)
+    assert program
+    command = [sys.executable, *program[1].split()]
+    environment = os.environ | live | {"MUNSHI_DATA_DIR": str(tmp_path / "live")}
+    code = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False).returncode
+    assert f"\nSuccessExitStatus={code}\n" in unit
+    assert f"\nRestartPreventExitStatus={code} 78\n" in unit
+
+
+def test_in_compose_each_mode_has_its_data_and_all_its_processes() -> None:
+    compose = (ROOT / "compose.yaml").read_text()
+    assert "MUNSHI_DATA_DIR: /data/${MUNSHI_MODE:-paper}\n" in compose
+    assert "command:" not in compose, "the image's own command starts everything, the stand-ins of paper mode included"
 
 
 @needs("caddy")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
@@ -21,6 +22,9 @@ from core.domain.notice import Notice
 from tests.builders import NOON
 from tests.integration.webhook.running_web import RunningWeb, running_web
 from tests.integration.webhook.test_status_and_trace import ADMIN, LIVE
+
+NO_LINKS: dict[str, Any] = {"dhan_client_id": "1234567890", "dhan_api_url": "http://127.0.0.1:9/dhan/v2"}
+"""An account at another Dhan than the stand-in, without an API key."""
 
 
 @pytest.fixture
@@ -84,7 +88,7 @@ def test_a_link_is_made_without_asking_dhan_for_anything(web: RunningWeb) -> Non
 
 
 def test_where_no_key_makes_links_none_is_promised(tmp_path: Path) -> None:
-    with running_web(tmp_path, dhan_client_id="1234567890") as web:
+    with running_web(tmp_path, **NO_LINKS) as web:
         for path in ("/initiate-oauth", "/refresh-token?use_callback=true"):
             reply = web.client.post(path)
             assert (reply.status_code, reply.json()["status"]) == (409, "error")
@@ -187,7 +191,7 @@ def test_a_refresh_that_needs_a_person_answers_with_the_link(web: RunningWeb) ->
 
 
 def test_a_refresh_that_fails_where_no_links_are_made_says_why(tmp_path: Path) -> None:
-    with running_web(tmp_path, dhan_client_id="1234567890") as web, a_desk(web, refuse):
+    with running_web(tmp_path, **NO_LINKS) as web, a_desk(web, refuse):
         reply = web.client.post("/refresh-token")
     assert (reply.status_code, reply.json()["message"]) == (409, "Not signed in at Dhan: open the link.")
 

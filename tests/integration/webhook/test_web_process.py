@@ -97,7 +97,7 @@ def is_up(client: httpx.Client) -> bool:
 def test_it_refuses_to_start_on_a_database_of_another_version_and_says_what_to_do(tmp_path: Path) -> None:
     refused = start(environment(tmp_path))
     assert refused.returncode == EX_CONFIG
-    assert "run `python -m core migrate`" in refused.stderr
+    assert "run `munshi migrate`" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

@@ -27,6 +27,15 @@ def test_a_database_of_the_other_mode_is_refused(tmp_path: Path, first: Mode, th
     assert "MUNSHI_DATA_DIR" in str(refused.value)
 
 
+def test_the_cure_names_the_setting_that_chose_the_database(tmp_path: Path) -> None:
+    empty_address(tmp_path)
+    elsewhere = {"database_url": f"sqlite:///{tmp_path / 'elsewhere.db'}"}
+    migrate(paper := settings(tmp_path, Mode.PAPER).model_copy(update=elsewhere))
+    open_database(paper).close()
+    with pytest.raises(BadSettings, match="give live mode a DATABASE_URL of its own"):
+        open_database(settings(tmp_path, Mode.LIVE).model_copy(update=elsewhere))
+
+
 def test_a_database_opens_again_in_its_own_mode(tmp_path: Path) -> None:
     empty_address(tmp_path)
     migrate(settings(tmp_path, Mode.PAPER))

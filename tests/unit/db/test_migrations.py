@@ -194,7 +194,7 @@ def test_the_desk_refuses_another_schema_and_says_what_to_do(tmp_path: Path, wri
     if written:
         with closing(Database(settings.database)) as database, database.transaction() as connection:
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(WrongSchema, match=rf"at schema {written or 'none'}, .*: run `python -m core migrate`"):
+    with pytest.raises(WrongSchema, match=rf"at schema {written or 'none'}, .*: run `munshi migrate`"):
         open_database(settings)
 
 

@@ -175,7 +175,35 @@ def test_with_a_bot_of_ones_own_nobody_is_an_operator_unless_named(monkeypatch: 
 
 def test_an_account_of_ones_own_is_never_signed_in_with_the_stand_ins_pin(monkeypatch: pytest.MonkeyPatch) -> None:
     assert loaded(monkeypatch).pin_and_totp is not None
-    assert loaded(monkeypatch, DHAN_CLIENT_ID="1234567890").pin_and_totp is None
+    own = {"DHAN_CLIENT_ID": "1234567890", "DHAN_API_URL": "https://sandbox.dhan.co/v2"}
+    settings = loaded(monkeypatch, **own)
+    assert (settings.client_id, settings.pin_and_totp, settings.set_aside) == ("1234567890", None, ())
+
+
+@pytest.mark.parametrize(
+    "mine",
+    [
+        {"DHAN_CLIENT_ID": "1234567890"},
+        {"DHAN_CLIENT_ID": "1234567890", "DHAN_ACCESS_TOKEN": "a.b.c"},
+        {"DHAN_CLIENT_ID": "1234567890", "DHAN_API_KEY": "my-key", "DHAN_API_SECRET": "my-secret-at-dhan"},
+        {"DHAN_PIN": "135790", "DHAN_TOTP_SECRET": PaperAccount.TOTP_SECRET},
+    ],
+)
+def test_paper_mode_sets_an_account_of_ones_own_aside_and_names_what_it_does_not_use(
+    monkeypatch: pytest.MonkeyPatch, mine: dict[str, str]
+) -> None:
+    stand_in = loaded(monkeypatch)
+    settings = loaded(monkeypatch, **mine)
+    assert set(settings.set_aside) == mine.keys()
+    assert (settings.client_id, settings.access_token) == (PaperAccount.CLIENT_ID, None)
+    assert settings.pin_and_totp == stand_in.pin_and_totp
+    assert settings.api_key_and_secret == stand_in.api_key_and_secret
+
+
+def test_live_mode_sets_nothing_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(monkeypatch, **LIVE | {"DHAN_CLIENT_ID": "1234567890", "DHAN_ACCESS_TOKEN": "a.b.c"})
+    assert (settings.set_aside, settings.client_id) == ((), "1234567890")
+    assert settings.access_token
 
 
 def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,6 +255,7 @@ def test_in_paper_mode_an_api_key_makes_the_desk_sign_in_by_a_link(monkeypatch: 
     settings = loaded(monkeypatch, **given)
     assert settings.pin_and_totp is None
     assert settings.api_key_and_secret
+    assert settings.set_aside == ()
 
 
 def test_live_mode_never_falls_back_to_the_stand_ins_account(monkeypatch: pytest.MonkeyPatch) -> None:
