@@ -142,8 +142,7 @@ def open_cards(connection: Connection, alert_id: int, at: datetime) -> None:
         }
         for chat in chats(connection)
     ]
-    if rows:
-        _ADD_CARDS.run_each(connection, rows)
+    _ADD_CARDS.run_each(connection, rows)
 
 
 def ring(connection: Connection, kind: Notice, *, at: datetime, alert_id: int | None = None, **payload: Any) -> None:
