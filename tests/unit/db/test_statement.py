@@ -72,7 +72,7 @@ def test_what_is_undone_is_undone_with_it(database: Database) -> None:
         savepoint = connection.begin_nested()
         add.run(connection, row | {"reason": "in vain", "order_id": None})
         savepoint.rollback()
-    with pytest.raises(Exception, match="(?i)foreign key"), database.transaction() as connection:
+    with pytest.raises(Exception, match=r"(?i)foreign key"), database.transaction() as connection:
         add.run_each(connection, [row | {"order_id": None}, row | {"order_id": 999}])
     with database.snapshot() as connection:
         assert list(connection.execute(select(events.c.reason, events.c.data))) == [("", {"a": 1})]
