@@ -15,6 +15,9 @@ from core.controls import Hold
 from core.domain.notice import Notice
 
 JUMP = timedelta(seconds=2)
+PATIENCE = 300.0
+"""Seconds: a machine that has just started has set its clock by then, wherever it can reach anybody who knows the time.
+"""
 MOST_SKEW = timedelta(seconds=30)
 
 
@@ -31,6 +34,7 @@ class ClockWatch:
         self._skew = skew
         self._ticks = ticks
         self._seen = wall.now(), ticks()
+        self._began = ticks()
         self._was_compared = False
         self.doubt = ""
 
@@ -44,6 +48,16 @@ class ClockWatch:
             self.doubt = f"This machine's clock {kind} ({_length(jump)}): it is compared with Dhan's first."
             self._was_compared = False
         return self._was_compared
+
+    def may_expire(self) -> bool:
+        """Whether time may end what waits: once Dhan's clock agrees, and not while ours is known to be wrong.
+
+        Where Dhan stays away for long, all the same: an order that nobody ends, and nobody is reminded of, waits in
+        silence, while its window is over by the only clock there is.
+        """
+        # counted on the clock that nobody can set: the other one may leap just now
+        has_waited = self._ticks() - self._began >= PATIENCE
+        return self._was_compared or (has_waited and not self.doubt)
 
     def compare(self) -> None:
         """After Dhan replied: trust our clock as far as the two agree."""

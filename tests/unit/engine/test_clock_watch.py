@@ -12,7 +12,7 @@ from core.clock import SystemClock
 from core.controls import Hold
 from core.db import leases
 from core.domain.notice import Notice
-from core.engine.clock_watch import ClockWatch, hold
+from core.engine.clock_watch import PATIENCE, ClockWatch, hold
 from core.engine.parts import build_desk
 from core.settings import load
 from tests.builders import NOON, FrozenClock, fresh_address
@@ -59,6 +59,39 @@ def test_without_a_word_from_dhan_nothing_is_proven() -> None:
     watch = ClockWatch(FrozenClock(), lambda: None)
     watch.compare()
     assert not watch.is_sure()
+
+
+def test_time_ends_nothing_before_the_clock_was_compared() -> None:
+    machine = Machine()
+    assert not machine.watch.may_expire()
+    machine.watch.compare()
+    assert machine.watch.may_expire()
+
+
+def test_where_dhan_stays_away_time_ends_what_waits_after_some_minutes_all_the_same() -> None:
+    machine = Machine()
+    machine.pass_time(PATIENCE - 1)
+    assert not machine.watch.may_expire()
+    machine.pass_time(1)
+    assert machine.watch.may_expire()
+    assert not machine.watch.is_sure()
+
+
+def test_a_clock_that_leaps_while_dhan_is_away_hastens_nothing() -> None:
+    machine = Machine()
+    machine.wall.advance(PATIENCE)
+    machine.watch.is_sure()
+    assert not machine.watch.may_expire()
+    machine.pass_time(PATIENCE)
+    assert not machine.watch.may_expire(), "it is known to have leapt, and the operator was told"
+
+
+def test_a_clock_that_is_wrong_ends_nothing_however_long_it_is(machine: Machine) -> None:
+    machine.wall.advance(3600)
+    machine.watch.is_sure()
+    machine.watch.compare()
+    machine.pass_time(2 * PATIENCE)
+    assert not machine.watch.may_expire()
 
 
 def test_time_that_passes_raises_no_doubt(machine: Machine) -> None:
@@ -123,7 +156,8 @@ async def test_the_desk_holds_orders_and_expiries_while_the_clock_is_in_doubt_an
 ) -> None:
     fresh_address(tmp_path)
     parts = build_desk(load(munshi_data_dir=tmp_path), cast("Any", None))
-    desk, watch = parts.desk, parts.desk._clock_watch
+    desk = parts.desk
+    desk._clock_watch = watch = ClockWatch(SystemClock(), lambda: timedelta(0))
 
     def held() -> bool:
         with parts.database.snapshot() as connection:
@@ -132,12 +166,13 @@ async def test_the_desk_holds_orders_and_expiries_while_the_clock_is_in_doubt_an
     with parts.database.transaction() as connection:
         an_hour_ago = SystemClock().now() - timedelta(hours=1)
         desk._epoch = leases.acquire(connection, holder=desk._holder, nudge_port=1, at=an_hour_ago) or 0
+    assert (await desk._mind_the_clock(), held()) == (False, False), "not compared yet"
     watch.doubt = "This machine's clock jumped."
     assert (await desk._mind_the_clock(), held()) == (False, True)
     with parts.database.snapshot() as connection:
         lease = leases.current(connection)
     assert lease
     assert lease.expires_at > SystemClock().now(), "the leap ran it out, nobody took it"
-    watch.doubt = ""
+    watch.compare()
     assert (await desk._mind_the_clock(), held()) == (True, False)
     await parts.close()
