@@ -18,7 +18,12 @@ JUMP = timedelta(seconds=2)
 PATIENCE = 300.0
 """Seconds: a machine that has just started has set its clock by then, wherever it can reach anybody who knows the time.
 """
-MOST_SKEW = timedelta(seconds=30)
+MOST_BEHIND, MOST_AHEAD = timedelta(seconds=1), timedelta(seconds=5)
+"""How far off our clock may seem. Dhan's Date has its fraction of a second cut off and took a while to come, which only
+ever makes ours seem further ahead: one that seems a second behind may be two, the margin at the end of a session.
+"""
+_CUT_OFF = timedelta(seconds=1)
+SET_IT = "timedatectl set-ntp true"
 
 
 class ClockWatch:
@@ -36,6 +41,7 @@ class ClockWatch:
         self._seen = wall.now(), ticks()
         self._began = ticks()
         self._was_compared = False
+        self._is_off = False
         self.doubt = ""
 
     def is_sure(self) -> bool:
@@ -64,10 +70,18 @@ class ClockWatch:
         skew = self._skew()
         if skew is None:
             return
-        self._was_compared = abs(skew) <= MOST_SKEW
+        # once found too far off, it must come back by more than two Dates differ: else the doubt would come and go
+        closer = _CUT_OFF if self._is_off else timedelta(0)
+        self._is_off = not agrees(skew, closer)
+        self._was_compared = not self._is_off
         off = f"{_length(skew)} {'ahead of' if skew > timedelta(0) else 'behind'}"
-        wrong = f"This machine's clock is {off} Dhan's: set it right. Nothing is sent until they agree."
+        wrong = f"This machine's clock is {off} Dhan's: set it right ({SET_IT}). Nothing is sent until they agree."
         self.doubt = "" if self._was_compared else wrong
+
+
+def agrees(skew: timedelta, closer: timedelta = timedelta(0)) -> bool:
+    """Whether a clock that seems so far ahead of Dhan's may tell when an order leaves; the bounds lie `closer`."""
+    return closer - MOST_BEHIND <= skew <= MOST_AHEAD - closer
 
 
 def hold(connection: Connection, words: str, now: datetime) -> None:

@@ -12,10 +12,12 @@ from core.clock import SystemClock
 from core.controls import Hold
 from core.db import leases
 from core.domain.notice import Notice
+from core.domain.windows import SESSION_MARGIN
 from core.engine.clock_watch import PATIENCE, ClockWatch, hold
 from core.engine.parts import build_desk
 from core.settings import load
 from tests.builders import NOON, FrozenClock, fresh_address
+from tests.integration.paper_dhan import india
 from tests.unit.engine.rows import rings
 
 
@@ -137,11 +139,42 @@ def test_a_jump_after_the_comparison_is_noticed_at_the_next_look(machine: Machin
 
 
 @pytest.mark.fault("CK-03")
-@pytest.mark.parametrize(("skew", "sure"), [(29, True), (-29, True), (31, False), (-31, False)])
-def test_half_a_minute_off_is_too_much(machine: Machine, skew: float, sure: bool) -> None:
-    machine.dhan += timedelta(seconds=skew)
+@pytest.mark.parametrize(
+    ("ahead", "sure"), [(-29, False), (-1.1, False), (-1, True), (0, True), (2, True), (5, True), (5.1, False)]
+)
+def test_a_clock_that_is_off_by_more_than_the_margin_of_a_session_is_not_trusted(
+    machine: Machine, ahead: float, sure: bool
+) -> None:
+    machine.dhan -= timedelta(seconds=ahead)
     machine.watch.compare()
     assert machine.watch.is_sure() is sure
+    assert ("set it right (timedatectl set-ntp true)" in machine.watch.doubt) is not sure
+
+
+@pytest.mark.fault("CK-07")
+@pytest.mark.parametrize("cut_off", [0, 0.5, 0.999])
+def test_an_order_that_a_trusted_clock_lets_out_leaves_before_its_session_ends(cut_off: float) -> None:
+    machine, ends = Machine(), india("2026-11-25 15:15")
+    for tenths in range(-50, 50):
+        machine.wall.instant = ends - SESSION_MARGIN - timedelta(milliseconds=1)
+        true_time = machine.wall.now() - timedelta(seconds=tenths / 10)
+        machine.dhan = true_time - timedelta(seconds=cut_off)
+        machine.watch = ClockWatch(machine.wall, machine.skew, lambda: 0.0)
+        machine.watch.compare()
+        assert true_time < ends or not machine.watch.is_sure()
+
+
+def test_the_seconds_that_dhans_clock_cuts_off_do_not_make_the_doubt_come_and_go(machine: Machine) -> None:
+    said: list[bool] = []
+    for cut_off in (0, 0.9, 0.3, 0.6, 0):
+        machine.dhan = machine.wall.now() + timedelta(seconds=1.2 - cut_off)
+        machine.watch.compare()
+        said.append(machine.watch.is_sure())
+    assert not any(said)
+    for cut_off in (0, 0.9, 0.3):
+        machine.dhan = machine.wall.now() - timedelta(seconds=cut_off)
+        machine.watch.compare()
+        assert machine.watch.is_sure()
 
 
 def test_a_doubt_rings_once_and_holds(connection: Connection) -> None:
