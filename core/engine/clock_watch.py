@@ -52,7 +52,7 @@ class ClockWatch:
         if abs(jump) > JUMP:
             kind = "jumped ahead, or the machine slept" if jump > timedelta(0) else "jumped back"
             self.doubt = f"This machine's clock {kind} ({_length(jump)}): it is compared with Dhan's first."
-            self._was_compared = False
+            self._was_compared = self._is_off = False
         return self._was_compared
 
     def may_expire(self) -> bool:
@@ -70,13 +70,16 @@ class ClockWatch:
         skew = self._skew()
         if skew is None:
             return
-        # once found too far off, it must come back by more than two Dates differ: else the doubt would come and go
-        closer = _CUT_OFF if self._is_off else timedelta(0)
+        # once found too far off, it must come back by more than two Dates differ, and the words stay as they are: else
+        # the doubt would come and go, or change, and ring each time
+        was_off, closer = self._is_off, _CUT_OFF if self._is_off else timedelta(0)
         self._is_off = not agrees(skew, closer)
         self._was_compared = not self._is_off
-        off = f"{_length(skew)} {'ahead of' if skew > timedelta(0) else 'behind'}"
-        wrong = f"This machine's clock is {off} Dhan's: set it right ({SET_IT}). Nothing is sent until they agree."
-        self.doubt = "" if self._was_compared else wrong
+        if self._was_compared:
+            self.doubt = ""
+        elif not was_off:
+            off = f"{_length(skew)} {'ahead of' if skew > timedelta(0) else 'behind'}"
+            self.doubt = f"This machine's clock is {off} Dhan's: set it right ({SET_IT}). Nothing is sent until then."
 
 
 def agrees(skew: timedelta, closer: timedelta = timedelta(0)) -> bool:
