@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Select,
     Table,
@@ -35,6 +36,8 @@ from core.errors import DeskError
 from core.reports import AlertReport
 
 TURNED_OFF = "turned off by its reader"
+LONGEST_WAIT = timedelta(minutes=10)
+"""No chat and no message is put off for longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +91,26 @@ class Messenger(Protocol):
 _ASKING = (OrderState.AWAITING_APPROVAL, OrderState.NEEDS_OPERATOR)
 
 
+def has_come(not_before: Column[Any]) -> ColumnElement[bool]:
+    """Whether what was put off until then is to be tried at the machine time that `moment` names.
+
+    What lies further ahead than anything is put off has come, too: the machine's clock was set back.
+    """
+    now, set_back = (bindparam(name, type_=not_before.type) for name in ("now", "set_back"))
+    return or_(not_before.is_(None), not_before <= now, not_before > set_back)
+
+
+def moment(wall: datetime) -> dict[str, datetime]:
+    """The values that `has_come` leaves open."""
+    return {"now": wall, "set_back": wall + LONGEST_WAIT}
+
+
 def _owed(table: Table, *columns: Column[Any]) -> Select[Any]:
     """Only to operators of now. `not_before` is machine time: moving the paper clock neither hurries nor delays it."""
-    now = bindparam("now", type_=table.c.not_before.type)
     return (
         select(*columns)
         .where(table.c.due_at.is_not(None), table.c.chat_id.in_(select(operators.c.chat_id)))
-        .where(or_(table.c.not_before.is_(None), table.c.not_before <= now))
+        .where(has_come(table.c.not_before))
         .where(table.c.chat_id.not_in(bindparam("but", expanding=True)))
         .limit(bindparam("most"))
     )
@@ -142,8 +158,7 @@ def open_cards(connection: Connection, alert_id: int, at: datetime) -> None:
         }
         for chat in chats(connection)
     ]
-    if rows:
-        _ADD_CARDS.run_each(connection, rows)
+    _ADD_CARDS.run_each(connection, rows)
 
 
 def ring(connection: Connection, kind: Notice, *, at: datetime, alert_id: int | None = None, **payload: Any) -> None:
@@ -206,7 +221,7 @@ def redraw_waiting(connection: Connection, at: datetime, limit: int) -> None:
 
 def due_cards(connection: Connection, wall: datetime, limit: int, but: Iterable[int] = ()) -> list[Card]:
     """Cards that do not show the latest version, those that ask first, then the longest owed; `but` not these chats."""
-    wanted = {"now": wall, "most": limit, "but": list(but)}
+    wanted = {**moment(wall), "most": limit, "but": list(but)}
     return [Card(**row) for row in _DUE_CARDS.mappings(connection, wanted)]
 
 
@@ -214,7 +229,7 @@ def due_messages(
     connection: Connection, wall: datetime, limit: int, but: Iterable[int] = (), gathering: Iterable[int] = ()
 ) -> list[Message]:
     """The longest owed; `but` not these chats, and to those that are `gathering` only what is never folded."""
-    wanted = {"now": wall, "most": limit, "but": list(but), "gathering": list(gathering)}
+    wanted = {**moment(wall), "most": limit, "but": list(but), "gathering": list(gathering)}
     return [Message(**row) for row in _DUE_MESSAGES.mappings(connection, wanted)]
 
 
@@ -248,7 +263,9 @@ def message_sent(connection: Connection, message: Message, message_id: int, at: 
 
 
 def put_off(connection: Connection, owed: Card | Message, not_before: datetime) -> None:
-    """It could not be delivered: try again then, and nothing else of that chat before it."""
+    """It could not be delivered: try again then, at most LONGEST_WAIT from now, and nothing else of that chat before
+    it.
+    """
     for table in (cards, outbox):
         waiting = update(table).where(table.c.chat_id == owed.chat_id, table.c.due_at.is_not(None))
         connection.execute(waiting.values(not_before=not_before))

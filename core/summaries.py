@@ -8,20 +8,20 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from core.db.statement import Statement
 from core.db.tables import operators, outbox
 from core.domain.notice import STAND_ALONE, Notice
+from core.notifications import has_come, moment
 
 MOST_ALONE = 5
 MOST_IN_ONE = 50
 _OWED = outbox.c.due_at.is_not(None)
 _MAY_BE_FOLDED = (_OWED, outbox.c.kind.not_in(STAND_ALONE))
-_NOW = bindparam("now", type_=outbox.c.not_before.type)
 _CROWDED = Statement(
     select(outbox.c.chat_id)
-    .where(*_MAY_BE_FOLDED, or_(outbox.c.not_before.is_(None), outbox.c.not_before <= _NOW))
+    .where(*_MAY_BE_FOLDED, has_come(outbox.c.not_before))
     .where(outbox.c.chat_id.in_(select(operators.c.chat_id)))
     .group_by(outbox.c.chat_id)
     .having(func.count() > MOST_ALONE)
@@ -30,7 +30,7 @@ _CROWDED = Statement(
 
 def crowded(connection: Connection, wall: datetime) -> list[int]:
     """Chats to which more is due at this machine time than anybody wants to hear one by one."""
-    return [chat for (chat,) in _CROWDED.rows(connection, {"now": wall})]
+    return [chat for (chat,) in _CROWDED.rows(connection, moment(wall))]
 
 
 def fold(connection: Connection, chat: int, at: datetime) -> None:

@@ -48,9 +48,14 @@ class Statement:
         return self.run_each(connection, [values])
 
     def run_each(self, connection: Connection, rows: Sequence[Values]) -> int:
-        """Make changes, each with the same names; returns how many rows they met in all."""
+        """Make changes; returns how many rows they met in all. Raises ValueError, and makes none, unless all rows have
+        the same names: what only a later one names would be left out without a word.
+        """
         if not rows:
             return 0
+        names = rows[0].keys()
+        if any(values.keys() != names for values in rows):
+            raise ValueError("rows of one change must have the same names")
         if _is_far(connection):
             return connection.execute(self._clause, [dict(values) for values in rows]).rowcount
         text = self._text(connection.dialect, rows[0], _NONE)

@@ -11,7 +11,7 @@ from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import CallFailed, DhanClient, Reply
 from core.broker.dhan.wire import as_row
 from core.doctor import Finding
-from core.engine.clock_watch import MOST_SKEW
+from core.engine.clock_watch import SET_IT, agrees
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.settings import Settings
 
@@ -57,7 +57,7 @@ async def _dhan(client: DhanClient, settings: Settings, token: str | None) -> As
     skew = client.clock_skew()
     if skew is not None:
         off = skew.total_seconds()
-        fix = "set this machine's clock: timedatectl set-ntp true" if abs(skew) > MOST_SKEW else ""
+        fix = "" if agrees(skew) else f"set this machine's clock: {SET_IT}"
         yield Finding("clock", f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} Dhan's", fix)
 
 

@@ -140,11 +140,6 @@ class Calendar:
         day = self.day(segment_class, on)
         return None if isinstance(day, Unknown) else isinstance(day, Trading)
 
-    def closed_reason(self, on: date, segment_class: SegmentClass = SegmentClass.CASH) -> str | None:
-        """Why there is no trading, such as "Saturday" or the holiday's name; None on trading and unknown days."""
-        day = self.day(segment_class, on)
-        return day.reason if isinstance(day, Closed) else None
-
     def next_trading_day(self, segment_class: SegmentClass, after: date) -> tuple[date, Trading] | Unknown:
         """The first trading day later than `after`, or Unknown when an unknown day comes first."""
         on = after
@@ -157,10 +152,6 @@ class Calendar:
                     return on, hours
                 case Unknown() as unknown:
                     return unknown
-
-    def with_day(self, segment_class: SegmentClass, on: date, day: Day) -> "Calendar":
-        """This calendar with one day told otherwise, as an operator does when an exchange changes its hours."""
-        return replace(self, days=MappingProxyType({**self.days, (segment_class, on): day}))
 
 
 def spoken_day(on: date) -> str:

@@ -220,9 +220,9 @@ class Desk:
         swept = 0.0
         while True:
             nudged = await _wait(self._wake, POLL)
-            is_sure = await self._mind_the_clock()
+            may_expire = await self._mind_the_clock()
             await self._decide(tasks, look_first=not nudged)
-            if is_sure and monotonic() - swept > 1:
+            if may_expire and monotonic() - swept > 1:
                 swept = monotonic()
                 await self._run_timers()
             await self._changer.send_due(tasks, self._epoch)
@@ -254,10 +254,10 @@ class Desk:
             return await self._dispatcher.send_with(apart, tasks, self._wake, self._epoch, claim_due=claim_apart)
 
     async def _mind_the_clock(self) -> bool:
-        """False while something is wrong with this machine's clock; then nothing is sent, and nothing expires."""
+        """False while this machine's clock may be wrong; then nothing is sent, and nothing expires."""
         self._clock_watch.is_sure()
         await self._hold_for_clock()
-        return not self._clock_watch.doubt
+        return self._clock_watch.may_expire()
 
     async def _hold_for_clock(self) -> None:
         doubt, now = self._clock_watch.doubt, self._clock.now()

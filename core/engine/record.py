@@ -20,6 +20,8 @@ from core.engine.words import explain
 
 FIRST_LOOKUP = timedelta(seconds=1)
 MOST_POSTS = 4
+MOST_SIGN_INS = 2
+"""Sign-ins by which an order is sent without a tap: the first, and a new one after Dhan's no."""
 _BACK_OFF = (1, 2, 4, 8)
 
 
@@ -88,7 +90,7 @@ def _refused(connection: Connection, claim: Claim, refused: Refused, moment: Mom
             try_again(connection, claim, moment, words=words)
         case Refusal.SIGNED_OUT:
             settle(connection, claim, AttemptState.NOT_SENT, moment, code=refused.code, words=refused.words)
-            wait(connection, claim, moment, words=words)
+            wait_for_a_sign_in(connection, claim, moment, words=words)
         case Refusal.INVALID_IP | Refusal.NO_ACCESS:
             settle(connection, claim, AttemptState.NOT_SENT, moment, code=refused.code, words=refused.words)
             wait(connection, claim, moment, words=words)
@@ -121,6 +123,15 @@ def try_again(connection: Connection, claim: Claim, moment: Moment, *, words: st
     queued = wait(connection, claim, moment, words=words, delay=_BACK_OFF[min(posts, MOST_POSTS) - 1])
     if posts >= MOST_POSTS and queued is not None:
         ask_again(connection, queued, f"{words} That was try {posts}: the next one needs your tap.", moment.now)
+
+
+def wait_for_a_sign_in(connection: Connection, claim: Claim, moment: Moment, *, words: str) -> None:
+    """Back to the queue for one new sign-in; an order that is refused after it, too, may be what Dhan means."""
+    attempt = attempts.last_of(connection, claim.order.id)
+    queued = wait(connection, claim, moment, words=words)
+    if attempt is not None and attempt.posts >= MOST_SIGN_INS and queued is not None:
+        told = f"{words} That was try {attempt.posts}: the next one needs your tap, too."
+        ask_again(connection, queued, told, moment.now)
 
 
 def wait(connection: Connection, claim: Claim, moment: Moment, *, words: str, delay: float = 0) -> Order | None:

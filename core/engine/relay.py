@@ -1,9 +1,10 @@
 """Carrying what is owed to the operator's chats: cards that ask first, then the others, then messages, each marked
 only after it was sent, and no faster than Telegram bears.
 
-A crash between sending and marking repeats a message, which then reads the same. Telegram's wishes are obeyed; nothing
-is dropped, and what comes in crowds is told in one message. A chat that cannot be reached waits without holding up the
-others, and a message that Telegram refuses, or that we cannot put into words, without holding up its chat.
+A crash between sending and marking repeats a message, which then reads the same. Telegram's wishes are obeyed, for
+ten minutes at a time; nothing is dropped, and what comes in crowds is told in one message. A chat that cannot be
+reached waits without holding up the others, and a message that Telegram refuses, or that we cannot put into words,
+without holding up its chat.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ from core.engine.pace import Pace
 from core.engine.rules import LeaseLost
 from core.errors import TelegramUnavailable
 from core.failpoints import Point, reach
-from core.notifications import Card, ChatUnreachable, Message, MessageRefused, Messenger
+from core.notifications import LONGEST_WAIT, Card, ChatUnreachable, Message, MessageRefused, Messenger
 from core.reports import AlertReport, Offers
 
 log = structlog.get_logger()
@@ -31,8 +32,7 @@ Owed = TypeVar("Owed", Card, Message)
 
 AT_ONCE = 20
 GATHERS = timedelta(seconds=5)
-_LONGEST_WAIT = 60.0
-_UNREACHABLE_WAIT = 600.0
+_BACK_OFF = 60.0
 
 
 class Relay:
@@ -150,11 +150,11 @@ class Relay:
 
     async def _put_off(self, owed: Card | Message, trouble: Exception) -> bool:
         """Try it again later; True when the rest of its chat may go on meanwhile, as after a mistake of ours."""
-        wait = min(2.0 ** min(owed.failures, 6), _LONGEST_WAIT)
+        wait = min(2.0 ** min(owed.failures, 6), _BACK_OFF)
         if isinstance(trouble, ChatUnreachable):
-            wait = _UNREACHABLE_WAIT
+            wait = LONGEST_WAIT.total_seconds()
         elif isinstance(trouble, TelegramUnavailable) and trouble.retry_after is not None:
-            wait = trouble.retry_after
+            wait = min(trouble.retry_after, LONGEST_WAIT.total_seconds())
         alone = not isinstance(trouble, TelegramUnavailable | ChatUnreachable)
         ours = trouble if alone and not isinstance(trouble, MessageRefused) else None
         log.warning("message_waits", chat=owed.chat_id, seconds=wait, why=str(trouble), exc_info=ours)

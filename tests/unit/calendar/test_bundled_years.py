@@ -123,7 +123,6 @@ def test_what_nobody_confirmed_is_unknown(segment_class: SegmentClass, on: str) 
     assert isinstance(day, Unknown)
     assert day.reason.endswith(".")
     assert CALENDAR.is_trading_day(segment_class, date.fromisoformat(on)) is None
-    assert CALENDAR.closed_reason(date.fromisoformat(on), segment_class) is None
 
 
 @pytest.mark.parametrize(
@@ -238,23 +237,12 @@ def test_intraday_positions_are_squared_off_where_the_broker_said_when(
 
 
 def test_closed_days_say_why() -> None:
-    assert CALENDAR.closed_reason(date(2026, 11, 28)) == "Saturday"
-    assert CALENDAR.closed_reason(date(2026, 11, 24)) == "Holiday (Guru Nanak Jayanti)"
-    assert CALENDAR.closed_reason(date(2026, 11, 24), COMMODITY) is None
-    assert CALENDAR.closed_reason(date(2026, 12, 1)) is None
+    assert CALENDAR.day(CASH, date(2026, 11, 28)) == Closed("Saturday")
+    assert CALENDAR.day(CASH, date(2026, 11, 24)) == Closed("Holiday (Guru Nanak Jayanti)")
+    assert CALENDAR.is_trading_day(COMMODITY, date(2026, 11, 24)) is True
     assert CALENDAR.is_trading_day(CASH, date(2026, 12, 1)) is True
     assert CALENDAR.is_trading_day(CASH, date(2026, 11, 24)) is False
 
 
 def test_the_list_ends_with_2026() -> None:
     assert CALENDAR.covered_until == date(2026, 12, 31)
-
-
-def test_a_day_told_otherwise_changes_that_day_of_that_class_only() -> None:
-    halted = CALENDAR.with_day(CASH, date(2026, 12, 1), Closed("Trading is halted"))
-
-    assert halted.closed_reason(date(2026, 12, 1)) == "Trading is halted"
-    assert halted.day(DERIVATIVES, date(2026, 12, 1)) == CALENDAR.day(DERIVATIVES, date(2026, 12, 1))
-    assert halted.day(CASH, date(2026, 12, 2)) == CALENDAR.day(CASH, date(2026, 12, 2))
-    assert CALENDAR.is_trading_day(CASH, date(2026, 12, 1)) is True
-    assert halted.covered_until == CALENDAR.covered_until

@@ -9,7 +9,7 @@ from core import journal, notifications
 from core.db import alerts
 from core.db.tables import cards, operators, outbox
 from core.domain.notice import Notice
-from core.notifications import Card, Message
+from core.notifications import LONGEST_WAIT, Card, Message
 from tests.builders import NOON, FrozenClock, an_alert, an_order
 
 
@@ -48,6 +48,28 @@ def change(connection: Connection, card: Card, clock: FrozenClock) -> None:
     journal.append(
         connection, journal.Event(at=clock.now(), alert_id=card.alert_id, actor=journal.DESK, kind="something")
     )
+
+
+def test_what_was_put_off_while_the_clock_was_ahead_comes_once_it_is_set_back(
+    connection: Connection, clock: FrozenClock
+) -> None:
+    card = a_card(connection, clock)
+    notifications.ring(connection, Notice.HELD, at=NOON, words="Held.")
+    years_ahead = NOON + timedelta(days=3650)
+    notifications.put_off(connection, card, years_ahead + LONGEST_WAIT)
+    assert [owed.id for owed in due_cards(connection, clock)][:1] == [card.id]
+    assert [owed.chat_id for owed in due_messages(connection, clock)] == [1, 2]
+
+
+def test_what_was_put_off_for_as_long_as_may_be_waits_until_then(connection: Connection, clock: FrozenClock) -> None:
+    card = a_card(connection, clock)
+    notifications.ring(connection, Notice.HELD, at=NOON, words="Held.")
+    notifications.put_off(connection, card, NOON + LONGEST_WAIT)
+    assert {owed.chat_id for owed in due_cards(connection, clock)} == {2}
+    assert [owed.chat_id for owed in due_messages(connection, clock)] == [2]
+    clock.advance(LONGEST_WAIT)
+    assert {owed.chat_id for owed in due_cards(connection, clock)} == {1, 2}
+    assert [owed.chat_id for owed in due_messages(connection, clock)] == [1, 2]
 
 
 def test_every_operator_is_owed_a_card_of_a_new_alert(connection: Connection, clock: FrozenClock) -> None:

@@ -72,10 +72,28 @@ def test_what_is_undone_is_undone_with_it(database: Database) -> None:
         savepoint = connection.begin_nested()
         add.run(connection, row | {"reason": "in vain", "order_id": None})
         savepoint.rollback()
-    with pytest.raises(KeyError), database.transaction() as connection:
-        add.run_each(connection, [row | {"order_id": None}, row])
+    with pytest.raises(Exception, match=r"(?i)foreign key"), database.transaction() as connection:
+        add.run_each(connection, [row | {"order_id": None}, row | {"order_id": 999}])
     with database.snapshot() as connection:
         assert list(connection.execute(select(events.c.reason, events.c.data))) == [("", {"a": 1})]
+
+
+@pytest.mark.parametrize("other", [{"version": 3, "reason": "more"}, {}])
+def test_rows_of_one_change_that_name_different_values_are_a_mistake(
+    connection: Connection, other: dict[str, int | str]
+) -> None:
+    made = [an_order(connection).id for _ in range(2)]
+    anew = Statement(update(orders).where(orders.c.id == bindparam("order_id")))
+    with pytest.raises(ValueError, match="the same names"):
+        anew.run_each(connection, [{"order_id": made[0], "version": 2}, {"order_id": made[1], **other}])
+    assert set(connection.execute(select(orders.c.version)).scalars()) == {1}
+
+
+def test_the_order_of_the_names_is_free(connection: Connection) -> None:
+    made = [an_order(connection).id for _ in range(2)]
+    anew = Statement(update(orders).where(orders.c.id == bindparam("order_id")))
+    anew.run_each(connection, [{"order_id": made[0], "version": 2}, {"version": 2, "order_id": made[1]}])
+    assert set(connection.execute(select(orders.c.version)).scalars()) == {2}
 
 
 def test_all_queries_of_a_reader_see_one_moment(database: Database) -> None:

@@ -12,10 +12,12 @@ from core.clock import SystemClock
 from core.controls import Hold
 from core.db import leases
 from core.domain.notice import Notice
-from core.engine.clock_watch import ClockWatch, hold
+from core.domain.windows import SESSION_MARGIN
+from core.engine.clock_watch import PATIENCE, ClockWatch, hold
 from core.engine.parts import build_desk
 from core.settings import load
 from tests.builders import NOON, FrozenClock, fresh_address
+from tests.integration.paper_dhan import india
 from tests.unit.engine.rows import rings
 
 
@@ -61,6 +63,39 @@ def test_without_a_word_from_dhan_nothing_is_proven() -> None:
     assert not watch.is_sure()
 
 
+def test_time_ends_nothing_before_the_clock_was_compared() -> None:
+    machine = Machine()
+    assert not machine.watch.may_expire()
+    machine.watch.compare()
+    assert machine.watch.may_expire()
+
+
+def test_where_dhan_stays_away_time_ends_what_waits_after_some_minutes_all_the_same() -> None:
+    machine = Machine()
+    machine.pass_time(PATIENCE - 1)
+    assert not machine.watch.may_expire()
+    machine.pass_time(1)
+    assert machine.watch.may_expire()
+    assert not machine.watch.is_sure()
+
+
+def test_a_clock_that_leaps_while_dhan_is_away_hastens_nothing() -> None:
+    machine = Machine()
+    machine.wall.advance(PATIENCE)
+    machine.watch.is_sure()
+    assert not machine.watch.may_expire()
+    machine.pass_time(PATIENCE)
+    assert not machine.watch.may_expire(), "it is known to have leapt, and the operator was told"
+
+
+def test_a_clock_that_is_wrong_ends_nothing_however_long_it_is(machine: Machine) -> None:
+    machine.wall.advance(3600)
+    machine.watch.is_sure()
+    machine.watch.compare()
+    machine.pass_time(2 * PATIENCE)
+    assert not machine.watch.may_expire()
+
+
 def test_time_that_passes_raises_no_doubt(machine: Machine) -> None:
     for _ in range(100):
         machine.pass_time(60)
@@ -104,11 +139,43 @@ def test_a_jump_after_the_comparison_is_noticed_at_the_next_look(machine: Machin
 
 
 @pytest.mark.fault("CK-03")
-@pytest.mark.parametrize(("skew", "sure"), [(29, True), (-29, True), (31, False), (-31, False)])
-def test_half_a_minute_off_is_too_much(machine: Machine, skew: float, sure: bool) -> None:
-    machine.dhan += timedelta(seconds=skew)
+@pytest.mark.parametrize(
+    ("ahead", "sure"), [(-29, False), (-1.1, False), (-1, True), (0, True), (2, True), (5, True), (5.1, False)]
+)
+def test_a_clock_that_is_off_by_more_than_the_margin_of_a_session_is_not_trusted(
+    machine: Machine, ahead: float, sure: bool
+) -> None:
+    machine.dhan -= timedelta(seconds=ahead)
     machine.watch.compare()
     assert machine.watch.is_sure() is sure
+    assert ("set it right (timedatectl set-ntp true)" in machine.watch.doubt) is not sure
+
+
+@pytest.mark.fault("CK-07")
+@pytest.mark.parametrize("cut_off", [0, 0.5, 0.999])
+def test_an_order_that_a_trusted_clock_lets_out_leaves_before_its_session_ends(cut_off: float) -> None:
+    machine, ends = Machine(), india("2026-11-25 15:15")
+    for tenths in range(-50, 50):
+        machine.wall.instant = ends - SESSION_MARGIN - timedelta(milliseconds=1)
+        true_time = machine.wall.now() - timedelta(seconds=tenths / 10)
+        machine.dhan = true_time - timedelta(seconds=cut_off)
+        machine.watch = ClockWatch(machine.wall, machine.skew, lambda: 0.0)
+        machine.watch.compare()
+        assert true_time < ends or not machine.watch.is_sure()
+
+
+def test_what_dhans_clock_cuts_off_does_not_make_the_doubt_come_and_go(machine: Machine) -> None:
+    said: set[str] = set()
+    for cut_off in (0, 0.9, 0.3, 0.6, 0):
+        machine.dhan = machine.wall.now() + timedelta(seconds=1.2 - cut_off)
+        machine.watch.compare()
+        assert not machine.watch.is_sure()
+        said.add(machine.watch.doubt)
+    assert len(said) == 1, "other words would ring anew"
+    for cut_off in (0, 0.9, 0.3):
+        machine.dhan = machine.wall.now() - timedelta(seconds=cut_off)
+        machine.watch.compare()
+        assert machine.watch.is_sure()
 
 
 def test_a_doubt_rings_once_and_holds(connection: Connection) -> None:
@@ -123,7 +190,8 @@ async def test_the_desk_holds_orders_and_expiries_while_the_clock_is_in_doubt_an
 ) -> None:
     fresh_address(tmp_path)
     parts = build_desk(load(munshi_data_dir=tmp_path), cast("Any", None))
-    desk, watch = parts.desk, parts.desk._clock_watch
+    desk = parts.desk
+    desk._clock_watch = watch = ClockWatch(SystemClock(), lambda: timedelta(0))
 
     def held() -> bool:
         with parts.database.snapshot() as connection:
@@ -132,12 +200,13 @@ async def test_the_desk_holds_orders_and_expiries_while_the_clock_is_in_doubt_an
     with parts.database.transaction() as connection:
         an_hour_ago = SystemClock().now() - timedelta(hours=1)
         desk._epoch = leases.acquire(connection, holder=desk._holder, nudge_port=1, at=an_hour_ago) or 0
+    assert (await desk._mind_the_clock(), held()) == (False, False), "not compared yet"
     watch.doubt = "This machine's clock jumped."
     assert (await desk._mind_the_clock(), held()) == (False, True)
     with parts.database.snapshot() as connection:
         lease = leases.current(connection)
     assert lease
     assert lease.expires_at > SystemClock().now(), "the leap ran it out, nobody took it"
-    watch.doubt = ""
+    watch.compare()
     assert (await desk._mind_the_clock(), held()) == (True, False)
     await parts.close()

@@ -107,13 +107,21 @@ def test_a_postponed_order_is_not_due_before_its_next_try(connection: Connection
     assert len(orders.due(connection, NOON + timedelta(seconds=1), 9)) == 1
 
 
-def test_a_lost_sign_in_burns_no_try(connection: Connection) -> None:
+@pytest.mark.fault("BR-07")
+def test_an_order_waits_for_one_new_sign_in_and_asks_when_dhan_takes_that_one_neither(connection: Connection) -> None:
     order = an_order(connection)
-    for _ in range(2 * MOST_POSTS):
-        record(connection, claimed(connection, order), refused(Refusal.SIGNED_OUT, "DH-901"), MOMENT)
-        order = again(connection, order)
-        assert (order.state, order.retry_at) == (OrderState.QUEUED, NOON)
-    assert rings(connection) == []
+    record(connection, claimed(connection, order), refused(Refusal.SIGNED_OUT, "DH-901"), MOMENT)
+    order = again(connection, order)
+    assert (order.state, order.retry_at, rings(connection)) == (OrderState.QUEUED, NOON, [])
+    record(connection, claimed(connection, order), refused(Refusal.SIGNED_OUT, "DH-901", "Invalid token"), MOMENT)
+    assert again(connection, order).state is OrderState.AWAITING_APPROVAL
+    assert rings(connection) == [Notice.NEEDS_OPERATOR]
+    assert last_words(connection) == (
+        "Dhan no longer takes the sign-in; the order waits for a new one. Dhan said: Invalid token (DH-901). "
+        "That was try 2: the next one needs your tap, too."
+    )
+    [attempt] = attempts.of_orders(connection, [order.id])
+    assert (attempt.state, attempt.posts) == (AttemptState.NOT_SENT, 2)
 
 
 @pytest.mark.parametrize(

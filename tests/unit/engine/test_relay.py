@@ -17,7 +17,7 @@ from core.engine.relay import Relay
 from core.engine.rules import LeaseLost
 from core.errors import TelegramUnavailable
 from core.failpoints import Point
-from core.notifications import Card, ChatUnreachable, Message, MessageRefused
+from core.notifications import LONGEST_WAIT, Card, ChatUnreachable, Message, MessageRefused
 from core.reports import AlertReport, Offers
 from tests.builders import NOON, FrozenClock, an_order
 from tests.unit.engine.rows import OPERATOR
@@ -325,3 +325,12 @@ async def test_more_than_one_portion_is_delivered_in_one_go(database: Database, 
     owe(database, *(f"news {number}" for number in range(30)), kind=Notice.SIGN_IN)
     await drain(relay)
     assert [words for chat, words in chats.rung if chat == OTHER] == [f"news {number}" for number in range(30)]
+
+
+async def test_a_wish_of_telegram_is_kept_to_for_no_longer_than_anything_is_put_off(
+    database: Database, relay: Relay, chats: Recorder
+) -> None:
+    owe(database, "Held.")
+    chats.trouble[OPERATOR] = TelegramUnavailable("Too Many Requests", retry_after=86_400)
+    await relay.deliver_due()
+    assert waits(database) == {OPERATOR: pytest.approx(LONGEST_WAIT.total_seconds(), abs=5)}

@@ -14,7 +14,7 @@ from core.db.tables import outbox
 from core.domain.notice import Loudness, Loudnesses, Notice, Topic
 from core.engine.relay import Relay
 from core.errors import TelegramUnavailable
-from core.notifications import Card, Message
+from core.notifications import LONGEST_WAIT, Card, Message
 from core.reports import AlertReport
 from tests.builders import NOON, FrozenClock, an_order
 from tests.unit.engine.rows import OPERATOR
@@ -83,6 +83,16 @@ async def test_fifty_become_one_that_names_them_all(database: Database, relay: R
     [summary] = chat.got
     assert [row["order"] for row in summary.payload["rows"]] == labels
     assert summary.payload["messages"] == 50
+
+
+@pytest.mark.parametrize(("ahead", "crowded"), [(timedelta(days=3650), [OPERATOR]), (LONGEST_WAIT, [])])
+def test_a_crowd_that_was_put_off_by_a_clock_that_was_ahead_is_told_once_it_is_set_back(
+    database: Database, ahead: timedelta, crowded: list[int]
+) -> None:
+    fill(database, 20)
+    with database.transaction() as connection:
+        connection.execute(update(outbox).values(not_before=NOON + ahead))
+        assert summaries.crowded(connection, NOON) == crowded
 
 
 async def test_each_message_that_was_folded_says_where_it_was_told(

@@ -1,5 +1,6 @@
 """What the card says and offers beside the decision."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from core.domain.approval import ApprovalPolicy, why_ask
 from core.domain.instrument import SegmentClass
 from core.domain.order import Mode
 from core.domain.routing import IOC_NEEDS_A_SESSION, Decision, ReleasePolicy, may_send, route
-from core.domain.sessions import INDIA, Calendar, Closed, Span, Trading
+from core.domain.sessions import INDIA, Calendar, Closed, Day, Span, Trading
 
 CALENDAR = load_calendar()
 CASH = SegmentClass.CASH
@@ -19,6 +20,11 @@ WITH_DERIVATIVES = SegmentClass.CASH_WITH_DERIVATIVES
 
 def india(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=INDIA)
+
+
+def with_day(on: date, day: Day) -> Calendar:
+    """The calendar with one day of the cash market told otherwise."""
+    return replace(CALENDAR, days={**CALENDAR.days, (CASH, on): day})
 
 
 def decide(
@@ -165,7 +171,7 @@ def test_an_order_that_waits_for_the_open_may_go_after_market_instead() -> None:
 
 
 def test_an_order_held_because_tomorrow_is_unknown_may_still_meet_a_known_open() -> None:
-    thursday_off = CALENDAR.with_day(CASH, date(2026, 11, 5), Closed("Holiday"))
+    thursday_off = with_day(date(2026, 11, 5), Closed("Holiday"))
 
     decision = decide("2026-11-05 12:00", calendar=thursday_off)
 
@@ -288,7 +294,7 @@ def with_session(opens: str, closes: str) -> Calendar:
     usual = CALENDAR.day(CASH, date(2026, 12, 1))
     assert isinstance(usual, Trading)
     session = Span(time.fromisoformat(opens), time.fromisoformat(closes))
-    return CALENDAR.with_day(CASH, date(2026, 12, 1), usual.at_special_hours((session,)))
+    return with_day(date(2026, 12, 1), usual.at_special_hours((session,)))
 
 
 def test_the_after_market_window_waits_for_an_evening_session_to_end() -> None:
@@ -314,7 +320,7 @@ def test_a_gap_between_two_sessions_is_waited_out() -> None:
     usual = CALENDAR.day(CASH, date(2026, 12, 1))
     assert isinstance(usual, Trading)
     sessions = (Span(time(9, 15), time(10)), Span(time(11, 30), time(12, 30)))
-    drill = CALENDAR.with_day(CASH, date(2026, 12, 1), usual.at_special_hours(sessions))
+    drill = with_day(date(2026, 12, 1), usual.at_special_hours(sessions))
 
     decision = decide("2026-12-01 10:30", calendar=drill)
 
