@@ -49,6 +49,17 @@ def test_a_certificate_header_from_no_trusted_proxy_proves_nothing(tmp_path: Pat
         assert web.post(an_alert_text(), **CERTIFICATE).status_code == 403
 
 
+def test_what_comes_after_the_body_is_no_header(tmp_path: Path) -> None:
+    """A proxy takes the header out of what strangers send, and hands their trailers on."""
+    body = an_alert_text().encode()
+    request = (
+        b"POST /webhook HTTP/1.1\r\nHost: desk\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"%x\r\n%b\r\n0\r\nX-Client-Cert: %b\r\n\r\n" % (len(body), body, CERTIFICATE["X-Client-Cert"].encode())
+    )
+    with running_web(tmp_path, tradingview_cert_header="X-Client-Cert") as web:
+        assert web.send_raw(request).startswith(b"HTTP/1.1 403 ")
+
+
 def test_a_guesser_is_limited_and_an_honest_alert_from_the_same_address_is_taken(tmp_path: Path) -> None:
     with running_web(tmp_path, failures=Failures(per_address=3)) as web:
         wrong = an_alert_text(secret="a-wrong-secret")

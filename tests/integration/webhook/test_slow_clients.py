@@ -15,6 +15,7 @@ HALF_HEAD = b"POST /webhook HTTP/1.1\r\nHost: desk\r\nX-Half: "
 HEAD = b"POST /webhook HTTP/1.1\r\nHost: desk\r\nContent-Length: 100\r\n\r\n"
 PAGE = b"GET /health HTTP/1.1\r\nHost: desk\r\n\r\n"
 ELSEWHERE = HEAD.replace(b"/webhook", b"/")
+CHUNKED = b"POST /health HTTP/1.1\r\nHost: desk\r\nTransfer-Encoding: chunked\r\n\r\n"
 LONG_PAGE = b"GET /openapi.json HTTP/1.1\r\nHost: desk\r\n\r\n"
 HURRIED = 0.5
 
@@ -25,6 +26,15 @@ def hurried(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     if request.param == "h11":
         monkeypatch.setitem(sys.modules, "webhook.quick_connections", None)
     with running_web(tmp_path, Crowd(arrive_within=HURRIED, take_within=HURRIED)) as web:
+        yield web
+
+
+@pytest.fixture(params=["httptools", "h11"])
+def patient(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningWeb]:
+    """A web process that waits for ever, on each of the two servers: only what it counts makes it close."""
+    if request.param == "h11":
+        monkeypatch.setitem(sys.modules, "webhook.quick_connections", None)
+    with running_web(tmp_path, Crowd(arrive_within=3600, take_within=3600)) as web:
         yield web
 
 
@@ -96,6 +106,34 @@ def test_an_endless_head_is_refused(hurried: RunningWeb) -> None:
         except (ConnectionResetError, BrokenPipeError):
             return
         assert is_closed(greedy)
+
+
+@pytest.mark.parametrize(
+    ("begins", "goes_on"),
+    [
+        (CHUNKED + b"0\r\n", b"ab: cd\r\n"),
+        (CHUNKED + b"0\r\nab: ", b"xxxxxxxx"),
+        (CHUNKED + b"0\r\n", b"xxxxxxxx"),
+        (CHUNKED + b"1;ab=", b"xxxxxxxx"),
+    ],
+    ids=["trailers", "one trailer's value", "one trailer's name", "one chunk's extension"],
+)
+def test_what_stands_beside_a_body_is_bounded_as_the_head_is(
+    patient: RunningWeb, begins: bytes, goes_on: bytes
+) -> None:
+    with open_connections(patient, begins) as [greedy]:
+        try:
+            for _ in range(1_000):
+                greedy.sendall(goes_on * 1_000)
+        except (ConnectionResetError, BrokenPipeError):
+            return
+        pytest.fail("8 megabytes were listened to")
+
+
+def test_a_body_in_many_pieces_is_no_offence(web: RunningWeb) -> None:
+    pieces = b"".join(b"1\r\n%c\r\n" % byte for byte in an_alert_text(note="x" * 8_000).encode())
+    ask = CHUNKED.replace(b"/health", b"/webhook").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    assert web.send_raw(ask, pieces, b"0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
 
 
 def test_who_takes_no_answers_is_let_go(tmp_path: Path) -> None:
