@@ -59,6 +59,17 @@ def is_closed(connection: socket.socket) -> bool:
     return True
 
 
+def is_open(connection: socket.socket) -> bool:
+    """Nothing of an end has come, so far."""
+    connection.setblocking(False)
+    try:
+        while connection.recv(65_536):
+            pass
+    except BlockingIOError:
+        return True
+    return False
+
+
 @pytest.mark.parametrize(
     "words", [b"", b"P", HALF_HEAD, HEAD + b"{", PAGE + HALF_HEAD, PAGE, HEAD.replace(b"/webhook", b"/")]
 )
@@ -93,9 +104,36 @@ def test_where_too_many_are_connected_the_most_silent_one_goes_for_the_newcomer(
     with running_web(tmp_path, Crowd(most=5)) as web, open_connections(web, *[HALF_HEAD] * 5) as slow:
         assert web.post(an_alert_text()).status_code == 200
         assert is_closed(slow[0])
-        slow[4].setblocking(False)
-        with pytest.raises(BlockingIOError):
-            slow[4].recv(1)
+        assert is_open(slow[4])
+
+
+@pytest.mark.parametrize("slow_ones", [[], [HALF_HEAD] * 3], ids=["all idle", "some half-spoken"])
+def test_where_too_many_are_connected_who_had_an_answer_goes_before_a_newcomer(
+    tmp_path: Path, slow_ones: list[bytes]
+) -> None:
+    crowd = Crowd(most=5, arrive_within=3600, take_within=3600)
+    idle = [b""] * (5 - len(slow_ones))
+    with running_web(tmp_path, crowd) as web, open_connections(web, *slow_ones, *idle) as there:
+        answered = there[len(slow_ones) :]
+        for connection in answered:
+            connection.sendall(PAGE)
+            assert connection.recv(1)
+        assert web.post(an_alert_text()).status_code == 200
+        assert crowd.sent_away == 1
+        assert is_closed(answered[0])
+        for other in there:
+            if other is not answered[0]:
+                assert is_open(other)
+
+
+def test_idle_connections_keep_no_newcomers_out(tmp_path: Path) -> None:
+    crowd = Crowd(most=5, arrive_within=3600, take_within=3600)
+    with running_web(tmp_path, crowd) as web, open_connections(web, *[PAGE] * 5) as idle:
+        assert all(connection.recv(1) for connection in idle)
+        length = b"Content-Length: %d" % len(an_alert_text())
+        head = HEAD.replace(b"Content-Length: 100", b"Connection: close\r\n" + length)
+        for _ in range(10):
+            assert web.send_raw(head, an_alert_text().encode()).startswith(b"HTTP/1.1 200 ")
 
 
 def test_an_endless_head_is_refused(hurried: RunningWeb) -> None:
