@@ -44,6 +44,43 @@ def test_with_a_certificate_header_only_alerts_with_tradingviews_certificate_are
             assert "client certificate" in refused.json()["message"]
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "webhook-server@tradingview.com",
+        "CN=webhook-server@tradingview.com,O=TradingView",
+        "emailAddress=webhook-server@tradingview.com,CN=TradingView Webhooks",
+        "C = US, CN = TradingView Webhooks, emailAddress = webhook-server@tradingview.com",
+        "CN=TradingView Webhooks; SAN=email:webhook-server@tradingview.com",
+        'O="TradingView, Inc.",CN="webhook-server@tradingview.com"',
+    ],
+)
+def test_tradingviews_name_may_stand_in_each_of_the_ways_in_which_proxies_tell_it(tmp_path: Path, shown: str) -> None:
+    with running_web(tmp_path, tradingview_cert_header="X-Client-Cert") as web:
+        assert web.post(an_alert_text(), **{"X-Client-Cert": shown}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "CN=evil, SAN=email:webhook-server@tradingview.com.attacker.example",
+        "CN=not-webhook-server@tradingview.com",
+        "CN=a.webhook-server@tradingview.com",
+        "webhook-server@tradingview.com@attacker.example",
+        "CN=evil webhook-server@tradingview.com",
+        "CN=evil=webhook-server@tradingview.com",
+        "CN=evil\\, emailAddress=webhook-server@tradingview.com",
+        'CN="evil, emailAddress=webhook-server@tradingview.com"',
+        "CN=evil/CN=webhook-server@tradingview.com",
+        "CN=webhook-server@tradingviewxcom",
+        "WEBHOOK",
+    ],
+)
+def test_a_name_that_only_holds_tradingviews_is_another_ones(tmp_path: Path, shown: str) -> None:
+    with running_web(tmp_path, tradingview_cert_header="X-Client-Cert") as web:
+        assert web.post(an_alert_text(), **{"X-Client-Cert": shown}).status_code == 403
+
+
 def test_a_certificate_header_from_no_trusted_proxy_proves_nothing(tmp_path: Path) -> None:
     with running_web(tmp_path, tradingview_cert_header="X-Client-Cert", forwarded_allow_ips="10.0.0.1") as web:
         assert web.post(an_alert_text(), **CERTIFICATE).status_code == 403
