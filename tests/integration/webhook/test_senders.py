@@ -25,6 +25,15 @@ def test_with_the_switch_on_only_tradingviews_addresses_may_post(tmp_path: Path)
         assert web.client.get("/health").status_code == 200
 
 
+def test_a_flood_from_elsewhere_is_one_line_a_minute_in_the_log_with_its_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running_web(tmp_path, tradingview_ips_only=True) as web:
+        assert {web.post("{}").status_code for _ in range(50)} == {403}
+    said = capsys.readouterr().out
+    assert said.count("alert_turned_away") == 1
+
+
 def test_a_sender_that_no_trusted_proxy_vouches_for_cannot_say_where_it_is(tmp_path: Path) -> None:
     with running_web(tmp_path, tradingview_ips_only=True, forwarded_allow_ips="10.0.0.1") as web:
         assert web.post(an_alert_text(), **FROM_TRADINGVIEW).status_code == 403
