@@ -1,5 +1,7 @@
 """Where a request comes from, and whether that place may post alerts."""
 
+import re
+
 from starlette.types import Scope
 
 from core.hops import is_in, networks, sender
@@ -9,6 +11,12 @@ TRADINGVIEW = networks("52.89.214.238,34.212.75.30,54.218.53.128,52.32.178.7")
 """TradingView help 43000529348, "About webhooks"."""
 _CERTIFICATE_OF = "webhook-server@tradingview.com"
 """Stands in the certificate that TradingView shows (help 43000680459): in its alternative name, once in its CN."""
+_FIELD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\\.|[^,;+])+')
+"""One part of a certificate's name, as in `O="TradingView, Inc.",CN=TradingView`; what is quoted stays together."""
+_SAYS = re.compile(
+    rf'(?:[\w.]+\s*=\s*)?(?P<quote>"?)(?:email:|rfc822name:)?{re.escape(_CERTIFICATE_OF)}(?P=quote)', re.IGNORECASE
+)
+"""The address is all that the part says: `evil.example` may have it in the midst of another one."""
 
 
 class Callers:
@@ -35,7 +43,12 @@ class Callers:
 
     def _shows_certificate(self, scope: Scope) -> bool:
         shown = [value for name, value in scope["headers"] if name == self._cert_header]
-        return is_in(_peer(scope), self._trusted) and len(shown) == 1 and _CERTIFICATE_OF in shown[0].decode("latin-1")
+        return is_in(_peer(scope), self._trusted) and len(shown) == 1 and _is_tradingviews(shown[0].decode("latin-1"))
+
+
+def _is_tradingviews(name: str) -> bool:
+    """`name`: a distinguished name, alternative names, or both, with commas or semicolons, as proxies write them."""
+    return any(_SAYS.fullmatch(field.strip()) for field in _FIELD.findall(name))
 
 
 def _peer(scope: Scope) -> str:

@@ -2,7 +2,8 @@
 
 Uvicorn waits for ever for a request that never ends, so a few hundred senders who say nothing would keep everybody out.
 Here a request must have arrived a few seconds after its first byte, a connection must begin one in that time, and when
-there are too many connections the one that has owed us bytes for the longest goes. Who sends at once is served.
+there are too many connections one goes for the newcomer: who has been idle after an answer for the longest, and where
+nobody is, who has owed us bytes for the longest. Who sends at once is served.
 """
 
 import asyncio
@@ -38,7 +39,7 @@ class Crowd:
         """A new connection, which is to send a request; where there are too many, another one goes for it."""
         self.owes(connection)
         if len(connection.connections) > self.most:
-            self._send_away(next(iter(self._owing)))
+            self._send_away(next(iter(self._taking or self._owing)))
         if not self._watched:
             self._watched = True
             self._look_again(connection.loop)

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from webhook.connections import Guarded
 
 LARGEST_HEAD = 32 * 1024
+"""Bytes, of a head and of whatever else is no body."""
 _WORDS = b"The headers are too large."
 _HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -56,32 +57,43 @@ class InOnePiece(asyncio.Transport):
 
 
 class GuardedHttpTools(Guarded, HttpToolsProtocol):
-    """It has no limit of its own to what a head may hold."""
+    """It has no limit of its own to what a head may hold, nor to what stands between and after the pieces of a body."""
 
     _in_head = False
-    _head_bytes = 0
+    _beside_body = 0
+    """Bytes of this request since the last ones of a body: a head, a chunk's extension, trailers."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(InOnePiece(cast("asyncio.Transport", transport)))
 
     def data_received(self, data: bytes) -> None:
+        self._beside_body += len(data)
         super().data_received(data)
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > LARGEST_HEAD and not self.transport.is_closing():
+        if self._beside_body > LARGEST_HEAD and not self.transport.is_closing():
+            if self._in_head:
                 self.transport.write(_HEAD_TOO_LARGE)
-                self.transport.close()
+            self.transport.close()
 
     def on_message_begin(self) -> None:
-        self._in_head, self._head_bytes = True, 0
+        self._in_head = True
         self.crowd.owes(self)
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A trailer is dropped: it would stand among the headers, also among those that a proxy vouches for."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._beside_body = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
+        self._beside_body = 0
         self.crowd.paid(self)
         super().on_message_complete()
 

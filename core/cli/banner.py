@@ -27,8 +27,10 @@ FIRST_ALERT = {
 }
 
 
-def banner(settings: Settings, *, seconds: float, reasons: list[str], moved_to: datetime | None = None) -> str:
-    """The text, for a terminal; live mode shows no secret.
+def banner(
+    settings: Settings, *, seconds: float, reasons: list[str], moved_to: datetime | None = None, to_terminal: bool
+) -> str:
+    """The text. Only a terminal is shown the secret, in paper mode: a service's output is a log, which others may read.
 
     `reasons` say why orders cannot go out yet, if so; `moved_to` what a paper clock says that is not the real time.
     """
@@ -38,8 +40,10 @@ def banner(settings: Settings, *, seconds: float, reasons: list[str], moved_to: 
     if moved_to is not None:
         lines.append(f"  {'Clock':<9} moved to {spoken(moved_to)}, India time; the chat page sets it back")
     lines += [f"  {'Not yet' if number == 0 else '':<9} {reason}" for number, reason in enumerate(reasons)]
-    if settings.paper:
+    if settings.paper and to_terminal:
         lines += ["", "A first alert, to paste into another terminal:", "", _curl(settings)]
+    elif settings.paper:
+        lines += ["", "An alert needs the secret: `./munshi secret` prints it."]
     lines += ["", "Ctrl-C stops everything."]
     return "\n".join(lines)
 

@@ -17,7 +17,7 @@ from core.cli.backup import FOLDER, database_file, name_for
 from core.cli.claims import claim
 from core.clock import SystemClock
 from core.db import leases
-from core.db.copies import check, copy_out, overwrite, scratch_file
+from core.db.copies import check, overwrite, scratch_file
 from core.db.engine import Database
 from core.db.migration import migrate
 from core.db.tables import leases as lease_rows
@@ -54,7 +54,12 @@ def _put_back(settings: Settings, backup: Path) -> int:
         waited = _prepare(prepared)
         with _no_desk(settings, live) as epoch:
             _let_the_next_desk_in(prepared, epoch)
-            overwrite(live, source=scratch)
+            if live.exists():
+                kept = settings.munshi_data_dir / FOLDER / f"before-restore-{name_for(SystemClock().now())}"
+                overwrite(live, source=scratch, kept=kept)
+                print(f"What was there is kept in {kept}.")
+            else:
+                overwrite(live, source=scratch)
     return waited
 
 
@@ -88,16 +93,13 @@ def _doubt(database: Database, settings: Settings) -> int:
 
 @contextmanager
 def _no_desk(settings: Settings, live: Path) -> Generator[int]:
-    """Keep desks out, and keep what was there; yields the epoch after which the next desk counts. Raises Refusal."""
+    """Keep desks out; yields the epoch after which the next desk counts. Raises Refusal."""
     if not live.exists():
         yield 0
         return
     database = Database(settings.database)
     try:
         with _lease(database) as epoch:
-            kept = settings.munshi_data_dir / FOLDER / f"before-restore-{name_for(SystemClock().now())}"
-            copy_out(live, kept)
-            print(f"What was there is kept in {kept}.")
             yield epoch
     except DatabaseUnavailable as trouble:
         away = f"move {live.name}, {live.name}-wal and {live.name}-shm out of {live.parent}, then restore again"

@@ -57,7 +57,13 @@ async def _greet(settings: Settings, started: float) -> None:
     ready = await wait_for_page(f"{web}/ready", seconds=READY, good=frozenset({200}))
     waiting = None if ready else await wait_for_page(f"{web}/ready", seconds=1, good=frozenset({503}))
     moved = moved_to(PaperClock(settings.clock_file)) if settings.paper else None
-    text = banner(settings, seconds=monotonic() - started, reasons=reasons(waiting) if waiting else [], moved_to=moved)
+    text = banner(
+        settings,
+        seconds=monotonic() - started,
+        reasons=reasons(waiting) if waiting else [],
+        moved_to=moved,
+        to_terminal=sys.stdout.isatty(),
+    )
     print(f"\n{text}\n", flush=True)
 
 

@@ -1,13 +1,16 @@
 """Copies of a SQLite database that is in use: consistent, complete and checked, or not there at all."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from core.db.driver import sqlite_driver
 from core.errors import Refusal
+
+_STEP_DONE = 0  # SQLITE_OK: some pages are over, and there are more
 
 
 def copy_out(database: Path, target: Path) -> None:
@@ -34,19 +37,40 @@ def scratch_file(beside: Path) -> Generator[Path]:
             leftover.unlink(missing_ok=True)
 
 
-def overwrite(database: Path, *, source: Path) -> None:
+def overwrite(database: Path, *, source: Path, kept: Path | None = None) -> None:
     """Make the database equal to `source` in one step, also for whoever has it open. Raises Refusal.
 
-    It is left in one file that is on the disk, without a log beside it where nobody else has it open.
+    `kept`: a new file for what was there. It is written within the step, while whoever else would write waits, so that
+    every commit is in there or comes after the step. The database is left in one file that is on the disk, without a
+    log beside it where nobody else has it open.
     """
     if not source.is_file():
         raise Refusal(f"there is no database at {source}")
     with _refusals(source), closing(_open(source)) as origin, closing(_open(database)) as target:
-        origin.backup(target)
+        if kept is None:
+            origin.backup(target)
+        else:
+            origin.backup(target, pages=1, progress=_after_the_first_page(partial(copy_out, database, kept)))
     with _refusals(database), closing(_open(database)) as target:
         target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with database.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def _after_the_first_page(keep: Callable[[], None]) -> Callable[[int, int, int], None]:
+    """SQLite's backup holds the write lock of what it overwrites from the first page on (c3ref/backup_finish).
+
+    Until its commit readers see what was there; if `keep` raises, that is what stays.
+    """
+    is_kept = False
+
+    def progress(status: int, _left: int, _pages: int) -> None:
+        nonlocal is_kept
+        if status == _STEP_DONE and not is_kept:
+            is_kept = True
+            keep()
+
+    return progress
 
 
 def check(database: Path) -> None:

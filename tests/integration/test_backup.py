@@ -19,6 +19,7 @@ from core.db.schema import NEWEST
 from core.db.tables import alerts as alert_rows
 from core.domain.order import OrderState
 from tests.builders import an_alert, an_order, database_file
+from tests.integration.webhook.running_web import wait_until
 
 pytestmark = pytest.mark.sqlite("a copy of its file")
 
@@ -128,6 +129,33 @@ def test_a_restore_keeps_what_was_there(data_dir: Path, database: Database) -> N
     assert main(["restore", str(data_dir / "one.db")]) == 0
     [kept] = (data_dir / "backups").iterdir()
     assert count_alerts(kept) == 1
+
+
+def test_what_is_written_during_a_restore_is_in_what_was_kept_or_in_what_was_put_back(
+    data_dir: Path, database: Database
+) -> None:
+    assert main(["backup", str(data_dir / "one.db")]) == 0
+    done = threading.Event()
+    written: list[int] = []
+
+    def fire() -> None:
+        while not done.is_set():
+            with database.transaction() as connection:
+                an_alert(connection)
+            written.append(1)
+
+    writer = threading.Thread(target=fire)
+    writer.start()
+    try:
+        wait_until(lambda: len(written) > 10)
+        assert main(["restore", str(data_dir / "one.db")]) == 0
+        before = len(written)
+        wait_until(lambda: len(written) > before)
+    finally:
+        done.set()
+        writer.join()
+    [kept] = (data_dir / "backups").iterdir()
+    assert count_alerts(kept) + count_alerts(data_dir / "munshi.db") == len(written)
 
 
 def test_the_next_desk_counts_on_from_the_desks_of_before(data_dir: Path, database: Database) -> None:

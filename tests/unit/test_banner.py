@@ -16,10 +16,11 @@ def text(
     secret: str = "a-secret-of-the-desk",
     reasons: tuple[str, ...] = (),
     moved_to: datetime | None = None,
+    to_terminal: bool = True,
     **changes: Any,
 ) -> str:
     settings = Settings(webhook_secret=SecretStr(secret), **changes)
-    return banner(settings, seconds=1.44, reasons=list(reasons), moved_to=moved_to)
+    return banner(settings, seconds=1.44, reasons=list(reasons), moved_to=moved_to, to_terminal=to_terminal)
 
 
 def test_it_says_how_long_it_took_and_where_things_are() -> None:
@@ -43,10 +44,18 @@ def test_a_secret_with_quotes_survives_the_shell() -> None:
     assert json.loads(shlex.split(curl)[-1])["secret"] == 'it\'s "mine" $HOME'
 
 
+def test_what_is_no_terminal_is_told_where_the_secret_is_and_not_the_secret() -> None:
+    logged = text(to_terminal=False)
+    assert "a-secret-of-the-desk" not in logged
+    assert "curl" not in logged
+    assert "`./munshi secret` prints it" in logged
+
+
 def test_live_mode_shows_no_secret_and_says_that_the_money_is_real() -> None:
     live = text(munshi_mode=Mode.LIVE, telegram_bot_token=SecretStr("1:a"), public_url="https://desk.example.com")
     assert "a-secret-of-the-desk" not in live
     assert "curl" not in live
+    assert "munshi secret" not in live
     assert "LIVE: real orders, real money" in live
     assert "Webhook   https://desk.example.com/webhook" in live
     assert "Health    http://127.0.0.1:8080/health" in live

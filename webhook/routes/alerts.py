@@ -39,6 +39,7 @@ from webhook.failures import TOO_MANY, Failures
 from webhook.keys import Keys
 from webhook.outcomes import Outcomes
 from webhook.security import same_secret
+from webhook.seldom import Seldom
 
 log = structlog.get_logger()
 
@@ -96,6 +97,7 @@ class AlertDoor:
         self._keys = keys
         self._callers = callers
         self._failures = failures
+        self._turned_away = Seldom("alert_turned_away")
         self.seconds_to_commit: deque[float] = deque(maxlen=1_000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,7 +106,7 @@ class AlertDoor:
             await _ONLY_POST(scope, receive, send)
             return
         if self._callers.are_limited and (why := self._callers.why_not(scope)):
-            log.warning("alert_turned_away", why=why)
+            self._turned_away.warn(why=why)
             await answers.error(403, why, headers={"Connection": "close"})(scope, receive, send)
             return
         patience = self._patience_for(scope)

@@ -25,6 +25,15 @@ def test_with_the_switch_on_only_tradingviews_addresses_may_post(tmp_path: Path)
         assert web.client.get("/health").status_code == 200
 
 
+def test_a_flood_from_elsewhere_is_one_line_a_minute_in_the_log_with_its_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running_web(tmp_path, tradingview_ips_only=True) as web:
+        assert {web.post("{}").status_code for _ in range(50)} == {403}
+    said = capsys.readouterr().out
+    assert said.count("alert_turned_away") == 1
+
+
 def test_a_sender_that_no_trusted_proxy_vouches_for_cannot_say_where_it_is(tmp_path: Path) -> None:
     with running_web(tmp_path, tradingview_ips_only=True, forwarded_allow_ips="10.0.0.1") as web:
         assert web.post(an_alert_text(), **FROM_TRADINGVIEW).status_code == 403
@@ -44,9 +53,57 @@ def test_with_a_certificate_header_only_alerts_with_tradingviews_certificate_are
             assert "client certificate" in refused.json()["message"]
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "webhook-server@tradingview.com",
+        "CN=webhook-server@tradingview.com,O=TradingView",
+        "emailAddress=webhook-server@tradingview.com,CN=TradingView Webhooks",
+        "C = US, CN = TradingView Webhooks, emailAddress = webhook-server@tradingview.com",
+        "CN=TradingView Webhooks; SAN=email:webhook-server@tradingview.com",
+        'O="TradingView, Inc.",CN="webhook-server@tradingview.com"',
+    ],
+)
+def test_tradingviews_name_may_stand_in_each_of_the_ways_in_which_proxies_tell_it(tmp_path: Path, shown: str) -> None:
+    with running_web(tmp_path, tradingview_cert_header="X-Client-Cert") as web:
+        assert web.post(an_alert_text(), **{"X-Client-Cert": shown}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "CN=evil, SAN=email:webhook-server@tradingview.com.attacker.example",
+        "CN=not-webhook-server@tradingview.com",
+        "CN=a.webhook-server@tradingview.com",
+        "webhook-server@tradingview.com@attacker.example",
+        "CN=evil webhook-server@tradingview.com",
+        "CN=evil=webhook-server@tradingview.com",
+        "CN=evil\\, emailAddress=webhook-server@tradingview.com",
+        'CN="evil, emailAddress=webhook-server@tradingview.com"',
+        "CN=evil/CN=webhook-server@tradingview.com",
+        "CN=webhook-server@tradingviewxcom",
+        "WEBHOOK",
+    ],
+)
+def test_a_name_that_only_holds_tradingviews_is_another_ones(tmp_path: Path, shown: str) -> None:
+    with running_web(tmp_path, tradingview_cert_header="X-Client-Cert") as web:
+        assert web.post(an_alert_text(), **{"X-Client-Cert": shown}).status_code == 403
+
+
 def test_a_certificate_header_from_no_trusted_proxy_proves_nothing(tmp_path: Path) -> None:
     with running_web(tmp_path, tradingview_cert_header="X-Client-Cert", forwarded_allow_ips="10.0.0.1") as web:
         assert web.post(an_alert_text(), **CERTIFICATE).status_code == 403
+
+
+def test_what_comes_after_the_body_is_no_header(tmp_path: Path) -> None:
+    """A proxy takes the header out of what strangers send, and hands their trailers on."""
+    body = an_alert_text().encode()
+    request = (
+        b"POST /webhook HTTP/1.1\r\nHost: desk\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"%x\r\n%b\r\n0\r\nX-Client-Cert: %b\r\n\r\n" % (len(body), body, CERTIFICATE["X-Client-Cert"].encode())
+    )
+    with running_web(tmp_path, tradingview_cert_header="X-Client-Cert") as web:
+        assert web.send_raw(request).startswith(b"HTTP/1.1 403 ")
 
 
 def test_a_guesser_is_limited_and_an_honest_alert_from_the_same_address_is_taken(tmp_path: Path) -> None:
