@@ -21,8 +21,7 @@ EX_TEMPFAIL = 75
 async def serve(settings: Settings) -> None:
     """Run until told to stop. Raises whatever ended the engine or the console: a half-dead desk is not kept alive."""
     application = build_application(settings)
-    traces = f"{settings.web_url}/trace" if settings.paper else None
-    messenger = TelegramMessenger(application.bot, settings.munshi_mode, LoginLinks(settings), traces)
+    messenger = TelegramMessenger(application.bot, settings.munshi_mode, LoginLinks(settings), settings.open_traces)
     parts = build_desk(settings, messenger)
     console = Console(settings=settings, application=application, messenger=messenger, parts=parts)
     try:

@@ -38,6 +38,11 @@ def is_reachable(url: str) -> bool:
     return host != "localhost" and not is_in(host, networks(",".join(_AT_HOME)))
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether who listens on `host` hears nobody but this machine."""
+    return host == "localhost" or is_in(host, networks("127.0.0.0/8,::1"))
+
+
 def limited_as(address: str) -> str:
     """What failures are counted by: an IPv6 sender has a whole /64 to itself."""
     read = _read(address)

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import BadSettings
 from core.first_run import generated_secrets, open_to_others
+from core.hops import is_reachable, is_this_machine
 from core.secrets import from_files
 from core.setting_faults import faults_of
 
@@ -115,6 +116,16 @@ class Settings(BaseSettings):
     @property
     def web_url(self) -> str:
         return self.public_url or f"http://127.0.0.1:{self.port}"
+
+    @property
+    def needs_no_admin(self) -> bool:
+        """Whether the calls for administrators are open: on paper, and while nobody but this machine reaches web."""
+        return self.paper and is_this_machine(self.host) and not is_reachable(self.web_url)
+
+    @property
+    def open_traces(self) -> str | None:
+        """Where the trace pages are, when everybody may open them."""
+        return f"{self.web_url}/trace" if self.needs_no_admin else None
 
     @property
     def dhan_api(self) -> str:

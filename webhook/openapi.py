@@ -70,7 +70,10 @@ def error_text(description: str, message: str) -> dict[str, Any]:
 
 BUSY = error_text("The database cannot be read now", "Try again in a moment: the database is locked.")
 ADMIN: dict[int | str, dict[str, Any]] = {
-    401: error_text("Not an administrator (in paper mode everybody is)", "This needs the admin token."),
+    401: error_text(
+        "Not an administrator (on a paper desk that only this machine reaches, everybody is)",
+        "This needs the admin token.",
+    ),
     429: error_text("Too many tries with wrong credentials", TOO_MANY),
     503: error_text("The database, or Google's keys, cannot be read now", "Try again in a moment: …"),
 }

@@ -20,10 +20,13 @@ def same_secret(given: str, expected: str) -> bool:
 
 
 class Administrators:
-    """The admin token as a bearer, or Google's where configured. In paper mode all is open: a newcomer's curl works."""
+    """The admin token as a bearer, or Google's where configured.
+
+    On a paper desk that only this machine reaches all is open: a newcomer's curl works.
+    """
 
     def __init__(self, settings: Settings, callers: Callers, failures: Failures) -> None:
-        self._all_are = settings.paper
+        self._all_are = settings.needs_no_admin
         self._token = settings.admin_token.get_secret_value()
         self._google = _google(settings)
         self._refused = Seldom("google_token_refused")

@@ -43,8 +43,7 @@ class Handlers:
         factor, secrets = SecondFactor(Seal(settings.token_keys)), Secrets(settings)
         database, desk, clock, find = parts.database, parts.desk, parts.clock, parts.instruments.named
         self._questions = questions = Questions(database, clock, gate, factor, {})
-        traces = f"{settings.web_url}/trace" if settings.paper else None
-        explanations = Explanations(database=database, clock=clock, traces=traces)
+        explanations = Explanations(database=database, clock=clock, traces=settings.open_traces)
         self._cards = CardTaps(
             database=database,
             desk=desk,

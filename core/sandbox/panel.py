@@ -90,13 +90,13 @@ class Panel:
 
     def _describe(self, delivery: Delivery) -> dict[str, Any]:
         answer = _read_answer(delivery)
-        alert_id = answer.get("alert_id")
+        alert_id, traces = answer.get("alert_id"), self._settings.open_traces
         return {
             "http_status": delivery.status,
             "sends": delivery.sends,
             "answer": answer,
             "words": _words(delivery, answer),
-            "trace": f"{self._settings.web_url}/trace/{alert_id}" if alert_id else None,
+            "trace": f"{traces}/{alert_id}" if alert_id and traces else None,
         }
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.hops import is_in, is_reachable, limited_as, networks, sender
+from core.hops import is_in, is_reachable, is_this_machine, limited_as, networks, sender
 
 PROXY = networks("127.0.0.1, 10.0.0.0/8,::1")
 
@@ -59,3 +59,12 @@ def test_what_is_no_address_is_in_no_network() -> None:
 )
 def test_an_address_at_home_cannot_be_reached_from_outside(url: str, can: bool) -> None:
     assert is_reachable(url) is can
+
+
+@pytest.mark.parametrize(
+    ("host", "hears_itself_only"),
+    [("127.0.0.1", True), ("127.0.0.2", True), ("::1", True), ("localhost", True)]
+    + [(host, False) for host in ("0.0.0.0", "::", "192.168.1.20", "203.0.113.24", "desk.example.com", "")],
+)
+def test_who_listens_on_loopback_hears_this_machine_only(host: str, hears_itself_only: bool) -> None:
+    assert is_this_machine(host) is hears_itself_only

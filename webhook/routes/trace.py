@@ -1,4 +1,4 @@
-"""`/trace`: the story of every alert, for its operator. Open in paper mode, behind the admin token in live mode."""
+"""`/trace`: the story of every alert. Open on a paper desk of this machine only, else with the admin token."""
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse

@@ -1,4 +1,4 @@
-"""Who may make the web process act in live mode: the admin token, and Google's word where it is configured."""
+"""Who may make the web process act where others reach it: the admin token, and Google's word where it is configured."""
 
 import json
 import threading

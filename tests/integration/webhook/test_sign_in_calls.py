@@ -197,19 +197,30 @@ def test_a_refresh_without_a_desk_says_so_at_once(web: RunningWeb) -> None:
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "30")
 
 
+CALLS = [
+    ("POST", "/initiate-oauth"),
+    ("GET", "/oauth-status?consent_app_id=munshi-1"),
+    ("POST", "/refresh-token"),
+    ("POST", "/refresh-token?use_callback=true"),
+    ("GET", "/metrics"),
+    ("GET", "/trace"),
+]
+
+
 @pytest.mark.parametrize(
-    ("method", "path"),
+    "desk",
     [
-        ("POST", "/initiate-oauth"),
-        ("GET", "/oauth-status?consent_app_id=munshi-1"),
-        ("POST", "/refresh-token"),
-        ("POST", "/refresh-token?use_callback=true"),
-        ("GET", "/metrics"),
-        ("GET", "/trace"),
+        LIVE,
+        {"admin_token": ADMIN, "public_url": "https://desk.example.com"},
+        {"admin_token": ADMIN, "host": "0.0.0.0"},
     ],
+    ids=["live", "paper with a public address", "paper that listens everywhere"],
 )
-def test_in_live_mode_they_open_to_administrators_only_and_leave_no_row(tmp_path: Path, method: str, path: str) -> None:
-    with running_web(tmp_path, **LIVE) as web:
+@pytest.mark.parametrize(("method", "path"), CALLS)
+def test_where_others_may_reach_them_they_open_to_administrators_only_and_leave_no_row(
+    tmp_path: Path, method: str, path: str, desk: dict[str, str]
+) -> None:
+    with running_web(tmp_path, **desk) as web:
         refused = web.client.request(method, path)
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
         assert refused.json() == {"status": "error", "message": "This needs the admin token."}
@@ -217,6 +228,15 @@ def test_in_live_mode_they_open_to_administrators_only_and_leave_no_row(tmp_path
             assert logins.get(connection, 1) is None
         opened = web.client.request(method, path, headers={"Authorization": f"Bearer {ADMIN}"})
         assert opened.status_code != 401
+
+
+@pytest.mark.parametrize("desk", [{}, {"public_url": "http://localhost:8080"}, {"host": "::1"}], ids=str)
+@pytest.mark.parametrize(("method", "path"), CALLS)
+def test_a_paper_desk_on_this_machine_needs_no_token(
+    tmp_path: Path, method: str, path: str, desk: dict[str, str]
+) -> None:
+    with running_web(tmp_path, **desk) as web:
+        assert web.client.request(method, path).status_code not in (401, 429)
 
 
 def test_while_the_database_is_locked_a_link_is_not_made_and_the_answer_says_so(web: RunningWeb) -> None:
