@@ -1,4 +1,4 @@
-"""`/trace`: the story of every alert, for its operator; open on a paper desk of this machine, else with the admin token."""
+"""`/trace`: the story of every alert. Open on a paper desk of this machine only, else with the admin token."""
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
