@@ -30,7 +30,8 @@ FIRST_ALERT = {
 def banner(
     settings: Settings, *, seconds: float, reasons: list[str], moved_to: datetime | None = None, to_terminal: bool
 ) -> str:
-    """The text. Only a terminal is shown the secret, in paper mode: a service's output is a log, which others may read.
+    """The text. Live mode shows no secret; on paper a terminal is shown it, and a log where it guards nothing anyway,
+    since nobody but this machine reaches the desk.
 
     `reasons` say why orders cannot go out yet, if so; `moved_to` what a paper clock says that is not the real time.
     """
@@ -40,7 +41,7 @@ def banner(
     if moved_to is not None:
         lines.append(f"  {'Clock':<9} moved to {spoken(moved_to)}, India time; the chat page sets it back")
     lines += [f"  {'Not yet' if number == 0 else '':<9} {reason}" for number, reason in enumerate(reasons)]
-    if settings.paper and to_terminal:
+    if settings.paper and (to_terminal or settings.needs_no_admin):
         lines += ["", "A first alert, to paste into another terminal:", "", _curl(settings)]
     elif settings.paper:
         lines += ["", "An alert needs the secret: `./munshi secret` prints it."]

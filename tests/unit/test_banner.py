@@ -44,8 +44,9 @@ def test_a_secret_with_quotes_survives_the_shell() -> None:
     assert json.loads(shlex.split(curl)[-1])["secret"] == 'it\'s "mine" $HOME'
 
 
-def test_what_is_no_terminal_is_told_where_the_secret_is_and_not_the_secret() -> None:
-    logged = text(to_terminal=False)
+def test_the_log_of_a_desk_that_others_reach_is_told_where_the_secret_is_and_not_the_secret() -> None:
+    assert "curl" in text(to_terminal=False)
+    logged = text(to_terminal=False, public_url="https://desk.example.com")
     assert "a-secret-of-the-desk" not in logged
     assert "curl" not in logged
     assert "`./munshi secret` prints it" in logged
