@@ -24,7 +24,8 @@ def test_a_database_of_the_other_mode_is_refused(tmp_path: Path, first: Mode, th
     open_database(settings(tmp_path, first)).close()
     with pytest.raises(BadSettings, match=f"MUNSHI_MODE: .*{first} mode") as refused:
         open_database(settings(tmp_path, then))
-    assert "MUNSHI_DATA_DIR" in str(refused.value)
+    chosen_by = "DATABASE_URL" if settings(tmp_path, then).database_url else "MUNSHI_DATA_DIR"
+    assert f"a {chosen_by} of its own" in str(refused.value)
 
 
 def test_the_cure_names_the_setting_that_chose_the_database(tmp_path: Path) -> None:
