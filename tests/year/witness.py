@@ -29,6 +29,7 @@ _CURRENCY_RESTS = {date(2026, 2, 19), date(2026, 3, 19), date(2026, 4, 1), date(
 _COMMODITY_RESTS = {date(2026, 1, 26), date(2026, 4, 3), date(2026, 10, 2), date(2026, 12, 25)}
 _LONGER_EVENINGS = date(2026, 11, 2)
 _MORNING_ONLY = date(2026, 1, 1)
+_AUCTION_STARTS, _AUCTION_MOVES = date(2026, 8, 3), date(2026, 12, 7)
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Witness:
 
     def place(self, request: OrderRequest, now: datetime) -> Accepted:
         market = self.markets[request.security_id]
-        if not (takes_amo(market, now) if request.amo_time else is_open(market, now)):
+        if not (takes_amo(market, now) if request.amo_time else is_open(market, now) or takes_in_auction(market, now)):
             self.outside.append(f"{now.astimezone(INDIA):%a %d %b %H:%M:%S} {request.amo_time} {market}")
         self.posts[request.correlation_id] += 1
         order_id = str(len(self.book) + 1)
@@ -68,6 +69,17 @@ def is_open(market: SegmentClass, now: datetime) -> bool:
         return here.date() != CLOSED_AT_SHORT_NOTICE and hours.is_open(now, _BY_STAND_IN[market])
     span = _currency(here.date()) if market is SegmentClass.CURRENCY else _commodity(here.date())
     return span is not None and span[0] <= here.time() < span[1]
+
+
+def takes_in_auction(market: SegmentClass, now: datetime) -> bool:
+    """While the closing auction takes market orders, which the operator's *Sooner* may send into it."""
+    here = now.astimezone(INDIA)
+    if market is not SegmentClass.CASH_WITH_DERIVATIVES or not hours.is_full_day(here.date()):
+        return False
+    if here.date() == CLOSED_AT_SHORT_NOTICE or here.date() < _AUCTION_STARTS:
+        return False
+    opens, closes = (time(15, 31), time(15, 36)) if here.date() >= _AUCTION_MOVES else (time(15, 20), time(15, 25))
+    return opens <= here.time() < closes
 
 
 def takes_amo(market: SegmentClass, now: datetime) -> bool:
