@@ -54,12 +54,11 @@ def _put_back(settings: Settings, backup: Path) -> int:
         waited = _prepare(prepared)
         with _no_desk(settings, live) as epoch:
             _let_the_next_desk_in(prepared, epoch)
-            if live.exists():
-                kept = settings.munshi_data_dir / FOLDER / f"before-restore-{name_for(SystemClock().now())}"
-                overwrite(live, source=scratch, kept=kept)
+            name = f"before-restore-{name_for(SystemClock().now())}"
+            kept = settings.munshi_data_dir / FOLDER / name if live.exists() else None
+            overwrite(live, source=scratch, kept=kept)
+            if kept:
                 print(f"What was there is kept in {kept}.")
-            else:
-                overwrite(live, source=scratch)
     return waited
 
 
