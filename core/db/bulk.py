@@ -16,7 +16,7 @@ class BulkInsert:
     """
 
     def __init__(self, table: Table, columns: Sequence[str], constants: Mapping[str, str], dialect: Dialect) -> None:
-        self._converters = [_converter(table.c[name].type, dialect) for name in columns]
+        self._converters = [converter(table.c[name].type, dialect) for name in columns]
         names = ", ".join(map(dialect.identifier_preparer.quote, [*columns, *constants]))
         self._start = f"INSERT INTO {table.name} ({names}) VALUES "  # noqa: S608 - our own names
         self._row = f"({', '.join([marks(len(columns)), *constants.values()])})"
@@ -60,6 +60,6 @@ def reserve_ids(connection: Connection, table: Table, count: int) -> int:
     return last - count
 
 
-def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
-    """None where values are stored as they are."""
+def converter(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
+    """How a value is stored; None where values are stored as they are."""
     return kind.dialect_impl(dialect).bind_processor(dialect)

@@ -4,15 +4,15 @@ The toolkit's share of a small query on a file of this machine is many times the
 than the toolkit takes long: there it runs them as usual.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, cast
 
 from sqlalchemy import Connection, Dialect, Insert, Select, Update
-from sqlalchemy.sql.type_api import TypeEngine
 
-Converter = Callable[[Any], Any]
+from core.db.bulk import Converter, converter
+
 Values = Mapping[str, Any]
 Clause = Select[*tuple[Any, ...]] | Insert | Update
 
@@ -106,7 +106,8 @@ def _written(clause: Clause, dialect: Dialect, values: Values, lists: Mapping[st
     readers: list[Converter | None] = []
     compiled: Any
     if isinstance(clause, Select):
-        readers = [_kind(column.type, dialect).result_processor(dialect, None) for column in clause.selected_columns]
+        kinds = [column.type.dialect_impl(dialect) for column in clause.selected_columns]
+        readers = [kind.result_processor(dialect, None) for kind in kinds]
         nothing = {name: [None] * lists[name] if name in lists else None for name in values}
         compiled = clause.params(nothing).compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     else:
@@ -122,17 +123,13 @@ def _written(clause: Clause, dialect: Dialect, values: Values, lists: Mapping[st
     for number, position in enumerate(compiled.positiontup):
         name, index = members.get(position, (position, None))
         bind = compiled.binds[name]
-        convert = _kind(bind.type, dialect).bind_processor(dialect)
+        convert = converter(bind.type, dialect)
         if name in values:
             places.append(_Place(number, name, index, convert))
             known.append(None)
         else:
             known.append(_converted(bind.effective_value if index is None else bind.value[index], convert))
     return _Text(str(compiled), known, places, readers)
-
-
-def _kind(kind: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
-    return kind.dialect_impl(dialect)
 
 
 def _converted(value: Any, convert: Converter | None) -> Any:
