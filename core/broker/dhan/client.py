@@ -23,6 +23,7 @@ from core.tls import trusted
 TOTAL_SECONDS = 15.0
 MOST_BYTES = 16 * 1024 * 1024
 MOST_FILE_BYTES = 256 * 1024 * 1024
+_IDLE_SECONDS = 50  # less than the 60 after which load balancers close: an order on a closed one has no known outcome
 _TIMEOUT = httpx.Timeout(connect=3.0, write=3.0, read=10.0, pool=3.0).as_dict()
 _ALWAYS = {"User-Agent": "Munshi", "Accept-Encoding": "gzip, deflate"}
 _BEFORE_THE_FIRST_BYTE = (
@@ -62,7 +63,7 @@ class DhanClient:
     """Calls Dhan's hosts. Errors name the method and path, never the query or a header, which may hold secrets."""
 
     def __init__(self) -> None:
-        limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=60)
+        limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=_IDLE_SECONDS)
         self._http = httpx.AsyncHTTPTransport(verify=trusted(), limits=limits, trust_env=False)
         self._wall = SystemClock()
         self._their_time: tuple[datetime, float] | None = None

@@ -16,6 +16,7 @@ class HangUpProtocol(AutoHTTPProtocol):
     def __init__(self, *, app_state: dict[str, Any], **rest: Any) -> None:
         self._transport: asyncio.BaseTransport | None = None
         super().__init__(app_state=app_state | {"hang_up": self._hang_up}, **rest)  # pyright: ignore[reportCallIssue]
+        self.timeout_keep_alive = 75  # seconds, as web servers wait; uvicorn's 5 end a connection as it is taken again
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport

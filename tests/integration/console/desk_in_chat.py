@@ -14,10 +14,12 @@ from bot.app import Console, build_application
 from bot.messenger import TelegramMessenger
 from core import controls, intake
 from core.clock import INDIA, monotonic
-from core.db import alerts, orders
+from core.db import alerts, logins, orders
+from core.domain.login import LoginRefusal, Way
 from core.domain.order import Order, OrderState
 from core.engine.parts import Parts, build_desk
 from core.intake import Arrival, Intake
+from core.ladder import BETWEEN_TRIES
 from core.login_link import LoginLinks
 from core.settings import PaperAccount, Settings, load
 from tests.builders import fresh_address
@@ -81,9 +83,17 @@ class Chats:
 
     async def is_in(self, alert: int, state: OrderState) -> None:
         async def there() -> bool:
+            await self._wait_out_a_lost_sign_in()
             return all(order.state is state for order in await self.orders(alert))
 
         await self.until(there, f"alert {alert} is {state}")
+
+    async def _wait_out_a_lost_sign_in(self) -> None:
+        """A machine that stood still may cost Dhan's answer; the desk tries again after 130 s of its own clock."""
+        last = await self.parts.database.read(lambda c: logins.last_try(c, Way.TOTP))
+        if last and last.refusal is LoginRefusal.NO_REPLY:
+            self.sandbox.clock.jump_to(last.requested_at + BETWEEN_TRIES)
+            self.parts.desk.nudge()
 
     def jump(self, to: str) -> None:
         self.sandbox.clock.jump_to(datetime.fromisoformat(to).replace(tzinfo=INDIA))
