@@ -17,6 +17,7 @@ _NAMES = {
     SegmentClass.EQUITY_DERIVATIVES: "Equity derivatives",
     SegmentClass.CURRENCY: "Currency",
     SegmentClass.COMMODITY: "Commodities",
+    SegmentClass.AGRICULTURAL: "Agricultural commodities",
 }
 _HOLIDAYS_FIRST = 3
 _HOLIDAYS_MORE = 12

@@ -77,6 +77,7 @@ def _trading(row: HoursRow) -> Trading:
         post_close=Span(*row.post_close) if row.post_close else None,
         expiring_index_closes=row.expiring_index_closes,
         square_off=row.square_off.at if row.square_off else None,
+        by_day_only=row.by_day_only,
     )
 
 

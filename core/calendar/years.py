@@ -97,6 +97,7 @@ class HoursRow(Sourced):
     closing_auction: AuctionRow | None = None
     expiring_index_closes: time | None = None
     square_off: SquareOffRow | None = None
+    by_day_only: bool = False
 
 
 class Year(_Row):

@@ -1,5 +1,6 @@
 """A tradable instrument, as far as the desk needs to know it before sending an order."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -28,6 +29,7 @@ class SegmentClass(StrEnum):
     EQUITY_DERIVATIVES = "equity_derivatives"
     CURRENCY = "currency"
     COMMODITY = "commodity"
+    AGRICULTURAL = "agricultural"
 
 
 class Market(StrEnum):
@@ -45,11 +47,21 @@ class Market(StrEnum):
             case Market.CURRENCY:
                 return (SegmentClass.CURRENCY,)
             case Market.COMMODITY:
-                return (SegmentClass.COMMODITY,)
+                return (SegmentClass.COMMODITY, SegmentClass.AGRICULTURAL)
 
 
-def segment_class(segment: Segment, *, has_derivatives: bool) -> SegmentClass:
-    """Which hours count; shares with derivatives keep other hours than the rest since 3 August 2026."""
+_AGRICULTURAL = frozenset(
+    (
+        *("BLACKPEPPER", "CARDAMOM", "CASTORSEED", "COTTON", "COTTONCNDY", "COTTONOIL", "CPO"),
+        *("ISABGOL", "KAPAS", "MENTHAOIL", "RBDPMOLEIN", "RUBBER"),
+    )
+)
+"""What grows, as MCX names it in its contracts' symbols; COTTONCNDY-30Jan2026-FUT is one."""
+
+
+def segment_class(segment: Segment, symbol: str, *, has_derivatives: bool) -> SegmentClass:
+    """Which hours count: shares with derivatives keep other hours than the rest since 3 August 2026, and agricultural
+    contracts stop in the afternoon. `symbol` is Dhan's."""
     match segment:
         case Segment.NSE_EQ | Segment.BSE_EQ:
             return SegmentClass.CASH_WITH_DERIVATIVES if has_derivatives else SegmentClass.CASH
@@ -58,7 +70,12 @@ def segment_class(segment: Segment, *, has_derivatives: bool) -> SegmentClass:
         case Segment.NSE_CURRENCY | Segment.BSE_CURRENCY:
             return SegmentClass.CURRENCY
         case Segment.MCX_COMM:
-            return SegmentClass.COMMODITY
+            return SegmentClass.AGRICULTURAL if _commodity(symbol) in _AGRICULTURAL else SegmentClass.COMMODITY
+
+
+def _commodity(symbol: str) -> str:
+    """Such as CPO in CPO-30Jan2026-FUT, and in CPO1!."""
+    return re.split(r"[^A-Z]", symbol.upper(), maxsplit=1)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +110,7 @@ class Instrument:
 
     @property
     def segment_class(self) -> SegmentClass:
-        return segment_class(self.segment, has_derivatives=self.has_derivatives)
+        return segment_class(self.segment, self.symbol, has_derivatives=self.has_derivatives)
 
     @property
     def units_per_alert_quantity(self) -> int:

@@ -149,4 +149,4 @@ class Order:
 
     @property
     def segment_class(self) -> SegmentClass:
-        return segment_class(self.segment, has_derivatives=self.has_derivatives)
+        return segment_class(self.segment, self.symbol, has_derivatives=self.has_derivatives)

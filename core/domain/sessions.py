@@ -52,7 +52,8 @@ class Trading:
     """A trading day's hours. `sessions` are the continuous ones, in order, at least one.
 
     `post_close` trades at the closing price; the desk sends nothing into it, since Dhan has not said that it takes it.
-    `square_off` is when the broker closes intraday positions; None where it did not say.
+    `square_off` is when the broker closes intraday positions; None where it did not say. `by_day_only`: never after the
+    usual close, whatever else trades then.
     """
 
     sessions: tuple[Span, ...]
@@ -62,6 +63,7 @@ class Trading:
     post_close: Span | None = None
     expiring_index_closes: time | None = None
     square_off: time | None = None
+    by_day_only: bool = False
 
     @property
     def amo_morning_closes(self) -> time:
@@ -73,8 +75,12 @@ class Trading:
         opens = self.amo.evening_opens
         return opens if opens is None else max(opens, self.sessions[-1].closes)
 
-    def at_special_hours(self, sessions: tuple[Span, ...]) -> "Trading":
+    def at_special_hours(self, sessions: tuple[Span, ...]) -> "Trading | Closed":
         """The same market on a day with sessions of its own; what hangs on a moved open or close is not known then."""
+        if self.by_day_only:
+            sessions = _until(self.sessions[-1].closes, sessions)
+            if not sessions:
+                return Closed("Only an evening session, in which these contracts do not trade")
         opens_as_usual = sessions[0].opens == self.sessions[0].opens
         closes_as_usual = sessions[-1].closes == self.sessions[-1].closes
         return replace(
@@ -91,8 +97,11 @@ class Trading:
         stop = self.expiring_index_closes
         if stop is None:
             return self
-        sessions = tuple(Span(s.opens, min(s.closes, stop)) for s in self.sessions if s.opens < stop)
-        return replace(self, sessions=sessions or self.sessions)
+        return replace(self, sessions=_until(stop, self.sessions) or self.sessions)
+
+
+def _until(stop: time, sessions: tuple[Span, ...]) -> tuple[Span, ...]:
+    return tuple(Span(session.opens, min(session.closes, stop)) for session in sessions if session.opens < stop)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ _BY_STAND_IN = {
 _UNCONFIRMED = {
     SegmentClass.CURRENCY: {date(2026, 2, 1), date(2026, 11, 8)},
     SegmentClass.COMMODITY: {date(2026, 1, 15), date(2026, 2, 1), date(2026, 11, 8)},
+    SegmentClass.AGRICULTURAL: {date(2026, 1, 15), date(2026, 2, 1), date(2026, 11, 8)},
 }
 _CURRENCY_RESTS = {date(2026, 2, 19), date(2026, 3, 19), date(2026, 4, 1), date(2026, 8, 26)}
 _COMMODITY_RESTS = {date(2026, 1, 26), date(2026, 4, 3), date(2026, 10, 2), date(2026, 12, 25)}
@@ -67,7 +68,7 @@ def is_open(market: SegmentClass, now: datetime) -> bool:
     here = now.astimezone(INDIA)
     if market in _BY_STAND_IN:
         return here.date() != CLOSED_AT_SHORT_NOTICE and hours.is_open(now, _BY_STAND_IN[market])
-    span = _currency(here.date()) if market is SegmentClass.CURRENCY else _commodity(here.date())
+    span = _OTHERS[market](here.date())
     return span is not None and span[0] <= here.time() < span[1]
 
 
@@ -103,3 +104,16 @@ def _commodity(day: date) -> tuple[time, time] | None:
     if day == _MORNING_ONLY:
         return time(9), time(17)
     return (time(9) if hours.is_full_day(day) else time(17)), evening_ends
+
+
+def _agricultural(day: date) -> tuple[time, time] | None:
+    """By day only."""
+    is_full = hours.is_full_day(day) and _commodity(day) is not None
+    return (time(9), time(17)) if is_full else None
+
+
+_OTHERS = {
+    SegmentClass.CURRENCY: _currency,
+    SegmentClass.COMMODITY: _commodity,
+    SegmentClass.AGRICULTURAL: _agricultural,
+}

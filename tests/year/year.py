@@ -62,6 +62,7 @@ SYMBOLS = {
     "NIFTY1!": (Segment.NSE_FNO, InstrumentKind.FUTURE, False),
     "USDINR1!": (Segment.NSE_CURRENCY, InstrumentKind.FUTURE, False),
     "GOLD1!": (Segment.MCX_COMM, InstrumentKind.FUTURE, False),
+    "CPO1!": (Segment.MCX_COMM, InstrumentKind.FUTURE, False),
 }
 """One of each segment class: segment, kind, and whether a share has derivatives."""
 
@@ -246,7 +247,7 @@ def instrument(symbol: str) -> Instrument:
 
 
 def class_of(each: Instrument) -> SegmentClass:
-    return segment_class(each.segment, has_derivatives=each.has_derivatives)
+    return segment_class(each.segment, each.symbol, has_derivatives=each.has_derivatives)
 
 
 def filled(order: BrokerOrder) -> BrokerOrder:

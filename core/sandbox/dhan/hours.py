@@ -20,6 +20,7 @@ class Market(StrEnum):
     DERIVATIVES = "derivatives"
     CURRENCY = "currency"
     COMMODITY = "commodity"
+    AGRICULTURAL = "agricultural"
 
 
 class AmoTime(StrEnum):
@@ -56,8 +57,8 @@ _EVENING_OF_COMMODITIES = {date(2026, 11, 24): time(17, 0)}
 """Days on which only MCX trades, from then on."""
 _WINTER = (date(2026, 11, 2), date(2027, 3, 13))
 """MCX closes later then, as the markets abroad do."""
-_AMO_FROM = {Market.CURRENCY: time(17, 0), Market.COMMODITY: time(23, 56)}
-_AMO_UNTIL = {Market.COMMODITY: time(8, 45)}
+_AMO_FROM = {Market.CURRENCY: time(17, 0), Market.COMMODITY: time(23, 56), Market.AGRICULTURAL: time(23, 56)}
+_AMO_UNTIL = {Market.COMMODITY: time(8, 45), Market.AGRICULTURAL: time(8, 45)}
 _USUALLY_FROM, _USUALLY_UNTIL = time(15, 45), time(8, 59)
 _PRE_OPEN = time(9, 0)
 _AFTER_OPEN = {AmoTime.PRE_OPEN: 0, AmoTime.OPEN: 0, AmoTime.OPEN_30: 30, AmoTime.OPEN_60: 60}
@@ -123,7 +124,7 @@ def _amo_until(market: Market) -> time:
 
 
 def _open(market: Market) -> time:
-    return time(9, 0) if market in (Market.CURRENCY, Market.COMMODITY) else time(9, 15)
+    return time(9, 0) if market in (Market.CURRENCY, Market.COMMODITY, Market.AGRICULTURAL) else time(9, 15)
 
 
 def _close(day: date, market: Market) -> time:
@@ -137,7 +138,7 @@ def _close(day: date, market: Market) -> time:
             if day < _AUCTION_STARTS:
                 return time(15, 30)
             return time(15, 40) if auction else time(15, 45)
-        case Market.CURRENCY:
+        case Market.CURRENCY | Market.AGRICULTURAL:
             return time(17, 0)
         case Market.COMMODITY:
             return time(23, 55) if _WINTER[0] <= day < _WINTER[1] else time(23, 30)

@@ -26,6 +26,7 @@ class _Thing:
 _COMMODITIES = (
     _Thing("CRUDEOIL", Decimal(5400), Decimal(1), 19),
     _Thing("GOLDM", Decimal(124000), Decimal(1), 5),
+    _Thing("MENTHAOIL", Decimal(950), Decimal("0.1"), 28),
 )
 _CURRENCIES = (
     _Thing("USDINR", Decimal("89.1"), Decimal("0.0025"), 28),

@@ -10,6 +10,7 @@ from core.sandbox.dhan.hours import Market
 from core.sandbox.dhan.prices import to_tick, walk
 
 _SEGMENT_NAMES = {"E": "EQ", "D": "FNO", "C": "CURRENCY", "M": "COMM"}
+_AGRICULTURAL = {"MENTHAOIL"}
 _MARKETS = {"D": Market.DERIVATIVES, "C": Market.CURRENCY, "M": Market.COMMODITY}
 
 
@@ -63,6 +64,8 @@ class Security:
 
     @property
     def market(self) -> Market:
+        if self.underlying in _AGRICULTURAL:
+            return Market.AGRICULTURAL
         if self.segment in _MARKETS:
             return _MARKETS[self.segment]
         return Market.CASH_WITH_DERIVATIVES if self.has_derivatives else Market.CASH

@@ -81,6 +81,7 @@ def test_the_calendar_tells_today_first_then_the_next_change_and_three_holidays(
         "Equity derivatives: 09:15–15:40",
         "Currency: 09:00–17:00",
         "Commodities: 09:00–23:30",
+        "Agricultural commodities: 09:00–17:00",
         "After-market orders for shares: from 17:00 until 08:59",
         "",
         "<b>Next change of hours</b>",

@@ -6,7 +6,7 @@ import pytest
 
 from core.calendar import load_calendar
 from core.domain.alert import OrderType
-from core.domain.instrument import SegmentClass
+from core.domain.instrument import Segment, SegmentClass, segment_class
 from core.domain.sessions import Calendar, Closed, Span, Trading, Unknown
 
 CALENDAR = load_calendar()
@@ -15,6 +15,7 @@ WITH_DERIVATIVES = SegmentClass.CASH_WITH_DERIVATIVES
 DERIVATIVES = SegmentClass.EQUITY_DERIVATIVES
 CURRENCY = SegmentClass.CURRENCY
 COMMODITY = SegmentClass.COMMODITY
+AGRICULTURAL = SegmentClass.AGRICULTURAL
 
 HOLIDAYS_2025 = [
     "02-26",
@@ -92,6 +93,33 @@ def test_commodity_trades_in_the_evening_of_the_other_holidays_of_shares() -> No
     assert hours(COMMODITY, "2026-10-20").sessions == (span("17:00", "23:30"),)
     assert hours(COMMODITY, "2026-11-24").sessions == (span("17:00", "23:55"),)
     assert hours(COMMODITY, "2026-01-01").sessions == (span("09:00", "17:00"),)
+
+
+def test_agricultural_contracts_have_no_evening_and_rest_where_only_the_evening_trades() -> None:
+    assert hours(AGRICULTURAL, "2026-12-01").sessions == (span("09:00", "17:00"),)
+    assert hours(AGRICULTURAL, "2026-01-01").sessions == (span("09:00", "17:00"),)
+    assert closed_weekdays(AGRICULTURAL, 2026) == [on for on in HOLIDAYS_2026 if on != "01-15"]
+    assert CALENDAR.day(AGRICULTURAL, date(2026, 11, 24)) == Closed(
+        "Only an evening session, in which these contracts do not trade"
+    )
+    assert isinstance(CALENDAR.day(AGRICULTURAL, date(2026, 1, 15)), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "expected"),
+    [
+        ("COTTONCNDY-30Jan2026-FUT", AGRICULTURAL),
+        ("MENTHAOIL-30Dec2026-FUT", AGRICULTURAL),
+        ("CPO1!", AGRICULTURAL),
+        ("CRUDEOIL-18Dec2026-FUT", COMMODITY),
+        ("CRUDEOIL-16Dec2026-5400-CE", COMMODITY),
+        ("GOLDM-05Jan2027-FUT", COMMODITY),
+        ("COPPER-31Dec2026-FUT", COMMODITY),
+    ],
+)
+def test_what_grows_is_told_from_metals_and_energy_by_its_symbol(symbol: str, expected: SegmentClass) -> None:
+    assert segment_class(Segment.MCX_COMM, symbol, has_derivatives=False) is expected
+    assert segment_class(Segment.NSE_EQ, symbol, has_derivatives=False) is CASH
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tests.unit.engine.rows import rules_at
 TUESDAY = india("2026-12-01 12:00")
 ORDINARY = {"transactionType": "B", "orderType": "MKT", "quantity": "1", "productType": "M", "price": "0"}
 CRUDE = ORDINARY | {"exchange": "MCX", "symbol": "CRUDEOIL1!", "instrument": "FUT"}
+MINT = CRUDE | {"symbol": "MENTHAOIL1!"}
 CRUDE_CALL = ORDINARY | {
     "exchange": "MCX",
     "symbol": "CRUDEOIL",
@@ -64,6 +65,7 @@ async def later(floor: Floor, order: Order, at: str) -> Order:
         (CRUDE, "2026-12-01 20:00", (Segment.MCX_COMM, "CRUDEOIL-18Dec2026-FUT")),
         (CRUDE, "2026-12-01 23:40", (Segment.MCX_COMM, "CRUDEOIL-18Dec2026-FUT")),
         (CRUDE_CALL, "2026-12-01 10:30", (Segment.MCX_COMM, "CRUDEOIL-18Dec2026-5400-CE")),
+        (MINT, "2026-12-01 16:30", (Segment.MCX_COMM, "MENTHAOIL-28Dec2026-FUT")),
         (DOLLAR, "2026-12-01 09:05", (Segment.NSE_CURRENCY, "USDINR-Dec2026-FUT")),
     ],
 )
@@ -115,3 +117,14 @@ def test_each_kind_is_listed_with_its_own_segment_and_step(listed: InstrumentLis
 
     assert counted("MCX") == {Segment.MCX_COMM.value}
     assert Segment.NSE_CURRENCY.value in counted("NSE")
+
+
+@pytest.mark.parametrize(
+    ("at", "leaves"), [("2026-12-01 18:00", "2026-12-02 00:00"), ("2026-11-24 18:00", "2026-11-25 00:00")]
+)
+async def test_an_agricultural_contract_does_not_go_in_the_evening_but_asks(
+    floor: Floor, listed: InstrumentList, at: str, leaves: str
+) -> None:
+    order = await fired(floor, listed, MINT, at)
+    assert (order.mode, order.state, order.release_at) == (Mode.QUEUE, OrderState.AWAITING_APPROVAL, india(leaves))
+    assert floor.dhan.ledger()["placements"] == 0
