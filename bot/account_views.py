@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from html import escape
 
-from bot.text import fit, rupees
+from bot.text import fit, quoted, rupees
 from core.broker.account import Fill, Funds, Holding, Position
 from core.exits import Plan
 
@@ -30,7 +30,7 @@ def positions(found: Sequence[Position]) -> str:
     lines = ["<b>Positions</b>", ""]
     for position in sorted(found, key=lambda p: p.net == 0):
         what = f"<b>{position.net:+d} {escape(position.symbol)}</b>" if position.net else escape(position.symbol)
-        detail = f"at {rupees(position.average)} · " if position.net else "closed · "
+        detail = f"at {quoted(position.average)} · " if position.net else "closed · "
         lines += [what, f"{detail}{escape(position.product_name.lower())} · {gain(_result(position))}"]
     return fit("\n".join(lines))
 
@@ -41,7 +41,7 @@ def holdings(found: Sequence[Holding]) -> str:
     lines = ["<b>Holdings</b>", ""]
     for holding in found:
         locked = f", {holding.sellable} can be sold" if holding.sellable != holding.total else ""
-        lines.append(f"<b>{holding.total} {escape(holding.symbol)}</b> at {rupees(holding.average)}{locked}")
+        lines.append(f"<b>{holding.total} {escape(holding.symbol)}</b> at {quoted(holding.average)}{locked}")
     return fit("\n".join(lines))
 
 
@@ -64,7 +64,7 @@ def trades(found: Sequence[Fill]) -> str:
     lines = ["<b>Trades of today</b>", ""]
     for fill in found:
         side = fill.side or "?"
-        lines.append(f"{escape(fill.at[-8:])} {side} {fill.quantity} {escape(fill.symbol)} at {rupees(fill.price)}")
+        lines.append(f"{escape(fill.at[-8:])} {side} {fill.quantity} {escape(fill.symbol)} at {quoted(fill.price)}")
     return fit("\n".join(lines))
 
 

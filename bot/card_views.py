@@ -5,7 +5,7 @@ from datetime import timedelta
 from html import escape
 from typing import assert_never
 
-from bot.text import day_time, fit, moment, one_line, plain, rupees, span
+from bot.text import day_time, fit, moment, one_line, plain, quoted, rupees, span
 from core.allowance import value
 from core.domain.alert import AlertState, OrderType, Validity
 from core.domain.order import Mode, Order, OrderState
@@ -61,22 +61,28 @@ def card(report: AlertReport, mode: DeskMode, trace: str | None = None) -> str:
 
 def _facts(report: AlertReport, order: Order) -> list[str]:
     """The order of these lines never changes; a line is left out only where there is nothing to say."""
-    worth = value(order.exchange, order.quantity, order.price)
     return [
         f"Side: <b>{order.side}</b>",
         f"Quantity: <b>{order.quantity}</b>",
         f"Symbol: <b>{plain(order.symbol)}</b>",
         f"Exchange: {order.exchange}",
         f"Type: {order.order_type}",
-        *([f"Trigger: {rupees(order.trigger_price)}"] if order.trigger_price is not None else []),
+        *([f"Trigger: {quoted(order.trigger_price)}"] if order.trigger_price is not None else []),
         *([f"Validity: {order.validity}"] if order.validity is not Validity.DAY else []),
-        f"Price: {'at the market' if order.price is None else rupees(order.price)}",
+        f"Price: {'at the market' if order.price is None else quoted(order.price)}",
         f"Product: {order.product}",
-        f"Value: {'not known before the fill' if worth is None else rupees(worth)}",
+        f"Value: {_worth(order)}",
         *_origin(report),
         *_when(report, order),
         f"Id: {order.label}",
     ]
+
+
+def _worth(order: Order) -> str:
+    if order.price is None:
+        return "not known before the fill"
+    worth = value(order.segment, order.quantity, order.price)
+    return "not known: Dhan's list leaves out the size of a lot" if worth is None else rupees(worth)
 
 
 def _origin(report: AlertReport) -> list[str]:
@@ -92,7 +98,7 @@ def _spoken(age: timedelta) -> str:
 
 def _leg(report: AlertReport, order: Order) -> list[str]:
     """One of several legs: the same facts, on as few lines as twenty of them bear."""
-    worth = value(order.exchange, order.quantity, order.price)
+    worth = value(order.segment, order.quantity, order.price)
     return [
         f"{order.position}. <b>{order.side} {order.quantity} {plain(order.symbol)}</b>",
         terms(order) + (f" · {rupees(worth)}" if worth is not None else ""),
@@ -107,11 +113,11 @@ def terms(order: Order) -> str:
         case OrderType.MARKET:
             price = "Market"
         case OrderType.LIMIT:
-            price = f"Limit {rupees(order.price)}"
+            price = f"Limit {quoted(order.price)}"
         case OrderType.STOP_LIMIT:
-            price = f"Stop {rupees(order.trigger_price)}, limit {rupees(order.price)}"
+            price = f"Stop {quoted(order.trigger_price)}, limit {quoted(order.price)}"
         case OrderType.STOP_MARKET:
-            price = f"Stop {rupees(order.trigger_price)}"
+            price = f"Stop {quoted(order.trigger_price)}"
         case _:
             assert_never(order.order_type)
     price += "" if order.validity is Validity.DAY else f" · {order.validity}"
@@ -122,7 +128,7 @@ def _standing(report: AlertReport, order: Order) -> list[str]:
     """Where it stands, and why."""
     if report.is_held(order):
         return ["🟠 Held", *(one_line(reason) for reason in report.holds.values())]
-    fill = f" {order.filled_quantity} at {rupees(order.average_price)}" if order.filled_quantity else ""
+    fill = f" {order.filled_quantity} at {quoted(order.average_price)}" if order.filled_quantity else ""
     why = "" if order.state in SELF_EXPLAINED else order.reason
     return [f"{MARKS[order.state]}{fill}", *([f"<i>{one_line(why)}</i>"] if why else [])]
 

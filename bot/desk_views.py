@@ -7,7 +7,7 @@ from html import escape
 
 from bot.card_views import MARKS, terms
 from bot.commands import COMMANDS, Purpose, may
-from bot.text import clock_time, day_time, fit, one_line, plain, rupees, span
+from bot.text import clock_time, day_time, fit, one_line, plain, quoted, rupees, span
 from core.allowance import value
 from core.clock import to_india
 from core.domain.order import Order, OrderState
@@ -128,9 +128,9 @@ def all_of(verb: str, orders: Sequence[Order]) -> str:
     ]
     more = len(orders) - 40
     lines += [f"… and {more} more, by /queue"] if more > 0 else []
-    values = [value(order.exchange, order.quantity, order.price) for order in orders]
+    values = [value(order.segment, order.quantity, order.price) for order in orders]
     known = sum((worth for worth in values if worth is not None), Decimal(0))
-    lines += ["", f"Worth {rupees(known)}" + (" and what goes at the market" if None in values else "")]
+    lines += ["", f"Worth {rupees(known)}" + (" and more, of unknown value" if None in values else "")]
     return fit("\n".join(lines))
 
 
@@ -139,7 +139,7 @@ def order_list(orders: Sequence[Order]) -> str:
         return "No orders yet."
     lines = ["<b>Latest orders</b>", ""]
     for order in orders:
-        fill = f" {order.filled_quantity} at {rupees(order.average_price)}" if order.filled_quantity else ""
+        fill = f" {order.filled_quantity} at {quoted(order.average_price)}" if order.filled_quantity else ""
         lines += [
             f"<b>{order.side} {order.quantity} {escape(order.symbol)}</b> · {order.label}",
             f"{MARKS[order.state]}{fill} · {day_time(order.updated_at)}",

@@ -10,7 +10,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot import ring_views
 from bot.callback_data import CardTap, Verb, pack
-from bot.text import clock_time, day_time, fit, rupees
+from bot.text import clock_time, day_time, fit, quoted, rupees
 from core.clock import to_india
 from core.domain.notice import Loudness, Loudnesses, Notice, Topic
 from core.domain.order import OrderState
@@ -131,7 +131,7 @@ def _row(row: Mapping[str, Any]) -> str:
         return escape(_cut(str(row.get("words", "")), _SHORT * 2))
     what = f"{row['order']} {row['side']} {row['quantity']} {escape(_cut(str(row['symbol']), _LONGEST_SYMBOL))}"
     if row.get("average"):
-        return f"{what}: {row['filled']} at {rupees(Decimal(row['average']))}"
+        return f"{what}: {row['filled']} at {quoted(Decimal(row['average']))}"
     filled = ("kind" in row and row["kind"] == Notice.FILLED) or row.get("state") == OrderState.FILLED
     return what if filled else f"{what}: <i>{escape(_cut(str(row['words']), _SHORT // 2))}</i>"
 

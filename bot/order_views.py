@@ -5,7 +5,7 @@ from decimal import Decimal
 from html import escape
 
 from bot.card_views import terms
-from bot.text import cut, fit, rupees
+from bot.text import cut, fit, quoted
 from core.broker.port import BrokerOrder
 from core.domain.change import Terms
 from core.domain.order import Order
@@ -70,7 +70,7 @@ def elsewhere(found: Sequence[BrokerOrder]) -> str:
         return ""
     lines = ["<b>Placed elsewhere today</b>, not touched from here", ""]
     for row in found:
-        price = f" at {rupees(row.price)}" if row.price else ""
+        price = f" at {quoted(row.price)}" if row.price else ""
         side = row.side or "?"
         lines.append(f"{side} {row.quantity} {escape(row.symbol)}{price} · {escape(row.status.lower())}")
     return "\n".join(lines)

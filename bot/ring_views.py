@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from bot.card_views import MARKS, SELF_EXPLAINED
-from bot.text import fit, one_line, rupees
+from bot.text import fit, one_line, quoted
 from core.domain.notice import Notice
 from core.domain.order import OrderState
 from core.notifications import Message
@@ -59,7 +59,7 @@ def ring(message: Message, mode: DeskMode) -> str:
         return fit(f"{title}\n{one_line(str(facts['words']))}")
     what = f"<b>{facts['side']} {facts['quantity']} {escape(str(facts['symbol']))}</b> · {facts['order']}"
     if message.kind is Notice.FILLED and facts["average"]:
-        return fit(f"{title} {facts['filled']} at {rupees(Decimal(facts['average']))}\n{what}")
+        return fit(f"{title} {facts['filled']} at {quoted(Decimal(facts['average']))}\n{what}")
     return fit(f"{title}\n{what}\n{one_line(str(facts['words']))}")
 
 
@@ -69,7 +69,7 @@ def _morning(facts: Mapping[str, Any]) -> list[str]:
     marks = [MARKS[OrderState(row["state"])] for row in rows]
     lines = [" · ".join(f"{mark} {marks.count(mark)}" for mark in dict.fromkeys(marks)), ""] if marks else []
     for row, mark in zip(rows, marks, strict=True):
-        fill = f" {row['filled']} at {rupees(Decimal(row['average']))}" if row["average"] else ""
+        fill = f" {row['filled']} at {quoted(Decimal(row['average']))}" if row["average"] else ""
         why = [f"<i>{one_line(row['words'])}</i>"] if OrderState(row["state"]) not in SELF_EXPLAINED else []
         what = f"<b>{row['side']} {row['quantity']} {escape(row['symbol'])}</b> · {row['order']}"
         lines += [what, f"{mark}{fill}", *why]

@@ -164,8 +164,8 @@ def limit_words(limits: Limits) -> list[str]:
 
 
 _ASKS_EVERY_TIME = (
-    "A market order names no price of its own, so with a limit in rupees every market order asks. "
-    "Limit orders are checked by their price."
+    "What a market order is worth is not known before its fill, so with a limit in rupees every market order asks. "
+    "Limit orders are checked by their price; on MCX and in currencies, where orders count lots, they ask too."
 )
 
 

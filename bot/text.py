@@ -21,6 +21,10 @@ def rupees(amount: Decimal | None) -> str:
     return "–" if amount is None else money.rupees(amount)
 
 
+def quoted(price: Decimal | None) -> str:
+    return "–" if price is None else money.quoted(price)
+
+
 def day_time(instant: datetime | None) -> str:
     if instant is None:
         return "–"

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from core.clock import INDIA, to_india
 from core.db import orders, sources
-from core.domain.alert import Exchange
+from core.domain.instrument import Segment
 from core.domain.limits import Breach, Limits, Usage, Wish, breach, is_exit, worse
 from core.domain.order import AT_BROKER, Order, OrderState
 from core.domain.source import Source
@@ -20,6 +20,7 @@ SENT = frozenset(
     {OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.NEEDS_OPERATOR, OrderState.FILLED, *AT_BROKER}
     | {OrderState.CANCELLED, OrderState.LAPSED}
 )
+_COUNTED_IN_LOTS = {Segment.MCX_COMM, Segment.NSE_CURRENCY, Segment.BSE_CURRENCY}
 PLANNED = SENT | {OrderState.QUEUED, OrderState.AWAITING_APPROVAL}
 
 
@@ -74,14 +75,14 @@ def wish_of(order: Order) -> Wish:
     return Wish(
         symbol=order.symbol,
         quantity=order.quantity,
-        value=value(order.exchange, order.quantity, order.price),
+        value=value(order.segment, order.quantity, order.price),
         is_exit=is_exit(order.side, order.product),
     )
 
 
-def value(exchange: Exchange, quantity: int, price: Decimal | None) -> Decimal | None:
-    """None where it cannot be known: at the market, and on MCX, whose quantities are lots of unsaid size."""
-    return None if price is None or exchange is Exchange.MCX else quantity * price
+def value(segment: Segment, quantity: int, price: Decimal | None) -> Decimal | None:
+    """None where it cannot be known: at the market, and where quantities are lots whose size Dhan's list leaves out."""
+    return None if price is None or segment in _COUNTED_IN_LOTS else quantity * price
 
 
 def used(
@@ -97,7 +98,7 @@ def used(
     midnight = datetime.combine(day, time(), INDIA)
     same_day = orders.releasing(connection, states, midnight, midnight + timedelta(days=1), source_id=source_id)
     others = [order for order in same_day if order.id != but]
-    values = [(order.symbol, value(order.exchange, order.quantity, order.price) or Decimal(0)) for order in others]
+    values = [(order.symbol, value(order.segment, order.quantity, order.price) or Decimal(0)) for order in others]
     return Usage(
         orders=len(others),
         value=sum((worth for _, worth in values), Decimal(0)),

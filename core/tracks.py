@@ -23,7 +23,7 @@ from core.journal import Event
 
 _AT_A_TIME = 500
 _FINAL = frozenset(state.value for state in OrderState if state.is_final)
-_PAISA = Decimal("0.01")
+_AS_QUOTED = Decimal("0.0001")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ def _fills(order: Order, events: list[Event]) -> Iterator[SeenFill]:
             continue
         added = filled - before
         worth = average * filled if average is not None else None
-        price = None if worth is None or added <= 0 else ((worth - worth_before) / added).quantize(_PAISA)
+        price = None if worth is None or added <= 0 else ((worth - worth_before) / added).quantize(_AS_QUOTED)
         yield SeenFill(at=event.at, quantity=added, price=price, average=average, reason=event.reason)
         before, worth_before = filled, worth if worth is not None else worth_before
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from core.domain.money import grouped
+from core.domain.money import quoted
 
 MOST_MODIFICATIONS = 25
 """Dhan refuses more for one order (Dhan API v2 docs, Orders, Order Modification)."""
@@ -46,9 +46,9 @@ class Terms:
         return self == Terms()
 
     def __str__(self) -> str:
-        named = {"quantity": self.quantity, "limit ₹": self.price, "trigger ₹": self.trigger_price}
+        named = {"quantity": self.quantity, "limit": self.price, "trigger": self.trigger_price}
         return ", ".join(
-            f"{name}{grouped(f'{value:.2f}')}" if isinstance(value, Decimal) else f"{name} {value}"
+            f"{name} {quoted(value) if isinstance(value, Decimal) else value}"
             for name, value in named.items()
             if value is not None
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from core.domain.money import rupees
+from core.domain.money import quoted
 from core.domain.order import Mode, Order
 
 
@@ -41,5 +41,5 @@ def moved_too_far(start: Reference, last: Decimal, most: Decimal) -> str | None:
     if moved <= most:
         return None
     if not start.since:
-        return f"The price is {rupees(last)}, {moved:.1f} % away from the limit of {rupees(start.price)}."
-    return f"The price moved {moved:.1f} % {start.since}, from {rupees(start.price)} to {rupees(last)}."
+        return f"The price is {quoted(last)}, {moved:.1f} % away from the limit of {quoted(start.price)}."
+    return f"The price moved {moved:.1f} % {start.since}, from {quoted(start.price)} to {quoted(last)}."

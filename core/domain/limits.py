@@ -60,7 +60,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """An order as the limits see it; `value` None when it has no price, as at the market."""
+    """An order as the limits see it; `value` None when nobody can tell, as at the market."""
 
     symbol: str
     quantity: int
@@ -122,7 +122,7 @@ def _bounds(limits: Limits, wish: Wish, usage: Usage) -> Iterator[Breach]:
     for limit, bound in limits.bounds.items():
         amount = _amount(limit, wish, usage)
         if amount is None:
-            words = f"It has no price of its own, so your limit on the {limit.words} cannot be checked."
+            words = f"What it is worth is not known, so your limit on the {limit.words} cannot be checked."
             yield Breach(is_hard=False, words=words)
         elif bound.hard is not None and amount > bound.hard:
             yield Breach(is_hard=True, words=_above(limit, amount, bound.hard, "hard"))

@@ -11,6 +11,12 @@ def rupees(amount: Decimal) -> str:
     return f"₹{grouped(f'{amount:.2f}')}"
 
 
+def quoted(price: Decimal) -> str:
+    """With as many digits as a market has: the tick of a currency is ₹0.0025."""
+    exact = f"{price:.4f}".rstrip("0")
+    return f"₹{grouped(max(exact, f'{price:.2f}', key=len))}"
+
+
 def grouped(plain: str) -> str:
     """A plain decimal number with commas put into its whole part: the last three digits, then pairs."""
     whole, point, rest = plain.partition(".")

@@ -68,7 +68,7 @@ def _above(name: str, below: Decimal | None, value: Decimal | None) -> str:
     if below is None:
         return ""
     if value is None:
-        return f"{name} is automatic up to {_rupees(below)}, and this order has no price of its own to tell by."
+        return f"{name} is automatic up to {_rupees(below)}, and what this order is worth is not known."
     return f"{name} is automatic up to {_rupees(below)}, and this is {_rupees(value)}." if value > below else ""
 
 

@@ -11,7 +11,7 @@ from core.controls import Hold
 from core.db import attempts, orders
 from core.domain.alert import OrderType, Validity
 from core.domain.attempt import AttemptState
-from core.domain.money import rupees
+from core.domain.money import quoted
 from core.domain.notice import Notice
 from core.domain.order import MOVES, Order, OrderState
 from core.engine.record import Moment
@@ -116,7 +116,7 @@ def _target(report: BrokerOrder, filled: int) -> OrderState | None:
 
 
 def _words(order: Order, report: BrokerOrder, target: OrderState, filled: int) -> str:
-    at = f" at {rupees(report.average_price)}" if report.average_price else ""
+    at = f" at {quoted(report.average_price)}" if report.average_price else ""
     match target:
         case OrderState.FILLED:
             return f"Filled: {filled}{at}."
@@ -149,7 +149,7 @@ def _cut_off(report: BrokerOrder, filled: int, at: str) -> str:
 def _resting(order: Order, report: BrokerOrder) -> str:
     if not report.price or report.state is BrokerState.RECEIVED or order.order_type is OrderType.MARKET:
         return _just_there(report)
-    return f"Dhan says {report.status}, resting at {rupees(report.price)}."
+    return f"Dhan says {report.status}, resting at {quoted(report.price)}."
 
 
 def _just_there(report: BrokerOrder) -> str:
@@ -170,7 +170,7 @@ def _has_come_to_rest(order: Order, report: BrokerOrder, moment: Moment) -> bool
 
 def _at_rest(report: BrokerOrder) -> str:
     """Since March 2026 Dhan sends every market order as a limit inside a protecting range: it may rest unfilled."""
-    price = rupees(report.price) if report.price else "a limit of its own"
+    price = quoted(report.price) if report.price else "a limit of its own"
     return (
         f"Not filled: Dhan protects market orders and keeps this one as a limit at {price}. "
         "It fills when the market comes back to it; give it another price, or cancel it."

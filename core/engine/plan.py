@@ -107,7 +107,7 @@ def plan_leg(
     wish = Wish(
         symbol=instrument.symbol,
         quantity=quantity,
-        value=allowance.value(instrument.exchange, quantity, ticket.price),
+        value=allowance.value(instrument.segment, quantity, ticket.price),
         is_exit=is_exit(leg.side, ticket.product),
     )
     at = decision.release_at or now

@@ -94,7 +94,7 @@ def test_the_ladder_rises_step_by_step_and_no_ladder_is_above_all() -> None:
         (
             Source(trust=Trust.AUTOMATIC, automatic_below=Decimal(25_000)),
             None,
-            "tradingview is automatic up to ₹25,000, and this order has no price of its own to tell by.",
+            "tradingview is automatic up to ₹25,000, and what this order is worth is not known.",
         ),
     ],
 )

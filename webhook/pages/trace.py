@@ -7,7 +7,7 @@ from html import escape
 from core.clock import to_india
 from core.db.attempts import Attempt
 from core.domain.alert import Validity
-from core.domain.money import rupees
+from core.domain.money import quoted
 from core.domain.order import Order
 from core.journal import Event
 from core.reports import AlertReport
@@ -81,9 +81,9 @@ def _order(order: Order, attempts: Sequence[Attempt]) -> str:
         for attempt in attempts
         if attempt.order_id == order.id
     )
-    price = f" at {rupees(order.price)}" if order.price is not None else ""
+    price = f" at {quoted(order.price)}" if order.price is not None else ""
     validity = "" if order.validity is Validity.DAY else f" · {order.validity}"
-    fill = f" · {order.filled_quantity} at {rupees(order.average_price)}" if order.average_price is not None else ""
+    fill = f" · {order.filled_quantity} at {quoted(order.average_price)}" if order.average_price is not None else ""
     ids = f" · Dhan order <code>{escape(order.broker_order_id)}</code>" if order.broker_order_id else ""
     return (
         f'<div class="sheet"><strong>{order.side} {order.quantity} {escape(order.symbol)}</strong>'

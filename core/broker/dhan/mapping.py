@@ -209,7 +209,7 @@ def sum_fills(rows: list[Row]) -> dict[str, PastFill]:
 def _summed(traded: list[tuple[int, Decimal]]) -> PastFill:
     quantity = sum(units for units, _ in traded)
     worth = sum((units * price for units, price in traded), Decimal(0))
-    return PastFill(quantity=quantity, average_price=(worth / quantity).quantize(Decimal("0.01")))
+    return PastFill(quantity=quantity, average_price=(worth / quantity).quantize(Decimal("0.0001")))
 
 
 def _units(value: Any) -> int:

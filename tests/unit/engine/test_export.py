@@ -55,7 +55,7 @@ def test_an_order_carries_both_clocks_its_latency_and_what_it_slipped(connection
 def test_each_part_of_a_fill_is_a_row_with_its_own_price(connection: Connection) -> None:
     filled(connection, (4, "100"), (10, "106"))
     rows = table(connection, "fills")
-    assert [(row["quantity"], row["price"]) for row in rows] == [("4", "100.00"), ("6", "110.00")]
+    assert [(row["quantity"], row["price"]) for row in rows] == [("4", "100.0000"), ("6", "110.0000")]
     assert [row["alert_to_fill_ms"] for row in rows] == ["1200", "2200"]
 
 

@@ -1,6 +1,7 @@
 """Commodities and currencies from the alert to the fill, by their own hours, in front of the stand-in."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from core.broker.dhan.instruments import InstrumentList
 from core.db import orders
 from core.domain.instrument import Segment
+from core.domain.limits import Bound, Limit, Limits
 from core.domain.order import Mode, Order, OrderState
 from core.engine.decide import Decider
+from core.policies import Policies, save
 from tests.builders import an_alert
 from tests.integration.paper_dhan import india
 from tests.unit.alerts.alert_samples import body
@@ -128,3 +131,16 @@ async def test_an_agricultural_contract_does_not_go_in_the_evening_but_asks(
     order = await fired(floor, listed, MINT, at)
     assert (order.mode, order.state, order.release_at) == (Mode.QUEUE, OrderState.AWAITING_APPROVAL, india(leaves))
     assert floor.dhan.ledger()["placements"] == 0
+
+
+@pytest.mark.parametrize("leg", [DOLLAR, CRUDE])
+async def test_where_quantities_are_lots_a_limit_in_rupees_asks_for_the_value_is_not_known(
+    floor: Floor, listed: InstrumentList, leg: dict[str, Any]
+) -> None:
+    """A lot of USDINR is 1,000 dollars, and one of crude oil 100 barrels."""
+    with floor.database.transaction() as connection:
+        limits = Limits(bounds={Limit.ORDER_VALUE: Bound(hard=Decimal(10_000))})
+        save(connection, Policies(limits=limits), at=floor.clock.now(), actor="test", words="limits")
+    order = await fired(floor, listed, leg | {"orderType": "LMT", "price": "89"}, "2026-12-01 10:30")
+    assert order.state is OrderState.AWAITING_APPROVAL
+    assert "What it is worth is not known" in order.reason
