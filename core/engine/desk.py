@@ -237,6 +237,7 @@ class Desk:
             decided = AT_ONCE
             while decided == AT_ONCE:
                 decided = await self._decide_and_send(tasks)
+                await self._changer.send_due(tasks, self._epoch)  # who wants out does not wait for the whole flood
                 self._tell.set()
         except CommitInDoubt:
             raise  # orders may have been claimed: the rows know, after a new start
