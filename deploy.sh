@@ -87,7 +87,11 @@ ensure sql databases -- "$database" --instance=munshi
 if $dry; then
   run gcloud sql users create "$database" --instance=munshi --password=PASSWORD
 elif ! gcloud secrets describe "database-url-$mode" --project="$project" >/dev/null 2>&1; then
-  run gcloud sql users create "$database" --instance=munshi --password="$password"
+  verb=create
+  if gcloud sql users list --instance=munshi --project="$project" --format='value(name)' | grep -qx "$database"; then
+    verb=set-password # an earlier run ended before it had kept the password that it made
+  fi
+  run gcloud sql users "$verb" "$database" --instance=munshi --password="$password"
 fi
 ensure_secret "database-url-$mode" \
   "postgresql+psycopg://$database:$password@/$database?host=/cloudsql/$project:$region:munshi"

@@ -62,7 +62,11 @@ class Keys:
     async def _note_late_uses(self) -> None:
         if self._late:
             late, self._late = self._late, Counter()
-            await self._database.write(lambda connection: sources.count_late_uses(connection, late))
+            try:
+                await self._database.write(lambda connection: sources.count_late_uses(connection, late))
+            except Unavailable:
+                self._late.update(late)
+                raise
 
     def _among_known(self, digest: str) -> Key | None:
         """Every key is compared, in the same time whatever was given."""

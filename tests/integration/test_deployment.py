@@ -138,6 +138,31 @@ def test_without_a_project_or_an_operator_nothing_is_begun(missing: str) -> None
     assert missing in done.stderr
 
 
+GCLOUD = """#!/bin/sh
+echo "$@" >> "$CALLED"
+case "$*" in
+  "sql users list"*) echo $USERS ;;
+  "secrets describe database-url-paper"*) exit 1 ;;
+  "projects describe"*) echo 12345 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("users", "verb"), [("postgres", "create"), ("munshi-paper", "set-password")])
+def test_a_run_that_ended_between_the_databases_user_and_its_password_can_be_made_again(
+    tmp_path: Path, users: str, verb: str
+) -> None:
+    gcloud, called = tmp_path / "gcloud", tmp_path / "called"
+    gcloud.write_text(GCLOUD)
+    gcloud.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLED": str(called), "USERS": users} | SETTINGS
+    subprocess.run(["bash", ROOT / "deploy.sh"], env=environment, capture_output=True, check=True)
+    lines = called.read_text().splitlines()
+    [made] = [place for place, line in enumerate(lines) if re.match("sql users (create|set-password)", line)]
+    assert lines[made].startswith(f"sql users {verb} munshi-paper --instance=munshi --password=")
+    assert lines[made + 2].startswith("secrets create database-url-paper")
+
+
 @needs("shellcheck")
 def test_the_shell_scripts_are_clean() -> None:
     subprocess.run(["shellcheck", "deploy.sh", "run", "test", "munshi", "deploy/munshi"], cwd=ROOT, check=True)

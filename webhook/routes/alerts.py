@@ -116,8 +116,12 @@ class AlertDoor:
         elif patience and await _has_left(receive):
             self._intake.close(receipt, None)
         else:
-            await answer(scope, receive, send)
-            self._intake.close(receipt, self._clock.now())
+            left_at = None
+            try:
+                await answer(scope, receive, send)
+                left_at = self._clock.now()
+            finally:
+                self._intake.close(receipt, left_at)
 
     async def _answer(self, scope: Scope, receive: Receive, patience: float) -> tuple[Receipt | None, Response]:
         try:

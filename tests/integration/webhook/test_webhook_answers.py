@@ -1,13 +1,21 @@
 """What senders are told of an alert that is on disk, and which of several copies theirs was."""
 
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
+from core.db import alerts
 from core.db.alerts import StoredAlert
+from core.db.engine import Database
 from core.domain.alert import AlertState
-from tests.builders import NOON
-from tests.integration.webhook.running_web import RunningWeb, an_alert_text, wait_until
+from core.settings import load
+from tests.builders import NOON, fresh_address
+from tests.integration.webhook.running_web import SECRET, RunningWeb, an_alert_text, wait_until
+from webhook.app import build_app
 
 OVER_A_MINUTE = 61
 
@@ -78,3 +86,29 @@ def test_a_refused_alert_sent_again_is_folded_and_refused_in_the_same_words(shar
     assert (first.status_code, again.status_code) == (422, 422)
     assert first.json() == again.json()
     assert [alert.folded for alert in rows(shared_web, text)] == [1]
+
+
+async def test_an_answer_that_could_not_leave_does_not_count_as_given(tmp_path: Path) -> None:
+    """Nor does its sender wait for one any more: the same alert again is a resend, and no second wish."""
+    fresh_address(tmp_path)
+    settings = load(munshi_data_dir=tmp_path, webhook_secret=SECRET)
+    app = build_app(settings)
+
+    async def on_a_line_that_breaks(scope: Any, receive: Any, _send: Any) -> None:
+        async def send(_message: Any) -> None:
+            raise BrokenPipeError
+
+        await app(scope, receive, send)
+
+    async with app.router.lifespan_context(app):
+        broken, whole = (
+            httpx.AsyncClient(transport=httpx.ASGITransport(app=each), base_url="http://127.0.0.1")
+            for each in (on_a_line_that_breaks, app)
+        )
+        async with broken, whole:
+            with pytest.raises(BrokenPipeError):
+                await broken.post("/webhook", content=an_alert_text())
+            again = (await whole.post("/webhook", content=an_alert_text())).json()
+    assert (again["alert_id"], again["duplicate"]) == ("1", True)
+    with closing(Database(settings.database)) as database, database.snapshot() as connection:
+        assert [stored.state for stored in alerts.recent(connection, 9)] == [AlertState.RECEIVED]

@@ -1,16 +1,22 @@
 """`POST /webhook/{key}`: a source's own address, which needs no secret in the body."""
 
+import asyncio
 import json
+from contextlib import closing
 
 import pytest
 
 from core import sources
 from core.db import sources as rows
+from core.db.engine import Database
 from core.db.sources import Key
 from core.domain.alert import AlertState
 from core.domain.source import IdenticalAlerts, Source
+from core.errors import Unavailable
 from tests.builders import NOON
 from tests.integration.webhook.running_web import SECRET, RunningWeb, an_alert_text, wait_until
+from tests.patience import PATIENCE
+from webhook.keys import READ_EVERY, Keys
 
 ACTOR = "operator 42"
 
@@ -139,3 +145,21 @@ def test_a_heartbeat_beside_an_order_is_an_order(strategies: Strategies) -> None
     alert = {**json.loads(an_alert_text(secret=None)), "heartbeat": True}
     assert strategies.post(key, json.dumps(alert))[1]["order_status"] == "accepted"
     assert strategies.post(key, json.dumps({"heartbeat": False}))[0] == 422
+
+
+async def test_a_late_use_that_could_not_be_written_down_is_written_later(strategies: Strategies) -> None:
+    old = strategies.add("swing")
+    strategies.rotate("swing")
+    strategies.retire("swing")
+    with closing(Database(strategies.web.settings.database, busy_timeout=0.05)) as database:
+        keys = Keys(database)
+        watching = asyncio.create_task(keys.watch())
+        assert await keys.find(old) is None
+        with strategies.web.locked():
+            with pytest.raises(Unavailable):
+                await database.write(lambda _connection: None)
+            await asyncio.sleep(READ_EVERY + 0.1)
+        async with asyncio.timeout(PATIENCE):
+            while not strategies.keys("swing")[0].late_uses:  # noqa: ASYNC110 - another process would tell no event
+                await asyncio.sleep(0.02)
+        watching.cancel()
