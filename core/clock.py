@@ -61,6 +61,14 @@ class PaperClock:
         return self._offset
 
 
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """`now` is the desk's time, `wall` the machine's."""
+
+    now: datetime
+    wall: datetime
+
+
 def moved_to(clock: Clock) -> datetime | None:
     """What a clock says that is not the machine's time; None when it is."""
     now = clock.now()

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from core.bootstrap import build_clock, open_database
 from core.cli.backup import FOLDER, database_file, name_for
 from core.cli.claims import claim
-from core.clock import SystemClock
+from core.clock import Moment, SystemClock
 from core.db import leases
 from core.db.copies import check, overwrite, scratch_file
 from core.db.engine import Database
@@ -23,7 +23,6 @@ from core.db.migration import migrate
 from core.db.tables import leases as lease_rows
 from core.db.trouble import DatabaseUnavailable
 from core.engine.after_restore import doubt_what_waited
-from core.engine.record import Moment
 from core.errors import Refusal
 from core.settings import Settings, load
 

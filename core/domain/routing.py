@@ -12,7 +12,7 @@ from core.domain.ways import Alternative, as_amo, as_auction, as_regular
 from core.domain.windows import (
     SESSION_MARGIN,
     AmoWindow,
-    Moment,
+    MarketTime,
     Window,
     amo_window,
     auction_window,
@@ -148,7 +148,7 @@ def may_send(
 
 
 def _prefers_amo(
-    moment: Moment, session: Window | Unknown, evening: AmoWindow | Unknown, policy: ReleasePolicy
+    moment: MarketTime, session: Window | Unknown, evening: AmoWindow | Unknown, policy: ReleasePolicy
 ) -> bool:
     """What is open now comes first, then a session still to come today, then the policy."""
     if isinstance(evening, AmoWindow) and evening.opens <= moment.now:
@@ -189,7 +189,7 @@ def _why(way: Alternative, waits_because: str) -> str:
     return f"{waits_because}: {opens} {spoken(way.release_at)}."
 
 
-def _what_is_now(moment: Moment) -> str:
+def _what_is_now(moment: MarketTime) -> str:
     today, clock = moment.today, moment.now.time()
     if not isinstance(today, Trading):
         return today.reason

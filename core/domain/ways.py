@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from core.domain.alert import AmoTime, OrderType, Validity
 from core.domain.order import Mode
 from core.domain.sessions import Unknown, spoken, spoken_day, spoken_time
-from core.domain.windows import SESSION_MARGIN, AmoWindow, Moment, Window, at, auction_window
+from core.domain.windows import SESSION_MARGIN, AmoWindow, MarketTime, Window, at, auction_window
 
 AFTER_OPEN = {
     AmoTime.PRE_OPEN: timedelta(0),
@@ -34,7 +34,7 @@ class Alternative:
     into_auction: bool = False
 
 
-def as_regular(moment: Moment, session: Window) -> Alternative:
+def as_regular(moment: MarketTime, session: Window) -> Alternative:
     return _way(
         moment,
         session,
@@ -45,7 +45,7 @@ def as_regular(moment: Moment, session: Window) -> Alternative:
 
 
 def as_amo(
-    moment: Moment, window: AmoWindow, order_type: OrderType, amo_time: AmoTime, validity: Validity
+    moment: MarketTime, window: AmoWindow, order_type: OrderType, amo_time: AmoTime, validity: Validity
 ) -> Alternative | Unknown | None:
     """None when the order would wait at the broker although it waits for nothing, or could only meet an auction that
     does not take it; Unknown when it would come too late.
@@ -65,7 +65,7 @@ def as_amo(
     return _way(moment, window, now_is=Mode.AMO, reaches=reaches, label=label)
 
 
-def as_auction(moment: Moment, order_type: OrderType, validity: Validity) -> Alternative | None:
+def as_auction(moment: MarketTime, order_type: OrderType, validity: Validity) -> Alternative | None:
     """No auction takes what shall be filled at once: it matches at its end."""
     window = None if validity is Validity.IOC else auction_window(moment, order_type)
     if window is None:
@@ -81,7 +81,7 @@ def as_auction(moment: Moment, order_type: OrderType, validity: Validity) -> Alt
 
 
 def _way(
-    moment: Moment, window: Window, *, now_is: Mode, reaches: datetime, label: str, into_auction: bool = False
+    moment: MarketTime, window: Window, *, now_is: Mode, reaches: datetime, label: str, into_auction: bool = False
 ) -> Alternative:
     return Alternative(
         mode=now_is if window.opens <= moment.now else Mode.QUEUE,

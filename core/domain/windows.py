@@ -31,7 +31,7 @@ class AmoWindow(Window):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class MarketTime:
     """An instant in India as one market sees it. `index_expiry` is the last day of an index contract."""
 
     now: datetime
@@ -49,7 +49,7 @@ class Moment:
         return found[0], found[1].on_index_expiry()
 
 
-def look(now: datetime, segment_class: SegmentClass, calendar: Calendar, index_expiry: date | None) -> Moment:
+def look(now: datetime, segment_class: SegmentClass, calendar: Calendar, index_expiry: date | None) -> MarketTime:
     """Read the market's clock. Beyond the years that Python can count, no day is known either."""
     try:
         local = now.astimezone(INDIA)
@@ -58,10 +58,10 @@ def look(now: datetime, segment_class: SegmentClass, calendar: Calendar, index_e
     today = calendar.day(segment_class, local.date())
     if isinstance(today, Trading) and local.date() == index_expiry:
         today = today.on_index_expiry()
-    return Moment(local, today, segment_class, calendar, index_expiry)
+    return MarketTime(local, today, segment_class, calendar, index_expiry)
 
 
-def regular_window(moment: Moment) -> Window | Unknown:
+def regular_window(moment: MarketTime) -> Window | Unknown:
     """The continuous session, less the margin at its end."""
     today = moment.today
     if isinstance(today, Unknown):
@@ -75,7 +75,7 @@ def regular_window(moment: Moment) -> Window | Unknown:
     return found if isinstance(found, Unknown) else _sending(found[0], found[1].sessions[0])
 
 
-def auction_window(moment: Moment, order_type: OrderType) -> Window | None:
+def auction_window(moment: MarketTime, order_type: OrderType) -> Window | None:
     """While the closing auction runs: when it takes this order; None when it does not, or no more, or nothing runs."""
     today = moment.today
     auction = today.closing_auction if isinstance(today, Trading) else None
@@ -86,7 +86,7 @@ def auction_window(moment: Moment, order_type: OrderType) -> Window | None:
     return window if moment.now < window.closes else None
 
 
-def amo_window(moment: Moment) -> AmoWindow | Unknown:
+def amo_window(moment: MarketTime) -> AmoWindow | Unknown:
     """The after-market window: a trading day's morning serves that day, its evening serves the next trading day."""
     today, on = moment.today, moment.now.date()
     if isinstance(today, Unknown):
@@ -116,7 +116,7 @@ def _morning(on: date, hours: Trading) -> AmoWindow:
     return AmoWindow(at(on, MIDNIGHT), at(on, hours.amo_morning_closes), on, hours)
 
 
-def _evening(moment: Moment, on: date, opens: time) -> AmoWindow | Unknown:
+def _evening(moment: MarketTime, on: date, opens: time) -> AmoWindow | Unknown:
     """The night belongs to one window when the next day trades; else the window ends with the day."""
     found = moment.next_trading_day(on)
     if isinstance(found, Unknown):

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from core import controls, journal, notifications, sources
 from core.broker.port import BrokerOrder, BrokerState
+from core.clock import Moment
 from core.controls import Hold
 from core.db import attempts, orders
 from core.domain.alert import OrderType, Validity
@@ -14,7 +15,6 @@ from core.domain.attempt import AttemptState
 from core.domain.money import quoted
 from core.domain.notice import Notice
 from core.domain.order import MOVES, Order, OrderState
-from core.engine.record import Moment
 
 FILLS_WITHIN = timedelta(seconds=3)
 """Most market orders are filled by then; only after it one is said to rest."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, func, select, update
 
 from core import controls, journal, notifications, restored
-from core.clock import to_india
+from core.clock import Moment, to_india
 from core.controls import Hold
 from core.db import alerts, attempts, changes, orders
 from core.db.attempts import Try
@@ -24,7 +24,6 @@ from core.domain.change import ChangeKind, ChangeState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine.claim import order_request
-from core.engine.record import Moment
 from core.engine.settle import fail
 
 _BEYOND_ANY_CARD = 1_000

@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core import controls, journal, notifications
+from core.clock import Moment
 from core.controls import Hold
 from core.db import alerts, orders
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
-from core.engine.record import Moment
 
 PATIENCE = timedelta(seconds=20)
 _KEY = "briefing"

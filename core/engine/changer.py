@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from core import controls
 from core.broker.port import Accepted, Broker, ChangeRequest, NotSent, Outcome, Refusal, Refused, Unknown
-from core.clock import Clock, SystemClock
+from core.clock import Clock, Moment, SystemClock
 from core.db import changes, leases, orders
 from core.db.changes import Change
 from core.db.engine import Database
@@ -19,7 +19,6 @@ from core.domain.alert import OrderType
 from core.domain.change import ChangeKind, ChangeState, Verdict
 from core.domain.order import Order
 from core.engine.limiter import Limiter
-from core.engine.record import Moment
 from core.engine.rules import LeaseLost
 from core.engine.settle import fail
 from core.engine.words import explain

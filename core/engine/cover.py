@@ -11,13 +11,13 @@ from sqlalchemy import Connection, select
 
 from core import journal
 from core.broker.account import Account, Holding, Position
+from core.clock import Moment
 from core.db import orders
 from core.db.tables import events
 from core.domain.alert import Product, Side
 from core.domain.instrument import Segment
 from core.domain.order import Order, OrderState
 from core.engine.claim import ask_again
-from core.engine.record import Moment
 from core.errors import BrokerUnavailable, SignInNeeded
 
 log = structlog.get_logger()

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from core import controls, journal, notifications
 from core.broker.port import Broker
-from core.clock import Clock, SystemClock, monotonic
+from core.clock import Clock, Moment, SystemClock, monotonic
 from core.controls import Hold
 from core.db import alerts, attempts, changes, hints, leases, orders
 from core.db.engine import Database
@@ -32,7 +32,6 @@ from core.engine.limiter import Limiter
 from core.engine.listen import Listener, Updates
 from core.engine.readiness import Readiness
 from core.engine.reconcile import Reconciler
-from core.engine.record import Moment
 from core.engine.relay import Relay
 from core.engine.resolve import Resolver, doubt_unfinished
 from core.engine.rounds import Rounds

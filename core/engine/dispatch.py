@@ -14,7 +14,7 @@ from core import controls
 from core.broker.account import Account
 from core.broker.port import Broker, BrokerOrder, Outcome, Refusal, Refused
 from core.broker.quotes import Name, Quotes
-from core.clock import Clock, SystemClock, monotonic
+from core.clock import Clock, Moment, SystemClock, monotonic
 from core.db import leases, orders
 from core.db.engine import Database
 from core.db.writer import T
@@ -24,7 +24,7 @@ from core.engine import cover, drift, record
 from core.engine.adopt import adopt
 from core.engine.claim import Claim, claim, claim_all, claim_apart, why_not_now
 from core.engine.limiter import Limiter
-from core.engine.record import Moment, Posted, record_all
+from core.engine.record import Posted, record_all
 from core.engine.rules import LeaseLost, Rules
 from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
 from core.failpoints import Point, reach

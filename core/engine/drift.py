@@ -12,11 +12,11 @@ import structlog
 from sqlalchemy import Connection
 
 from core.broker.quotes import Name, Quotes
+from core.clock import Moment
 from core.db import orders
 from core.domain.drift import has_waited, moved_too_far, reference
 from core.domain.order import Order, OrderState
 from core.engine.claim import ask_again
-from core.engine.record import Moment
 
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from core import journal, notifications, restored
 from core.broker.port import Broker, BrokerOrder, BrokerState, PastFill
-from core.clock import Clock, SystemClock, to_india
+from core.clock import Clock, Moment, SystemClock, to_india
 from core.db import attempts, changes, orders
 from core.db.engine import Database
 from core.db.orders import AtBroker
@@ -17,7 +17,6 @@ from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState
 from core.engine.adopt import adopt, alarm_ghost, alarm_late_fill, alarm_twins, follow
 from core.engine.morning import report_morning
-from core.engine.record import Moment
 from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
 from core.engine.strangers import tell_of_strangers
 from core.errors import BrokerUnavailable

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, assert_never
 
 from sqlalchemy import Connection
 
 from core import controls, journal, notifications, sources
 from core.broker.port import Accepted, NotSent, Outcome, Refusal, Refused, Unknown
+from core.clock import Moment
 from core.controls import Hold
 from core.db import attempts, orders
 from core.domain.attempt import AttemptState
@@ -23,14 +24,6 @@ MOST_POSTS = 4
 MOST_SIGN_INS = 2
 """Sign-ins by which an order is sent without a tap: the first, and a new one after Dhan's no."""
 _BACK_OFF = (1, 2, 4, 8)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moment:
-    """`now` is the desk's time, `wall` the machine's."""
-
-    now: datetime
-    wall: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

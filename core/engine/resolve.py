@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from core import journal, notifications
 from core.broker.port import Broker, BrokerOrder
-from core.clock import Clock, SystemClock, to_india
+from core.clock import Clock, Moment, SystemClock, to_india
 from core.db import attempts, orders
 from core.db.attempts import Attempt
 from core.db.engine import Database
@@ -20,7 +20,6 @@ from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine.adopt import adopt
 from core.engine.reconcile import broker_day
-from core.engine.record import Moment
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.failpoints import Point, reach
 

@@ -9,13 +9,12 @@ from collections.abc import Callable
 import structlog
 
 from core import controls
-from core.clock import Clock, SystemClock, monotonic
+from core.clock import Clock, Moment, SystemClock, monotonic
 from core.controls import Hold
 from core.db.engine import Database
 from core.engine import briefing
 from core.engine.daily import Daily
 from core.engine.pnl_watch import PnlWatch
-from core.engine.record import Moment
 
 log = structlog.get_logger()
 

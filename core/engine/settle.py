@@ -7,13 +7,13 @@ from sqlalchemy import Connection
 
 from core import journal, notifications
 from core.broker.port import BrokerOrder
+from core.clock import Moment
 from core.db import changes, orders
 from core.db.changes import Change
 from core.domain.alert import OrderType
 from core.domain.change import ChangeKind, ChangeState, Terms, Verdict
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
-from core.engine.record import Moment
 
 SHOWS_WITHIN = timedelta(seconds=10)
 MOST_CANCELS = 4

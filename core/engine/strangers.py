@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from core import controls, journal, notifications
 from core.broker.port import BrokerOrder
+from core.clock import Moment
 from core.domain.attempt import is_like_ours
 from core.domain.notice import Notice
-from core.engine.record import Moment
 
 _TOLD = "strangers"
 _WORDS = (

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from core import approvals, market_days, offers
 from core.broker.port import BrokerOrder, BrokerState
-from core.clock import INDIA
+from core.clock import INDIA, Moment
 from core.db import attempts, orders
 from core.db.engine import Database
 from core.db.tables import alerts as alert_rows
@@ -30,7 +30,7 @@ from core.engine.adopt import adopt
 from core.engine.claim import claim
 from core.engine.decide import Decider
 from core.engine.reconcile import follow_all
-from core.engine.record import Moment, Posted, record_all
+from core.engine.record import Posted, record_all
 from core.engine.resolve import doubt_unfinished
 from core.engine.rules import Rules
 from core.errors import Refusal

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from core.approvals import Tap
 from core.broker.port import BrokerOrder, BrokerState, Outcome
 from core.calendar import load_calendar
-from core.clock import SystemClock
+from core.clock import Moment, SystemClock
 from core.db import alerts, attempts, leases, orders
 from core.db.attempts import Attempt, Try
 from core.db.tables import outbox
@@ -18,7 +18,7 @@ from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine.claim import Claim, claim
-from core.engine.record import Moment, Posted, record_all
+from core.engine.record import Posted, record_all
 from core.engine.rules import Rules
 from tests.builders import NOON, an_order
 

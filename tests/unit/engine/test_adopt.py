@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from core import controls, journal
 from core.broker.port import BrokerState
+from core.clock import Moment
 from core.controls import Hold
 from core.db import attempts
 from core.domain.alert import OrderType, Product, Side, Validity
@@ -20,7 +21,6 @@ from core.domain.notice import Notice
 from core.domain.order import MOVES, OrderState
 from core.engine.adopt import adopt, follow
 from core.engine.reconcile import follow_all
-from core.engine.record import Moment
 from core.engine.resolve import doubt_unfinished
 from tests.builders import NOON, an_order
 from tests.unit.engine.rows import MOMENT, WALL, again, an_attempt, at_broker, in_doubt, last_words, report, rings

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from core import approvals, controls
-from core.clock import SystemClock
+from core.clock import Moment, SystemClock
 from core.controls import Hold
 from core.db import alerts, attempts
 from core.db.driver import sqlite_driver
@@ -19,7 +19,6 @@ from core.domain.alert import AlertState
 from core.domain.attempt import AttemptState, correlation_id
 from core.domain.order import Order, OrderState
 from core.engine.after_restore import doubt_what_waited
-from core.engine.record import Moment
 from tests.builders import an_alert
 from tests.unit.engine.floor import Floor
 from tests.unit.engine.rows import an_attempt, tap_on

@@ -5,12 +5,12 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from core import controls, journal
+from core.clock import Moment
 from core.controls import Hold
 from core.db import orders
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine import briefing
-from core.engine.record import Moment
 from tests.builders import NOON, an_order
 from tests.unit.engine.rows import MOMENT, WALL, last_words, rings
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from core import journal
-from core.clock import SystemClock
+from core.clock import Moment, SystemClock
 from core.db import changes as change_rows
 from core.db import orders
 from core.db.tables import changes as change_table
@@ -17,7 +17,6 @@ from core.domain.order import OrderState
 from core.engine import changer
 from core.engine.limiter import Limiter, Window
 from core.engine.reconcile import follow_all
-from core.engine.record import Moment
 from tests.patience import PATIENCE
 from tests.unit.engine.changing import CANCELLED, FAR, ask_cancel, ask_change, resting, states
 from tests.unit.engine.floor import Floor

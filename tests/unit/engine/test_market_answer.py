@@ -7,12 +7,12 @@ from sqlalchemy import Connection
 
 from core import approvals, controls, journal
 from core.broker.port import Refusal, Refused
+from core.clock import Moment
 from core.db import attempts
 from core.domain.alert import AmoTime, OrderType
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
-from core.engine.record import Moment
 from core.engine.timers import expire_overdue
 from tests.builders import NOON, an_order
 from tests.integration.paper_dhan import india

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, update
 
 from core import controls, journal
 from core.broker.port import BrokerState
-from core.clock import SystemClock
+from core.clock import Moment, SystemClock
 from core.controls import Hold
 from core.db import changes as change_rows
 from core.db.tables import changes as change_table
@@ -22,7 +22,6 @@ from core.domain.order import OrderState
 from core.engine import changer
 from core.engine.limiter import Limiter, Window
 from core.engine.reconcile import follow_all
-from core.engine.record import Moment
 from core.errors import Refusal
 from tests.unit.engine.changing import RELIANCE, ask_cancel, ask_change, hurry, resting, settled, states, told
 from tests.unit.engine.floor import Floor

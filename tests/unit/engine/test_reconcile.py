@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from core import controls
 from core.broker.port import BrokerState, PastFill
+from core.clock import Moment
 from core.controls import Hold
 from core.db import orders
 from core.domain.alert import Product
@@ -15,7 +16,6 @@ from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, IN_DOUBT, Mode, OrderState
 from core.engine.reconcile import broker_day, close_past_days, follow_all, left_behind
-from core.engine.record import Moment
 from tests.builders import an_order
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor

@@ -7,13 +7,14 @@ from sqlalchemy import Connection
 
 from core import controls, journal
 from core.broker.port import Accepted, NotSent, Outcome, Refusal, Refused, Unknown
+from core.clock import Moment
 from core.controls import Hold
 from core.db import attempts, orders
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine.claim import Claim
-from core.engine.record import FIRST_LOOKUP, MOST_POSTS, Moment, not_yet
+from core.engine.record import FIRST_LOOKUP, MOST_POSTS, not_yet
 from core.engine.resolve import doubt_unfinished
 from core.engine.words import explain
 from tests.builders import NOON, an_order

@@ -7,14 +7,13 @@ from sqlalchemy import update
 
 from core import approvals
 from core.approvals import Tap
-from core.clock import SystemClock
+from core.clock import Moment, SystemClock
 from core.db import attempts as attempt_store
 from core.db.attempts import Attempt
 from core.db.tables import attempts
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
-from core.engine.record import Moment
 from core.engine.resolve import doubt_unfinished
 from core.errors import Refusal
 from tests.builders import an_order

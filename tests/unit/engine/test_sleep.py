@@ -6,12 +6,11 @@ from datetime import timedelta
 import pytest
 
 from core import failpoints
-from core.clock import SystemClock
+from core.clock import Moment, SystemClock
 from core.db import leases
 from core.db.leases import LASTS
 from core.domain.attempt import AttemptState
 from core.domain.order import OrderState
-from core.engine.record import Moment
 from core.engine.resolve import doubt_unfinished
 from core.engine.rules import LeaseLost
 from core.failpoints import Point
