@@ -100,7 +100,7 @@ def _no_desk(settings: Settings, live: Path) -> Generator[int]:
         with _lease(database) as epoch:
             yield epoch
     except DatabaseUnavailable as trouble:
-        away = f"move {live.name}, {live.name}-wal and {live.name}-shm out of {live.parent}, then restore again"
+        away = f"move {live.name} and what is called {live.name}-… out of {live.parent}, then restore again"
         raise Refusal(f"{trouble}. If it is damaged: {away}") from None
     finally:
         database.close()

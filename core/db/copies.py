@@ -15,11 +15,20 @@ _STEP_DONE = 0  # SQLITE_OK: some pages are over, and there are more
 
 def copy_out(database: Path, target: Path) -> None:
     """Copy the database to a new file, mode 0600, while others write; it ends at one commit. Raises Refusal."""
+    if not database.is_file():
+        raise Refusal(f"there is no database at {database}")
+    with _refusals(database), closing(_open(database)) as origin:
+        _write_out(origin, target)
+
+
+def _write_out(origin: Any, target: Path) -> None:
     if target.exists():
         raise Refusal(f"{target} is there already: name another file")
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with scratch_file(target) as scratch:
-        overwrite(scratch, source=database)
+        with closing(_open(scratch)) as copy:
+            origin.backup(copy)
+        _put_into_one_file(scratch)
         check(scratch)
         os.link(scratch, target)  # all of it at once, and never over another one
     _sync(target.parent)
@@ -40,21 +49,36 @@ def scratch_file(beside: Path) -> Generator[Path]:
 def overwrite(database: Path, *, source: Path, kept: Path | None = None) -> None:
     """Make the database equal to `source` in one step, also for whoever has it open. Raises Refusal.
 
-    `kept`: a new file for what was there. It is written within the step, while whoever else would write waits, so that
-    every commit is in there or comes after the step. The database is left in one file that is on the disk, without a
-    log beside it where nobody else has it open.
+    `kept`: a new file for what was there. Whoever else would write waits from before it is written until the step is
+    done, so that every commit is in there or comes after. The database is left in one file that is on the disk, without
+    a log beside it where nobody else has it open.
     """
     if not source.is_file():
         raise Refusal(f"there is no database at {source}")
     with _refusals(source), closing(_open(source)) as origin, closing(_open(database)) as target:
         if kept is None:
             origin.backup(target)
-        else:
+        elif target.execute("PRAGMA journal_mode").fetchone() == ("wal",):
             origin.backup(target, pages=1, progress=_after_the_first_page(partial(copy_out, database, kept)))
-    with _refusals(database), closing(_open(database)) as target:
-        target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            _keep_everybody_out(target)
+            _write_out(target, kept)
+            origin.backup(target)
+    _put_into_one_file(database)
+
+
+def _put_into_one_file(database: Path) -> None:
+    with _refusals(database), closing(_open(database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with database.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def _keep_everybody_out(connection: Any) -> None:
+    """Without a write-ahead log: from here until the connection is closed, neither reads nor writes by others."""
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("BEGIN EXCLUSIVE")
+    connection.execute("COMMIT")
 
 
 def _after_the_first_page(keep: Callable[[], None]) -> Callable[[int, int, int], None]:
@@ -82,7 +106,8 @@ def check(database: Path) -> None:
 
 
 def _open(file: Path) -> Any:
-    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    if not file.exists():  # closing a file of ours would end the locks that this process has on it
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     return sqlite_driver().connect(file, timeout=5.0)
 
 

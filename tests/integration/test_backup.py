@@ -1,6 +1,9 @@
 """`munshi backup` and `munshi restore` on the files of a data directory."""
 
+import os
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +23,7 @@ from core.db.tables import alerts as alert_rows
 from core.domain.order import OrderState
 from tests.builders import an_alert, an_order, database_file
 from tests.integration.webhook.running_web import wait_until
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.sqlite("a copy of its file")
 
@@ -230,3 +234,25 @@ def test_a_restore_without_a_name_asks_for_it(data_dir: Path, capsys: pytest.Cap
     assert main(["restore"]) == 1
     assert "munshi restore FILE" in capsys.readouterr().err
     assert data_dir
+
+
+WITHOUT_A_LOG = """
+import os, sys
+from pathlib import Path
+from core.db import sqlite
+sqlite.survives_wal = lambda version: False  # as Debian 12's own SQLite, where pysqlite3 has no wheel
+from core.cli import main
+kept = str(Path(os.environ["MUNSHI_DATA_DIR"], "one.db"))
+sys.exit(main(["migrate"]) or main(["backup", kept]) or main(["restore", kept]))
+"""
+
+
+def test_a_restore_ends_where_there_is_no_write_ahead_log(tmp_path: Path) -> None:
+    here = os.environ | {"MUNSHI_DATA_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_A_LOG], env=here, timeout=PATIENCE, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(tmp_path.glob(".*.part")) == []
+    [kept] = (tmp_path / "backups").iterdir()
+    assert count_alerts(kept) == 0
