@@ -4,7 +4,7 @@ The desk's windows hang on the clock. A clock that leaps, back or forth, must no
 that slept finds out what happened meanwhile first. Dhan's clock is the Date of its replies.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -23,21 +23,29 @@ MOST_BEHIND, MOST_AHEAD = timedelta(seconds=1), timedelta(seconds=5)
 ever makes ours seem further ahead: one that seems a second behind may be two, the margin at the end of a session.
 """
 _CUT_OFF = timedelta(seconds=1)
+ASK_EVERY = 30.0
 SET_IT = "timedatectl set-ntp true"
 
 
 class ClockWatch:
-    """`skew` says how far our clock is ahead of Dhan's; None before Dhan replied.
+    """`skew` says how far our clock is ahead of Dhan's; None before Dhan replied. `ask` makes it reply, if it can.
 
     `doubt` says in a sentence what is wrong with our clock, and is empty as long as nothing is known to be.
     """
 
     def __init__(
-        self, wall: Clock, skew: Callable[[], timedelta | None], ticks: Callable[[], float] = monotonic
+        self,
+        wall: Clock,
+        skew: Callable[[], timedelta | None],
+        ticks: Callable[[], float] = monotonic,
+        *,
+        ask: Callable[[], Awaitable[bool]],
     ) -> None:
         self._wall = wall
         self._skew = skew
         self._ticks = ticks
+        self._ask = ask
+        self._asked_at: float | None = None
         self._seen = wall.now(), ticks()
         self._began = ticks()
         self._was_compared = False
@@ -64,6 +72,15 @@ class ClockWatch:
         # counted on the clock that nobody can set: the other one may leap just now
         has_waited = self._ticks() - self._began >= PATIENCE
         return self._was_compared or (has_waited and not self.doubt)
+
+    async def find_out(self) -> None:
+        """Compare while nothing else is said to Dhan, as without a sign-in: a doubt must end by itself."""
+        now = self._ticks()
+        if self._was_compared or (self._asked_at is not None and now - self._asked_at < ASK_EVERY):
+            return
+        self._asked_at = now
+        if await self._ask():
+            self.compare()
 
     def compare(self) -> None:
         """After Dhan replied: trust our clock as far as the two agree."""

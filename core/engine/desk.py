@@ -120,6 +120,7 @@ class Desk:
         self._told_to_stop = asyncio.Event()
         self._ear: asyncio.DatagramTransport | None = None
         self._epoch = 0
+        self._vigil = leases.Vigil()
         self._down_since: datetime | None = None
         self._clock_doubt: str | None = None
         self._redrawn = monotonic()
@@ -190,6 +191,8 @@ class Desk:
         def take(connection: Connection) -> int | None:
             before = leases.current(connection)
             self._down_since = before.renewed_at if before else None
+            if not self._vigil.is_over(before, at):
+                return None
             return leases.acquire(connection, holder=self._holder, nudge_port=port, at=at)
 
         return await self._database.write(take)
@@ -291,7 +294,10 @@ class Desk:
         while True:
             is_signed_in = await self._session.keep(self._readiness.needed_through)
             await self._readiness.remind_when_due()
-            if is_signed_in:
+            if not is_signed_in:
+                await self._clock_watch.find_out()
+                await self._hold_for_clock()
+            else:
                 serial = self._session.serial
                 try:
                     await self._readiness.check_when_due()

@@ -74,7 +74,7 @@ def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Wi
     listed = InstrumentList(settings.instruments_file)
     calendar = load_calendar()
     addresses = AddressBook(database, broker, clock)
-    watch = ClockWatch(SystemClock(), client.clock_skew)
+    watch = ClockWatch(SystemClock(), client.clock_skew, ask=lambda: client.has_reply(f"{settings.dhan_api}/profile"))
     checkup = Checkup(
         database=database,
         account=account,

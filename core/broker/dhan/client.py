@@ -112,6 +112,14 @@ class DhanClient:
         if date.tzinfo is not None:
             self._their_time = date, monotonic()
 
+    async def has_reply(self, url: str) -> bool:
+        """Whether anything answers there, for its Date; what it says does not matter."""
+        try:
+            await self.call("GET", url)
+        except CallFailed:
+            return False
+        return True
+
     async def download(self, url: str, file: Path) -> None:
         """A large body, straight to `file`. Raises CallFailed."""
         request = _request("GET", url)

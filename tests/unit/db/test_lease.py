@@ -2,14 +2,16 @@
 
 import asyncio
 from contextlib import closing
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from core.db import leases
 from core.db.engine import Database
-from core.db.leases import LASTS, Lease
+from core.db.leases import GOOD_FOR, LASTS, MOST_APART, Lease, Vigil
+from core.engine.clock_watch import agrees
 from tests.builders import NOON, FrozenClock, address_of, fresh_database
 
 
@@ -82,6 +84,49 @@ def test_a_released_lease_lets_the_next_desk_in_at_once(connection: Connection) 
     acquired(connection, "a")
     leases.release(connection, epoch=1, at=NOON)
     assert acquired(connection, "b") == 2
+
+
+def seen(renewed_at: datetime) -> Lease:
+    return Lease(holder="a", epoch=1, nudge_port=1, renewed_at=renewed_at, expires_at=renewed_at + LASTS)
+
+
+def test_a_desk_that_stands_by_takes_over_what_was_not_renewed_while_it_watched() -> None:
+    ticks = 0.0
+    vigil = Vigil(lambda: ticks)
+    assert vigil.is_over(None, NOON), "nobody ever held it"
+    assert not vigil.is_over(seen(NOON), NOON)
+    ticks = 2.9
+    assert not vigil.is_over(seen(NOON), NOON + LASTS * 2), "whatever the other clock says"
+    ticks = 3.0
+    assert vigil.is_over(seen(NOON), NOON)
+    assert not vigil.is_over(seen(NOON + LASTS / 3), NOON), "it was renewed"
+
+
+def test_a_lease_that_was_let_go_or_is_long_over_needs_no_watching() -> None:
+    let_go = replace(seen(NOON), expires_at=NOON + LASTS / 3)
+    assert Vigil().is_over(let_go, NOON)
+    assert not Vigil().is_over(seen(NOON), NOON + LASTS + MOST_APART)
+    assert Vigil().is_over(seen(NOON), NOON + LASTS + MOST_APART + timedelta(microseconds=1))
+
+
+def test_two_desks_whose_clocks_both_count_as_right_do_not_take_turns(connection: Connection) -> None:
+    ahead = timedelta(seconds=4)
+    assert agrees(ahead)
+    ticks = 0.0
+    vigil = Vigil(lambda: ticks)
+    assert acquired(connection, "a") == 1
+    for tick in range(1, 240):
+        ticks, true = tick / 2, NOON + timedelta(seconds=tick / 2)
+        if tick % 2 == 0:
+            assert leases.renew(connection, holder="a", epoch=1, at=true)
+        assert not vigil.is_over(leases.current(connection), true + ahead)
+
+
+def test_a_desk_that_may_act_may_do_so_for_a_while(connection: Connection) -> None:
+    acquired(connection, "a")
+    nearly_over = NOON + LASTS - timedelta(seconds=0.2)
+    assert leases.hold(connection, 1, nearly_over)
+    assert acquired(connection, "b", nearly_over + GOOD_FOR) is None
 
 
 async def test_of_two_processes_that_start_together_one_gets_it(tmp_path: Path) -> None:

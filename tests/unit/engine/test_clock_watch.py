@@ -1,5 +1,6 @@
 """This machine's clock: a jump or a sleep holds everything until Dhan's clock agrees."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -13,11 +14,12 @@ from core.controls import Hold
 from core.db import leases
 from core.domain.notice import Notice
 from core.domain.windows import SESSION_MARGIN
-from core.engine.clock_watch import PATIENCE, ClockWatch, hold
+from core.engine.clock_watch import ASK_EVERY, PATIENCE, ClockWatch, hold
 from core.engine.parts import build_desk
 from core.settings import load
+from tests import patience
 from tests.builders import NOON, FrozenClock, fresh_address
-from tests.integration.paper_dhan import india
+from tests.integration.paper_dhan import Stage, india
 from tests.unit.engine.rows import rings
 
 
@@ -28,7 +30,12 @@ class Machine:
         self.wall = FrozenClock()
         self.ticks = 0.0
         self.dhan = NOON
-        self.watch = ClockWatch(self.wall, self.skew, lambda: self.ticks)
+        self.is_reachable, self.asked = True, 0
+        self.watch = ClockWatch(self.wall, self.skew, lambda: self.ticks, ask=self.ask)
+
+    async def ask(self) -> bool:
+        self.asked += 1
+        return self.is_reachable
 
     def skew(self) -> timedelta:
         return self.wall.now() - self.dhan
@@ -42,6 +49,10 @@ class Machine:
         """The lid is closed: the counter stands still."""
         self.wall.advance(seconds)
         self.dhan += timedelta(seconds=seconds)
+
+
+async def nobody() -> bool:
+    return False
 
 
 @pytest.fixture
@@ -58,7 +69,7 @@ def test_before_dhan_replied_the_clock_is_not_sure_and_nothing_is_known_to_be_wr
 
 
 def test_without_a_word_from_dhan_nothing_is_proven() -> None:
-    watch = ClockWatch(FrozenClock(), lambda: None)
+    watch = ClockWatch(FrozenClock(), lambda: None, ask=nobody)
     watch.compare()
     assert not watch.is_sure()
 
@@ -159,7 +170,7 @@ def test_an_order_that_a_trusted_clock_lets_out_leaves_before_its_session_ends(c
         machine.wall.instant = ends - SESSION_MARGIN - timedelta(milliseconds=1)
         true_time = machine.wall.now() - timedelta(seconds=tenths / 10)
         machine.dhan = true_time - timedelta(seconds=cut_off)
-        machine.watch = ClockWatch(machine.wall, machine.skew, lambda: 0.0)
+        machine.watch = ClockWatch(machine.wall, machine.skew, lambda: 0.0, ask=nobody)
         machine.watch.compare()
         assert true_time < ends or not machine.watch.is_sure()
 
@@ -185,13 +196,47 @@ def test_a_doubt_rings_once_and_holds(connection: Connection) -> None:
     assert list(controls.holds(connection)) == [Hold.CLOCK]
 
 
+async def test_after_a_sleep_dhan_is_asked_for_its_time_where_nothing_else_is_said_to_it(machine: Machine) -> None:
+    """Without a sign-in no book is read, and an order that nobody ends would wait in silence."""
+    machine.sleep(30)
+    assert not machine.watch.is_sure()
+    machine.is_reachable = False
+    for _ in range(120):
+        machine.pass_time(1)
+        await machine.watch.find_out()
+    assert (machine.asked, machine.watch.may_expire()) == (120 // ASK_EVERY, False)
+    machine.is_reachable = True
+    machine.pass_time(ASK_EVERY)
+    await machine.watch.find_out()
+    assert (machine.watch.may_expire(), machine.watch.is_sure()) == (True, True)
+    machine.pass_time(ASK_EVERY)
+    await machine.watch.find_out()
+    assert machine.asked == 120 // ASK_EVERY + 1, "a clock that is sure asks nobody"
+
+
+async def test_a_desk_without_a_sign_in_compares_the_clocks_all_the_same(
+    tmp_path: Path, stage: Stage, free_port: int
+) -> None:
+    fresh_address(tmp_path)
+    with stage.dhan(tmp_path, NOON):
+        urls = {"dhan_api_url": f"{stage.url}/v2", "dhan_auth_url": f"http://127.0.0.1:{free_port}"}
+        parts = build_desk(load(munshi_data_dir=tmp_path, **urls), cast("Any", None))
+        watching = asyncio.create_task(parts.desk._watch_broker())
+        async with asyncio.timeout(patience.PATIENCE):
+            while not parts.desk._clock_watch.may_expire():  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.02)
+        watching.cancel()
+        assert not parts.session.is_signed_in
+    await parts.close()
+
+
 async def test_the_desk_holds_orders_and_expiries_while_the_clock_is_in_doubt_and_lets_go_after(
     tmp_path: Path,
 ) -> None:
     fresh_address(tmp_path)
     parts = build_desk(load(munshi_data_dir=tmp_path), cast("Any", None))
     desk = parts.desk
-    desk._clock_watch = watch = ClockWatch(SystemClock(), lambda: timedelta(0))
+    desk._clock_watch = watch = ClockWatch(SystemClock(), lambda: timedelta(0), ask=nobody)
 
     def held() -> bool:
         with parts.database.snapshot() as connection:

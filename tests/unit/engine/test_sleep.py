@@ -50,6 +50,22 @@ async def test_an_order_that_expired_while_the_machine_slept_is_not_sent(floor: 
     assert (floor.now(order).state, placements(floor)) == (OrderState.EXPIRED, 0)
 
 
+async def test_a_desk_that_claims_with_the_rest_of_a_lease_sends_nothing_once_another_may_have_it(floor: Floor) -> None:
+    def stand_still(point: Point) -> None:
+        if point is Point.CLAIMED:
+            with floor.database.transaction() as connection:
+                at = SystemClock().now() + leases.GOOD_FOR
+                assert leases.acquire(connection, holder="another", nudge_port=1, at=at) is None
+
+    with floor.database.transaction() as connection:
+        nearly_over = SystemClock().now() - LASTS + timedelta(seconds=0.2)
+        assert leases.renew(connection, holder="this desk", epoch=floor.epoch, at=nearly_over)
+    failpoints.install(stand_still)
+    floor.order()
+    await floor.send()
+    assert placements(floor) == 1
+
+
 async def test_a_desk_that_slept_through_its_lease_sends_nothing(floor: Floor) -> None:
     def sleep_through_it(point: Point) -> None:
         if point is Point.CLAIMED:
