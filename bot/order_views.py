@@ -17,7 +17,7 @@ def plain(text: str) -> str:
 
 def about(order: Order, words: str) -> str:
     """One order, and what is done about it."""
-    return f"<b>{order.side} {order.quantity} {escape(order.symbol)}</b> · {order.label}\n{escape(words)}."
+    return f"<b>{order.side} {order.quantity} {escape(order.symbol)}</b> · {order.label}\n{escape(words.rstrip('.'))}."
 
 
 def choices(orders: Sequence[Order], example: str) -> str:

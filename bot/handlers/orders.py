@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -48,9 +49,9 @@ class OrderCommands:
 
         def act(connection: Connection) -> str:
             chosen = named_orders(connection, arguments[:1], WHICH)
-            open_ones = [order for order in chosen if order.state in changes.CANCELLABLE]
+            open_ones = [order for order in chosen if not order.state.is_final]
             done = [
-                order_views.about(order, changes.cancel(connection, order, actor=actor, at=at))
+                order_views.about(order, _cancel(connection, order, actor=actor, at=at))
                 for order in open_ones or chosen[:1]
             ]
             return "\n\n".join(done)
@@ -134,6 +135,14 @@ class OrderCommands:
         instrument = self._find(order.segment, order.security_id)
         actor, at = journal.operator(user), self._clock.now()
         return edit(connection, order, wish, instrument, actor=actor, at=at)
+
+
+def _cancel(connection: Connection, order: Order, *, actor: str, at: datetime) -> str:
+    """What becomes of it; a leg that cannot be cancelled hinders no other, and is not passed over."""
+    try:
+        return changes.cancel(connection, order, actor=actor, at=at)
+    except Refusal as refusal:
+        return str(refusal)
 
 
 def named_orders(connection: Connection, names: list[str], example: str) -> list[Order]:

@@ -1,16 +1,21 @@
 """/cancel and /modify as they are typed, and what they show."""
 
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection
 
 from bot import order_views
-from bot.handlers.orders import named_orders, read_terms
+from bot.handlers.orders import OrderCommands, named_orders, read_terms
 from core.domain.change import Terms
 from core.domain.order import OrderState
 from core.errors import Refusal
-from tests.builders import an_order
+from core.settings import Role
+from tests.builders import FrozenClock, an_order, fresh_database
 from tests.unit.bot.reports import order
 
 
@@ -71,3 +76,22 @@ def test_before_and_after_stand_below_each_other() -> None:
 def test_what_could_be_cancelled_is_listed_with_its_label() -> None:
     assert "41.1" in order_views.choices([order(OrderState.WORKING)], "Which one?")
     assert order_views.choices([], "Which one?") == "Nothing is open."
+
+
+async def test_cancelling_an_alert_does_not_pass_over_the_leg_that_is_on_its_way(tmp_path: Path) -> None:
+    with closing(fresh_database(tmp_path)) as database:
+        with database.transaction() as connection:
+            first = an_order(connection, state=OrderState.SUBMITTING)
+            second = an_order(connection, alert_id=first.alert_id, symbol="TCS")
+        said: list[str] = []
+
+        async def reply_html(text: str, **_more: Any) -> None:
+            said.append(text)
+
+        message = cast("Any", SimpleNamespace(from_user=SimpleNamespace(id=42), reply_html=reply_html))
+        desk = cast("Any", SimpleNamespace(nudge=lambda: None))
+        commands = OrderCommands(database=database, desk=desk, clock=FrozenClock(), find=cast("Any", None))
+        await commands.cancel(message, [str(first.alert_id)], Role.ADMIN)
+    [answer] = said
+    assert f"{first.label}\nNobody knows yet whether Dhan has it" in answer
+    assert f"{second.label}\nCancelled before it was sent." in answer
