@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection
 
 from core import allowance, changes, journal
 from core.clock import to_india
 from core.db import alerts, attempts, orders, sources
-from core.db.tables import first_approvals
+from core.db import approvals as yes
 from core.domain.alert import Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.instrument import Segment
@@ -75,9 +75,10 @@ def hold_back(connection: Connection, waiting: list[Order], tap: Tap) -> str | N
         raise AskTwice(" ".join(soft))
     legs = orders.of_alert(connection, tap.alert_id)
     pair = [order for order in waiting if not order.closes and needs_two(policies.two_people, _whole(order, legs))]
-    others = [_first_approver(connection, order, tap) for order in pair]
-    if all(other not in (None, tap.user_id) for other in others):
+    if all(yes.of(connection, order.id) - {tap.user_id} for order in pair):
         return None
+    for order in pair:
+        _note(connection, order, tap)
     return "Noted: a second approver has to approve it, too"
 
 
@@ -93,20 +94,11 @@ def _thing(order: Order) -> tuple[Segment, str, Side, Product]:
     return order.segment, order.security_id, order.side, order.product
 
 
-def _first_approver(connection: Connection, order: Order, tap: Tap) -> int | None:
-    """Who approved before; None when this tap is the first one, which is written down."""
-    row = select(first_approvals.c.user_id).where(first_approvals.c.order_id == order.id)
-    if (other := connection.execute(row).scalar()) is not None:
-        return other
-    connection.execute(insert(first_approvals).values(order_id=order.id, user_id=tap.user_id, at=tap.at))
-    words = f"Approved by {tap.actor}; a second approver is needed."
-    orders.note(connection, order, at=tap.at, actor=tap.actor, reason=words)
-    return None
-
-
-def forget_approvals(connection: Connection, order: Order) -> None:
-    """The order is another one now: whoever approved it before did not approve this."""
-    connection.execute(delete(first_approvals).where(first_approvals.c.order_id == order.id))
+def _note(connection: Connection, order: Order, tap: Tap) -> None:
+    if tap.user_id not in yes.of(connection, order.id):
+        yes.note(connection, order.id, tap.user_id, tap.at)
+        words = f"Approved by {tap.actor}; a second approver is needed."
+        orders.note(connection, order, at=tap.at, actor=tap.actor, reason=words)
 
 
 def cancel(connection: Connection, tap: Tap) -> str:

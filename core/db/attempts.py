@@ -17,7 +17,10 @@ from core.domain.attempt import AttemptState
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """`posts` counts sends under one correlation id: more than one only after proof that none before it arrived."""
+    """`posts` counts tries under one correlation id: more than one only after proof that none before it arrived.
+
+    `refusal` is what Dhan said last, in the desk's word (core.broker.port, Refusal); `code` and `words` are its own.
+    """
 
     id: int
     order_id: int
@@ -28,6 +31,7 @@ class Attempt:
     request: Mapping[str, Any]
     posts: int
     claimed_at: datetime
+    refusal: str | None
     code: str | None
     words: str | None
     lookups: int
@@ -43,7 +47,7 @@ _OF_ORDERS = Statement(
     select(*_COLUMNS).where(attempts.c.order_id.in_(bindparam("order_ids", expanding=True))).order_by(attempts.c.id)
 )
 _START = insert(attempts).returning(attempts.c.id, sort_by_parameter_order=True)
-_ONE = Statement(update(attempts).where(attempts.c.id == bindparam("attempt_id")))
+_SETTLE = Statement(update(attempts).where(attempts.c.id == bindparam("attempt_id")))
 
 
 def last_of(connection: Connection, order_id: int) -> Attempt | None:
@@ -132,17 +136,38 @@ def start_again(
 
 
 def settle(
-    connection: Connection, attempt_id: int, state: AttemptState, *, at: datetime, code: str = "", words: str = ""
+    connection: Connection,
+    attempt_id: int,
+    state: AttemptState,
+    *,
+    at: datetime,
+    refusal: str | None = None,
+    code: str = "",
+    words: str = "",
 ) -> None:
-    settle_all(connection, [attempt_id], state, at=at, code=code, words=words)
+    settle_all(connection, [attempt_id], state, at=at, refusal=refusal, code=code, words=words)
 
 
 def settle_all(
-    connection: Connection, ids: Sequence[int], state: AttemptState, *, at: datetime, code: str = "", words: str = ""
+    connection: Connection,
+    ids: Sequence[int],
+    state: AttemptState,
+    *,
+    at: datetime,
+    refusal: str | None = None,
+    code: str = "",
+    words: str = "",
 ) -> None:
     """The same end for all of these."""
-    outcome = {"state": state, "settled_at": at, "code": code, "words": words, "next_lookup_at": None}
-    _ONE.run_each(connection, [{"attempt_id": each} | outcome for each in ids])
+    outcome: dict[str, Any] = {"state": state, "settled_at": at, "refusal": refusal, "code": code, "words": words}
+    outcome["next_lookup_at"] = None
+    _SETTLE.run_each(connection, [{"attempt_id": each} | outcome for each in ids])
+
+
+def give_back(connection: Connection, attempt_id: int, *, at: datetime, words: str) -> None:
+    """It was claimed and not tried: this claim does not count, and what Dhan said before still stands."""
+    values = {"state": AttemptState.NOT_SENT, "settled_at": at, "words": words, "posts": attempts.c.posts - 1}
+    connection.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
 
 
 def doubt(connection: Connection, attempt_id: int, *, next_lookup_at: datetime | None, words: str) -> None:

@@ -182,6 +182,7 @@ attempts = _table(
     Column("posts", Integer, nullable=False),
     Column("claimed_at", Instant, nullable=False),
     Column("settled_at", Instant),
+    Column("refusal", Text),
     Column("code", Text),
     Column("words", Text),
     Column("lookups", Integer, nullable=False),
@@ -223,10 +224,10 @@ questions = _table(
     Column("answered_at", Instant),
 )
 
-first_approvals = _table(
-    "first_approvals",
+approvals = _table(
+    "approvals",
     Column("order_id", _Integer, ForeignKey("orders.id"), primary_key=True, autoincrement=False),
-    Column("user_id", _Integer, nullable=False),
+    Column("user_id", _Integer, primary_key=True, autoincrement=False),
     Column("at", Instant, nullable=False),
 )
 

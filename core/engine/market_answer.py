@@ -45,14 +45,14 @@ def offer_after_market(connection: Connection, claim: Claim, now: datetime, *, w
     return True
 
 
-def try_while_open(connection: Connection, claim: Claim, now: datetime, *, words: str) -> Order | None:
-    """Keep its place and try again, less often each time, for as long as its window lasts; rings the first time."""
+def try_while_open(connection: Connection, claim: Claim, now: datetime, *, words: str, is_new: bool) -> Order | None:
+    """Keep its place and try again, less often each time, for as long as its window lasts; rings when that `is_new`."""
     attempt = attempts.get(connection, claim.attempt_id)
     pause = timedelta(minutes=_TRY_AGAIN_AFTER[min(attempt.posts, len(_TRY_AGAIN_AFTER)) - 1])
     again = f"{words} It is tried again {spoken(now + pause)}, until its window ends."
     queued = orders.move(
         connection, claim.order, OrderState.QUEUED, at=now, actor=journal.DHAN, reason=again, retry_at=now + pause
     )
-    if queued is not None and attempt.posts == 1:
+    if queued is not None and is_new:
         notifications.ring_order(connection, Notice.BLOCKED, queued, at=now, words=again)
     return queued

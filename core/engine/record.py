@@ -21,8 +21,6 @@ from core.engine.words import explain
 
 FIRST_LOOKUP = timedelta(seconds=1)
 MOST_POSTS = 4
-MOST_SIGN_INS = 2
-"""Sign-ins by which an order is sent without a tap: the first, and a new one after Dhan's no."""
 _BACK_OFF = (1, 2, 4, 8)
 
 
@@ -58,7 +56,7 @@ def _not_accepted(connection: Connection, claim: Claim, outcome: Refused | NotSe
         case Refused():
             _refused(connection, claim, outcome, moment)
         case NotSent():
-            settle(connection, claim, AttemptState.NOT_SENT, moment, words=outcome.words)
+            attempts.settle(connection, claim.attempt_id, AttemptState.NOT_SENT, at=moment.wall, words=outcome.words)
             try_again(connection, claim, moment, words=f"Not sent: {outcome.words}.")
         case Unknown():
             doubt(connection, claim.order, claim.attempt_id, outcome.words, moment)
@@ -76,25 +74,23 @@ def _accepted(connection: Connection, accepted: Sequence[tuple[Claim, str]], mom
 
 
 def _refused(connection: Connection, claim: Claim, refused: Refused, moment: Moment) -> None:
-    words = explain(refused)
+    words, before = explain(refused), attempts.get(connection, claim.attempt_id)
+    is_new = before.refusal != refused.refusal
+    is_final = refused.refusal in (Refusal.FINAL, Refusal.MARKET_CLOSED, Refusal.IN_TRANSIT)
+    settle(connection, claim, AttemptState.REFUSED if is_final else AttemptState.NOT_SENT, moment, refused)
     match refused.refusal:
         case Refusal.RATE_LIMITED:
-            settle(connection, claim, AttemptState.NOT_SENT, moment, code=refused.code, words=refused.words)
             try_again(connection, claim, moment, words=words)
         case Refusal.SIGNED_OUT:
-            settle(connection, claim, AttemptState.NOT_SENT, moment, code=refused.code, words=refused.words)
-            wait_for_a_sign_in(connection, claim, moment, words=words)
+            wait_for_a_sign_in(connection, claim, moment, words=words, is_new=is_new)
         case Refusal.INVALID_IP | Refusal.NO_ACCESS:
-            settle(connection, claim, AttemptState.NOT_SENT, moment, code=refused.code, words=refused.words)
             wait(connection, claim, moment, words=words)
             hold = Hold.INVALID_IP if refused.refusal is Refusal.INVALID_IP else Hold.NO_ACCESS
             if controls.set_hold(connection, hold, words, at=moment.now, actor=journal.DHAN):
                 notifications.ring(connection, Notice.HELD, at=moment.now, words=words)
         case Refusal.MARKET_OFFLINE:
-            settle(connection, claim, AttemptState.NOT_SENT, moment, code=refused.code, words=refused.words)
-            try_while_open(connection, claim, moment.now, words=words)
+            try_while_open(connection, claim, moment.now, words=words, is_new=is_new)
         case Refusal.FINAL | Refusal.MARKET_CLOSED | Refusal.IN_TRANSIT:
-            settle(connection, claim, AttemptState.REFUSED, moment, code=refused.code, words=refused.words)
             is_closed = refused.refusal is Refusal.MARKET_CLOSED
             if not (is_closed and offer_after_market(connection, claim, moment.now, words=words)):
                 reject(connection, claim.order, words, moment)
@@ -118,12 +114,11 @@ def try_again(connection: Connection, claim: Claim, moment: Moment, *, words: st
         ask_again(connection, queued, f"{words} That was try {posts}: the next one needs your tap.", moment.now)
 
 
-def wait_for_a_sign_in(connection: Connection, claim: Claim, moment: Moment, *, words: str) -> None:
+def wait_for_a_sign_in(connection: Connection, claim: Claim, moment: Moment, *, words: str, is_new: bool) -> None:
     """Back to the queue for one new sign-in; an order that is refused after it, too, may be what Dhan means."""
-    attempt = attempts.last_of(connection, claim.order.id)
     queued = wait(connection, claim, moment, words=words)
-    if attempt is not None and attempt.posts >= MOST_SIGN_INS and queued is not None:
-        told = f"{words} That was try {attempt.posts}: the next one needs your tap, too."
+    if not is_new and queued is not None:
+        told = f"{words} It said so after the new sign-in, too: the next try needs your tap."
         ask_again(connection, queued, told, moment.now)
 
 
@@ -150,15 +145,21 @@ def doubt(connection: Connection, order: Order, attempt_id: int, words: str, mom
         notifications.ring_order(connection, Notice.UNKNOWN, unsure, at=moment.now, words=words)
 
 
-def settle(
-    connection: Connection, claim: Claim, state: AttemptState, moment: Moment, *, code: str = "", words: str = ""
-) -> None:
-    attempts.settle(connection, claim.attempt_id, state, at=moment.wall, code=code, words=words)
+def settle(connection: Connection, claim: Claim, state: AttemptState, moment: Moment, refused: Refused) -> None:
+    attempts.settle(
+        connection,
+        claim.attempt_id,
+        state,
+        at=moment.wall,
+        refusal=refused.refusal,
+        code=refused.code,
+        words=refused.words,
+    )
 
 
 def not_yet(connection: Connection, claim: Claim, words: str, moment: Moment) -> None:
     """The claim was not used: the order goes back to its place in the queue."""
     if not orders.is_as_seen(connection, claim.order):
         return
-    settle(connection, claim, AttemptState.NOT_SENT, moment, words=words)
+    attempts.give_back(connection, claim.attempt_id, at=moment.wall, words=words)
     wait(connection, claim, moment, words=f"Not sent yet: {words}", delay=1)

@@ -13,9 +13,13 @@ from core import approvals, controls, journal
 from core.approvals import Tap
 from core.db import alerts
 from core.domain.alert import AlertState, OrderType, Side
+from core.domain.change import Terms
 from core.domain.order import Order, OrderState
+from core.edits import edit
+from core.engine.claim import ask_again
 from core.errors import Refusal, StaleTap
 from tests.builders import NOON, an_alert, an_order
+from tests.unit.engine.changing import RELIANCE
 from tests.unit.engine.rows import OPERATOR, again, in_doubt
 
 SHOWN = {
@@ -98,6 +102,41 @@ def test_a_leg_that_went_into_several_orders_needs_two_people_for_what_it_is_wor
     other = replace(tap(connection, first), user_id=OPERATOR + 1)
     approvals.approve(connection, other)
     assert again(connection, first).state is again(connection, second).state is OrderState.QUEUED
+
+
+def large(connection: Connection, **more: Any) -> Order:
+    values = {"state": OrderState.AWAITING_APPROVAL, "order_type": OrderType.LIMIT, "price": Decimal(1412)}
+    return an_order(connection, **values, **more)
+
+
+def test_what_asks_again_needs_two_people_again(connection: Connection) -> None:
+    by_two_above(connection, 1000)
+    order = large(connection)
+    for user in (OPERATOR, OPERATOR + 1):
+        approvals.approve(connection, replace(tap(connection, order), user_id=user))
+    assert again(connection, order).state is OrderState.QUEUED
+    ask_again(connection, again(connection, order), "The price moved 9.0 % since the alert.", NOON)
+    approvals.approve(connection, replace(tap(connection, order), user_id=OPERATOR + 1))
+    assert again(connection, order).state is OrderState.AWAITING_APPROVAL
+    approvals.approve(connection, tap(connection, order))
+    assert again(connection, order).state is OrderState.QUEUED
+
+
+@pytest.mark.parametrize("last", [OPERATOR, OPERATOR + 1])
+def test_two_people_can_approve_an_alert_of_which_one_leg_was_edited_in_between(
+    connection: Connection, last: int
+) -> None:
+    by_two_above(connection, 1000)
+    first = large(connection)
+    second = large(connection, alert_id=first.alert_id, position=2)
+    approvals.approve(connection, tap(connection, first))
+    edited = edit(connection, again(connection, second), Terms(quantity=9), RELIANCE, actor="operator 42", at=NOON)
+    assert "second approver" in approvals.approve(connection, replace(tap(connection, first), user_id=OPERATOR + 1))
+    if last != OPERATOR:
+        assert "second approver" in approvals.approve(connection, replace(tap(connection, first), user_id=last))
+        return
+    assert approvals.approve(connection, tap(connection, first)) == "Approved"
+    assert again(connection, edited).state is OrderState.QUEUED
 
 
 def test_what_nobody_approved_and_a_restore_put_in_doubt_is_not_sent_by_one_person_where_two_are_needed(

@@ -1,5 +1,6 @@
 """What each answer of the broker makes of the order and its attempt, and what the operator is told."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -119,10 +120,55 @@ def test_an_order_waits_for_one_new_sign_in_and_asks_when_dhan_takes_that_one_ne
     assert rings(connection) == [Notice.NEEDS_OPERATOR]
     assert last_words(connection) == (
         "Dhan no longer takes the sign-in; the order waits for a new one. Dhan said: Invalid token (DH-901). "
-        "That was try 2: the next one needs your tap, too."
+        "It said so after the new sign-in, too: the next try needs your tap."
     )
     [attempt] = attempts.of_orders(connection, [order.id])
     assert (attempt.state, attempt.posts) == (AttemptState.NOT_SENT, 2)
+
+
+def unused(connection: Connection, order: Order, seconds: int) -> None:
+    """Claimed, and given up before anything left."""
+    at = NOON + timedelta(seconds=seconds)
+    not_yet(connection, claimed(connection, again(connection, order), at), "the look-up failed", MOMENT)
+
+
+def not_sent(connection: Connection, order: Order, seconds: int) -> None:
+    at = NOON + timedelta(seconds=seconds)
+    record(connection, claimed(connection, again(connection, order), at), NotSent(words="no route"), MOMENT)
+
+
+@pytest.mark.parametrize("before", [unused, not_sent])
+def test_tries_that_never_left_are_no_refusal_of_the_sign_in(
+    connection: Connection, before: Callable[[Connection, Order, int], None]
+) -> None:
+    order = an_order(connection)
+    before(connection, order, 0)
+    later = claimed(connection, again(connection, order), NOON + timedelta(seconds=9))
+    record(connection, later, refused(Refusal.SIGNED_OUT, "DH-901"), MOMENT)
+    assert again(connection, order).state is OrderState.QUEUED
+
+
+@pytest.mark.parametrize("before", [unused, not_sent])
+def test_a_blocked_market_rings_once_whatever_came_before(
+    connection: Connection, before: Callable[[Connection, Order, int], None]
+) -> None:
+    order = an_order(connection)
+    before(connection, order, 0)
+    for minute in (1, 4):
+        claim = claimed(connection, again(connection, order), NOON + timedelta(minutes=minute))
+        record(connection, claim, refused(Refusal.MARKET_OFFLINE), MOMENT)
+    assert rings(connection) == [Notice.BLOCKED]
+
+
+def test_claims_that_were_not_used_use_up_no_tries(connection: Connection) -> None:
+    order = an_order(connection)
+    for count in range(MOST_POSTS):
+        unused(connection, order, 5 * count)
+    claim = claimed(connection, again(connection, order), NOON + timedelta(seconds=60))
+    record(connection, claim, refused(Refusal.RATE_LIMITED, "DH-904"), MOMENT)
+    assert again(connection, order).state is OrderState.QUEUED
+    [attempt] = attempts.of_orders(connection, [order.id])
+    assert (attempt.posts, attempt.refusal) == (1, Refusal.RATE_LIMITED)
 
 
 @pytest.mark.parametrize(
