@@ -229,6 +229,7 @@ def test_no_text_from_outside_breaks_what_explains_or_lists(symbol: str, words: 
         request={},
         posts=1,
         claimed_at=NOON,
+        refusal=None,
         code=symbol,
         words=words,
         lookups=0,
