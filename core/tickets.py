@@ -60,10 +60,21 @@ def write_tickets(leg: Leg, instrument: Instrument, equity_product: EquityProduc
         trigger_price=leg.trigger_price,
     )
     tickets = tuple(slice_order(whole, instrument))
+    if instrument.units_per_alert_quantity > 1:
+        lots = f"{leg.quantity} lot{'' if leg.quantity == 1 else 's'}"
+        remarks.append(f"{lots} × {instrument.lot} = {whole.quantity} units of {instrument.symbol}.")
     if len(tickets) > 1:
         most = instrument.most_units
         remarks.append(f"{whole.quantity} {instrument.symbol} go as {len(tickets)} orders of at most {most} units.")
     return Written(tickets=tickets, remarks=tuple(remarks))
+
+
+def why_not_lots(leg: Leg, instrument: Instrument) -> str:
+    """Why the quantity may have been meant in units, as a sentence; empty where nothing speaks for it."""
+    lot = instrument.units_per_alert_quantity
+    if lot == 1 or leg.quantity % lot:
+        return ""
+    return f"Did you mean {leg.quantity // lot}? Quantities of derivatives are lots, not units."
 
 
 def _product(leg: Leg, equity_product: EquityProduct) -> Product:

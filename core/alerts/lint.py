@@ -6,7 +6,7 @@ from core.alerts.parse import parse_alert, read_alert_text, secret_in
 from core.domain.alert import Alert, InstrumentKind, Leg, OrderType, Product, Validity
 from core.domain.instrument import Instrument
 from core.errors import AlertRefused, Refusal
-from core.tickets import EquityProduct, write_tickets
+from core.tickets import EquityProduct, why_not_lots, write_tickets
 
 _CURLY = "“”„‘’"
 
@@ -57,12 +57,8 @@ def _at_the_exchange(leg: Leg, name: Name, equity_product: EquityProduct) -> Ite
         yield f"Leg {leg.position}: {refusal}"
         return
     yield from (f"Leg {leg.position}: {remark}" for remark in written.remarks)
-    units = sum(ticket.quantity for ticket in written.tickets)
-    if instrument.units_per_alert_quantity > 1:
-        yield f"Leg {leg.position}: {leg.quantity} × lot {instrument.lot} = {units} units of {instrument.symbol}."
-        if leg.quantity % instrument.lot == 0:
-            meant = leg.quantity // instrument.lot
-            yield f"Leg {leg.position}: did you mean {meant}? Quantities of derivatives are lots, not units."
+    if doubt := why_not_lots(leg, instrument):
+        yield f"Leg {leg.position}: {doubt}"
 
 
 def _hint_at_quotes(body: bytes) -> list[str]:

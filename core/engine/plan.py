@@ -20,7 +20,7 @@ from core.domain.source import Source
 from core.domain.source import why_ask as why_ask_of
 from core.errors import Refusal
 from core.policies import Policies, Unapproved
-from core.tickets import Ticket, write_tickets
+from core.tickets import Ticket, why_not_lots, write_tickets
 
 Resolve = Callable[[Leg, date], Instrument]
 """Names a leg's instrument as of a day, or raises Refusal."""
@@ -117,7 +117,7 @@ def plan_leg(
         stricter(policies.approval, source.approval),
         decision,
         late=late,
-        above=above,
+        above=f"{above} {why_not_lots(leg, instrument)}".strip(),
         trust=why_ask_of(source, wish.value, now),
         validity=leg.validity,
     )

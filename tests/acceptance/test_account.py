@@ -3,6 +3,7 @@
 from tests.world import World
 
 FUTURE = {"instrument": "FUT", "productType": "M"}
+CALL = {"instrument": "OPT", "productType": "M", "option_type": "CE", "strike_price": "26000"}
 
 
 def test_a_position_is_seen_and_exited_after_a_second_tap_that_counts_once(world: World) -> None:
@@ -24,6 +25,17 @@ def test_a_position_is_seen_and_exited_after_a_second_tap_that_counts_once(world
     assert [order["transactionType"] for order in world.ledger()] == ["BUY", "SELL"]
     world.until(lambda: world.phone.rings(exit_alert), "the exit rings")
     assert world.phone.ask("/flatten NOSUCH", "No open positions.") == "No open positions."
+
+
+def test_options_of_two_weeks_have_two_names_and_one_of_them_is_exited(world: World) -> None:
+    for expiry in ("2026-12-08", "2026-12-15"):
+        alert = world.fire(world.leg("NIFTY", **CALL, expiry_date=expiry))["alert_id"]
+        world.phone.card_shows(alert, f"NIFTY-{expiry[-2:]}Dec2026-26000-CE", "Filled 65 at ₹")
+    world.phone.ask("/positions", "NIFTY-08Dec2026-26000-CE", "NIFTY-15Dec2026-26000-CE")
+    world.phone.ask("/trades", "NIFTY-08Dec2026-26000-CE", "NIFTY-15Dec2026-26000-CE")
+    asked = world.phone.ask("/flatten NIFTY-15Dec2026-26000-CE", "SELL 65 NIFTY-15Dec2026-26000-CE")
+    assert "08Dec" not in asked
+    assert world.phone.confirm("Yes, exit it").startswith("Exiting, as ")
 
 
 def test_dhans_own_switch_is_offered_and_refused_in_dhans_words_while_something_is_open(world: World) -> None:

@@ -92,7 +92,10 @@ def test_lots_become_units() -> None:
 def test_above_the_freeze_quantity_an_order_becomes_several_in_whole_lots() -> None:
     made = written(replace(FUTURE, quantity=60), NIFTY)
     assert [slice_.quantity for slice_ in made.tickets] == [1755, 1755, 390]
-    assert made.remarks == ("3900 NIFTY-Dec2026-FUT go as 3 orders of at most 1755 units.",)
+    assert made.remarks == (
+        "60 lots × 65 = 3900 units of NIFTY-Dec2026-FUT.",
+        "3900 NIFTY-Dec2026-FUT go as 3 orders of at most 1755 units.",
+    )
 
 
 @pytest.mark.parametrize(("lots", "orders"), [(27, 1), (28, 2)])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.broker.dhan.instrument_file import BadInstrumentFile, Loaded, build, chart_symbol, strike_text
+from core.broker.dhan.names import contract_name
 from core.db.driver import sqlite_driver
 from core.domain.alert import Exchange, InstrumentKind, Leg, OptionType
 from core.domain.instrument import Instrument, Segment
@@ -171,7 +172,7 @@ def _instrument(row: dict[str, Any]) -> Instrument:
         segment=Segment(row["segment"]),
         exchange=Exchange(row["exchange"]),
         kind=InstrumentKind(row["kind"]),
-        symbol=row["symbol"],
+        symbol=contract_name(row["symbol"], row["expiry"] or ""),
         name=row["name"],
         lot=row["lot"],
         tick=Decimal(row["tick"]),

@@ -84,9 +84,9 @@ NIFTY = Instrument(
 
 def test_units_in_place_of_lots_are_noticed() -> None:
     told = explain(body(FUTURE | {"quantity": "130"}), lambda _leg: NIFTY)
-    assert "Leg 1: 130 × lot 65 = 8450 units of NIFTY-Dec2026-FUT." in told
-    assert "Leg 1: did you mean 2? Quantities of derivatives are lots, not units." in told
-    assert not any("did you mean" in line for line in explain(body(FUTURE), lambda _leg: NIFTY))
+    assert "Leg 1: 130 lots × 65 = 8450 units of NIFTY-Dec2026-FUT." in told
+    assert "Leg 1: Did you mean 2? Quantities of derivatives are lots, not units." in told
+    assert not any("Did you mean" in line for line in explain(body(FUTURE), lambda _leg: NIFTY))
 
 
 def test_a_price_off_the_tick_is_noticed() -> None:

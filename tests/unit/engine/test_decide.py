@@ -199,6 +199,13 @@ def test_derivatives_come_in_lots_and_leave_in_units(desk: Deciding) -> None:
     assert (order.quantity, order.symbol) == (130, "NIFTY-Dec2026-FUT")
 
 
+def test_units_in_place_of_lots_are_asked_about_under_every_policy(desk: Deciding) -> None:
+    alert, placed = desk.decide(FUTURE | {"quantity": "65"})
+    assert {order.state for order in placed} == {OrderState.AWAITING_APPROVAL}
+    assert placed[0].reason == "Did you mean 1? Quantities of derivatives are lots, not units."
+    assert "65 lots × 65 = 4225 units of NIFTY-Dec2026-FUT." in alert.reason
+
+
 def test_shares_with_and_without_derivatives_close_at_their_own_times(desk: Deciding) -> None:
     late = india("2026-11-25 15:20")
     assert desk.order(SHARE, at=late).mode is Mode.QUEUE
