@@ -35,8 +35,9 @@ def why_ask(
 ) -> str | None:
     """Why the operator is asked, in a sentence; None when the order may go without a tap.
 
-    `late` says how old the alert is when that is too old to go at once; `above` which limit it does not keep, or what may be a mistake; `trust`
-    why its source's step on the ladder asks. What was to go at once or not at all never waits without a tap.
+    `late` says how old the alert is when that is too old to go at once; `above` which limit it does not keep, or what
+    may be a mistake; `trust` why its source's step on the ladder asks. What was to go at once or not at all never waits
+    without a tap.
     """
     if above:
         return above

@@ -57,8 +57,8 @@ _FOUND_AT_BROKER = frozenset({_S.WORKING, _S.PART_FILLED}) | _BROKER_ENDINGS
 MOVES: Mapping[OrderState, frozenset[OrderState]] = MappingProxyType(
     {
         _S.REFUSED: frozenset(),
-        _S.AWAITING_APPROVAL: frozenset({_S.QUEUED, _S.DECLINED, _S.EXPIRED}),
-        _S.QUEUED: frozenset({_S.SUBMITTING, _S.AWAITING_APPROVAL, _S.DECLINED, _S.EXPIRED}),
+        _S.AWAITING_APPROVAL: frozenset({_S.QUEUED, _S.DECLINED, _S.EXPIRED, _S.UNKNOWN}),
+        _S.QUEUED: frozenset({_S.SUBMITTING, _S.AWAITING_APPROVAL, _S.DECLINED, _S.EXPIRED, _S.UNKNOWN}),
         _S.SUBMITTING: frozenset({_S.WORKING, _S.REJECTED, _S.QUEUED, _S.UNKNOWN}),
         _S.UNKNOWN: frozenset({_S.NEEDS_OPERATOR}) | _FOUND_AT_BROKER,
         _S.NEEDS_OPERATOR: frozenset({_S.QUEUED, _S.DROPPED, _S.WORKING}),

@@ -57,13 +57,9 @@ def doubt_what_waited(connection: Connection, moment: Moment) -> int:
 
 
 def _doubt(connection: Connection, order: Order, words: str, moment: Moment) -> None:
-    """As if it had been claimed, and nobody had written down what became of it."""
+    """It may have been sent, and nobody can say what became of it."""
     name, attempt_id = _open_attempt(connection, order, moment)
-    steps = [OrderState.QUEUED, OrderState.SUBMITTING, OrderState.UNKNOWN]
-    for step in steps[1:] if order.state is OrderState.QUEUED else steps:
-        moved = orders.move(connection, order, step, at=moment.now, actor=journal.COMMAND_LINE, reason=words)
-        assert moved is not None  # noqa: S101 - nobody else is here
-        order = moved
+    orders.move(connection, order, OrderState.UNKNOWN, at=moment.now, actor=journal.COMMAND_LINE, reason=words)
     attempts.doubt(connection, attempt_id, next_lookup_at=moment.wall, words=f"may have gone out as {name}")
 
 

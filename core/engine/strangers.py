@@ -15,10 +15,10 @@ from core.domain.notice import Notice
 
 _TOLD = "strangers"
 _WORDS = (
-    "Dhan has orders under this desk's names that its database does not know: {orders}. They were sent after the "
-    "backup that was put back, or by another desk on this account. They are left alone: look at them in Dhan's app."
+    "Dhan has orders under this desk's names that its database does not know. They were sent after the backup that was "
+    "put back, or by another desk on this account, and are left alone: look at them in Dhan's app. They are {orders}."
 )
-_MOST_NAMED = 10
+_MOST_NAMED = 4
 
 
 def tell_of_strangers(

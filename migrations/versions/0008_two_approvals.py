@@ -1,4 +1,4 @@
-"""Each approver of an order is noted, and in our words what Dhan's last refusal of a try was"""
+"""Each approver of an order is noted, in our words what Dhan's last refusal of a try was, and doubt after a restore"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,9 +18,12 @@ def upgrade() -> None:
     op.execute("INSERT INTO approvals (order_id, user_id, at) SELECT order_id, user_id, at FROM first_approvals")
     op.drop_table("first_approvals")
     op.add_column("attempts", sa.Column("refusal", sa.Text(), nullable=True))
+    moves = sa.table("order_moves", sa.column("before", sa.Text), sa.column("after", sa.Text))
+    op.bulk_insert(moves, [{"before": state, "after": "unknown"} for state in ("awaiting_approval", "queued")])
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM order_moves WHERE before IN ('awaiting_approval', 'queued') AND after = 'unknown'")
     op.drop_column("attempts", "refusal")
     _table("first_approvals", "order_id")
     op.execute(

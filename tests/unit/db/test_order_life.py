@@ -8,8 +8,8 @@ from core.domain.order import MOVES, IllegalMove, OrderState, check_move
 
 LEGAL = {
     "refused": "",
-    "awaiting_approval": "queued declined expired",
-    "queued": "submitting awaiting_approval declined expired",
+    "awaiting_approval": "queued declined expired unknown",
+    "queued": "submitting awaiting_approval declined expired unknown",
     "submitting": "working rejected queued unknown",
     "unknown": "working part_filled filled cancelled rejected lapsed needs_operator",
     "needs_operator": "queued dropped working",

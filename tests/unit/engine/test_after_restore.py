@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from core import approvals, controls
+from core import approvals, controls, journal
 from core.clock import Moment, SystemClock
 from core.controls import Hold
 from core.db import alerts, attempts
@@ -76,6 +76,29 @@ async def prove_absent(floor: Floor, order: Order) -> None:
             long_ago = {"claimed_at": now - timedelta(minutes=2), "next_lookup_at": now}
             connection.execute(update(attempt_rows).where(mine).values(long_ago))
         await floor.look_up()
+
+
+def test_what_waited_is_said_to_be_in_doubt_and_not_to_have_been_sent(floor: Floor, rewind: Rewind) -> None:
+    waiting = floor.order(state=OrderState.AWAITING_APPROVAL)
+    rewind()()
+    with floor.database.snapshot() as connection:
+        [step] = [
+            e for e in journal.story(connection, waiting.alert_id) if e.actor == journal.COMMAND_LINE and e.order_id
+        ]
+    assert (step.before, step.after) == (OrderState.AWAITING_APPROVAL, OrderState.UNKNOWN)
+
+
+async def test_many_that_came_after_the_backup_leave_room_for_what_to_do(floor: Floor, rewind: Rewind) -> None:
+    restore = rewind()
+    for _ in range(8):
+        floor.order()
+    await floor.send()
+    restore()
+    await floor.follow_book()
+    [words] = [line for line in told(floor).splitlines() if line.startswith("Dhan has orders under this desk's names")]
+    assert "look at them in Dhan's app. They are BUY" in words
+    assert words.endswith(" and 4 more.")
+    assert len(words) <= 600, "no more are shown in the chat"
 
 
 async def test_what_went_out_after_the_backup_is_found_and_not_sent_again(floor: Floor, rewind: Rewind) -> None:
