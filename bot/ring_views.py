@@ -37,6 +37,7 @@ _RINGS = {
     Notice.TRUST: "🟠 A source is trusted less",
     Notice.SILENT: "🟠 A source is silent",
     Notice.OLD_KEY: "🟠 An alert came by an old key",
+    Notice.TURNED_AWAY: "🔴 An alert was turned away",
     Notice.SECOND_POLLER: "🔴 Somebody else reads this bot's messages",
     Notice.ALERT_FAILED: "🔴 An alert was not executed",
     Notice.READINESS: "Ready for the day?",

@@ -32,6 +32,7 @@ from webhook.routes.sign_in import sign_in_routes
 from webhook.routes.status import status_routes
 from webhook.routes.trace import trace_routes
 from webhook.security import Administrators
+from webhook.wrong_secrets import WrongSecrets
 
 log = structlog.get_logger()
 
@@ -61,6 +62,7 @@ def build_app(settings: Settings, failures: Failures | None = None) -> FastAPI:
     nudger = Nudger(database)
     intake = Intake(database)
     keys = Keys(database)
+    wrong_secrets = WrongSecrets(database, clock)
     with database.snapshot() as connection:
         source_id = alerts.source_id(connection)
 
@@ -68,7 +70,7 @@ def build_app(settings: Settings, failures: Failures | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         watchers = [
             asyncio.create_task(watch)
-            for watch in (nudger.watch_lease(), outcomes.look(), keys.watch(), flushing(intake))
+            for watch in (nudger.watch_lease(), outcomes.look(), keys.watch(), wrong_secrets.watch(), flushing(intake))
         ]
         gc.freeze()  # what is here now stays; the collector need not look at it again under load
         gc.set_threshold(700, 10, 100)
@@ -92,6 +94,7 @@ def build_app(settings: Settings, failures: Failures | None = None) -> FastAPI:
         keys=keys,
         callers=callers,
         failures=failures,
+        wrong_secrets=wrong_secrets,
     )
     app = Web(
         door,

@@ -35,6 +35,7 @@ class Notice(StrEnum):
     TRUST = "trust"
     SILENT = "silent"
     OLD_KEY = "old_key"
+    TURNED_AWAY = "turned_away"
     READINESS = "readiness"
     DAY = "day"
     SUMMARY = "summary"
@@ -74,6 +75,7 @@ _TOPICS = {
     Notice.REJECTED: Topic.REJECTIONS,
     Notice.ALERT_FAILED: Topic.REJECTIONS,
     Notice.TRUST: Topic.REJECTIONS,
+    Notice.TURNED_AWAY: Topic.REJECTIONS,
     Notice.UNKNOWN: Topic.DOUBTS,
     Notice.NEEDS_OPERATOR: Topic.DOUBTS,
     Notice.FOUND: Topic.DOUBTS,

@@ -40,6 +40,7 @@ from webhook.keys import Keys
 from webhook.outcomes import Outcomes
 from webhook.security import same_secret
 from webhook.seldom import Seldom
+from webhook.wrong_secrets import WrongSecrets
 
 log = structlog.get_logger()
 
@@ -85,6 +86,7 @@ class AlertDoor:
         keys: Keys,
         callers: Callers,
         failures: Failures,
+        wrong_secrets: WrongSecrets,
     ) -> None:
         self._secret = settings.webhook_secret.get_secret_value()
         self._patience = settings.webhook_wait_ms / 1000
@@ -97,6 +99,7 @@ class AlertDoor:
         self._keys = keys
         self._callers = callers
         self._failures = failures
+        self._wrong_secrets = wrong_secrets
         self._turned_away = Seldom("alert_turned_away")
         self.seconds_to_commit: deque[float] = deque(maxlen=1_000)
 
@@ -139,7 +142,7 @@ class AlertDoor:
         try:
             sender = await self._sender(scope["path"])
             receipt, answer = (None, _INVALID_SECRET) if sender is None else await self._take(body, sender, patience)
-            return receipt, self._limited(scope) if answer is _INVALID_SECRET else answer
+            return receipt, self._turn_away(scope) if answer is _INVALID_SECRET else answer
         except Unavailable as trouble:
             return None, answers.not_stored(str(trouble))
         except Exception:  # a fault of ours: the sender is to try again, and the operator to find it in the log
@@ -176,8 +179,9 @@ class AlertDoor:
         report = await self._outcomes.wait_for(receipt.alert_id, patience) if patience else None
         return receipt, answers.stored(receipt, report)
 
-    def _limited(self, scope: Scope) -> Response:
+    def _turn_away(self, scope: Scope) -> Response:
         """For a wrong secret. The right one is always taken, however many wrong ones came from the same address."""
+        self._wrong_secrets.note()
         return _TOO_MANY if self._failures.are_too_many(self._callers.address(scope)) else _INVALID_SECRET
 
     async def _hear(self, sender: Sender) -> Response:

@@ -1,0 +1,47 @@
+"""A mistyped secret is told where a trader looks, and no flood of them is."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from core import notifications
+from core.db.tables import outbox
+from core.domain.notice import Notice
+from tests.integration.webhook.running_web import RunningWeb, an_alert_text, running_web, wait_until
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Generator[RunningWeb]:
+    with running_web(tmp_path) as web:
+        with web.database.transaction() as connection:
+            notifications.enrol(connection, [(42, "admin")])
+        yield web
+
+
+def told(web: RunningWeb) -> list[str]:
+    with web.database.snapshot() as connection:
+        query = select(outbox.c.payload).where(outbox.c.kind == Notice.TURNED_AWAY)
+        return [payload["words"] for payload in connection.execute(query).scalars()]
+
+
+@pytest.mark.parametrize("path", ["/webhook", "/webhook/an-old-key"])
+def test_an_alert_with_a_wrong_secret_is_told_in_the_chat_once_a_day(web: RunningWeb, path: str) -> None:
+    def fire(times: int) -> None:
+        for _ in range(times):
+            assert web.client.post(path, content=an_alert_text(secret="mistyped")).status_code == 401
+
+    fire(3)
+    wait_until(lambda: len(told(web)) == 1)
+    assert "mistyped" not in told(web)[0]
+    fire(1)
+    web.move_clock(25 * 3600)
+    fire(1)
+    wait_until(lambda: len(told(web)) == 2)
+
+
+def test_the_right_secret_is_not_told_of(web: RunningWeb) -> None:
+    assert web.post(an_alert_text()).status_code == 200
+    assert web.client.post("/webhook", content=an_alert_text(secret="mistyped")).status_code == 401
+    wait_until(lambda: len(told(web)) == 1)
