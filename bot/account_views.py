@@ -6,7 +6,7 @@ from html import escape
 
 from bot.text import fit, quoted, rupees
 from core.broker.account import Fill, Funds, Holding, Position
-from core.exits import Plan
+from core.exits import ExitPlan
 
 
 def funds(found: Funds) -> str:
@@ -68,7 +68,7 @@ def trades(found: Sequence[Fill]) -> str:
     return fit("\n".join(lines))
 
 
-def flatten(plan: Plan) -> str:
+def flatten(plan: ExitPlan) -> str:
     """Names and sizes of what a yes would exit, and what it cannot."""
     lines = ["<b>Exit at the market</b>", ""] if plan.exits else []
     for exit_ in plan.exits:

@@ -55,14 +55,14 @@ class Exit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ExitPlan:
     """What can be exited here, and why the rest must be closed in the broker's app."""
 
     exits: tuple[Exit, ...]
     left: tuple[str, ...]
 
 
-def plan_exits(positions: Iterable[Position], find: Find, symbol: str | None = None) -> Plan:
+def plan_exits(positions: Iterable[Position], find: Find, symbol: str | None = None) -> ExitPlan:
     """Exits for all open positions, or for those of one symbol."""
     exits: list[Exit] = []
     left: list[str] = []
@@ -73,7 +73,7 @@ def plan_exits(positions: Iterable[Position], find: Find, symbol: str | None = N
             exits.append(_exit(position, find))
         except (Refusal, ValueError) as reason:
             left.append(f"{position.symbol}, {position.net}, {position.product_name}: {reason}")
-    return Plan(exits=tuple(exits), left=tuple(left))
+    return ExitPlan(exits=tuple(exits), left=tuple(left))
 
 
 def _exit(position: Position, find: Find) -> Exit:

@@ -19,7 +19,7 @@ from core.domain.question import Question
 from core.domain.sessions import Calendar
 from core.engine.desk import Desk
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded
-from core.exits import Find, Plan, plan_exits, write_exits
+from core.exits import ExitPlan, Find, plan_exits, write_exits
 from core.settings import Role
 
 T = TypeVar("T")
@@ -122,7 +122,7 @@ class AccountCommands:
         except SignInNeeded as trouble:
             raise Refusal(str(trouble)) from trouble
 
-    def _write(self, connection: Connection, plan: Plan, user_id: int, read_at: datetime) -> list[int]:
+    def _write(self, connection: Connection, plan: ExitPlan, user_id: int, read_at: datetime) -> list[int]:
         actor, now = journal.operator(user_id), self._clock.now()
         return write_exits(connection, plan.exits, actor=actor, read_at=read_at, now=now, calendar=self._calendar)
 

@@ -7,7 +7,7 @@ from bot import account_views
 from core.broker.account import Fill, Funds, Holding, Position
 from core.domain.alert import Exchange, InstrumentKind, Product, Side
 from core.domain.instrument import Instrument, Segment
-from core.exits import Exit, Plan
+from core.exits import Exit, ExitPlan
 
 POSITION = Position(
     symbol="M&M",
@@ -80,7 +80,7 @@ def test_trades_are_told_with_their_time() -> None:
 
 def test_flatten_names_each_exit_and_what_it_cannot_do() -> None:
     exit_ = Exit(instrument=SHARE, product=Product.INTRADAY, net=-10)
-    assert account_views.flatten(Plan(exits=(exit_,), left=("X, 1, MTF: not <here>",))).splitlines() == [
+    assert account_views.flatten(ExitPlan(exits=(exit_,), left=("X, 1, MTF: not <here>",))).splitlines() == [
         "<b>Exit at the market</b>",
         "",
         "<b>BUY 10 M&amp;M</b> · intraday",
@@ -88,4 +88,4 @@ def test_flatten_names_each_exit_and_what_it_cannot_do() -> None:
         "Not from here, close it in Dhan's app:",
         "X, 1, MTF: not &lt;here&gt;",
     ]
-    assert account_views.flatten(Plan(exits=(), left=())) == "No open positions."
+    assert account_views.flatten(ExitPlan(exits=(), left=())) == "No open positions."

@@ -16,7 +16,7 @@ from core.db import alerts, orders
 from core.domain.alert import Product, Side
 from core.domain.order import Mode, Order, OrderState
 from core.errors import Refusal
-from core.exits import Exit, Plan, plan_exits, write_exits
+from core.exits import Exit, ExitPlan, plan_exits, write_exits
 from tests.builders import NOON, an_order
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor
@@ -36,11 +36,11 @@ RELIANCE = Position(
 )
 
 
-def plan(listed: InstrumentList, *positions: Position, symbol: str | None = None) -> Plan:
+def plan(listed: InstrumentList, *positions: Position, symbol: str | None = None) -> ExitPlan:
     return plan_exits(positions or (RELIANCE,), listed.named, symbol)
 
 
-def exits_of(connection: Connection, plan: Plan, at: Any = NOON) -> list[Order]:
+def exits_of(connection: Connection, plan: ExitPlan, at: Any = NOON) -> list[Order]:
     numbers = write_exits(connection, plan.exits, actor="operator 42", read_at=at, now=at, calendar=CALENDAR)
     return [order for number in numbers for order in orders.of_alert(connection, number)]
 
@@ -121,7 +121,7 @@ def test_shares_held_in_two_products_are_exited_in_both(connection: Connection, 
 
 def test_an_exit_above_the_freeze_quantity_goes_in_slices(connection: Connection, listed: InstrumentList) -> None:
     huge = Exit(instrument=replace(listed.named(*key(listed)), freezes_at=7), product=Product.INTRADAY, net=15)
-    made = exits_of(connection, Plan(exits=(huge,), left=()))
+    made = exits_of(connection, ExitPlan(exits=(huge,), left=()))
     assert [order.quantity for order in made] == [6, 6, 3]
 
 
