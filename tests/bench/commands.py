@@ -31,25 +31,37 @@ def commands(ground: Ground) -> Generator[Measured]:
 
 async def _ask_while_alerts_arrive(munshi: Munshi) -> list[float]:
     async with asyncio.timeout(COMMANDS * PATIENCE), httpx.AsyncClient(trust_env=False) as http:
+        heard: asyncio.Queue[float] = asyncio.Queue()
+        listening = asyncio.create_task(_listen(http, munshi, heard))
+        await heard.get()
         firing = asyncio.create_task(_fire(http, munshi))
-        taken = [await _ask(http, munshi) for _ in range(COMMANDS)]
+        taken = [await _ask(http, munshi, heard) for _ in range(COMMANDS)]
         firing.cancel()
+        listening.cancel()
         return taken
 
 
-async def _ask(http: httpx.AsyncClient, munshi: Munshi) -> float:
-    """Seconds from the message until its first answer stands in the chat."""
-    url, chat = f"http://127.0.0.1:{munshi.sandbox_port}/telegram/sandbox", {"chat_id": 42, "latest": 40}
+async def _listen(http: httpx.AsyncClient, munshi: Munshi, heard: asyncio.Queue[float]) -> None:
+    """When the chat page hears of each answer, as the app of a person who waits for it; and once when it listens."""
+    url = f"http://127.0.0.1:{munshi.sandbox_port}/chat/events"
+    async with http.stream("GET", url, timeout=None) as page:  # noqa: S113 - the caller has a time-out
+        heard.put_nowait(time.monotonic())
+        kind = ""
+        async for line in page.aiter_lines():
+            name, _, value = line.partition(": ")
+            if name == "event":
+                kind = value
+            elif name == "data" and kind == "message" and "no real money" in value:
+                heard.put_nowait(time.monotonic())
+
+
+async def _ask(http: httpx.AsyncClient, munshi: Munshi, heard: asyncio.Queue[float]) -> float:
+    """Seconds from the message until its first answer is on the page."""
     began = time.monotonic()
-    sent = (await http.post(f"{url}/updates", json={"text": "/mode"})).json()["message"]["message_id"]
-    while True:
-        listed = (await http.get(f"{url}/messages", params=chat)).json()["messages"]
-        now = time.monotonic()
-        if any("no real money" in m["text"] for m in listed if m["message_id"] > sent):
-            break
-        await asyncio.sleep(0.002)
+    await http.post(f"http://127.0.0.1:{munshi.sandbox_port}/telegram/sandbox/updates", json={"text": "/mode"})
+    taken = await heard.get() - began
     await asyncio.sleep(BETWEEN)
-    return now - began
+    return taken
 
 
 async def _fire(http: httpx.AsyncClient, munshi: Munshi) -> None:
