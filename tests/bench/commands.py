@@ -44,7 +44,7 @@ async def _ask_while_alerts_arrive(munshi: Munshi) -> list[float]:
 async def _listen(http: httpx.AsyncClient, munshi: Munshi, heard: asyncio.Queue[float]) -> None:
     """When the chat page hears of each answer, as the app of a person who waits for it; and once when it listens."""
     url = f"http://127.0.0.1:{munshi.sandbox_port}/chat/events"
-    async with http.stream("GET", url, timeout=None) as page:  # noqa: S113 - the caller has a time-out
+    async with http.stream("GET", url, timeout=None) as page:
         heard.put_nowait(time.monotonic())
         kind = ""
         async for line in page.aiter_lines():
