@@ -90,7 +90,7 @@ def month(spec: dict[str, Any]) -> Any:
     )
     unknown = [on for on, each in zip(days, spec["days"], strict=True) if each["total"] is None and each["trades"]]
     if unknown:
-        axes.scatter(unknown, [0] * len(unknown), marker="x", color=FAINT, s=26, label="not known", zorder=3)
+        axes.scatter(unknown, [0] * len(unknown), marker="x", color=FAINT, s=26, label="not known", zorder=3, clip_on=False)
     axes.annotate(_rupees(line[-1]), (known[-1][0], line[-1]), xytext=(0, 9), textcoords="offset points", ha="right")
     axes.legend(facecolor=PLATE, edgecolor=PLATE, labelcolor=INK, loc="best")
     axes.set_xlim(days[0] - timedelta(days=1), days[-1] + timedelta(days=1))
@@ -155,7 +155,7 @@ def _rupees(amount: float) -> str:
     for worth, unit in ((1e7, " cr"), (1e5, " L"), (1e3, "k")):
         if size >= worth:
             return f"{sign}₹{size / worth:.2f}".rstrip("0").rstrip(".") + unit
-    return f"{sign}₹{size:.0f}"
+    return f"{sign}₹{size:.0f}" if size >= 10 else f"{sign}₹{size:.2f}".rstrip("0").rstrip(".")
 
 
 def _clock(axes: Any) -> None:
