@@ -90,7 +90,9 @@ def month(spec: dict[str, Any]) -> Any:
     )
     unknown = [on for on, each in zip(days, spec["days"], strict=True) if each["total"] is None and each["trades"]]
     if unknown:
-        axes.scatter(unknown, [0] * len(unknown), marker="x", color=FAINT, s=26, label="not known", zorder=3, clip_on=False)
+        axes.scatter(
+            unknown, [0] * len(unknown), marker="x", color=FAINT, s=26, label="not known", zorder=3, clip_on=False
+        )
     axes.annotate(_rupees(line[-1]), (known[-1][0], line[-1]), xytext=(0, 9), textcoords="offset points", ha="right")
     axes.legend(facecolor=PLATE, edgecolor=PLATE, labelcolor=INK, loc="best")
     axes.set_xlim(days[0] - timedelta(days=1), days[-1] + timedelta(days=1))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from core import allowance, changes, journal
 from core.clock import to_india
 from core.db import alerts, attempts, orders, sources
-from core.db import approvals as yes
+from core.db import approvals as approvers
 from core.domain.alert import Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.instrument import Segment
@@ -75,7 +75,7 @@ def hold_back(connection: Connection, waiting: list[Order], tap: Tap) -> str | N
         raise AskTwice(" ".join(soft))
     legs = orders.of_alert(connection, tap.alert_id)
     pair = [order for order in waiting if not order.closes and needs_two(policies.two_people, _whole(order, legs))]
-    if all(yes.of(connection, order.id) - {tap.user_id} for order in pair):
+    if all(approvers.of(connection, order.id) - {tap.user_id} for order in pair):
         return None
     for order in pair:
         _note(connection, order, tap)
@@ -95,8 +95,8 @@ def _thing(order: Order) -> tuple[Segment, str, Side, Product]:
 
 
 def _note(connection: Connection, order: Order, tap: Tap) -> None:
-    if tap.user_id not in yes.of(connection, order.id):
-        yes.note(connection, order.id, tap.user_id, tap.at)
+    if tap.user_id not in approvers.of(connection, order.id):
+        approvers.note(connection, order.id, tap.user_id, tap.at)
         words = f"Approved by {tap.actor}; a second approver is needed."
         orders.note(connection, order, at=tap.at, actor=tap.actor, reason=words)
 
