@@ -144,6 +144,7 @@ case "$*" in
   "sql users list"*) echo $USERS ;;
   "secrets describe database-url-paper"*) exit 1 ;;
   "projects describe"*) echo 12345 ;;
+  *--data-file=-*) cat > "$CALLED.data" ;;
 esac
 """
 
