@@ -226,9 +226,43 @@ def test_under_systemd_the_stand_ins_run_in_paper_mode_and_end_in_peace_in_live_
 
 
 def test_in_compose_each_mode_has_its_data_and_all_its_processes() -> None:
-    compose = (ROOT / "compose.yaml").read_text()
-    assert "MUNSHI_DATA_DIR: /data/${MUNSHI_MODE:-paper}\n" in compose
-    assert "command:" not in compose, "the image's own command starts everything, the stand-ins of paper mode included"
+    munshi = service("munshi")
+    assert "MUNSHI_DATA_DIR: /data/${MUNSHI_MODE:-paper}\n" in munshi
+    assert "command:" not in munshi, "the image's own command starts everything, the stand-ins of paper mode included"
+
+
+def service(name: str) -> str:
+    """What compose.yaml says about one service."""
+    found = re.search(rf"^  {name}:\n((?:    .*\n|  #.*\n)+)", (ROOT / "compose.yaml").read_text(), re.MULTILINE)
+    assert found, name
+    return found[1]
+
+
+@needs("caddy")
+def test_in_compose_the_chat_page_of_paper_mode_is_reached_from_this_machine_alone(
+    tmp_path: Path, find_port: Callable[[], int]
+) -> None:
+    assert re.findall(r"ports: (.*)", service("munshi")) == ['["127.0.0.1:${SANDBOX_PORT:-8081}:8000"]']
+    assert "network_mode: service:munshi\n" in service("chat")
+    assert "profiles: [chat]\n" in service("chat")
+    asked = re.search(r"command: (.*)", service("chat"))
+    assert asked
+    published, listens = find_port(), find_port()
+    command = asked[1].replace(":8000", f":{published}").replace("${SANDBOX_PORT:-8081}", str(listens)).split()
+    environment = os.environ | {"MUNSHI_DATA_DIR": str(tmp_path / "data"), "SANDBOX_PORT": str(listens)}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    sandbox = [sys.executable, "-m", "core.sandbox"]
+    with subprocess.Popen(sandbox, cwd=ROOT, env=environment, **quiet) as stand_ins:  # type: ignore[call-overload]
+        try:
+            with subprocess.Popen(command, env=os.environ | {"HOME": str(tmp_path)}, **quiet) as caddy:  # type: ignore[call-overload]
+                try:
+                    with httpx.Client(base_url=f"http://127.0.0.1:{published}", trust_env=False) as client:
+                        until(lambda: (page := ask(client, "/")) and page.status_code == 200, "the chat page")
+                        assert client.get("/", headers={"Host": "desk.example.com"}).status_code == 400
+                finally:
+                    caddy.terminate()
+        finally:
+            stand_ins.terminate()
 
 
 @needs("caddy")
