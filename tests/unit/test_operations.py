@@ -41,3 +41,8 @@ def test_the_guide_names_every_secret() -> None:
 def test_files_that_the_guide_names_are_there() -> None:
     named = re.findall(r"`(?:\./)?((?:deploy|compose|Procfile|\.env\.example)[\w./-]*)", GUIDE)
     assert all((ROOT / name.rstrip("/")).exists() for name in named if "*" not in name)
+
+
+def test_the_guide_has_the_bot_started_before_the_doctor_asks_for_it() -> None:
+    look = GUIDE[GUIDE.index("**Look.**") : GUIDE.index("**Live.**")]
+    assert 0 < look.index("`/start`") < look.index("`munshi doctor`")
