@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.secrets.google import TOKEN_SECRET
 from tests.world.processes import until
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +143,7 @@ GCLOUD = """#!/bin/sh
 echo "$@" >> "$CALLED"
 case "$*" in
   "sql users list"*) echo $USERS ;;
-  "secrets describe database-url-paper"*) exit 1 ;;
+  "secrets describe ${LACKS:-database-url-paper} "*) exit 1 ;;
   "projects describe"*) echo 12345 ;;
   *--data-file=-*) cat > "$CALLED.data" ;;
 esac
@@ -153,15 +154,27 @@ esac
 def test_a_run_that_ended_between_the_databases_user_and_its_password_can_be_made_again(
     tmp_path: Path, users: str, verb: str
 ) -> None:
-    gcloud, called = tmp_path / "gcloud", tmp_path / "called"
-    gcloud.write_text(GCLOUD)
-    gcloud.chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLED": str(called), "USERS": users} | SETTINGS
-    subprocess.run(["bash", ROOT / "deploy.sh"], env=environment, capture_output=True, check=True)
-    lines = called.read_text().splitlines()
+    lines = deploy(tmp_path, USERS=users)
     [made] = [place for place, line in enumerate(lines) if re.match("sql users (create|set-password)", line)]
     assert lines[made].startswith(f"sql users {verb} munshi-paper --instance=munshi --password=")
     assert lines[made + 2].startswith("secrets create database-url-paper")
+
+
+def test_the_secret_that_new_tokens_go_into_is_made_once_and_without_a_version(tmp_path: Path) -> None:
+    lacking = [line for line in deploy(tmp_path, LACKS=TOKEN_SECRET) if line.startswith("secrets create")]
+    assert lacking == [f"secrets create {TOKEN_SECRET} --replication-policy=automatic --project=my-desk --quiet"]
+    assert not [line for line in deploy(tmp_path, LACKS="nothing") if line.startswith("secrets create")]
+
+
+def deploy(folder: Path, **answers: str) -> list[str]:
+    """What a run of the script asks of gcloud."""
+    gcloud, called = folder / "gcloud", folder / "called"
+    gcloud.write_text(GCLOUD)
+    gcloud.chmod(0o755)
+    called.unlink(missing_ok=True)
+    environment = {"PATH": f"{folder}:{os.environ['PATH']}", "CALLED": str(called)} | SETTINGS | answers
+    subprocess.run(["bash", ROOT / "deploy.sh"], env=environment, capture_output=True, check=True)
+    return called.read_text().splitlines()
 
 
 @needs("shellcheck")
