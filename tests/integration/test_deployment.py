@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from core.secrets.google import TOKEN_SECRET
+from tests.integration.webhook.running_web import an_alert_text
 from tests.world.processes import until
 
 ROOT = Path(__file__).parents[2]
@@ -328,6 +329,20 @@ def test_what_the_image_holds_is_enough_to_start_from(tmp_path: Path) -> None:
         subprocess.run([sys.executable, *command], cwd=image, env=environment, check=True, capture_output=True)
     assert (data / "munshi.db").exists()
     assert not list(image.rglob("__pycache__"))
+
+
+def test_a_file_of_the_host_reaches_a_command_in_the_container_by_its_standard_input(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    told = re.search(r"`docker compose exec -T munshi (sh -c '[^`']+') <alert.json`", guide)
+    assert told
+    assert 'tmpfs: ["/tmp"]' in service("munshi"), "the only place but /data that may be written to"
+    command = shlex.split(told[1].replace("/tmp/", f"{tmp_path}/").replace("whatif", "check"))
+    python = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": python, "MUNSHI_DATA_DIR": str(tmp_path / "data")}
+    alert = an_alert_text()
+    done = subprocess.run(command, cwd=ROOT, env=environment, input=alert, capture_output=True, text=True, check=False)
+    assert (done.returncode, (tmp_path / "alert.json").read_text()) == (0, alert), done.stderr
+    assert "RELIANCE" in done.stdout
 
 
 def test_the_image_does_not_run_as_root_and_says_how_it_is() -> None:
