@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 from core.secrets.google import TOKEN_SECRET
+from core.setting_faults import unheeded
+from core.settings import Settings
 from tests.integration.webhook.running_web import an_alert_text
 from tests.world.processes import until
 
@@ -176,6 +178,16 @@ def deploy(folder: Path, **answers: str) -> list[str]:
     environment = {"PATH": f"{folder}:{os.environ['PATH']}", "CALLED": str(called)} | SETTINGS | answers
     subprocess.run(["bash", ROOT / "deploy.sh"], env=environment, capture_output=True, check=True)
     return called.read_text().splitlines()
+
+
+def test_a_name_that_compose_or_the_script_takes_is_no_slip_in_the_file() -> None:
+    taken = {
+        name
+        for file in ("compose.yaml", "deploy.sh")
+        for name in re.findall(r"\$\{([A-Z_]+):", (ROOT / file).read_text())
+    }
+    assert {"SITE_ADDRESS", "GCP_REGION"} <= taken
+    assert unheeded(taken, [name.upper() for name in Settings.model_fields]) == {}
 
 
 @needs("shellcheck")

@@ -11,7 +11,7 @@ from core.cli import main
 from core.clock import SystemClock
 from core.db.engine import Database
 from core.domain.notice import Notice
-from core.settings import PaperAccount
+from core.settings import PaperAccount, Settings
 from tests.builders import NOON, fresh_address
 
 
@@ -102,3 +102,21 @@ def test_a_message_that_waits_for_minutes_is_said(data_dir: Path, capsys: pytest
     database.close()
     assert main(["doctor"]) == 1
     assert "✗ queue: 0 alerts not decided, oldest unsent message 36" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("nobody_listens", "data_dir")
+def test_a_misspelt_setting_is_named_with_the_one_that_was_meant_and_without_its_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(Settings.model_config, "env_file", ".env")
+    (tmp_path / ".env").write_text("MUNSHI_MOED=canary-live\nSITE_ADDRESS=desk.example.com\n")
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().out
+    assert "✓ settings: paper mode.\n" in said
+    assert (
+        "✗ settings: MUNSHI_MOED in .env is no setting, so it changes nothing.\n    → did you mean MUNSHI_MODE?" in said
+    )
+    assert "all in order" not in said
+    assert "canary" not in said
+    assert "SITE_ADDRESS" not in said
