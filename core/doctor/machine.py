@@ -32,7 +32,7 @@ def look_at_settings(settings: Settings) -> Iterator[Finding]:
 
 def look_at_machine(settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(settings.munshi_data_dir).free
-    words = f"{free // 1024**2} MB free at {settings.munshi_data_dir}"
+    words = f"{free / 1e9:.1f} GB free at {settings.munshi_data_dir}"
     yield Finding("disk", words, "" if free >= LEAST_FREE else "make room: a full disk takes no alerts")
     version = sqlite_driver().sqlite_version
     is_fast = survives_wal(sqlite_driver().sqlite_version_info)

@@ -1,5 +1,7 @@
 """`munshi doctor`, with a desk and without one."""
 
+import re
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +13,7 @@ from core.cli import main
 from core.clock import SystemClock
 from core.db.engine import Database
 from core.domain.notice import Notice
+from core.domain.readiness import disk_line
 from core.settings import PaperAccount, Settings
 from tests.builders import NOON, fresh_address
 
@@ -120,3 +123,14 @@ def test_a_misspelt_setting_is_named_with_the_one_that_was_meant_and_without_its
     assert "all in order" not in said
     assert "canary" not in said
     assert "SITE_ADDRESS" not in said
+
+
+@pytest.mark.usefixtures("nobody_listens", "data_dir")
+def test_room_on_the_disk_is_told_in_the_unit_of_the_readiness_card(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["doctor"])
+    told = re.search(r"disk: (\S+) GB free", capsys.readouterr().out)
+    assert told
+    card = disk_line(shutil.disk_usage(tmp_path).free).words.split()[1]
+    assert float(told[1]) == pytest.approx(float(card), abs=1), "what others write meanwhile is less than 1 GB"
