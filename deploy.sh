@@ -102,6 +102,9 @@ ensure_secret admin-token "$(random)"
 ensure_secret postback-key "$(random)"
 ensure_secret token-keys "$(random)"
 
+# In live mode each new sign-in becomes a version of this one, which begins with none.
+ensure secrets -- dhan-access-token --replication-policy=automatic
+
 ensure artifacts repositories -- munshi --location="$region" --repository-format=docker
 run gcloud builds submit . --config=deploy/cloudbuild.yaml --substitutions="_IMAGE=$image"
 

@@ -15,7 +15,7 @@ from core.engine.rules import LeaseLost
 from core.errors import EX_CONFIG, BadSettings
 from core.login_link import LoginLinks
 from core.logs import set_up_logging
-from core.settings import Settings, load
+from core.settings import Settings, load, unheeded_in_file
 
 EX_TEMPFAIL = 75
 log = structlog.get_logger()
@@ -43,6 +43,8 @@ def say_what_is_not_used(settings: Settings) -> None:
     if settings.set_aside:
         why = "paper mode trades at the stand-in with its own account; they count in live mode"
         log.warning("dhan_settings_not_used", settings=", ".join(settings.set_aside), why=why)
+    if slips := unheeded_in_file():
+        log.warning("unknown_settings", names="; ".join(f"{name}: {cure}" for name, cure in slips.items()), file=".env")
 
 
 def stop_at_signal(desk: Desk) -> None:

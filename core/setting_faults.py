@@ -2,7 +2,8 @@
 
 import base64
 import re
-from collections.abc import Generator
+from collections.abc import Collection, Generator
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,6 +21,26 @@ def faults_of(settings: "Settings") -> list[str]:
     """One sentence per fault, which begins with the variable's name and says what is expected."""
     faults = [*_mode_faults(settings), *_secret_faults(settings)]
     return faults + [f"{name}: {words}" for name, words in (*_unusable(settings), *_unusable_at_the_door(settings))]
+
+
+def unheeded(names: Collection[str], settings: Collection[str]) -> dict[str, str]:
+    """Those of the names in `.env` that nothing reads, each with what to do; `settings` are the real ones, upper case.
+
+    What looks like no name is not repeated: a secret that was broken over two lines reads as one.
+    """
+    known = {*settings, *_BESIDE, *_UNUSED}
+    strange = [name for name in names if name.upper() not in known and not _COMPOSE.match(name)]
+    told = {name: _cure(name, settings) for name in strange if _NAME.fullmatch(name)}
+    if len(told) < len(strange):
+        told["a line"] = "correct it, or take it out: perhaps a value was broken over two lines"
+    return told
+
+
+def _cure(name: str, settings: Collection[str]) -> str:
+    if name.upper() == "MUNSHI_SECRETS_DIR":
+        return "set it in the environment, where alone it counts"
+    near = get_close_matches(name.upper(), [*settings, *_BESIDE], n=1, cutoff=_NEAR)
+    return f"did you mean {near[0]}?" if near else "take it out; .env.example has the names that there are"
 
 
 def _mode_faults(settings: "Settings") -> list[str]:
@@ -106,6 +127,11 @@ def _unusable_at_the_door(settings: "Settings") -> Generator[tuple[str, str]]:
         yield "LOG_LEVEL", f"write {', '.join(_LEVELS[:-1])} or {_LEVELS[-1]}"
 
 
+_BESIDE = ("SITE_ADDRESS", "GCP_REGION", "SERVICE")  # compose.yaml's and deploy.sh's own
+_UNUSED = ("DHAN_USER_ID", "DHAN_PASSWORD")  # often kept beside the others; see core.secrets
+_COMPOSE = re.compile("COMPOSE_|DOCKER_")
+_NAME = re.compile(r"[A-Z]{1,15}\d{0,2}(_[A-Z]{1,15}\d{0,2})*|[a-z]{1,15}\d{0,2}(_[a-z]{1,15}\d{0,2})*")
+_NEAR = 0.75  # of 1 for the same: TELEGRAM_TOKEN is near to TELEGRAM_BOT_TOKEN, a stranger to all others
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 _LEAST_TOTP_BYTES = 10

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from core.errors import BadSettings
 from core.first_run import generated_secrets, open_to_others
 from core.hops import is_reachable, is_this_machine
 from core.secrets import from_files
-from core.setting_faults import faults_of
+from core.setting_faults import faults_of, unheeded
 
 
 class Mode(StrEnum):
@@ -228,8 +228,15 @@ def load(**overrides: Any) -> Settings:
     faults += faults_of(settings)
     faults += open_to_others(settings)
     if faults:
-        raise BadSettings(faults)
+        slips = [f".env: {name} is no setting: {cure}" for name, cure in unheeded_in_file().items()]
+        raise BadSettings(faults + slips)
     return settings.model_copy(update=generated_secrets(settings))
+
+
+def unheeded_in_file() -> dict[str, str]:
+    """Names in `.env` that nothing reads, each with what to do about it; never a value."""
+    names = DotEnvSettingsSource(Settings, case_sensitive=True).env_vars
+    return unheeded(names, [name.upper() for name in Settings.model_fields])
 
 
 def _found_elsewhere(settings: Settings) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from core.db.engine import Database
 from core.db.schema import WrongSchema, check_schema
 from core.db.tokens import TokenVault
 from core.doctor import Finding
-from core.doctor.machine import look_at_machine, look_at_rows
+from core.doctor.machine import look_at_machine, look_at_rows, look_at_settings
 from core.doctor.outside import look_outside
 from core.errors import Unavailable
 from core.settings import Settings, load
@@ -20,8 +20,7 @@ from core.settings import Settings, load
 
 def run() -> int:
     settings = load()
-    _say(Finding("settings", f"{settings.munshi_mode} mode, all in order"))
-    found = [*look_at_machine(settings)]
+    found = [*look_at_settings(settings), *look_at_machine(settings)]
     rows, token = _look_at_database(settings)
     found += rows
     for finding in found:

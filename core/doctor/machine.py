@@ -1,4 +1,4 @@
-"""The machine and its files: disk, SQLite, the database, what is kept in the data directory."""
+"""The machine and its files: settings, disk, SQLite, the database, what is kept in the data directory."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from core.db import leases, tokens
 from core.db.driver import sqlite_driver, survives_wal
 from core.doctor import Finding
 from core.reports import desk_report
-from core.settings import Settings
+from core.settings import Settings, unheeded_in_file
 
 LEAST_FREE = 500 * 1024 * 1024
 LATE_MESSAGE = timedelta(minutes=2)
@@ -22,9 +22,17 @@ OLDEST_LIST = timedelta(days=2, hours=8)
 """Dhan makes a list of instruments every morning: so long after a list's day began, one was missed."""
 
 
+def look_at_settings(settings: Settings) -> Iterator[Finding]:
+    """What could be loaded, and what in `.env` nothing reads."""
+    slips = unheeded_in_file()
+    yield Finding("settings", f"{settings.munshi_mode} mode{'' if slips else ', all in order'}")
+    for name, cure in slips.items():
+        yield Finding("settings", f"{name} in .env is no setting, so it changes nothing", cure)
+
+
 def look_at_machine(settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(settings.munshi_data_dir).free
-    words = f"{free // 1024**2} MB free at {settings.munshi_data_dir}"
+    words = f"{free / 1e9:.1f} GB free at {settings.munshi_data_dir}"
     yield Finding("disk", words, "" if free >= LEAST_FREE else "make room: a full disk takes no alerts")
     version = sqlite_driver().sqlite_version
     is_fast = survives_wal(sqlite_driver().sqlite_version_info)

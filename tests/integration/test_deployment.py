@@ -12,6 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.secrets.google import TOKEN_SECRET
+from core.setting_faults import unheeded
+from core.settings import Settings
+from tests.integration.webhook.running_web import an_alert_text
 from tests.world.processes import until
 
 ROOT = Path(__file__).parents[2]
@@ -142,8 +146,9 @@ GCLOUD = """#!/bin/sh
 echo "$@" >> "$CALLED"
 case "$*" in
   "sql users list"*) echo $USERS ;;
-  "secrets describe database-url-paper"*) exit 1 ;;
+  "secrets describe ${LACKS:-database-url-paper} "*) exit 1 ;;
   "projects describe"*) echo 12345 ;;
+  *--data-file=-*) cat > "$CALLED.data" ;;
 esac
 """
 
@@ -152,15 +157,37 @@ esac
 def test_a_run_that_ended_between_the_databases_user_and_its_password_can_be_made_again(
     tmp_path: Path, users: str, verb: str
 ) -> None:
-    gcloud, called = tmp_path / "gcloud", tmp_path / "called"
-    gcloud.write_text(GCLOUD)
-    gcloud.chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLED": str(called), "USERS": users} | SETTINGS
-    subprocess.run(["bash", ROOT / "deploy.sh"], env=environment, capture_output=True, check=True)
-    lines = called.read_text().splitlines()
+    lines = deploy(tmp_path, USERS=users)
     [made] = [place for place, line in enumerate(lines) if re.match("sql users (create|set-password)", line)]
     assert lines[made].startswith(f"sql users {verb} munshi-paper --instance=munshi --password=")
     assert lines[made + 2].startswith("secrets create database-url-paper")
+
+
+def test_the_secret_that_new_tokens_go_into_is_made_once_and_without_a_version(tmp_path: Path) -> None:
+    lacking = [line for line in deploy(tmp_path, LACKS=TOKEN_SECRET) if line.startswith("secrets create")]
+    assert lacking == [f"secrets create {TOKEN_SECRET} --replication-policy=automatic --project=my-desk --quiet"]
+    assert not [line for line in deploy(tmp_path, LACKS="nothing") if line.startswith("secrets create")]
+
+
+def deploy(folder: Path, **answers: str) -> list[str]:
+    """What a run of the script asks of gcloud."""
+    gcloud, called = folder / "gcloud", folder / "called"
+    gcloud.write_text(GCLOUD)
+    gcloud.chmod(0o755)
+    called.unlink(missing_ok=True)
+    environment = {"PATH": f"{folder}:{os.environ['PATH']}", "CALLED": str(called)} | SETTINGS | answers
+    subprocess.run(["bash", ROOT / "deploy.sh"], env=environment, capture_output=True, check=True)
+    return called.read_text().splitlines()
+
+
+def test_a_name_that_compose_or_the_script_takes_is_no_slip_in_the_file() -> None:
+    taken = {
+        name
+        for file in ("compose.yaml", "deploy.sh")
+        for name in re.findall(r"\$\{([A-Z_]+):", (ROOT / file).read_text())
+    }
+    assert {"SITE_ADDRESS", "GCP_REGION"} <= taken
+    assert unheeded(taken, [name.upper() for name in Settings.model_fields]) == {}
 
 
 @needs("shellcheck")
@@ -225,9 +252,43 @@ def test_under_systemd_the_stand_ins_run_in_paper_mode_and_end_in_peace_in_live_
 
 
 def test_in_compose_each_mode_has_its_data_and_all_its_processes() -> None:
-    compose = (ROOT / "compose.yaml").read_text()
-    assert "MUNSHI_DATA_DIR: /data/${MUNSHI_MODE:-paper}\n" in compose
-    assert "command:" not in compose, "the image's own command starts everything, the stand-ins of paper mode included"
+    munshi = service("munshi")
+    assert "MUNSHI_DATA_DIR: /data/${MUNSHI_MODE:-paper}\n" in munshi
+    assert "command:" not in munshi, "the image's own command starts everything, the stand-ins of paper mode included"
+
+
+def service(name: str) -> str:
+    """What compose.yaml says about one service."""
+    found = re.search(rf"^  {name}:\n((?:    .*\n|  #.*\n)+)", (ROOT / "compose.yaml").read_text(), re.MULTILINE)
+    assert found, name
+    return found[1]
+
+
+@needs("caddy")
+def test_in_compose_the_chat_page_of_paper_mode_is_reached_from_this_machine_alone(
+    tmp_path: Path, find_port: Callable[[], int]
+) -> None:
+    assert re.findall(r"ports: (.*)", service("munshi")) == ['["127.0.0.1:${SANDBOX_PORT:-8081}:8000"]']
+    assert "network_mode: service:munshi\n" in service("chat")
+    assert "profiles: [chat]\n" in service("chat")
+    asked = re.search(r"command: (.*)", service("chat"))
+    assert asked
+    published, listens = find_port(), find_port()
+    command = asked[1].replace(":8000", f":{published}").replace("${SANDBOX_PORT:-8081}", str(listens)).split()
+    environment = os.environ | {"MUNSHI_DATA_DIR": str(tmp_path / "data"), "SANDBOX_PORT": str(listens)}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    sandbox = [sys.executable, "-m", "core.sandbox"]
+    with subprocess.Popen(sandbox, cwd=ROOT, env=environment, **quiet) as stand_ins:  # type: ignore[call-overload]
+        try:
+            with subprocess.Popen(command, env=os.environ | {"HOME": str(tmp_path)}, **quiet) as caddy:  # type: ignore[call-overload]
+                try:
+                    with httpx.Client(base_url=f"http://127.0.0.1:{published}", trust_env=False) as client:
+                        until(lambda: (page := ask(client, "/")) and page.status_code == 200, "the chat page")
+                        assert client.get("/", headers={"Host": "desk.example.com"}).status_code == 400
+                finally:
+                    caddy.terminate()
+        finally:
+            stand_ins.terminate()
 
 
 @needs("caddy")
@@ -280,6 +341,20 @@ def test_what_the_image_holds_is_enough_to_start_from(tmp_path: Path) -> None:
         subprocess.run([sys.executable, *command], cwd=image, env=environment, check=True, capture_output=True)
     assert (data / "munshi.db").exists()
     assert not list(image.rglob("__pycache__"))
+
+
+def test_a_file_of_the_host_reaches_a_command_in_the_container_by_its_standard_input(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    told = re.search(r"`docker compose exec -T munshi (sh -c '[^`']+') <alert.json`", guide)
+    assert told
+    assert 'tmpfs: ["/tmp"]' in service("munshi"), "the only place but /data that may be written to"
+    command = shlex.split(told[1].replace("/tmp/", f"{tmp_path}/").replace("whatif", "check"))
+    python = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": python, "MUNSHI_DATA_DIR": str(tmp_path / "data")}
+    alert = an_alert_text()
+    done = subprocess.run(command, cwd=ROOT, env=environment, input=alert, capture_output=True, text=True, check=False)
+    assert (done.returncode, (tmp_path / "alert.json").read_text()) == (0, alert), done.stderr
+    assert "RELIANCE" in done.stdout
 
 
 def test_the_image_does_not_run_as_root_and_says_how_it_is() -> None:

@@ -1,5 +1,7 @@
 """`munshi doctor`, with a desk and without one."""
 
+import re
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +13,8 @@ from core.cli import main
 from core.clock import SystemClock
 from core.db.engine import Database
 from core.domain.notice import Notice
-from core.settings import PaperAccount
+from core.domain.readiness import disk_line
+from core.settings import PaperAccount, Settings
 from tests.builders import NOON, fresh_address
 
 
@@ -102,3 +105,32 @@ def test_a_message_that_waits_for_minutes_is_said(data_dir: Path, capsys: pytest
     database.close()
     assert main(["doctor"]) == 1
     assert "✗ queue: 0 alerts not decided, oldest unsent message 36" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("nobody_listens", "data_dir")
+def test_a_misspelt_setting_is_named_with_the_one_that_was_meant_and_without_its_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(Settings.model_config, "env_file", ".env")
+    (tmp_path / ".env").write_text("MUNSHI_MOED=canary-live\nSITE_ADDRESS=desk.example.com\n")
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().out
+    assert "✓ settings: paper mode.\n" in said
+    assert (
+        "✗ settings: MUNSHI_MOED in .env is no setting, so it changes nothing.\n    → did you mean MUNSHI_MODE?" in said
+    )
+    assert "all in order" not in said
+    assert "canary" not in said
+    assert "SITE_ADDRESS" not in said
+
+
+@pytest.mark.usefixtures("nobody_listens", "data_dir")
+def test_room_on_the_disk_is_told_in_the_unit_of_the_readiness_card(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["doctor"])
+    told = re.search(r"disk: (\S+) GB free", capsys.readouterr().out)
+    assert told
+    card = disk_line(shutil.disk_usage(tmp_path).free).words.split()[1]
+    assert float(told[1]) == pytest.approx(float(card), abs=1), "what others write meanwhile is less than 1 GB"

@@ -50,6 +50,16 @@ def test_a_new_version_is_added_and_read_back(google: PaperGoogle) -> None:
     assert google.secrets["dhan-access-token"] == ["old", "new-token"]
 
 
+def test_a_secret_without_a_version_counts_as_none_until_its_first_is_added(
+    google: PaperGoogle, tmp_path: Path
+) -> None:
+    google.secrets = {"dhan-access-token": []}
+    assert load(munshi_data_dir=tmp_path, secrets_backend="gcp").dhan_access_token is None
+    keep_token(PROJECT, "the-first")
+    with SecretManager(PROJECT) as manager:
+        assert manager.read("dhan-access-token") == "the-first"
+
+
 def disable(google: PaperGoogle) -> None:
     google.secrets["dhan-pin"].append("")
 

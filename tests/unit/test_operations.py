@@ -2,12 +2,15 @@
 
 import ast
 import re
+from datetime import UTC, datetime
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from core.cli import COMMANDS
+from core.cli.backup import FOLDER, name_for
 from core.secrets import NAMED_BY_USERS, OUR_OWN, published_name
 
 ROOT = Path(__file__).parents[2]
@@ -41,3 +44,16 @@ def test_the_guide_names_every_secret() -> None:
 def test_files_that_the_guide_names_are_there() -> None:
     named = re.findall(r"`(?:\./)?((?:deploy|compose|Procfile|\.env\.example)[\w./-]*)", GUIDE)
     assert all((ROOT / name.rstrip("/")).exists() for name in named if "*" not in name)
+
+
+def test_the_guide_has_the_bot_started_before_the_doctor_asks_for_it() -> None:
+    look = GUIDE[GUIDE.index("**Look.**") : GUIDE.index("**Live.**")]
+    assert 0 < look.index("`/start`") < look.index("`munshi doctor`")
+
+
+def test_what_the_guide_deletes_are_backups_and_not_what_a_restore_kept() -> None:
+    deletes = re.search(r"find \S+ -path '([^']+)' -mtime", GUIDE)
+    assert deletes
+    backup = name_for(datetime(2026, 12, 1, tzinfo=UTC))
+    assert fnmatch(f"/var/lib/munshi/live/{FOLDER}/{backup}", deletes[1])
+    assert not fnmatch(f"/var/lib/munshi/live/{FOLDER}/before-restore-{backup}", deletes[1])

@@ -7,7 +7,7 @@ import pytest
 from core.bootstrap import set_clock
 from core.clock import PaperClock, to_india
 from core.errors import BadSettings
-from core.settings import PaperAccount, Role, Settings, load
+from core.settings import PaperAccount, Role, Settings, load, unheeded_in_file
 
 LIVE = {
     "MUNSHI_MODE": "live",
@@ -261,3 +261,64 @@ def test_in_paper_mode_an_api_key_makes_the_desk_sign_in_by_a_link(monkeypatch: 
 def test_live_mode_never_falls_back_to_the_stand_ins_account(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = loaded(monkeypatch, **LIVE)
     assert (settings.pin_and_totp, settings.api_key_and_secret) == (None, None)
+
+
+@pytest.fixture
+def dot_env(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that is read, as none is in the other tests."""
+    monkeypatch.setitem(Settings.model_config, "env_file", ".env")
+    return folder / ".env"
+
+
+@pytest.mark.parametrize(
+    ("line", "cure"),
+    [
+        ("MUNSHI_MOED=live", "did you mean MUNSHI_MODE?"),
+        ("munshi_moed=live", "did you mean MUNSHI_MODE?"),
+        ("export TELEGRAM_TOKEN=1:canary", "did you mean TELEGRAM_BOT_TOKEN?"),
+        ("SITE_ADRESS=canary.example.com", "did you mean SITE_ADDRESS?"),
+        ("COLOUR=canary", "take it out; .env.example has the names that there are"),
+        ("MUNSHI_SECRETS_DIR=/canary", "set it in the environment, where alone it counts"),
+    ],
+)
+def test_a_name_in_the_file_that_no_setting_has_is_told_with_the_nearest_one(
+    dot_env: Path, line: str, cure: str
+) -> None:
+    dot_env.write_text(f"PORT=8080\n{line}\n")
+    assert unheeded_in_file() == {line.removeprefix("export ").partition("=")[0]: cure}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MUNSHI_MODE", "munshi_mode", "SITE_ADDRESS", "GCP_REGION", "SERVICE", "COMPOSE_PROFILES", "DHAN_PASSWORD"],
+)
+def test_names_that_something_reads_or_that_may_stay_are_not_told(dot_env: Path, name: str) -> None:
+    dot_env.write_text(f"{name}=canary\n")
+    assert unheeded_in_file() == {}
+
+
+def test_names_in_the_environment_are_other_peoples(monkeypatch: pytest.MonkeyPatch, dot_env: Path) -> None:
+    dot_env.write_text("PORT=8080\n")
+    monkeypatch.setenv("MUNSHI_MOED", "live")
+    assert unheeded_in_file() == {}
+
+
+@pytest.mark.parametrize(
+    "rest", ["QmFzZTY0T2ZBU2VjcmV0", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "ABCDEFGHIJKLMNOPQRST", "1:a"]
+)
+@pytest.mark.parametrize("end", ["", "=="])
+def test_a_secret_that_was_broken_over_two_lines_is_not_taken_for_a_name(dot_env: Path, rest: str, end: str) -> None:
+    dot_env.write_text(f"DHAN_ACCESS_TOKEN=canary\n{rest}{end}")
+    assert unheeded_in_file() == {"a line": "correct it, or take it out: perhaps a value was broken over two lines"}
+
+
+def test_settings_that_are_refused_name_the_slip_that_may_be_why(
+    monkeypatch: pytest.MonkeyPatch, dot_env: Path
+) -> None:
+    dot_env.write_text("TELEGRAM_BOT_TOKN=1:canary\n")
+    dot_env.chmod(0o600)
+    lacking = {name: text for name, text in LIVE.items() if name != "TELEGRAM_BOT_TOKEN"}
+    assert faults(monkeypatch, **lacking) == [
+        "TELEGRAM_BOT_TOKEN: live mode needs a bot token from @BotFather",
+        ".env: TELEGRAM_BOT_TOKN is no setting: did you mean TELEGRAM_BOT_TOKEN?",
+    ]
