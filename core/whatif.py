@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from core import market_days
+from core import controls, market_days
 from core.alerts.parse import parse_alert, read_alert_text
 from core.db import sources
 from core.domain.alert import Validity
@@ -25,7 +25,8 @@ def foresee(connection: Connection, body: bytes, at: datetime, *, resolve: Resol
         return ["It would be refused.", *refusal.mistakes]
     calendar, policies = market_days.in_force(connection, calendar), Policies.read(connection)
     source = sources.default(connection)
-    told = [f"If it came {spoken(at)}:"]
+    held = " ".join(controls.holds(connection).values())
+    plans: list[Plan] = []
     for leg in alert.legs:
         try:
             plan = plan_leg(
@@ -40,7 +41,10 @@ def foresee(connection: Connection, body: bytes, at: datetime, *, resolve: Resol
             )
         except Refusal as refusal:
             return ["It would be refused.", str(refusal)]
-        told += _legs_words(plan)
+        plans.append(plan)
+    told = [f"If it came {spoken(at)}:", *(words for plan in plans for words in _legs_words(plan, held))]
+    if held and any(plan.state is not OrderState.REFUSED for plan in plans):
+        told.append(f"It would be held as long as this lasts: {held}")
     return [*told, *alert.remarks]
 
 
@@ -53,7 +57,8 @@ def read_moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=INDIA)
 
 
-def _legs_words(plan: Plan) -> Iterator[str]:
+def _legs_words(plan: Plan, held: str) -> Iterator[str]:
+    """`held` says why nothing goes out now; empty when orders may go."""
     decision, leg, instrument = plan.decision, plan.leg, plan.instrument
     validity = "" if leg.validity is Validity.DAY else f", {leg.validity}"
     yield f"{leg.side} {plan.quantity} {instrument.symbol} on {instrument.exchange}{validity}: {_mode(decision)}"
@@ -63,7 +68,7 @@ def _legs_words(plan: Plan) -> Iterator[str]:
     elif plan.state is OrderState.AWAITING_APPROVAL:
         yield "You would be asked first." if plan.reason == decision.reason else f"You would be asked: {plan.reason}"
     else:
-        yield "It would go without a tap."
+        yield "It would need no tap." if held else "It would go without a tap."
     yield from (f"Or: {way.label}." for way in decision.alternatives)
 
 
