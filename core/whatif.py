@@ -11,7 +11,7 @@ from core.db import sources
 from core.domain.alert import Validity
 from core.domain.order import Mode, OrderState
 from core.domain.routing import Decision
-from core.domain.sessions import INDIA, Calendar, spoken
+from core.domain.sessions import INDIA, Calendar, spoken, spoken_day, spoken_time
 from core.engine.plan import Plan, Resolve, plan_leg
 from core.errors import AlertRefused, Refusal
 from core.policies import Policies
@@ -42,7 +42,7 @@ def foresee(connection: Connection, body: bytes, at: datetime, *, resolve: Resol
         except Refusal as refusal:
             return ["It would be refused.", str(refusal)]
         plans.append(plan)
-    told = [f"If it came {spoken(at)}:", *(words for plan in plans for words in _legs_words(plan, held))]
+    told = [f"If it came {_with_year(at)}:", *(words for plan in plans for words in _legs_words(plan, held))]
     if held and any(plan.state is not OrderState.REFUSED for plan in plans):
         told.append(f"It would be held as long as this lasts: {held}")
     return [*told, *alert.remarks]
@@ -80,6 +80,11 @@ def _mode(decision: Decision) -> str:
     kind = "as an after-market order" if decision.as_amo else "as a regular order"
     leaves = "now" if decision.mode is Mode.AMO else _spoken(decision.release_at)
     return f"{decision.mode}, leaves {leaves} {kind}, reaches the exchange {_spoken(decision.reaches_exchange_at)}."
+
+
+def _with_year(at: datetime) -> str:
+    local = at.astimezone(INDIA)
+    return f"{spoken_day(local)} {local.year} {spoken_time(local)}"
 
 
 def _spoken(at: datetime | None) -> str:

@@ -50,3 +50,7 @@ def test_without_a_hold_or_with_no_order_nothing_is_said_of_holds(
     if symbol == "NOSUCH":
         controls.pause(connection, at=NOON, actor="operator 42")
     assert not any("held" in line for line in foreseen(connection, listed, symbol=symbol))
+
+
+def test_the_time_asked_about_is_told_with_its_year(connection: Connection, listed: InstrumentList) -> None:
+    assert foreseen(connection, listed, india("2027-02-01 10:00"))[0] == "If it came Mon 1 Feb 2027 10:00:"
