@@ -18,6 +18,7 @@ from core.db.attempts import Attempt
 from core.db.tokens import TokenAge
 from core.domain.alert import AlertState, OrderType
 from core.domain.attempt import AttemptState
+from core.domain.instrument import Segment
 from core.domain.login import Way
 from core.domain.notice import Notice
 from core.domain.order import Mode, OrderState
@@ -107,6 +108,26 @@ def test_each_key_fact_stands_on_a_line_of_its_own_in_one_order() -> None:
 def test_a_market_order_has_no_value_to_show_before_its_fill() -> None:
     lines = card_views.card(report(order(order_type=OrderType.MARKET, price=None)), PAPER).splitlines()
     assert {"Type: MARKET", "Price: at the market", "Value: not known before the fill"} <= set(lines)
+
+
+@pytest.mark.parametrize(
+    ("changes", "worth"),
+    [
+        ({"filled_quantity": 10}, "₹14,123.40"),
+        ({"filled_quantity": 4}, "₹5,649.36 filled"),
+        ({"filled_quantity": 10, "price": Decimal(1500), "order_type": OrderType.LIMIT}, "₹14,123.40"),
+        ({"filled_quantity": 10, "segment": Segment.MCX_COMM}, "not known: Dhan's list leaves out the size of a lot"),
+        ({"filled_quantity": 10, "average_price": None}, "not known"),
+    ],
+)
+def test_what_was_filled_is_worth_what_was_paid(changes: dict[str, Any], worth: str) -> None:
+    facts: dict[str, Any] = {
+        "order_type": OrderType.MARKET,
+        "price": None,
+        "average_price": Decimal("1412.34"),
+    } | changes
+    lines = card_views.card(report(order(OrderState.FILLED, **facts)), PAPER).splitlines()
+    assert f"Value: {worth}" in lines
 
 
 @pytest.mark.parametrize(
