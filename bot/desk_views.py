@@ -113,11 +113,22 @@ def queue(
     for order in orders:
         lines += [
             f"<b>{order.side} {order.quantity} {plain(order.symbol)}</b> · {order.label}",
-            f"{MARKS[order.state]}"
-            + (f" · goes {day_time(order.release_at)}" if order.release_at else "")
-            + (f" → exchange {day_time(order.reaches_exchange_at)}" if order.reaches_exchange_at else ""),
+            f"{MARKS[order.state]}{_way(order, now)}",
         ]
     return fit("\n".join(lines))
+
+
+def _way(order: Order, now: datetime) -> str:
+    """When it goes out and reaches the exchange, as far as that lies ahead."""
+    reaches = order.reaches_exchange_at
+    exchange = f" → exchange {day_time(reaches)}" if reaches is not None and reaches > now else ""
+    if order.state not in (OrderState.AWAITING_APPROVAL, OrderState.QUEUED) or order.release_at is None:
+        return ""
+    if order.release_at > now:
+        return f" · goes {day_time(order.release_at)}{exchange}"
+    if order.state is OrderState.QUEUED:
+        return f" · due since {day_time(order.release_at)}{exchange}"
+    return f" · at once after your tap{exchange}"
 
 
 def all_of(verb: str, orders: Sequence[Order]) -> str:
