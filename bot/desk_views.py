@@ -81,9 +81,11 @@ def help_text(role: Role) -> str:
 
 
 def status(report: DeskReport, mode: DeskMode, now: datetime) -> str:
-    waiting = report.counts.get(OrderState.AWAITING_APPROVAL, 0)
+    """How the desk stands, counted as /queue lists it: an order in doubt that needs you waits for your tap, too."""
+    needs_you = report.counts.get(OrderState.NEEDS_OPERATOR, 0)
     at_dhan = sum(report.counts.get(state, 0) for state in OrderState if state.is_at_broker)
-    doubtful = report.counts.get(OrderState.UNKNOWN, 0) + report.counts.get(OrderState.NEEDS_OPERATOR, 0)
+    doubtful = report.counts.get(OrderState.UNKNOWN, 0) + needs_you
+    among_them = f", of which {needs_you} wait{'s' * (needs_you == 1)} for your tap" if needs_you else ""
     lines = [
         f"<b>{mode.upper()}</b> · {day_time(now)} IST",
         "",
@@ -92,10 +94,10 @@ def status(report: DeskReport, mode: DeskMode, now: datetime) -> str:
         if report.token and report.token.expires_at > now
         else "Not signed in at Dhan",
         "",
-        f"Waiting for your tap: {waiting}",
+        f"Waiting for your tap: {report.counts.get(OrderState.AWAITING_APPROVAL, 0) + needs_you}",
         f"Queued: {report.counts.get(OrderState.QUEUED, 0)}",
         f"At Dhan: {at_dhan}",
-        f"In doubt: {doubtful}",
+        f"In doubt: {doubtful}{among_them}",
     ]
     return "\n".join(lines)
 
