@@ -1,7 +1,7 @@
 """What would become of an alert if it came at some moment: the very decision, and nothing stored or sent."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -48,13 +48,18 @@ def foresee(connection: Connection, body: bytes, at: datetime, *, resolve: Resol
     return [*told, *alert.remarks]
 
 
-def read_moment(text: str) -> datetime:
-    """Such as 2026-12-01T16:00, in India unless it names another zone. Raises Refusal."""
+def read_moment(text: str, now: datetime) -> datetime:
+    """Such as 2026-12-01T16:00, in India unless it names another zone. Raises Refusal, with an example after `now`."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise Refusal(f"'{text}' is no time; write it like 2026-12-01T16:00.") from None
+        raise Refusal(f"'{text}' is no time; write it like {example(now)}.") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=INDIA)
+
+
+def example(now: datetime) -> str:
+    """A time as `read_moment` takes it: tomorrow afternoon."""
+    return f"{now.astimezone(INDIA) + timedelta(days=1):%Y-%m-%d}T16:00"
 
 
 def _legs_words(plan: Plan, held: str) -> Iterator[str]:
