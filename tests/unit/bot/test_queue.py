@@ -1,8 +1,9 @@
-"""/queue and /status tell of the same orders, whichever of them one looks at."""
+"""/queue and /status tell of the same orders, and of the times that lie ahead of them."""
 
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,6 +17,7 @@ from core.domain.order import OrderState
 from core.reports import desk_report
 from core.settings import Mode, Role
 from tests.builders import NOON, FrozenClock, an_order, fresh_database
+from tests.unit.bot.reports import ORDER, order
 
 STATES = {
     OrderState.AWAITING_APPROVAL: 1,
@@ -83,3 +85,31 @@ async def test_an_order_in_doubt_is_never_answered_with_nothing_waits(
 def test_what_is_in_doubt_and_needs_a_tap_is_counted_as_both_and_said_so(database: Database) -> None:
     fill(database, STATES)
     assert "In doubt: 4, of which 1 waits for your tap" in status(database)
+
+
+def test_the_queue_shows_the_way_of_each_order() -> None:
+    assert "🔵 Queued · goes Wed 25 Nov 17:00 → exchange Thu 26 Nov 09:45" in desk_views.queue([ORDER], NOON)
+
+
+@pytest.mark.parametrize(
+    ("state", "later", "way"),
+    [
+        (OrderState.AWAITING_APPROVAL, NOON, "🟡 Waiting for your tap · at once after your tap"),
+        (
+            OrderState.AWAITING_APPROVAL,
+            NOON + timedelta(hours=21, minutes=45),
+            "🟡 Waiting for your tap · at once after your tap → exchange Thu 26 Nov 09:45",
+        ),
+        (OrderState.QUEUED, NOON, "🔵 Queued · due since Wed 25 Nov 12:00"),
+        (OrderState.UNKNOWN, NOON, "🟠 In doubt: looking it up at Dhan"),
+        (OrderState.NEEDS_OPERATOR, NOON, "🟠 Needs you"),
+    ],
+)
+def test_the_queue_promises_no_time_that_has_passed(state: OrderState, later: datetime, way: str) -> None:
+    due = order(state, release_at=NOON, reaches_exchange_at=later)
+    assert desk_views.queue([due], NOON + timedelta(minutes=2)).splitlines()[-1] == way
+
+
+def test_the_queue_says_that_nothing_waits() -> None:
+    assert desk_views.queue([], NOON).startswith("Nothing waits.")
+    assert desk_views.order_list([]) == "No orders yet."

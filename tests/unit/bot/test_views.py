@@ -28,7 +28,7 @@ from core.reports import DeskReport
 from core.settings import Mode as DeskMode
 from core.settings import Role
 from tests.builders import NOON
-from tests.unit.bot.reports import ORDER, order, report
+from tests.unit.bot.reports import order, report
 
 PAPER, LIVE = DeskMode.PAPER, DeskMode.LIVE
 TAG = re.compile(r"</?(?:b|i)>")
@@ -369,34 +369,6 @@ def test_the_status_shows_holds_instead_of_going_out() -> None:
     text = read_as_telegram_does(desk_views.status(desk(holds={Hold.PAUSED: NASTY}), PAPER, NOON))
     assert f"🟠 {NASTY}" in text
     assert "Orders go out" not in text
-
-
-def test_the_queue_says_that_nothing_waits() -> None:
-    assert desk_views.queue([], NOON).startswith("Nothing waits.")
-    assert desk_views.order_list([]) == "No orders yet."
-
-
-def test_the_queue_shows_the_way_of_each_order() -> None:
-    assert "🔵 Queued · goes Wed 25 Nov 17:00 → exchange Thu 26 Nov 09:45" in desk_views.queue([ORDER], NOON)
-
-
-@pytest.mark.parametrize(
-    ("state", "later", "way"),
-    [
-        (OrderState.AWAITING_APPROVAL, NOON, "🟡 Waiting for your tap · at once after your tap"),
-        (
-            OrderState.AWAITING_APPROVAL,
-            NOON + timedelta(hours=21, minutes=45),
-            "🟡 Waiting for your tap · at once after your tap → exchange Thu 26 Nov 09:45",
-        ),
-        (OrderState.QUEUED, NOON, "🔵 Queued · due since Wed 25 Nov 12:00"),
-        (OrderState.UNKNOWN, NOON, "🟠 In doubt: looking it up at Dhan"),
-        (OrderState.NEEDS_OPERATOR, NOON, "🟠 Needs you"),
-    ],
-)
-def test_the_queue_promises_no_time_that_has_passed(state: OrderState, later: datetime, way: str) -> None:
-    due = order(state, release_at=NOON, reaches_exchange_at=later)
-    assert desk_views.queue([due], NOON + timedelta(minutes=2)).splitlines()[-1] == way
 
 
 @pytest.mark.parametrize("role", Role)
