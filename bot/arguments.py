@@ -5,19 +5,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 
+from core.clock import to_india
 from core.domain.instrument import Market
 from core.domain.sessions import INDIA, Span
 from core.errors import Refusal
 
-CALENDAR_USAGE = (
-    "/calendar close 2026-12-03 election\n"
-    "/calendar close today until 14:00 trading halt\n"
-    "/calendar open 2026-11-08 18:15-19:15 Muhurat\n"
-    "/calendar open 2027-01-04 commodity the new list\n"
-    "/calendar undo 3\n"
-    "/calendar fetch"
-)
 MOST_DAYS_AHEAD = 400
+_MONDAY, _TUESDAY, _THURSDAY, _SUNDAY = 0, 1, 3, 6
 _PERCENT = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%?")
 
 
@@ -32,8 +26,37 @@ class DayChange:
     reason: str
 
 
+def calendar_usage(today: date) -> str:
+    """Examples, whose days lie ahead."""
+    soon = today + timedelta(days=6)
+    return (
+        f"/calendar close {_next(_THURSDAY, soon)} election\n"
+        "/calendar close today until 14:00 trading halt\n"
+        f"/calendar open {_next(_SUNDAY, soon)} 18:15-19:15 Muhurat\n"
+        f"/calendar open {_next(_MONDAY, soon)} commodity the new list\n"
+        "/calendar undo 3\n"
+        "/calendar fetch"
+    )
+
+
+def clock_usage(now: datetime) -> str:
+    """An example with the next Tuesday morning, when the market is open."""
+    return f"For example: /clock {_next(_TUESDAY, to_india(now).date())}T10:30, or /clock real"
+
+
+def _next(weekday: int, after: date) -> date:
+    return after + timedelta(days=(weekday - after.weekday() - 1) % 7 + 1)
+
+
 def read_day_change(words: list[str], today: date) -> DayChange:
     """DAY [MARKET] [HH:MM-HH:MM,…] [until HH:MM] REASON. Raises Refusal with the usage."""
+    try:
+        return _read_day_change(words, today)
+    except Refusal as fault:
+        raise Refusal(f"{fault} For example:\n{calendar_usage(today)}") from None
+
+
+def _read_day_change(words: list[str], today: date) -> DayChange:
     rest = list(words)
     day = _day(rest.pop(0) if rest else "", today)
     market = Market(rest.pop(0).lower()) if rest and rest[0].lower() in set(Market) else Market.EQUITY
@@ -43,20 +66,20 @@ def read_day_change(words: list[str], today: date) -> DayChange:
         until = _time(rest[1] if len(rest) > 1 else "")
         rest = rest[2:]
     if not rest:
-        raise _usage("Say why, in a few words.")
+        raise Refusal("Say why, in a few words.")
     return DayChange(day=day, market=market, sessions=sessions, until=until, reason=" ".join(rest)[:120])
 
 
 def _day(word: str, today: date) -> date:
     if not word:
-        raise _usage("Which day?")
+        raise Refusal("Which day?")
     named = {"today": today, "tomorrow": today + timedelta(days=1)}
     try:
         day = named.get(word.lower()) or date.fromisoformat(word)
     except ValueError:
-        raise _usage(f"'{word}' is no day.") from None
+        raise Refusal(f"'{word}' is no day.") from None
     if not today <= day <= today + timedelta(days=MOST_DAYS_AHEAD):
-        raise _usage(f"{day} is past, or too far away.")
+        raise Refusal(f"{day} is past, or too far away.")
     return day
 
 
@@ -64,7 +87,7 @@ def _spans(word: str) -> tuple[Span, ...]:
     spans = tuple(Span(_time(opens), _time(closes)) for opens, _, closes in (w.partition("-") for w in word.split(",")))
     edges = [edge for span in spans for edge in (span.opens, span.closes)]
     if edges != sorted(set(edges)):
-        raise _usage("Sessions open before they close, one after the other.")
+        raise Refusal("Sessions open before they close, one after the other.")
     return spans
 
 
@@ -72,11 +95,7 @@ def _time(word: str) -> time:
     try:
         return datetime.strptime(word, "%H:%M").replace(tzinfo=INDIA).time()
     except ValueError:
-        raise _usage(f"'{word}' is no time of day.") from None
-
-
-def _usage(fault: str) -> Refusal:
-    return Refusal(f"{fault} For example:\n{CALENDAR_USAGE}")
+        raise Refusal(f"'{word}' is no time of day.") from None
 
 
 def read_length(word: str) -> timedelta:

@@ -79,10 +79,16 @@ def _facts(report: AlertReport, order: Order) -> list[str]:
 
 
 def _worth(order: Order) -> str:
-    if order.price is None:
+    """What was paid once there is a fill, else what it would be at its price."""
+    filled, average = order.filled_quantity, order.average_price
+    if filled and average is None:
+        return "not known"
+    if not filled and order.price is None:
         return "not known before the fill"
-    worth = value(order.segment, order.quantity, order.price)
-    return "not known: Dhan's list leaves out the size of a lot" if worth is None else rupees(worth)
+    worth = value(order.segment, filled or order.quantity, average if filled else order.price)
+    if worth is None:
+        return "not known: Dhan's list leaves out the size of a lot"
+    return rupees(worth) + (" filled" if 0 < filled < order.quantity else "")
 
 
 def _origin(report: AlertReport) -> list[str]:

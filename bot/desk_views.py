@@ -81,9 +81,11 @@ def help_text(role: Role) -> str:
 
 
 def status(report: DeskReport, mode: DeskMode, now: datetime) -> str:
-    waiting = report.counts.get(OrderState.AWAITING_APPROVAL, 0)
+    """How the desk stands, counted as /queue lists it: an order in doubt that needs you waits for your tap, too."""
+    needs_you = report.counts.get(OrderState.NEEDS_OPERATOR, 0)
     at_dhan = sum(report.counts.get(state, 0) for state in OrderState if state.is_at_broker)
-    doubtful = report.counts.get(OrderState.UNKNOWN, 0) + report.counts.get(OrderState.NEEDS_OPERATOR, 0)
+    doubtful = report.counts.get(OrderState.UNKNOWN, 0) + needs_you
+    among_them = f", of which {needs_you} wait{'s' * (needs_you == 1)} for your tap" if needs_you else ""
     lines = [
         f"<b>{mode.upper()}</b> · {day_time(now)} IST",
         "",
@@ -92,10 +94,10 @@ def status(report: DeskReport, mode: DeskMode, now: datetime) -> str:
         if report.token and report.token.expires_at > now
         else "Not signed in at Dhan",
         "",
-        f"Waiting for your tap: {waiting}",
+        f"Waiting for your tap: {report.counts.get(OrderState.AWAITING_APPROVAL, 0) + needs_you}",
         f"Queued: {report.counts.get(OrderState.QUEUED, 0)}",
         f"At Dhan: {at_dhan}",
-        f"In doubt: {doubtful}",
+        f"In doubt: {doubtful}{among_them}",
     ]
     return "\n".join(lines)
 
@@ -113,11 +115,22 @@ def queue(
     for order in orders:
         lines += [
             f"<b>{order.side} {order.quantity} {plain(order.symbol)}</b> · {order.label}",
-            f"{MARKS[order.state]}"
-            + (f" · goes {day_time(order.release_at)}" if order.release_at else "")
-            + (f" → exchange {day_time(order.reaches_exchange_at)}" if order.reaches_exchange_at else ""),
+            f"{MARKS[order.state]}{_way(order, now)}",
         ]
     return fit("\n".join(lines))
+
+
+def _way(order: Order, now: datetime) -> str:
+    """When it goes out and reaches the exchange, as far as that lies ahead."""
+    reaches = order.reaches_exchange_at
+    exchange = f" → exchange {day_time(reaches)}" if reaches is not None and reaches > now else ""
+    if order.state not in (OrderState.AWAITING_APPROVAL, OrderState.QUEUED) or order.release_at is None:
+        return ""
+    if order.release_at > now:
+        return f" · goes {day_time(order.release_at)}{exchange}"
+    if order.state is OrderState.QUEUED:
+        return f" · due since {day_time(order.release_at)}{exchange}"
+    return f" · at once after your tap{exchange}"
 
 
 def all_of(verb: str, orders: Sequence[Order]) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from bot.arguments import read_amount, read_length, read_percent
 from core.domain.approval import ApprovalPolicy
 from core.domain.limits import Bound, Limit, Limits
-from core.domain.money import grouped
+from core.domain.money import rupees
 from core.domain.routing import ReleasePolicy
 from core.errors import Refusal
 from core.policies import Policies, Unapproved
@@ -49,7 +49,7 @@ def policy_words(policies: Policies) -> list[str]:
 def _two_people(most: Decimal | None) -> str:
     if most is None:
         return "off (one approver is enough)"
-    return f"entries above ₹{grouped(f'{most:f}')}, or of unknown worth, need two approvers"
+    return f"entries above {rupees(most)}, or of unknown worth, need two approvers"
 
 
 _APPROVAL = {
@@ -176,7 +176,7 @@ def consequences(before: Policies, after: Policies) -> list[str]:
 
 
 def _amount(limit: Limit, amount: Decimal | None) -> str:
-    return "off" if amount is None else f"{'₹' if limit.is_money else ''}{grouped(f'{amount:f}')}"
+    return "off" if amount is None else limit.spoken(amount)
 
 
 def change_limits(limits: Limits, words: list[str]) -> Limits:

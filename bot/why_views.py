@@ -5,7 +5,9 @@ from html import escape
 
 from bot.card_views import MARKS, terms
 from bot.text import day_time, fit, moment, one_line, plain
+from core.db.alerts import StoredAlert
 from core.db.attempts import Attempt
+from core.domain.alert import AlertState
 from core.domain.order import Order, OrderState
 from core.journal import Event
 from core.reports import AlertReport
@@ -45,7 +47,7 @@ def why(report: AlertReport, events: Sequence[Event], tries: Sequence[Attempt], 
     if tries:
         lines += ["", "<b>Tries at Dhan</b>", *(_try(each, report.orders) for each in tries)]
     lines += ["", "<b>Now</b>", *(f"{order.label} {_now(report, order)}" for order in report.orders)]
-    lines += [] if report.orders else [f"{MARKS[OrderState.REFUSED]}. {one_line(alert.reason)}"]
+    lines += [] if report.orders else [_without_orders(alert)]
     lines += [f'<a href="{escape(trace)}">Trace</a>'] if trace else []
     return fit("\n".join(lines))
 
@@ -71,6 +73,11 @@ def _try(attempt: Attempt, orders: Sequence[Order]) -> str:
     said = " ".join(part for part in (attempt.code, attempt.words) if part)
     words = f" Dhan said: {one_line(said)}" if said else ""
     return f"{label} as {escape(attempt.correlation_id)}: {attempt.state}.{words}"
+
+
+def _without_orders(alert: StoredAlert) -> str:
+    mark = MARKS[OrderState.REFUSED] if alert.state is AlertState.REFUSED else "🔵 Received"
+    return f"{mark}. {one_line(alert.reason)}".strip()
 
 
 def _now(report: AlertReport, order: Order) -> str:

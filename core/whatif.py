@@ -1,17 +1,17 @@
 """What would become of an alert if it came at some moment: the very decision, and nothing stored or sent."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from core import market_days
+from core import controls, market_days
 from core.alerts.parse import parse_alert, read_alert_text
 from core.db import sources
 from core.domain.alert import Validity
 from core.domain.order import Mode, OrderState
 from core.domain.routing import Decision
-from core.domain.sessions import INDIA, Calendar, spoken
+from core.domain.sessions import INDIA, Calendar, spoken, spoken_day, spoken_time
 from core.engine.plan import Plan, Resolve, plan_leg
 from core.errors import AlertRefused, Refusal
 from core.policies import Policies
@@ -25,7 +25,8 @@ def foresee(connection: Connection, body: bytes, at: datetime, *, resolve: Resol
         return ["It would be refused.", *refusal.mistakes]
     calendar, policies = market_days.in_force(connection, calendar), Policies.read(connection)
     source = sources.default(connection)
-    told = [f"If it came {spoken(at)}:"]
+    held = " ".join(controls.holds(connection).values())
+    plans: list[Plan] = []
     for leg in alert.legs:
         try:
             plan = plan_leg(
@@ -40,20 +41,29 @@ def foresee(connection: Connection, body: bytes, at: datetime, *, resolve: Resol
             )
         except Refusal as refusal:
             return ["It would be refused.", str(refusal)]
-        told += _legs_words(plan)
+        plans.append(plan)
+    told = [f"If it came {_with_year(at)}:", *(words for plan in plans for words in _legs_words(plan, held))]
+    if held and any(plan.state is not OrderState.REFUSED for plan in plans):
+        told.append(f"It would be held as long as this lasts: {held}")
     return [*told, *alert.remarks]
 
 
-def read_moment(text: str) -> datetime:
-    """Such as 2026-12-01T16:00, in India unless it names another zone. Raises Refusal."""
+def read_moment(text: str, now: datetime) -> datetime:
+    """Such as 2026-12-01T16:00, in India unless it names another zone. Raises Refusal, with an example after `now`."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise Refusal(f"'{text}' is no time; write it like 2026-12-01T16:00.") from None
+        raise Refusal(f"'{text}' is no time; write it like {example(now)}.") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=INDIA)
 
 
-def _legs_words(plan: Plan) -> Iterator[str]:
+def example(now: datetime) -> str:
+    """A time as `read_moment` takes it: tomorrow afternoon."""
+    return f"{now.astimezone(INDIA) + timedelta(days=1):%Y-%m-%d}T16:00"
+
+
+def _legs_words(plan: Plan, held: str) -> Iterator[str]:
+    """`held` says why nothing goes out now; empty when orders may go."""
     decision, leg, instrument = plan.decision, plan.leg, plan.instrument
     validity = "" if leg.validity is Validity.DAY else f", {leg.validity}"
     yield f"{leg.side} {plan.quantity} {instrument.symbol} on {instrument.exchange}{validity}: {_mode(decision)}"
@@ -63,7 +73,7 @@ def _legs_words(plan: Plan) -> Iterator[str]:
     elif plan.state is OrderState.AWAITING_APPROVAL:
         yield "You would be asked first." if plan.reason == decision.reason else f"You would be asked: {plan.reason}"
     else:
-        yield "It would go without a tap."
+        yield "It would need no tap." if held else "It would go without a tap."
     yield from (f"Or: {way.label}." for way in decision.alternatives)
 
 
@@ -75,6 +85,11 @@ def _mode(decision: Decision) -> str:
     kind = "as an after-market order" if decision.as_amo else "as a regular order"
     leaves = "now" if decision.mode is Mode.AMO else _spoken(decision.release_at)
     return f"{decision.mode}, leaves {leaves} {kind}, reaches the exchange {_spoken(decision.reaches_exchange_at)}."
+
+
+def _with_year(at: datetime) -> str:
+    local = at.astimezone(INDIA)
+    return f"{spoken_day(local)} {local.year} {spoken_time(local)}"
 
 
 def _spoken(at: datetime | None) -> str:

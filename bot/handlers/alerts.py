@@ -1,5 +1,7 @@
 """/alert writes a message for TradingView, /check explains one."""
 
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from html import escape
 
@@ -54,7 +56,23 @@ class Alerts:
         await message.reply_html(fit("\n".join(escape(line) for line in told)), disable_web_page_preview=True)
 
     def _find(self, leg: Leg) -> Instrument:
-        return self._parts.instruments.resolve(leg, to_india(self._parts.clock.now()).date())
+        """Raises Refusal, with the name of the next future where there is one of what cannot be traded itself."""
+        today = to_india(self._parts.clock.now()).date()
+        try:
+            return self._parts.instruments.resolve(leg, today)
+        except Refusal as refusal:
+            future = replace(leg, symbol=f"{leg.symbol}1!", kind=InstrumentKind.FUTURE, option=None)
+            if leg.symbol.endswith("!") or leg.kind is InstrumentKind.OPTION or not self._is_there(future, today):
+                raise
+            hint = f"Its next future is {future.symbol}, whose quantity counts lots."
+            raise Refusal(f"{refusal} {hint}") from refusal
+
+    def _is_there(self, leg: Leg, today: date) -> bool:
+        try:
+            self._parts.instruments.resolve(leg, today)
+        except Refusal:
+            return False
+        return True
 
 
 async def _body_of(message: Message) -> bytes:
@@ -85,6 +103,8 @@ def _read(words: list[str]) -> Leg:
             raise _unread(quantity)
         case [_, side, *_] if side not in ("buy", "sell"):
             raise _unread(side)
+        case [_, _]:
+            raise Refusal(f"The quantity is missing. {USAGE}")
         case _:
             raise Refusal(f"Which alert? {USAGE}")
     is_future = symbol.endswith("!") or exchange is Exchange.MCX

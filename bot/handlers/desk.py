@@ -6,6 +6,7 @@ from collections.abc import Callable
 from telegram import Message
 
 from bot import card_views, desk_views, order_views
+from bot.copy_views import as_copy
 from bot.handlers.pictures import TIMELINE, Pictures
 from bot.secrets import Secrets
 from bot.text import fit
@@ -82,7 +83,7 @@ class DeskCommands:
         report, events = found
         if report is None:
             raise Refusal(f"There is no alert {number}.")
-        await _say(message, card_views.story(report, events, self._mode))
+        await _say(message, card_views.story(as_copy(report), events, self._mode))
 
     async def health(self, message: Message, _arguments: list[str], _role: Role) -> None:
         report = await self._database.read(lambda c: reports.desk_report(c, SystemClock().now()))

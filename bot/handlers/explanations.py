@@ -4,6 +4,7 @@ from sqlalchemy import Connection
 from telegram import Message
 
 from bot import why_views
+from bot.copy_views import as_copy
 from core import journal, reports
 from core.clock import Clock
 from core.db import attempts
@@ -39,4 +40,4 @@ class Explanations:
             raise Refusal(f"There is no alert {alert_id}. {USAGE}")
         tries = attempts.of_orders(connection, [order.id for order in report.orders])
         trace = f"{self._traces}/{alert_id}" if self._traces else None
-        return why_views.why(report, journal.story(connection, alert_id), tries, trace)
+        return why_views.why(as_copy(report), journal.story(connection, alert_id), tries, trace)

@@ -11,7 +11,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
 
 from bot import market_views, rules
 from bot.access import Context, Gate
-from bot.arguments import CALENDAR_USAGE, read_day_change
+from bot.arguments import calendar_usage, read_day_change
 from bot.callback_data import CardTap, Verb, pack, unpack
 from bot.commands import may
 from bot.handlers.questions import Questions
@@ -57,7 +57,8 @@ class MarketCommands:
             case "fetch":
                 await self._fetch(message)
             case _:
-                raise Refusal(f"That is nothing the calendar can do. For example:\n{CALENDAR_USAGE}")
+                usage = calendar_usage(to_india(self._parts.clock.now()).date())
+                raise Refusal(f"That is nothing the calendar can do. For example:\n{usage}")
 
     async def more_days(self, update: Update, _context: Context) -> None:
         """The tap below the short calendar."""
@@ -126,12 +127,12 @@ class MarketCommands:
         """`/whatif [TIME] ALERT`, the alert as TradingView sends it."""
         words = (message.text or "").split(maxsplit=1)[1:]
         body = words[0] if words else ""
-        at = self._parts.clock.now()
+        at = now = self._parts.clock.now()
         if arguments and not body.startswith("{"):
-            at = whatif.read_moment(arguments[0])
+            at = whatif.read_moment(arguments[0], now)
             body = body.removeprefix(arguments[0]).strip()
         if not body:
-            raise Refusal('Which alert? For example:\n/whatif 2026-12-01T16:00 {"alertType": …}')
+            raise Refusal(f'Which alert? For example:\n/whatif {whatif.example(now)} {{"alertType": …}}')
         resolve, calendar = self._parts.instruments.resolve, self._parts.calendar
         told = await self._database.read(
             lambda c: whatif.foresee(c, body.encode(), at, resolve=resolve, calendar=calendar)

@@ -1,7 +1,6 @@
 """/cancel and /modify: which order, what of it, and for a change the second step before it is sent."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -122,7 +121,9 @@ class OrderCommands:
         def act(connection: Connection) -> Order:
             tap = Tap(alert_id=payload["alert_id"], version=payload["version"], user_id=user_id, at=self._clock.now())
             check_version(connection, tap)
-            waiting = [order for order in tapped(connection, replace(tap, leg=leg)) if order.state in changes.WAITING]
+            legs = tapped(connection, tap)
+            _check_leg(leg, len(legs), is_alone=not rest)
+            waiting = [each for each in legs if leg in (0, each.position) and each.state in changes.WAITING]
             if len(waiting) != 1:
                 raise Refusal("Say which leg, like 2 quantity=5." if waiting else "That leg does not wait any more.")
             return self._edit(connection, waiting[0], wish, user_id)
@@ -155,6 +156,17 @@ def named_orders(connection: Connection, names: list[str], example: str) -> list
     if not found:
         raise Refusal(f"There is no order {names[0]}.")
     return found
+
+
+def _check_leg(leg: int, legs: int, *, is_alone: bool) -> None:
+    """Raises Refusal where the number before an edit's terms, 0 for none, is no leg of so many, or stands alone."""
+    if leg and is_alone and legs == 1:
+        raise Refusal(f"Write quantity={leg} (or price=…).")
+    if leg > legs:
+        how = "Leave the number out: quantity=5." if legs == 1 else "Say which leg, like 2 quantity=5."
+        raise Refusal(f"There is no leg {leg}. {how}")
+    if leg and is_alone:
+        raise Refusal(f"Say what of leg {leg}, like {leg} quantity=5.")
 
 
 def read_terms(words: list[str], example: str = "") -> Terms:

@@ -25,7 +25,7 @@ from core.settings import Role
 
 PAGE = 8
 KINDS = {
-    "all": (OrderState.AWAITING_APPROVAL, OrderState.QUEUED, OrderState.NEEDS_OPERATOR),
+    "all": (OrderState.AWAITING_APPROVAL, OrderState.QUEUED, OrderState.NEEDS_OPERATOR, OrderState.UNKNOWN),
     "asked": (OrderState.AWAITING_APPROVAL, OrderState.NEEDS_OPERATOR),
     "queued": (OrderState.QUEUED,),
 }

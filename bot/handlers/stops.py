@@ -1,11 +1,13 @@
 """Stopping and letting go: stopping never asks twice, letting go does."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 from telegram import Message
 
+from bot.arguments import clock_usage
 from bot.commands import may
 from bot.handlers.questions import Questions
 from core import controls, journal, whatif
@@ -17,8 +19,6 @@ from core.domain.sessions import spoken
 from core.engine.desk import Desk
 from core.errors import Refusal
 from core.settings import Role, Settings
-
-_CLOCK_USAGE = "For example: /clock 2026-12-01T10:30, or /clock real"
 
 
 class Stops:
@@ -118,21 +118,21 @@ class Stops:
                 raise Refusal("You may look at the clock; moving it needs the role approver.")
             if not isinstance(self._clock, PaperClock):
                 raise Refusal("Live time cannot be moved.")
-            word = arguments[0].lower()
+            word, before = arguments[0].lower(), self._clock.now()
             if len(arguments) > 1:
-                raise Refusal(_CLOCK_USAGE)
-            self._clock.jump_to(SystemClock().now() if word == "real" else _moment(arguments[0]))
+                raise Refusal(clock_usage(before))
+            self._clock.jump_to(SystemClock().now() if word == "real" else _moment(arguments[0], before))
             self._desk.nudge()
         now = self._clock.now()
-        usage = f"\n{_CLOCK_USAGE}" if self._settings.paper else ""
+        usage = f"\n{clock_usage(now)}" if self._settings.paper else ""
         await message.reply_text(f"The desk has {spoken(now)} in India.{usage}")
 
 
-def _moment(word: str) -> Any:
+def _moment(word: str, now: datetime) -> datetime:
     try:
-        return whatif.read_moment(word)
+        return whatif.read_moment(word, now)
     except Refusal as refusal:
-        raise Refusal(f"{refusal} {_CLOCK_USAGE}") from None
+        raise Refusal(f"{refusal} {clock_usage(now)}") from None
 
 
 def author(message: Message) -> int:

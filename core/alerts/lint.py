@@ -2,13 +2,19 @@
 
 from collections.abc import Callable, Iterator
 
-from core.alerts.parse import parse_alert, read_alert_text, secret_in
+from core.alerts.parse import not_filled, parse_alert, read_alert_text, secret_in
 from core.domain.alert import Alert, InstrumentKind, Leg, OrderType, Product, Validity
 from core.domain.instrument import Instrument
 from core.errors import AlertRefused, Refusal
 from core.tickets import EquityProduct, why_not_lots, write_tickets
 
 _CURLY = "“”„‘’"
+
+_OF_A_TEMPLATE = {
+    not_filled(placeholder): f"{placeholder} is filled in by TradingView when the alert fires."
+    for placeholder in ("{{timenow}}", "{{time}}")
+}
+"""What is a fault of an alert that came is as it should be in one that is yet to be pasted into TradingView."""
 
 _PRODUCTS = {
     Product.INTRADAY: "intraday",
@@ -33,7 +39,7 @@ def explain(body: bytes, name: Name | None = None, equity_product: EquityProduct
         return [*refusal.mistakes, *_hint_at_quotes(body), *_hint_at_template(body)]
     return [
         *(_describe(leg) for leg in alert.legs),
-        *alert.remarks,
+        *dict.fromkeys(_OF_A_TEMPLATE.get(remark, remark) for remark in alert.remarks),
         *_hints(alert, has_secret=bool(secret_in(fields))),
         *(words for leg in alert.legs if name for words in _at_the_exchange(leg, name, equity_product)),
     ]

@@ -16,7 +16,15 @@ from core.alerts.secret import hide, secret_in, secret_in_broken_text, without_s
 from core.domain.alert import Alert, AmoTime, Leg, Validity
 from core.errors import AlertRefused
 
-__all__ = ["hide", "parse_alert", "read_alert_text", "secret_in", "secret_in_broken_text", "without_secret"]
+__all__ = [
+    "hide",
+    "not_filled",
+    "parse_alert",
+    "read_alert_text",
+    "secret_in",
+    "secret_in_broken_text",
+    "without_secret",
+]
 
 MAX_LEGS = 20
 _MAX_MISTAKES = 5
@@ -144,10 +152,15 @@ def _read_fired_at(root: Fields, metas: list[Mapping[str, Any]]) -> datetime | N
     for meta in metas:
         written = meta.get("timenow")
         if isinstance(written, str) and "{{" in written:
-            root.remarks.append(f"The alert: timenow is {shown(written)}, not filled by TradingView.")
+            root.remarks.append(not_filled(written))
         elif written is not None and written != "":
             return _read_moment(root, written)
     return None
+
+
+def not_filled(written: str) -> str:
+    """The remark on a firing time that is a placeholder still, though it should be a time by now."""
+    return f"The alert: timenow is {shown(written)}, not filled by TradingView."
 
 
 def _read_moment(root: Fields, written: Any) -> datetime | None:

@@ -17,7 +17,8 @@ def run(file: str, at: str | None) -> int:
         print(f"munshi whatif: {file} cannot be read: {error.strerror}", file=sys.stderr)
         return 1
     settings = load()
-    moment = read_moment(at) if at else build_clock(settings).now()
+    now = build_clock(settings).now()
+    moment = read_moment(at, now) if at else now
     listed = InstrumentList(settings.instruments_file)
     database = open_database(settings)
     try:

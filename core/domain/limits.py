@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from core.domain.alert import Product, Side
-from core.domain.money import grouped
+from core.domain.money import grouped, rupees
 
 
 class Limit(StrEnum):
@@ -34,6 +34,10 @@ class Limit(StrEnum):
     @property
     def is_money(self) -> bool:
         return self in (Limit.ORDER_VALUE, Limit.SYMBOL_VALUE, Limit.DAY_VALUE)
+
+    def spoken(self, amount: Decimal) -> str:
+        """So much of what is limited: rupees with their paise, quantities and orders as they are counted."""
+        return rupees(amount) if self.is_money else grouped(f"{amount:f}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +149,4 @@ def _amount(limit: Limit, wish: Wish, usage: Usage) -> Decimal | None:
 
 
 def _above(limit: Limit, amount: Decimal, most: Decimal, kind: str) -> str:
-    sign = "₹" if limit.is_money else ""
-    would, bound = (f"{sign}{grouped(f'{number:f}')}" for number in (amount, most))
-    return f"The {limit.words} would be {would}, above your {kind} limit of {bound}."
+    return f"The {limit.words} would be {limit.spoken(amount)}, above your {kind} limit of {limit.spoken(most)}."

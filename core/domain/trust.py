@@ -4,7 +4,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import assert_never
 
-from core.domain.money import grouped
+from core.domain.money import rupees
 
 
 class Trust(StrEnum):
@@ -42,7 +42,7 @@ def in_words(trust: Trust | None, below: Decimal | None) -> str:
         case Trust.FIRST:
             return "first: you approve the first of the day"
         case Trust.AUTOMATIC:
-            return "automatic" if below is None else f"automatic: an order above {_rupees(below)} asks"
+            return "automatic" if below is None else f"automatic: an order above {rupees(below)} asks"
         case _:
             assert_never(trust)
 
@@ -68,9 +68,5 @@ def _above(name: str, below: Decimal | None, value: Decimal | None) -> str:
     if below is None:
         return ""
     if value is None:
-        return f"{name} is automatic up to {_rupees(below)}, and what this order is worth is not known."
-    return f"{name} is automatic up to {_rupees(below)}, and this is {_rupees(value)}." if value > below else ""
-
-
-def _rupees(amount: Decimal) -> str:
-    return f"₹{grouped(f'{amount:f}')}"
+        return f"{name} is automatic up to {rupees(below)}, and what this order is worth is not known."
+    return f"{name} is automatic up to {rupees(below)}, and this is {rupees(value)}." if value > below else ""

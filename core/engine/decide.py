@@ -11,7 +11,7 @@ from core.alerts.parse import parse_alert, read_alert_text
 from core.db import alerts, orders
 from core.db.alerts import StoredAlert
 from core.db.trouble import words_for_trouble
-from core.domain.alert import Alert, AlertState
+from core.domain.alert import Alert, AlertState, Leg
 from core.domain.notice import Notice
 from core.engine.plan import Resolve, plan_leg, times, too_late
 from core.engine.rules import Rules
@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 DecideOne = Callable[[Connection, StoredAlert, Rules], None]
 AT_ONCE = 16
+_NOTHING_SENT = "Nothing of this alert was sent."
 _OUR_FAULT = (
     "The desk made a mistake over this alert and did not execute it. "
     "Do by hand what it asked for, or fire it again once the log says why."
@@ -65,7 +66,7 @@ class Decider:
             savepoint.commit()
 
     def _decide_one(self, connection: Connection, stored: StoredAlert, rules: Rules) -> None:
-        policies, now = rules.policies, rules.now
+        policies, now, legs = rules.policies, rules.now, list[Leg]()
         try:
             alert = _readable(stored)
             legs = sorted(alert.legs, key=lambda leg: leg.position)
@@ -84,7 +85,8 @@ class Decider:
                 for leg in legs
             ]
         except Refusal as refusal:
-            alerts.decided(connection, stored, AlertState.REFUSED, at=now, reason=str(refusal))
+            words = f"{refusal} {_NOTHING_SENT}" if len(legs) > 1 else str(refusal)
+            alerts.decided(connection, stored, AlertState.REFUSED, at=now, reason=words)
             return
         rows = [plan.facts | vars(ticket) | times(plan, policies, now) for plan in plans for ticket in plan.tickets]
         for place, row in enumerate(rows, start=1):

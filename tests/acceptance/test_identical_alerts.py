@@ -28,6 +28,21 @@ def test_the_same_alert_four_times_in_twenty_seconds_makes_one_order_and_the_car
     assert (len(world.ledger()), world.placements()) == (2, 2)
 
 
+def test_a_copy_that_waits_says_everywhere_that_it_is_one_and_did_nothing(world: World) -> None:
+    body = world.alert()
+    alert = taken(world.post(body))["alert_id"]
+    taken(world.post(body))
+    copy = alert + 1
+    for command in ("/order", "/why"):
+        told = world.phone.ask(f"{command} {copy}", f"alert {copy}")
+        assert f"A copy of alert {alert}: it did nothing, and waits for a tap on that alert's card." in told
+        assert "Refused" not in told
+    world.phone.card_shows(alert, "Filled")
+    world.phone.tap(alert, "Execute the copy too (1)")
+    world.phone.card_shows(copy, "Filled")
+    assert "did nothing" not in world.phone.ask(f"/why {copy}", f"alert {copy}")
+
+
 @pytest.mark.fault("DU-04")
 def test_an_alert_replayed_an_hour_later_is_refused_and_said(world: World) -> None:
     body = world.alert()

@@ -116,7 +116,7 @@ def test_what_if_tells_the_decision_and_leaves_no_trace(world: World, text: str)
     way = "leaves Mon 30 Nov 17:00 as an after-market order, reaches the exchange Tue 1 Dec 09:45."
     assert told.splitlines() == [
         "What if",
-        "If it came Sat 28 Nov 14:00:",
+        "If it came Sat 28 Nov 2026 14:00:",
         f"BUY 1 RELIANCE on NSE: queue, {way}",
         "Saturday: the next after-market window opens Mon 30 Nov 17:00.",
         "You would be asked first.",

@@ -66,8 +66,21 @@ def test_the_worst_breach_speaks() -> None:
     assert found
     assert (found.is_hard, found.words) == (
         True,
-        "The value of one order would be ₹2,50,000, above your hard limit of ₹2,00,000.",
+        "The value of one order would be ₹2,50,000.00, above your hard limit of ₹2,00,000.00.",
     )
+
+
+def test_rupees_have_two_digits_of_paise_and_counts_have_none() -> None:
+    wish = Wish(symbol="TCS", quantity=1_200, value=Decimal("3100.0"), is_exit=False)
+    bound = Bound(soft=Decimal(1))
+    told = [breach(Limits(bounds={limit: bound}), wish, Usage(orders=1)) for limit in Limit]
+    assert [each.words for each in told if each] == [
+        "The value of one order would be ₹3,100.00, above your soft limit of ₹1.00.",
+        "The quantity of one order would be 1,200, above your soft limit of 1.",
+        "The value in one symbol a day would be ₹3,100.00, above your soft limit of ₹1.00.",
+        "The value of a day's orders would be ₹3,100.00, above your soft limit of ₹1.00.",
+        "The number of orders a day would be 2, above your soft limit of 1.",
+    ]
 
 
 def test_an_order_at_the_market_has_no_value_to_check_and_asks() -> None:

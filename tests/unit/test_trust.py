@@ -89,12 +89,12 @@ def test_the_ladder_rises_step_by_step_and_no_ladder_is_above_all() -> None:
         (
             Source(trust=Trust.AUTOMATIC, automatic_below=Decimal(25_000)),
             Decimal("25000.05"),
-            "tradingview is automatic up to ₹25,000, and this is ₹25,000.05.",
+            "tradingview is automatic up to ₹25,000.00, and this is ₹25,000.05.",
         ),
         (
             Source(trust=Trust.AUTOMATIC, automatic_below=Decimal(25_000)),
             None,
-            "tradingview is automatic up to ₹25,000, and what this order is worth is not known.",
+            "tradingview is automatic up to ₹25,000.00, and what this order is worth is not known.",
         ),
     ],
 )
@@ -104,4 +104,4 @@ def test_each_step_asks_about_what_it_does_not_let_go(source: Source, value: Dec
 
 def test_every_step_has_words() -> None:
     assert "nothing" not in "".join(in_words(step, Decimal(5)) for step in (*Trust, None))
-    assert in_words(Trust.AUTOMATIC, Decimal(100_000)) == "automatic: an order above ₹1,00,000 asks"
+    assert in_words(Trust.AUTOMATIC, Decimal(100_000)) == "automatic: an order above ₹1,00,000.00 asks"

@@ -40,7 +40,8 @@ async def test_an_edit_makes_a_new_version_and_the_old_buttons_die(chats: Chats)
         ("price=1400.003", "off the tick"),
         ("trigger=1300", "It is no stop order"),
         ("quantity=10", "That changes nothing"),
-        ("2 quantity=5", "That leg does not wait"),
+        ("2 quantity=5", "There is no leg 2. Leave the number out: quantity=5."),
+        ("5", "Write quantity=5 (or price=…)."),
     ],
 )
 async def test_an_edit_that_cannot_be_says_why_and_changes_nothing(chats: Chats, reply: str, words: str) -> None:

@@ -1,9 +1,11 @@
 from decimal import Decimal
 
+import pytest
 from alert_samples import FUTURE, MOMENT, OPTION, SHARE, Gone, body, changed
 
-from core.alerts.lint import explain
-from core.domain.alert import Exchange, InstrumentKind, Leg
+from core.alerts.lint import explain, has_mistakes
+from core.alerts.template import write_template
+from core.domain.alert import Exchange, InstrumentKind, Leg, Side
 from core.domain.instrument import Instrument, Segment
 from core.errors import Refusal
 
@@ -101,7 +103,27 @@ def test_a_symbol_that_is_not_listed_comes_with_the_nearest_ones() -> None:
     assert "Leg 1: RELIANCE is not traded. Did you mean RELIANCE?" in explain(body(SHARE), name)
 
 
-def test_a_timenow_that_was_not_filled_in_is_not_called_missing() -> None:
-    told = explain(body(SHARE, timenow="{{timenow}}"))
-    assert any("not filled by TradingView" in line for line in told)
-    assert not any("no timenow" in line for line in told)
+def test_the_message_that_the_desk_writes_itself_is_explained_without_a_complaint() -> None:
+    written = write_template(Side.BUY, 10, "RELIANCE", exchange=Exchange.NSE, kind="EQ", price=None)
+    assert explain(written.encode()) == [
+        "Leg 1: buy 10 shares of RELIANCE on NSE at the market's price, for delivery.",
+        "{{timenow}} is filled in by TradingView when the alert fires.",
+    ]
+
+
+@pytest.mark.parametrize("placeholder", ["{{timenow}}", "{{time}}"])
+def test_a_template_of_two_legs_says_once_what_tradingview_fills_in(placeholder: str) -> None:
+    meta = {"timenow": placeholder}
+    told = explain(body(SHARE | {"meta": meta}, SHARE | {"sort_order": "2", "meta": meta}))
+    assert told[2:] == [f"{placeholder} is filled in by TradingView when the alert fires."]
+
+
+def test_a_misspelt_placeholder_of_a_time_is_still_named() -> None:
+    assert any(
+        "'{{time_now}}', not filled by TradingView" in line for line in explain(body(SHARE, timenow="{{time_now}}"))
+    )
+
+
+@pytest.mark.parametrize("field", ["quantity", "price", "symbol"])
+def test_a_placeholder_in_a_field_that_trades_is_a_mistake_in_a_template_too(field: str) -> None:
+    assert has_mistakes(body(SHARE | {field: "{{close}}", "orderType": "LMT", "meta": {"timenow": "{{timenow}}"}}))

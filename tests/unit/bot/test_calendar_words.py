@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from bot import market_views
-from bot.arguments import DayChange, read_day_change
+from bot.arguments import DayChange, calendar_usage, clock_usage, read_day_change
 from core.calendar import load_calendar
 from core.db.overrides import Change, Override
 from core.domain.instrument import Market
 from core.domain.sessions import Span
 from core.errors import Refusal
 from core.holiday_feed import end_of
+from core.whatif import read_moment
 from tests.builders import NOON
 from tests.integration.paper_dhan import india
 
@@ -71,6 +72,33 @@ def test_what_cannot_be_read_is_refused_with_its_fault_and_the_usage(words: str,
     with pytest.raises(Refusal, match=fault) as refused:
         read(words)
     assert "/calendar close 2026-12-03 election" in str(refused.value)
+
+
+@pytest.mark.parametrize("today", [date(2026, 11, 25), date(2026, 12, 30), date(2028, 2, 26)])
+def test_every_example_of_a_day_lies_ahead_and_can_be_sent_as_it_stands(today: date) -> None:
+    examples = [line.split(maxsplit=2) for line in calendar_usage(today).splitlines()]
+    changes = [read_day_change(rest[0].split(), today) for _, verb, *rest in examples if verb in ("open", "close")]
+    assert [change.day.weekday() for change in changes] == [3, today.weekday(), 6, 0]
+    assert all(change.day >= today for change in changes)
+    with pytest.raises(Refusal) as refused:
+        read_day_change(["2026-01-01", "election"], today)
+    assert str(refused.value).endswith(f"For example:\n{calendar_usage(today)}")
+
+
+@pytest.mark.parametrize(
+    ("now", "example"), [("2026-11-30 23:59", "2026-12-01T16:00"), ("2027-02-28 10:00", "2027-03-01T16:00")]
+)
+def test_the_example_of_a_time_is_tomorrow(now: str, example: str) -> None:
+    with pytest.raises(Refusal, match=rf"^'teatime' is no time; write it like {example}\.$"):
+        read_moment("teatime", india(now))
+
+
+@pytest.mark.parametrize(
+    ("now", "day"),
+    [("2026-11-28 14:00", "2026-12-01"), ("2026-12-01 09:00", "2026-12-08"), ("2026-12-30 23:00", "2027-01-05")],
+)
+def test_the_example_for_the_clock_is_a_tuesday_ahead(now: str, day: str) -> None:
+    assert clock_usage(india(now)) == f"For example: /clock {day}T10:30, or /clock real"
 
 
 def test_the_calendar_tells_today_first_then_the_next_change_and_three_holidays() -> None:

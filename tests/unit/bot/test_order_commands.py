@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from bot import order_views
 from bot.handlers.orders import OrderCommands, named_orders, read_terms
+from core.db import alerts
 from core.domain.change import Terms
 from core.domain.order import OrderState
 from core.errors import Refusal
@@ -95,3 +96,32 @@ async def test_cancelling_an_alert_does_not_pass_over_the_leg_that_is_on_its_way
     [answer] = said
     assert f"{first.label}\nNobody knows yet whether Dhan has it" in answer
     assert f"{second.label}\nCancelled before it was sent." in answer
+
+
+@pytest.mark.parametrize(
+    ("legs", "reply", "words"),
+    [
+        (1, "5", "Write quantity=5 (or price=…)."),
+        (1, "1", "Write quantity=1 (or price=…)."),
+        (2, "2", "Say what of leg 2, like 2 quantity=5."),
+        (2, "5", "There is no leg 5. Say which leg, like 2 quantity=5."),
+        (1, "5 quantity=7", "There is no leg 5. Leave the number out: quantity=5."),
+        (2, "quantity=7", "Say which leg, like 2 quantity=5."),
+    ],
+)
+async def test_an_edit_that_names_only_half_of_it_says_what_is_missing(
+    tmp_path: Path, legs: int, reply: str, words: str
+) -> None:
+    with closing(fresh_database(tmp_path)) as database:
+        with database.transaction() as connection:
+            first = an_order(connection, state=OrderState.AWAITING_APPROVAL)
+            for _ in range(legs - 1):
+                an_order(connection, alert_id=first.alert_id, state=OrderState.AWAITING_APPROVAL)
+            alert = alerts.get(connection, first.alert_id)
+            assert alert
+        none = cast("Any", None)
+        commands = OrderCommands(database=database, desk=none, clock=FrozenClock(), find=none)
+        payload = {"alert_id": alert.id, "version": alert.card_version, "reply": reply}
+        with pytest.raises(Refusal) as refused:
+            await commands.edit(payload, 42)
+    assert str(refused.value) == words

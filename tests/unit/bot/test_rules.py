@@ -157,7 +157,7 @@ def test_every_policy_and_limit_is_told_in_words() -> None:
     assert "drift: off (an order that waited goes at any price)" in rules.policy_words(Policies(drift=None))
     assert rules.limit_words(Limits()) == ["There are no limits."]
     [words, warning] = rules.limit_words(LIMITED)
-    assert words == "order_value: soft ₹50,000, hard ₹90,000 (value of one order)"
+    assert words == "order_value: soft ₹50,000.00, hard ₹90,000.00 (value of one order)"
     assert "every market order asks" in warning
 
 

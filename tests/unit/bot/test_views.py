@@ -18,6 +18,7 @@ from core.db.attempts import Attempt
 from core.db.tokens import TokenAge
 from core.domain.alert import AlertState, OrderType
 from core.domain.attempt import AttemptState
+from core.domain.instrument import Segment
 from core.domain.login import Way
 from core.domain.notice import Notice
 from core.domain.order import Mode, OrderState
@@ -27,7 +28,7 @@ from core.reports import DeskReport
 from core.settings import Mode as DeskMode
 from core.settings import Role
 from tests.builders import NOON
-from tests.unit.bot.reports import ORDER, order, report
+from tests.unit.bot.reports import order, report
 
 PAPER, LIVE = DeskMode.PAPER, DeskMode.LIVE
 TAG = re.compile(r"</?(?:b|i)>")
@@ -107,6 +108,26 @@ def test_each_key_fact_stands_on_a_line_of_its_own_in_one_order() -> None:
 def test_a_market_order_has_no_value_to_show_before_its_fill() -> None:
     lines = card_views.card(report(order(order_type=OrderType.MARKET, price=None)), PAPER).splitlines()
     assert {"Type: MARKET", "Price: at the market", "Value: not known before the fill"} <= set(lines)
+
+
+@pytest.mark.parametrize(
+    ("changes", "worth"),
+    [
+        ({"filled_quantity": 10}, "₹14,123.40"),
+        ({"filled_quantity": 4}, "₹5,649.36 filled"),
+        ({"filled_quantity": 10, "price": Decimal(1500), "order_type": OrderType.LIMIT}, "₹14,123.40"),
+        ({"filled_quantity": 10, "segment": Segment.MCX_COMM}, "not known: Dhan's list leaves out the size of a lot"),
+        ({"filled_quantity": 10, "average_price": None}, "not known"),
+    ],
+)
+def test_what_was_filled_is_worth_what_was_paid(changes: dict[str, Any], worth: str) -> None:
+    facts: dict[str, Any] = {
+        "order_type": OrderType.MARKET,
+        "price": None,
+        "average_price": Decimal("1412.34"),
+    } | changes
+    lines = card_views.card(report(order(OrderState.FILLED, **facts)), PAPER).splitlines()
+    assert f"Value: {worth}" in lines
 
 
 @pytest.mark.parametrize(
@@ -348,15 +369,6 @@ def test_the_status_shows_holds_instead_of_going_out() -> None:
     text = read_as_telegram_does(desk_views.status(desk(holds={Hold.PAUSED: NASTY}), PAPER, NOON))
     assert f"🟠 {NASTY}" in text
     assert "Orders go out" not in text
-
-
-def test_the_queue_says_that_nothing_waits() -> None:
-    assert desk_views.queue([], NOON).startswith("Nothing waits.")
-    assert desk_views.order_list([]) == "No orders yet."
-
-
-def test_the_queue_shows_the_way_of_each_order() -> None:
-    assert "🔵 Queued · goes Wed 25 Nov 17:00 → exchange Thu 26 Nov 09:45" in desk_views.queue([ORDER], NOON)
 
 
 @pytest.mark.parametrize("role", Role)

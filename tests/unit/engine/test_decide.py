@@ -246,10 +246,15 @@ def test_an_unknown_symbol_is_refused_with_the_nearest_names(desk: Deciding) -> 
     assert "RELIANCE" in alert.reason
 
 
+def test_a_single_bad_leg_is_all_that_there_is_to_say(desk: Deciding) -> None:
+    assert "Nothing of this alert" not in desk.decide(SHARE | {"symbol": "NOSUCHSHARE"})[0].reason
+
+
 def test_one_bad_leg_refuses_the_whole_alert(desk: Deciding) -> None:
     alert, placed = desk.decide(SHARE, SHARE | {"sort_order": "2", "symbol": "NOSUCHSHARE"})
     assert (alert.state, placed) == (AlertState.REFUSED, [])
     assert "NOSUCHSHARE" in alert.reason
+    assert alert.reason.endswith(" Nothing of this alert was sent.")
 
 
 def test_legs_become_orders_in_their_sort_order(desk: Deciding) -> None:

@@ -128,13 +128,13 @@ def test_a_limit_that_was_tightened_meanwhile_asks(connection: Connection) -> No
     order = limit_order(connection)
     limited(connection, Limit.ORDER_VALUE, soft=9_999)
     assert state_after_claim(connection, order, NOON) is ASKED
-    assert "above your soft limit of ₹9,999" in again(connection, order).reason
+    assert "above your soft limit of ₹9,999.00" in again(connection, order).reason
 
 
 def test_above_a_soft_limit_a_second_step_is_enough_above_a_hard_one_none_is(connection: Connection) -> None:
     order = limit_order(connection, state=ASKED)
     limited(connection, Limit.ORDER_VALUE, soft=9_999, hard=10_000)
-    with pytest.raises(AskTwice, match=r"BUY 10 RELIANCE: .* above your soft limit of ₹9,999"):
+    with pytest.raises(AskTwice, match=r"BUY 10 RELIANCE: .* above your soft limit of ₹9,999.00"):
         approvals.approve(connection, tap_on(connection, order))
     assert again(connection, order).state is ASKED
     approvals.approve(connection, replace(tap_on(connection, order), is_sure=True))
@@ -142,7 +142,7 @@ def test_above_a_soft_limit_a_second_step_is_enough_above_a_hard_one_none_is(con
 
     other = limit_order(connection, state=ASKED)
     limited(connection, Limit.ORDER_VALUE, hard=9_999)
-    with pytest.raises(Refusal, match=r"above your hard limit of ₹9,999\. Change it with /limits"):
+    with pytest.raises(Refusal, match=r"above your hard limit of ₹9,999\.00\. Change it with /limits"):
         approvals.approve(connection, replace(tap_on(connection, other), is_sure=True))
     assert again(connection, other).state is ASKED
 
