@@ -5,6 +5,7 @@ On PostgreSQL, `munshi restore` without a file comes after `pg_restore`, and doe
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from alembic.util import CommandError
 from sqlalchemy import update
 from sqlalchemy.engine import make_url
 
+from core import journal
 from core.bootstrap import build_clock, open_database
 from core.cli.backup import FOLDER, database_file, name_for
 from core.cli.claims import claim
 from core.clock import Moment, SystemClock
-from core.db import leases
+from core.db import alerts, leases
 from core.db.copies import check, overwrite, scratch_file
 from core.db.engine import Database
 from core.db.migration import migrate
@@ -51,8 +53,8 @@ def _put_back(settings: Settings, backup: Path) -> int:
         check(scratch)
         prepared = settings.model_copy(update={"database_url": f"sqlite:///{scratch}"})
         waited = _prepare(prepared)
-        with _no_desk(settings, live) as epoch:
-            _let_the_next_desk_in(prepared, epoch)
+        with _no_desk(settings, live) as before:
+            _go_on_from(before, prepared)
             name = f"before-restore-{name_for(SystemClock().now())}"
             kept = settings.munshi_data_dir / FOLDER / name if live.exists() else None
             overwrite(live, source=scratch, kept=kept)
@@ -89,16 +91,26 @@ def _doubt(database: Database, settings: Settings) -> int:
         return doubt_what_waited(connection, moment)
 
 
+@dataclass(frozen=True)
+class Before:
+    """How far the database that is replaced had counted: its desks, and its alerts."""
+
+    epoch: int = 0
+    alert: int = 0
+
+
 @contextmanager
-def _no_desk(settings: Settings, live: Path) -> Generator[int]:
-    """Keep desks out; yields the epoch after which the next desk counts. Raises Refusal."""
+def _no_desk(settings: Settings, live: Path) -> Generator[Before]:
+    """Keep desks out. Raises Refusal."""
     if not live.exists():
-        yield 0
+        yield Before()
         return
     database = Database(settings.database)
     try:
         with _lease(database) as epoch:
-            yield epoch
+            with database.snapshot() as connection:
+                alert = alerts.newest(connection)
+            yield Before(epoch, alert)
     except DatabaseUnavailable as trouble:
         away = f"move {live.name} and what is called {live.name}-… out of {live.parent}, then restore again"
         raise Refusal(f"{trouble}. If it is damaged: {away}") from None
@@ -122,12 +134,18 @@ def _lease(database: Database) -> Generator[int]:
             leases.release(connection, epoch=epoch, at=SystemClock().now())
 
 
-def _let_the_next_desk_in(settings: Settings, epoch: int) -> None:
-    """Epochs go on from those of the database that is replaced: no desk of before can take itself for the one."""
-    database = Database(settings.database)
+def _go_on_from(before: Before, settings: Settings) -> None:
+    """No desk of before can take itself for the next one, and no number in the chat comes to mean another alert."""
+    database, now = Database(settings.database), build_clock(settings).now()
     with database.transaction() as connection:
         at = SystemClock().now()
         connection.execute(update(lease_rows).values(expires_at=at))
         own = leases.acquire(connection, holder=_HOLDER, nudge_port=0, at=at) or 0
-        connection.execute(update(lease_rows).values(epoch=max(own, epoch), expires_at=at))
+        connection.execute(update(lease_rows).values(epoch=max(own, before.epoch), expires_at=at))
+        if before.alert > alerts.newest(connection):
+            words = (
+                f"The database was put back: alerts up to {before.alert} that it does not have came after the backup."
+            )
+            number = before.alert + 1
+            alerts.add_own(connection, body="{}", reason=words, actor=journal.COMMAND_LINE, at=now, number=number)
     database.close()

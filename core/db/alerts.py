@@ -116,9 +116,17 @@ def execute_repeat(connection: Connection, repeat_id: int) -> bool:
     return turned.rowcount == 1
 
 
-def add_own(connection: Connection, *, body: str, reason: str, actor: str, at: datetime) -> int:
-    """Store what the operator asked for in the chat as a decided alert, so that it has a card and a story."""
-    values = {
+def newest(connection: Connection) -> int:
+    """The highest number given so far; 0 before the first alert."""
+    return connection.execute(select(func.coalesce(func.max(alerts.c.id), 0))).scalar_one()
+
+
+def add_own(
+    connection: Connection, *, body: str, reason: str, actor: str, at: datetime, number: int | None = None
+) -> int:
+    """Store what the operator asked for as a decided alert, so that it has a story; under the next number, or this."""
+    values: dict[str, Any] = {} if number is None else {"id": number}
+    values |= {
         "uid": secrets.token_hex(16),
         "source_id": source_id(connection),
         "state": AlertState.DECIDED,

@@ -123,7 +123,7 @@ def test_a_restore_puts_the_backup_back_for_those_who_have_the_database_open_too
         assert orders.get(connection, waiting.id).state is OrderState.UNKNOWN
         assert "put back as of" in controls.holds(connection)[Hold.PAUSED]
         an_alert(connection)
-    assert count_alerts(data_dir / "munshi.db") == 2
+    assert count_alerts(data_dir / "munshi.db") == 3, "with the one that keeps the numbers"
 
 
 def test_a_restore_keeps_what_was_there(data_dir: Path, database: Database) -> None:
@@ -159,7 +159,8 @@ def test_what_is_written_during_a_restore_is_in_what_was_kept_or_in_what_was_put
         done.set()
         writer.join()
     [kept] = (data_dir / "backups").iterdir()
-    assert count_alerts(kept) + count_alerts(data_dir / "munshi.db") == len(written)
+    its_own = 1  # which keeps the numbers of those that came after the backup
+    assert count_alerts(kept) + count_alerts(data_dir / "munshi.db") == len(written) + its_own
 
 
 def test_the_next_desk_counts_on_from_the_desks_of_before(data_dir: Path, database: Database) -> None:
@@ -176,6 +177,18 @@ def test_the_next_desk_counts_on_from_the_desks_of_before(data_dir: Path, databa
         after = leases.acquire(connection, holder="d", nudge_port=1, at=wall.now())
     assert after
     assert after > before
+
+
+def test_no_number_of_an_alert_comes_to_mean_another(data_dir: Path, database: Database) -> None:
+    with database.transaction() as connection:
+        an_alert(connection)
+    assert main(["backup", str(data_dir / "one.db")]) == 0
+    with database.transaction() as connection:
+        lost = [an_alert(connection).id for _ in range(3)][-1]
+    assert main(["restore", str(data_dir / "one.db")]) == 0
+    with database.transaction() as connection:
+        assert f"alerts up to {lost}" in alerts.recent(connection, 1)[0].reason
+        assert an_alert(connection).id == lost + 2
 
 
 def test_a_restore_works_where_the_database_is_gone(data_dir: Path) -> None:
