@@ -123,7 +123,7 @@ class Queue:
     async def _waiting(self, which: str) -> list[Order]:
         states = KINDS.get(which, KINDS["all"])
         found = await self._database.read(lambda c: orders.in_states(c, states))
-        return [order for order in found if which in KINDS or order.symbol == which]
+        return [order for order in found if which in KINDS or order.symbol.upper() == which]
 
 
 _TAKEN = {

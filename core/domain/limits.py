@@ -116,9 +116,10 @@ def worse(desk: Breach | None, source: Breach | None) -> Breach | None:
 
 
 def _symbols(limits: Limits, wish: Wish) -> Iterator[Breach]:
-    if wish.symbol in limits.denied:
+    symbol = wish.symbol.upper()  # as the operator's lists have it; an option's own name does not
+    if symbol in limits.denied:
         yield Breach(is_hard=True, words=f"{wish.symbol} is on your deny list.")
-    elif limits.allowed and wish.symbol not in limits.allowed:
+    elif limits.allowed and symbol not in limits.allowed:
         yield Breach(is_hard=True, words=f"{wish.symbol} is not on your allow list.")
 
 

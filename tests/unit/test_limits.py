@@ -16,7 +16,7 @@ LIMITS = Limits(
         Limit.DAY_VALUE: Bound(soft=Decimal(400_000), hard=Decimal(1_000_000)),
         Limit.DAY_ORDERS: Bound(soft=Decimal(5), hard=Decimal(10)),
     },
-    denied=frozenset({"IDEA"}),
+    denied=frozenset({"IDEA", "NIFTY-08DEC2026-26000-CE"}),
 )
 
 
@@ -39,6 +39,7 @@ def judged(usage: Usage | None = None, limits: Limits = LIMITS, **wish: Any) -> 
         ({"quantity": 101}, False),
         ({"quantity": 501}, True),
         ({"symbol": "IDEA"}, True),
+        ({"symbol": "NIFTY-08Dec2026-26000-CE"}, True),
     ],
 )
 def test_one_order_is_held_against_value_quantity_and_symbol(wish: dict[str, Any], verdict: bool | None) -> None:
