@@ -26,21 +26,22 @@ def faults_of(settings: "Settings") -> list[str]:
 def unheeded(names: Collection[str], settings: Collection[str]) -> dict[str, str]:
     """Those of the names in `.env` that nothing reads, each with what to do; `settings` are the real ones, upper case.
 
-    What looks like no name is not repeated: a secret that was broken over two lines reads as one.
+    What is near to none of them is not repeated: the rest of a secret that was broken over two lines reads as a name.
     """
     known = {*settings, *_BESIDE, *_UNUSED}
     strange = [name for name in names if name.upper() not in known and not _COMPOSE.match(name)]
-    told = {name: _cure(name, settings) for name in strange if _NAME.fullmatch(name)}
+    told = {name: cure for name in strange if (cure := _cure(name, settings))}
     if len(told) < len(strange):
-        told["a line"] = "correct it, or take it out: perhaps a value was broken over two lines"
+        told["another line"] = "take it out, or write a name that .env.example has: perhaps a value was broken in two"
     return told
 
 
 def _cure(name: str, settings: Collection[str]) -> str:
+    """Empty where nobody can tell what was meant."""
     if name.upper() == "MUNSHI_SECRETS_DIR":
         return "set it in the environment, where alone it counts"
     near = get_close_matches(name.upper(), [*settings, *_BESIDE], n=1, cutoff=_NEAR)
-    return f"did you mean {near[0]}?" if near else "take it out; .env.example has the names that there are"
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _mode_faults(settings: "Settings") -> list[str]:
@@ -130,7 +131,6 @@ def _unusable_at_the_door(settings: "Settings") -> Generator[tuple[str, str]]:
 _BESIDE = ("SITE_ADDRESS", "GCP_REGION", "SERVICE")  # compose.yaml's and deploy.sh's own
 _UNUSED = ("DHAN_USER_ID", "DHAN_PASSWORD")  # often kept beside the others; see core.secrets
 _COMPOSE = re.compile("COMPOSE_|DOCKER_")
-_NAME = re.compile(r"[A-Z]{1,15}\d{0,2}(_[A-Z]{1,15}\d{0,2})*|[a-z]{1,15}\d{0,2}(_[a-z]{1,15}\d{0,2})*")
 _NEAR = 0.75  # of 1 for the same: TELEGRAM_TOKEN is near to TELEGRAM_BOT_TOKEN, a stranger to all others
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
