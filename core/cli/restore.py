@@ -136,7 +136,7 @@ def _lease(database: Database) -> Generator[int]:
 
 def _go_on_from(before: Before, settings: Settings) -> None:
     """No desk of before can take itself for the next one, and no number in the chat comes to mean another alert."""
-    database, now = Database(settings.database), build_clock(settings).now()
+    database = Database(settings.database)
     with database.transaction() as connection:
         at = SystemClock().now()
         connection.execute(update(lease_rows).values(expires_at=at))
@@ -146,6 +146,7 @@ def _go_on_from(before: Before, settings: Settings) -> None:
             words = (
                 f"The database was put back: alerts up to {before.alert} that it does not have came after the backup."
             )
-            number = before.alert + 1
-            alerts.add_own(connection, body="{}", reason=words, actor=journal.COMMAND_LINE, at=now, number=number)
+            number, last = before.alert + 1, alerts.recent(connection, 1)
+            came = last[0].received_at if last else build_clock(settings).now()  # no news of today from its source
+            alerts.add_own(connection, body="{}", reason=words, actor=journal.COMMAND_LINE, at=came, number=number)
     database.close()
