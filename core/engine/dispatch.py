@@ -247,11 +247,11 @@ class Dispatcher:
         reach(Point.CLAIMED)
         if claimed.earlier_names and await self._is_there_already(claimed):
             return None
-        if self._wall.now() - moment.wall >= leases.GOOD_FOR and not await self._is_ours(claimed, epoch):
-            raise LeaseLost
         if (words := await self._why_too_late(claimed, moment)) is not None:
             await self._database.write(lambda connection: record.not_yet(connection, claimed, words, self._moment()))
             return None
+        if self._wall.now() - moment.wall >= leases.GOOD_FOR and not await self._is_ours(claimed, epoch):
+            raise LeaseLost
         serial = self._session.serial
         outcome = await self._broker.place(claimed.request)
         reach(Point.POSTED)
