@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 from html import escape
 from typing import assert_never
 
@@ -80,15 +81,19 @@ def _facts(report: AlertReport, order: Order) -> list[str]:
 
 def _worth(order: Order) -> str:
     """What was paid once there is a fill, else what it would be at its price."""
-    filled, average = order.filled_quantity, order.average_price
-    if filled and average is None:
+    filled, worth = order.filled_quantity, _amount(order)
+    if worth is not None:
+        return rupees(worth) + (" filled" if 0 < filled < order.quantity else "")
+    if filled and order.average_price is None:
         return "not known"
     if not filled and order.price is None:
         return "not known before the fill"
-    worth = value(order.segment, filled or order.quantity, average if filled else order.price)
-    if worth is None:
-        return "not known: Dhan's list leaves out the size of a lot"
-    return rupees(worth) + (" filled" if 0 < filled < order.quantity else "")
+    return "not known: Dhan's list leaves out the size of a lot"
+
+
+def _amount(order: Order) -> Decimal | None:
+    filled = order.filled_quantity
+    return value(order.segment, filled or order.quantity, order.average_price if filled else order.price)
 
 
 def _origin(report: AlertReport) -> list[str]:
@@ -104,7 +109,7 @@ def _spoken(age: timedelta) -> str:
 
 def _leg(report: AlertReport, order: Order) -> list[str]:
     """One of several legs: the same facts, on as few lines as twenty of them bear."""
-    worth = value(order.segment, order.quantity, order.price)
+    worth = _amount(order)
     return [
         f"{order.position}. <b>{order.side} {order.quantity} {plain(order.symbol)}</b>",
         terms(order) + (f" · {rupees(worth)}" if worth is not None else ""),

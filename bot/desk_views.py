@@ -130,7 +130,7 @@ def _way(order: Order, now: datetime) -> str:
         return f" · goes {day_time(order.release_at)}{exchange}"
     if order.state is OrderState.QUEUED:
         return f" · due since {day_time(order.release_at)}{exchange}"
-    return f" · at once after your tap{exchange}"
+    return f" · after your tap{exchange}"
 
 
 def all_of(verb: str, orders: Sequence[Order]) -> str:

@@ -19,7 +19,7 @@ ONE_DAY = timedelta(days=1)
 _WORDS = (
     "An alert came with a wrong secret, or at an address that no source has, and was turned away. If it is yours, "
     "correct it in TradingView: /alert writes the message, and `munshi secret` prints the secret. Others that come so "
-    "today are not told."
+    "within a day are not told."
 )
 
 

@@ -94,11 +94,11 @@ def test_the_queue_shows_the_way_of_each_order() -> None:
 @pytest.mark.parametrize(
     ("state", "later", "way"),
     [
-        (OrderState.AWAITING_APPROVAL, NOON, "🟡 Waiting for your tap · at once after your tap"),
+        (OrderState.AWAITING_APPROVAL, NOON, "🟡 Waiting for your tap · after your tap"),
         (
             OrderState.AWAITING_APPROVAL,
             NOON + timedelta(hours=21, minutes=45),
-            "🟡 Waiting for your tap · at once after your tap → exchange Thu 26 Nov 09:45",
+            "🟡 Waiting for your tap · after your tap → exchange Thu 26 Nov 09:45",
         ),
         (OrderState.QUEUED, NOON, "🔵 Queued · due since Wed 25 Nov 12:00"),
         (OrderState.UNKNOWN, NOON, "🟠 In doubt: looking it up at Dhan"),
