@@ -8,8 +8,7 @@ from sqlalchemy import Connection
 
 from core import allowance, changes, journal
 from core.clock import to_india
-from core.db import alerts, attempts, orders, sources
-from core.db import approvals as approvers
+from core.db import alerts, approvers, attempts, orders, sources
 from core.domain.alert import Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.instrument import Segment

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core import changes
-from core.db import approvals, orders
+from core.db import approvers, orders
 from core.domain.change import Terms
 from core.domain.instrument import Instrument
 from core.domain.order import Order, OrderState
@@ -23,7 +23,7 @@ def edit(
     if order.state not in changes.WAITING:
         raise Refusal("It has been sent meanwhile: use /modify to have it changed at Dhan.")
     terms = changes.check_terms(connection, order, wish, instrument)
-    approvals.forget(connection, order.id)
+    approvers.forget(connection, order.id)
     reason = f"Edited by {actor}: {terms}. It waits for your tap as it is now."
     new: dict[str, Any] = {name: value for name, value in vars(terms).items() if value is not None}
     new |= {"approved_at": None}

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core import journal
-from core.db import orders
+from core.db import approvers, orders
 from core.domain.limits import is_exit
 from core.domain.order import AT_BROKER, Mode, Order, OrderState
 from core.domain.routing import Decision, route, same_way_again
@@ -40,6 +40,7 @@ def _replan(connection: Connection, order: Order, calendar: Calendar, policies: 
     noted = orders.note(connection, order, at=now, actor=journal.DESK, reason=words, **change)
     if noted is not None and noted.state is OrderState.QUEUED and order.mode is Mode.IMMEDIATE:
         orders.move(connection, noted, OrderState.AWAITING_APPROVAL, at=now, actor=journal.DESK, reason=words)
+    approvers.forget(connection, order.id)  # who said yes so far said it to another day
     return _of(order, words)
 
 
@@ -104,6 +105,7 @@ def _hold(connection: Connection, order: Order, reason: str, now: datetime) -> s
     noted = orders.note(connection, order, at=now, actor=journal.DESK, reason=reason, **gone)
     if noted is not None and noted.state is OrderState.QUEUED:
         orders.move(connection, noted, OrderState.AWAITING_APPROVAL, at=now, actor=journal.DESK, reason=reason)
+    approvers.forget(connection, order.id)
     return _of(order, reason)
 
 

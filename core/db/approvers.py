@@ -1,4 +1,4 @@
-"""Who said yes to an order that needs two people, as long as it is the order that they said yes to."""
+"""Who said yes to an order that waits for a second yes, as long as it is the order that they said yes to."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from core.db.tables import approvals
 
 
 def of(connection: Connection, order_id: int) -> set[int]:
-    """The approvers' user ids."""
+    """Their user ids."""
     return set(connection.execute(select(approvals.c.user_id).where(approvals.c.order_id == order_id)).scalars())
 
 

@@ -19,7 +19,8 @@ from core.domain.attempt import AttemptState
 class Attempt:
     """`posts` counts tries under one correlation id: more than one only after proof that none before it arrived.
 
-    `refusal` is what Dhan said last, in the desk's word (core.broker.port, Refusal); `code` and `words` are its own.
+    `refusal` is what Dhan said last, in the desk's word (core.broker.port, Refusal), and `code` in its own; `words` say
+    what became of the try.
     """
 
     id: int
@@ -164,9 +165,9 @@ def settle_all(
     _SETTLE.run_each(connection, [{"attempt_id": each} | outcome for each in ids])
 
 
-def give_back(connection: Connection, attempt_id: int, *, at: datetime, words: str) -> None:
+def give_back(connection: Connection, attempt_id: int, *, at: datetime) -> None:
     """It was claimed and not tried: this claim does not count, and what Dhan said before still stands."""
-    values = {"state": AttemptState.NOT_SENT, "settled_at": at, "words": words, "posts": attempts.c.posts - 1}
+    values = {"state": AttemptState.NOT_SENT, "settled_at": at, "posts": attempts.c.posts - 1}
     connection.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
 
 

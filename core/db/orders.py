@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, false, func, insert, select, true, update
 
 from core import journal
-from core.db import approvals
+from core.db import approvers
 from core.db.statement import Statement
 from core.db.tables import alerts, attempts, orders
 from core.db.trouble import DatabaseUnavailable
@@ -284,10 +284,11 @@ def move(
 ) -> Order | None:
     """Move the order as it was seen; None when somebody else moved it first. Raises IllegalMove on a bug of ours."""
     check_move(order.state, to)
-    changes |= {"state": to, "reason": reason}
+    asks = to is OrderState.AWAITING_APPROVAL
+    changes |= {"state": to, "reason": reason} | ({"approved_at": None} if asks else {})
     moved = _change(connection, order, changes, at=at, actor=actor, kind="move", before=order.state, after=to)
-    if moved is not None and to is OrderState.AWAITING_APPROVAL:
-        approvals.forget(connection, order.id)
+    if moved is not None and asks:
+        approvers.forget(connection, order.id)
     return moved
 
 

@@ -161,5 +161,5 @@ def not_yet(connection: Connection, claim: Claim, words: str, moment: Moment) ->
     """The claim was not used: the order goes back to its place in the queue."""
     if not orders.is_as_seen(connection, claim.order):
         return
-    attempts.give_back(connection, claim.attempt_id, at=moment.wall, words=words)
+    attempts.give_back(connection, claim.attempt_id, at=moment.wall)
     wait(connection, claim, moment, words=f"Not sent yet: {words}", delay=1)

@@ -1,4 +1,4 @@
-"""Each approver of an order is noted, in our words what Dhan's last refusal of a try was, and doubt after a restore"""
+"""Approvers until there are two, who were so far kept for another order than they approved; what Dhan refused; doubt"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,7 +15,6 @@ _Integer = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     _table("approvals", "order_id", "user_id")
-    op.execute("INSERT INTO approvals (order_id, user_id, at) SELECT order_id, user_id, at FROM first_approvals")
     op.drop_table("first_approvals")
     op.add_column("attempts", sa.Column("refusal", sa.Text(), nullable=True))
     moves = sa.table("order_moves", sa.column("before", sa.Text), sa.column("after", sa.Text))
@@ -26,10 +25,6 @@ def downgrade() -> None:
     op.execute("DELETE FROM order_moves WHERE before IN ('awaiting_approval', 'queued') AND after = 'unknown'")
     op.drop_column("attempts", "refusal")
     _table("first_approvals", "order_id")
-    op.execute(
-        "INSERT INTO first_approvals (order_id, user_id, at) SELECT order_id, MIN(user_id), MIN(at) FROM approvals "
-        "GROUP BY order_id"
-    )
     op.drop_table("approvals")
 
 

@@ -9,18 +9,25 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from core import approvals, controls, journal
+from core import approvals, controls, journal, market_days
 from core.approvals import Tap
-from core.db import alerts
+from core.calendar import load_calendar
+from core.db import alerts, attempts, orders
+from core.db.overrides import Change
 from core.domain.alert import AlertState, OrderType, Side
+from core.domain.attempt import AttemptState
 from core.domain.change import Terms
-from core.domain.order import Order, OrderState
+from core.domain.instrument import Market
+from core.domain.order import Mode, Order, OrderState
 from core.edits import edit
+from core.engine.after_restore import doubt_what_waited
 from core.engine.claim import ask_again
 from core.errors import Refusal, StaleTap
+from core.replan import replan
 from tests.builders import NOON, an_alert, an_order
+from tests.integration.paper_dhan import india
 from tests.unit.engine.changing import RELIANCE
-from tests.unit.engine.rows import OPERATOR, again, in_doubt
+from tests.unit.engine.rows import MOMENT, OPERATOR, again, in_doubt
 
 SHOWN = {
     approvals.approve: OrderState.AWAITING_APPROVAL,
@@ -120,6 +127,37 @@ def test_what_asks_again_needs_two_people_again(connection: Connection) -> None:
     assert again(connection, order).state is OrderState.AWAITING_APPROVAL
     approvals.approve(connection, tap(connection, order))
     assert again(connection, order).state is OrderState.QUEUED
+
+
+def test_what_asked_again_needs_two_people_after_a_restore_too(connection: Connection) -> None:
+    by_two_above(connection, 1000)
+    order = large(connection)
+    for user in (OPERATOR, OPERATOR + 1):
+        approvals.approve(connection, replace(tap(connection, order), user_id=user))
+    ask_again(connection, again(connection, order), "The price moved 9.0 % since the alert.", NOON)
+    doubt_what_waited(connection, MOMENT)
+    [attempt] = attempts.of_orders(connection, [order.id])
+    attempts.settle(connection, attempt.id, AttemptState.ABSENT, at=MOMENT.wall)
+    orders.move(connection, again(connection, order), OrderState.NEEDS_OPERATOR, at=NOON, actor="test", reason="absent")
+    assert "second approver" in approvals.send_again(connection, tap(connection, order))
+    assert again(connection, order).state is OrderState.NEEDS_OPERATOR
+
+
+def test_a_yes_to_thursday_is_no_yes_to_friday(connection: Connection) -> None:
+    by_two_above(connection, 1000)
+    evening, ends = india("2026-11-25 16:00"), india("2026-11-26 08:58")
+    times = {"release_at": india("2026-11-25 17:00"), "reaches_exchange_at": india("2026-11-26 09:45")}
+    times |= {"window_ends_at": ends, "expires_at": ends}
+    order = large(connection, mode=Mode.QUEUE, as_amo=True, **times)
+    assert "second approver" in approvals.approve(connection, tap(connection, order, at=evening))
+    closed = Change(
+        day=ends.date(), market=Market.EQUITY, is_open=False, sessions=(), reason="election", expires_at=ends
+    )
+    [moved] = replan(connection, market_days.changed(load_calendar(), [closed]), evening)
+    assert "Fri 27 Nov 09:45" in moved
+    other = replace(tap(connection, order, at=evening), user_id=OPERATOR + 1)
+    assert "second approver" in approvals.approve(connection, other)
+    assert again(connection, order).state is OrderState.AWAITING_APPROVAL
 
 
 @pytest.mark.parametrize("last", [OPERATOR, OPERATOR + 1])

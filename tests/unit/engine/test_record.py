@@ -160,6 +160,15 @@ def test_a_blocked_market_rings_once_whatever_came_before(
     assert rings(connection) == [Notice.BLOCKED]
 
 
+def test_a_claim_that_was_not_used_puts_no_words_into_dhans_mouth(connection: Connection) -> None:
+    order = an_order(connection)
+    claim = claimed(connection, order)
+    record(connection, claim, refused(Refusal.RATE_LIMITED, "DH-904", "Too many."), MOMENT)
+    unused(connection, order, 9)
+    [attempt] = attempts.of_orders(connection, [order.id])
+    assert (attempt.refusal, attempt.code, attempt.words) == (Refusal.RATE_LIMITED, "DH-904", "Too many.")
+
+
 def test_claims_that_were_not_used_use_up_no_tries(connection: Connection) -> None:
     order = an_order(connection)
     for count in range(MOST_POSTS):
