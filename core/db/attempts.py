@@ -160,8 +160,8 @@ def settle_all(
     words: str = "",
 ) -> None:
     """The same end for all of these."""
-    outcome: dict[str, Any] = {"state": state, "settled_at": at, "refusal": refusal, "code": code, "words": words}
-    outcome["next_lookup_at"] = None
+    said = {"refusal": refusal, "code": code, "words": words}
+    outcome = {"state": state, "settled_at": at, "next_lookup_at": None} | said
     _SETTLE.run_each(connection, [{"attempt_id": each} | outcome for each in ids])
 
 

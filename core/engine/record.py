@@ -77,7 +77,15 @@ def _refused(connection: Connection, claim: Claim, refused: Refused, moment: Mom
     words, before = explain(refused), attempts.get(connection, claim.attempt_id)
     is_new = before.refusal != refused.refusal
     is_final = refused.refusal in (Refusal.FINAL, Refusal.MARKET_CLOSED, Refusal.IN_TRANSIT)
-    settle(connection, claim, AttemptState.REFUSED if is_final else AttemptState.NOT_SENT, moment, refused)
+    attempts.settle(
+        connection,
+        claim.attempt_id,
+        AttemptState.REFUSED if is_final else AttemptState.NOT_SENT,
+        at=moment.wall,
+        refusal=refused.refusal,
+        code=refused.code,
+        words=refused.words,
+    )
     match refused.refusal:
         case Refusal.RATE_LIMITED:
             try_again(connection, claim, moment, words=words)
@@ -143,18 +151,6 @@ def doubt(connection: Connection, order: Order, attempt_id: int, words: str, mom
     )
     if unsure is not None:
         notifications.ring_order(connection, Notice.UNKNOWN, unsure, at=moment.now, words=words)
-
-
-def settle(connection: Connection, claim: Claim, state: AttemptState, moment: Moment, refused: Refused) -> None:
-    attempts.settle(
-        connection,
-        claim.attempt_id,
-        state,
-        at=moment.wall,
-        refusal=refused.refusal,
-        code=refused.code,
-        words=refused.words,
-    )
 
 
 def not_yet(connection: Connection, claim: Claim, words: str, moment: Moment) -> None:

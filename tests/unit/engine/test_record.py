@@ -137,10 +137,12 @@ def not_sent(connection: Connection, order: Order, seconds: int) -> None:
     record(connection, claimed(connection, again(connection, order), at), NotSent(words="no route"), MOMENT)
 
 
-@pytest.mark.parametrize("before", [unused, not_sent])
-def test_tries_that_never_left_are_no_refusal_of_the_sign_in(
-    connection: Connection, before: Callable[[Connection, Order, int], None]
-) -> None:
+WHATEVER_CAME_BEFORE = pytest.mark.parametrize("before", [unused, not_sent])
+Before = Callable[[Connection, Order, int], None]
+
+
+@WHATEVER_CAME_BEFORE
+def test_tries_that_never_left_are_no_refusal_of_the_sign_in(connection: Connection, before: Before) -> None:
     order = an_order(connection)
     before(connection, order, 0)
     later = claimed(connection, again(connection, order), NOON + timedelta(seconds=9))
@@ -148,10 +150,8 @@ def test_tries_that_never_left_are_no_refusal_of_the_sign_in(
     assert again(connection, order).state is OrderState.QUEUED
 
 
-@pytest.mark.parametrize("before", [unused, not_sent])
-def test_a_blocked_market_rings_once_whatever_came_before(
-    connection: Connection, before: Callable[[Connection, Order, int], None]
-) -> None:
+@WHATEVER_CAME_BEFORE
+def test_a_blocked_market_rings_once_whatever_came_before(connection: Connection, before: Before) -> None:
     order = an_order(connection)
     before(connection, order, 0)
     for minute in (1, 4):
