@@ -8,7 +8,7 @@ from core.broker.dhan.adapter import Dhan, no_evidence
 from core.broker.dhan.client import Reply
 from core.broker.dhan.mapping import PRODUCTS
 from core.broker.dhan.meanings import Trouble, meaning_of
-from core.broker.dhan.names import contract_name
+from core.broker.dhan.names import name_in
 from core.broker.dhan.wire import Row, as_row, read_error, text
 from core.domain.alert import Side
 from core.errors import BrokerUnavailable, Refusal
@@ -86,7 +86,7 @@ def _rows(reply: Reply) -> list[Row]:
 def _position(row: Row) -> Position:
     name = text(row, "productType").upper()
     return Position(
-        symbol=contract_name(text(row, "tradingSymbol"), text(row, "drvExpiryDate")),
+        symbol=name_in(row),
         segment=text(row, "exchangeSegment"),
         security_id=text(row, "securityId"),
         product=PRODUCTS.get(name),
@@ -100,7 +100,7 @@ def _position(row: Row) -> Position:
 
 def _holding(row: Row) -> Holding:
     return Holding(
-        symbol=contract_name(text(row, "tradingSymbol"), text(row, "drvExpiryDate")),
+        symbol=name_in(row),
         security_id=text(row, "securityId"),
         isin=text(row, "isin"),
         total=_whole(row, "totalQty"),
@@ -112,7 +112,7 @@ def _holding(row: Row) -> Holding:
 def _fill(row: Row) -> Fill:
     return Fill(
         order_id=text(row, "orderId"),
-        symbol=contract_name(text(row, "tradingSymbol"), text(row, "drvExpiryDate")),
+        symbol=name_in(row),
         side=Side.__members__.get(text(row, "transactionType").upper()),
         quantity=_whole(row, "tradedQuantity"),
         price=_rupees(row, "tradedPrice"),

@@ -7,7 +7,7 @@ from typing import Any, assert_never
 
 from core.broker.dhan.client import Reply
 from core.broker.dhan.meanings import meaning_of
-from core.broker.dhan.names import contract_name
+from core.broker.dhan.names import name_in
 from core.broker.dhan.wire import DhanError, Row, as_row, read_error, text
 from core.broker.port import (
     Accepted,
@@ -187,7 +187,7 @@ def read_order(row: Row) -> BrokerOrder | None:
         average_price=average,
         price=price,
         trigger_price=trigger_price,
-        symbol=contract_name(text(row, "tradingSymbol"), text(row, "drvExpiryDate")),
+        symbol=name_in(row),
         is_amo=bool(row.get("afterMarketOrder")),
         words=words,
         advice=str(meaning_of("", words)) if state is BrokerState.REJECTED else "",

@@ -2,6 +2,8 @@
 
 import re
 
+from core.broker.dhan.wire import Row, text
+
 _MONTH_ALONE = re.compile(r"-([A-Z][a-z]{2}\d{4}-[\d.]+-(?:CE|PE))$")
 _DAY = re.compile(r"\d{4}-\d\d-(\d\d)")
 
@@ -16,3 +18,8 @@ def contract_name(theirs: str, expiry: str) -> str:
     if day is None or expiry.startswith("0001"):
         return theirs
     return _MONTH_ALONE.sub(rf"-{day[1]}\1", theirs)
+
+
+def name_in(row: Row) -> str:
+    """Of an order, a trade, a position or a holding; the last has no day, and is no contract."""
+    return contract_name(text(row, "tradingSymbol"), text(row, "drvExpiryDate"))
