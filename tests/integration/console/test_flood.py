@@ -9,7 +9,7 @@ from core import changes
 from core.clock import SystemClock
 from core.db.tables import alerts
 from core.db.tables import changes as change_rows
-from core.domain.order import OrderState
+from core.domain.order import Order, OrderState
 from tests.builders import an_alert
 
 
@@ -18,7 +18,13 @@ async def test_a_flood_of_alerts_does_not_hold_up_a_cancellation(tmp_path: Path)
         chats.jump(TUESDAY)
         resting = await chats.fire(a_leg(orderType="LMT", price="1000"))
         await chats.is_in(resting, OrderState.WORKING)
-        [order] = await chats.orders(resting)
+
+        async def past_the_broker() -> Order | None:
+            """Until then Dhan refuses a cancellation, and the next try is half a second later."""
+            [order] = await chats.orders(resting)
+            return order if order.confirmed else None
+
+        order = await chats.until(past_the_broker, "the order is past the broker's own checks")
         now = chats.parts.clock.now()
 
         def flood(connection: Connection) -> None:
