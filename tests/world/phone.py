@@ -104,7 +104,7 @@ class Phone:
         """What the alert's card has said of its (first) order from the beginning, without repetitions."""
         card = self.card(alert)
         told: list[str] = []
-        for text in self._texts[card.message_id] if card else []:
+        for text in [*self._texts[card.message_id], card.text] if card else []:  # the feed may be a moment behind
             line = next((line for line in text.splitlines() if line and line[0] in _MARKS), "")
             told += [word for word in _STANDINGS if word in line and word not in told[-1:]]
         return told
