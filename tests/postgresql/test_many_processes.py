@@ -32,6 +32,7 @@ SEED = int(os.environ.get("MUNSHI_TEST_SEED", "1"))
 WEBS, DESKS, SENDERS = 4, 2, 8
 PATIENCE = 60.0 + ALERTS / 5
 SETTLED = 75.0  # seconds; absence is believed from 60 on
+ENDED = (OrderState.FILLED, OrderState.NEEDS_OPERATOR)
 UNPACED = ("-m", "tests.bench.desk")
 """The desk's own loop, without the pace that Dhan asks for and without a chat, which would take an hour."""
 
@@ -154,8 +155,8 @@ def fleet(address: str, tmp_path: Path) -> Iterator[Fleet]:
 def test_every_alert_becomes_one_order_whoever_is_killed(fleet: Fleet, address: str) -> None:
     world, dice = fleet.world, random.Random(SEED)
     senders = Senders(world, fleet.ports)
-    with senders.firing():
-        while not (senders.are_done() and len(world.ledger()) >= ALERTS * 9 // 10):
+    with senders.firing(), closing(Database(address)) as database:
+        while not (senders.are_done() and len(_now_in(database, *ENDED)) >= ALERTS * 9 // 10):
             _let_some_happen(world, dice)
             fleet.kill_one(dice)
             fleet.revive()
@@ -214,9 +215,9 @@ def _answer_what_is_asked(fleet: Fleet, address: str) -> int:
     return len(asked)
 
 
-def _now_in(database: Database, state: OrderState) -> list[int]:
+def _now_in(database: Database, *states: OrderState) -> list[int]:
     with database.snapshot() as connection:
-        return _in(connection, state)
+        return _in(connection, *states)
 
 
 def _in(connection: Connection, *states: OrderState) -> list[int]:
