@@ -50,9 +50,9 @@ def main(arguments: list[str]) -> None:
 
 
 def test_options(arguments: list[str]) -> list[str]:
-    """How pytest runs here: everything on three processes, since tests mostly wait; a named file or test by itself."""
+    """How pytest runs here: everything on six processes, since tests mostly wait; a named file or test by itself."""
     named = [argument for argument in arguments if Path(argument.split("::")[0]).exists()]
-    options = [] if named else ["-n", "3"]
+    options = [] if named else ["-n", "6"]
     if named and not any("browser" in name for name in named):
         return options
     if os.environ.get("MUNSHI_NO_BROWSER") == "1":
@@ -158,6 +158,7 @@ def last_line(text: str) -> str:
 
 def hand_over(command: list[str]) -> NoReturn:
     """Become the program in `.venv`; on Windows, which cannot, wait for it."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of its processes would compile everything anew
     sys.stdout.flush()
     if os.name != "nt":
         os.execv(PYTHON, [str(PYTHON), *command])  # noqa: S606

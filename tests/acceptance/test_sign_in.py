@@ -25,7 +25,7 @@ def world(tmp_path: Path) -> Generator[World]:
         world.outside_is_there()
         world.web.start()
         world.desk.start()
-        world.until(lambda: world._web_says("/ready"), "the web process answers")
+        world.web_is_there()
         yield world
 
 

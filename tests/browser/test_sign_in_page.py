@@ -22,6 +22,7 @@ def world(tmp_path: Path) -> Generator[World]:
         by_link.outside_is_there()
         by_link.web.start()
         by_link.desk.start()
+        by_link.web_is_there()
         yield by_link
 
 
@@ -105,14 +106,12 @@ def test_who_does_not_finish_at_dhan_and_whose_desk_is_away_are_told_what_to_do(
 
 
 def test_the_calls_are_explained_on_a_phone(world: World, phone: Page) -> None:
-    world.until(lambda: world._web_says("/ready"), "the web process answers")
     phone.goto(f"{world.settings.web_url}/docs")
     shows(phone, "Calls")
     shows(phone, "POST /webhook")
 
 
 def test_a_stray_visitor_learns_nothing(world: World, phone: Page) -> None:
-    world.until(lambda: world._web_says("/ready"), "the web process answers")
     phone.goto(f"{world.settings.web_url}/auth/callback?tokenId=somebody-elses")
     shows(phone, "Not begun in this browser")
     phone.goto(f"{world.settings.web_url}/auth/login/1-guessed")

@@ -212,6 +212,10 @@ class World:
         self.until(self._outside_answers, "the stand-ins answer", _STARTS_WITHIN)
         self.phone.switch_on()
 
+    def web_is_there(self) -> None:
+        """Wait until it answers, ready or not."""
+        self.until(lambda: self._web_says("/ready"), "the web process answers", _STARTS_WITHIN)
+
     def is_ready(self) -> None:
         self.until(lambda: self._web_says("/ready") == 200, "/ready says 200", _STARTS_WITHIN)
 
@@ -223,7 +227,7 @@ class World:
     def restart(self, process: Process) -> None:
         """Start it again, and wait until it does its work."""
         process.start()
-        self.until(lambda: self._web_says("/ready"), "the web process answers", _STARTS_WITHIN)
+        self.web_is_there()
         self.is_open()
 
     def another_desk(self) -> Process:
