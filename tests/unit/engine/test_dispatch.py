@@ -98,7 +98,7 @@ async def test_orders_are_claimed_by_their_release_and_then_by_their_age(floor: 
 
 async def test_never_more_than_eight_are_under_way(floor: Floor) -> None:
     floor.dhan.http.post("/dhan/sandbox/limits", json={})
-    floor.dhan.script("place", "delay", seconds=0.5, times=AT_ONCE)
+    floor.dhan.script("place", "delay", seconds=2, times=AT_ONCE)
     for _ in range(AT_ONCE + 4):
         floor.order()
     async with asyncio.TaskGroup() as tasks:
