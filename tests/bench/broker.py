@@ -1,7 +1,7 @@
 """Dhan's stand-in without limits, and with a record of when each placement was read.
 
 `python -m tests.bench.broker DATA_DIR PORT`. `GET /bench/placements` gives the monotonic times (one clock for all
-processes of a machine) at which the bodies of placing requests had been read.
+processes of a machine) at which the bodies of placing requests had been read; with `after`, without so many of them.
 """
 
 import sys
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,8 +44,8 @@ class Recorder:
 
         return receive_and_note
 
-    async def _tell(self, _request: object) -> JSONResponse:
-        return JSONResponse(self._times)
+    async def _tell(self, request: Request) -> JSONResponse:
+        return JSONResponse(self._times[int(request.query_params.get("after", 0)) :])
 
 
 def main(data_dir: Path, port: int) -> None:

@@ -41,7 +41,7 @@ def drain_fast(ground: Ground) -> Generator[Measured]:
 
 
 def fill_queue(munshi: Munshi, count: int) -> None:
-    """Rows as the desk's decisions leave them: one share of RELIANCE each, due now."""
+    """Rows as the desk's decisions leave them, due now: one share each of what the paper account can pay for."""
     with closing(Database(f"sqlite:///{munshi.database}")) as database, database.transaction() as connection:
         source = source_id(connection)
         ids = range(1, count + 1)
@@ -76,11 +76,11 @@ def _order(number: int) -> dict[str, Any]:
         "order_type": OrderType.MARKET,
         "product": Product.DELIVERY,
         "exchange": Exchange.NSE,
-        "symbol": "RELIANCE",
+        "symbol": "IDFCFIRSTB",
         "quantity": 1,
         "segment": Segment.NSE_EQ,
-        "security_id": "2885",
-        "tick": Decimal("0.1"),
+        "security_id": "11184",
+        "tick": Decimal("0.01"),
         "has_derivatives": True,
         "mode": Mode.IMMEDIATE,
         "as_amo": False,

@@ -80,10 +80,15 @@ class Broker:
 
     async def placements(self, at_least: int, patience: float = PATIENCE) -> list[float]:
         """When each was read, once so many were."""
+        times = await self._placements_after(0)
         async with asyncio.timeout(patience):
-            while len(times := (await self._http.get("/bench/placements")).json()) < at_least:
+            while len(times) < at_least:
                 await asyncio.sleep(0.02)
+                times += await self._placements_after(len(times))
         return times
+
+    async def _placements_after(self, known: int) -> list[float]:
+        return (await self._http.get("/bench/placements", params={"after": known})).json()
 
 
 @asynccontextmanager
