@@ -8,7 +8,6 @@ import asyncio
 import os
 import secrets
 import socket
-from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
@@ -20,9 +19,9 @@ from core.controls import Hold
 from core.db import alerts, attempts, changes, hints, leases, orders
 from core.db.engine import Database
 from core.db.trouble import CommitInDoubt
-from core.domain.order import AT_BROKER, Order
+from core.domain.order import AT_BROKER
 from core.domain.sessions import Calendar
-from core.engine import briefing, changer, clock_watch, timers
+from core.engine import book_pace, briefing, changer, clock_watch, timers
 from core.engine.changer import Changer
 from core.engine.claim import claim_apart
 from core.engine.clock_watch import ClockWatch
@@ -49,14 +48,11 @@ MAIL_EVERY = 1.0
 RENEW_EVERY = 1.0
 WATCH_EVERY = 0.4
 BETWEEN_BOOKS = 0.1
-BOOK_RESTS = 5
 LAST_SENDS = 5.0
 REDRAW_EVERY = 60.0
 REDRAWN_AT_ONCE = 10
 DELIVERY_RESTS = 5.0
 A_BREATH = 0.03  # the order goes before its card, and what changes meanwhile makes one edit
-FRESH = timedelta(minutes=1)
-BOOK_WHEN_FRESH, BOOK_WHEN_RESTING, BOOK_WHEN_IDLE = 0.4, 2.0, 30.0
 
 
 class _Nudges(asyncio.DatagramProtocol):
@@ -107,7 +103,7 @@ class Desk:
         self._reconciler = Reconciler(database=database, broker=broker, clock=clock)
         self._look = asyncio.Event()
         self._hints_seen = 0
-        self._book_takes = 0.0
+        self._book_rests = 0.0
         self._listener = Listener(updates=updates, broker=broker, session=session, heard=self._look.set)
         self._sight = Sight(database, clock)
         self._relay = relay
@@ -121,7 +117,7 @@ class Desk:
         self._ear: asyncio.DatagramTransport | None = None
         self._epoch = 0
         self._vigil = leases.Vigil()
-        self._down_since: datetime | None = None
+        self._down_since = None
         self._clock_doubt: str | None = None
         self._redrawn = monotonic()
 
@@ -303,9 +299,9 @@ class Desk:
                     await self._readiness.check_when_due()
                     if self._has_rested(read_at) and (heard or await self._book_is_due(read_at)):
                         heard, began = False, monotonic()
-                        await self._reconciler.follow_book()
+                        rows = await self._reconciler.follow_book()
                         read_at = monotonic()
-                        self._book_takes = read_at - began
+                        self._book_rests = book_pace.rest_after(rows, read_at - began)
                         self._sight.regained()
                         self._clock_watch.compare()
                         await self._hold_for_clock()
@@ -331,20 +327,19 @@ class Desk:
                 self._wake.set()
 
     def _has_rested(self, read_at: float | None) -> bool:
-        """A long book is read less often, so that following it never keeps new orders waiting."""
-        return read_at is None or monotonic() - read_at >= BOOK_RESTS * self._book_takes
+        return read_at is None or monotonic() - read_at >= self._book_rests
 
     async def _book_is_due(self, read_at: float | None) -> bool:
         if read_at is None:
             return True
-        if not self._clock_watch.is_sure() and monotonic() - read_at >= BOOK_WHEN_RESTING:
+        if not self._clock_watch.is_sure() and monotonic() - read_at >= book_pace.WHEN_RESTING:
             return True
         now = self._clock.now()
         hinted, watched = await self._database.read(lambda c: (hints.latest(c), orders.in_states(c, AT_BROKER)))
         if hinted > self._hints_seen:
             self._hints_seen = hinted
             return True
-        wait = min((_patience(order, now) for order in watched), default=BOOK_WHEN_IDLE)
+        wait = min((book_pace.patience(order, now) for order in watched), default=book_pace.WHEN_IDLE)
         return monotonic() - read_at >= wait
 
     async def _open_for_business(self) -> None:
@@ -370,14 +365,6 @@ class Desk:
             except Exception:  # whatever is wrong with telling, orders and their look-ups go on
                 log.exception("nothing_delivered")
                 await asyncio.sleep(DELIVERY_RESTS)
-
-
-def _patience(order: Order, now: datetime) -> float:
-    """How old the book may be for this order: fills come soon after it reached the exchange, and none before."""
-    reached = max(order.reaches_exchange_at or order.updated_at, order.updated_at)
-    if reached > now:
-        return BOOK_WHEN_IDLE
-    return BOOK_WHEN_FRESH if now - reached < FRESH else BOOK_WHEN_RESTING
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> bool:
