@@ -111,6 +111,7 @@ def _trading_routes(gate: Gate, trading: Trading) -> list[Route]:
         Route(orders + "/{order_id}", gate.api(Call.MODIFY, trading.modify), methods=["PUT"]),
         Route(orders + "/{order_id}", gate.api(Call.CANCEL, trading.cancel), methods=["DELETE"]),
         Route(trades, gate.api(Call.TRADES, trading.trades), methods=["GET"]),
+        Route(trades + "/", gate.api(Call.TRADES, trading.trades), methods=["GET"]),  # as Dhan's own client writes it
         Route(trades + "/{order_id}", gate.api(Call.TRADES, trading.trades_of), methods=["GET"]),
         Route(trades + "/{since}/{until}/{page:int}", gate.api(Call.TRADES, trading.past_trades), methods=["GET"]),
     ]
