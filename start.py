@@ -44,6 +44,7 @@ def main(arguments: list[str]) -> None:
     elif arguments[:1] == ["test"]:
         options = test_options(arguments[1:])
         prepare(DEV_LOCK)
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process of the tests would compile everything anew
         hand_over(["-m", "pytest", *options, *arguments[1:]])
     else:
         stop("Say what to do: `start.py run`, or `start.py test` with options for pytest.")
@@ -158,7 +159,6 @@ def last_line(text: str) -> str:
 
 def hand_over(command: list[str]) -> NoReturn:
     """Become the program in `.venv`; on Windows, which cannot, wait for it."""
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of its processes would compile everything anew
     sys.stdout.flush()
     if os.name != "nt":
         os.execv(PYTHON, [str(PYTHON), *command])  # noqa: S606

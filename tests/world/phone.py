@@ -103,8 +103,11 @@ class Phone:
     def standings(self, alert: int) -> list[str]:
         """What the alert's card has said of its (first) order from the beginning, without repetitions."""
         card = self.card(alert)
+        texts = list(self._texts[card.message_id]) if card else []
+        if card and card.text not in texts:  # the feed may be a moment behind
+            texts.append(card.text)
         told: list[str] = []
-        for text in [*self._texts[card.message_id], card.text] if card else []:  # the feed may be a moment behind
+        for text in texts:
             line = next((line for line in text.splitlines() if line and line[0] in _MARKS), "")
             told += [word for word in _STANDINGS if word in line and word not in told[-1:]]
         return told
