@@ -7,7 +7,6 @@ from core.domain.order import Order
 FRESH = timedelta(minutes=1)
 WHEN_FRESH, WHEN_RESTING, WHEN_IDLE = 0.4, 2.0, 30.0
 _RESTS, LONGEST_REST = 5, 5.0
-_REST_PER_ROW = 0.001
 
 
 def patience(order: Order, now: datetime) -> float:
@@ -18,9 +17,9 @@ def patience(order: Order, now: datetime) -> float:
     return WHEN_FRESH if now - reached < FRESH else WHEN_RESTING
 
 
-def rest_after(rows: int, took: float) -> float:
-    """How long to look away after a book of so many rows: following a long one must not keep new orders waiting.
+def rest_after(took: float) -> float:
+    """How long to look away after a book: following a long one must not keep new orders waiting.
 
     Never for long: what became of an order waits as well.
     """
-    return min(max(_RESTS * took, _REST_PER_ROW * rows), LONGEST_REST)
+    return min(_RESTS * took, LONGEST_REST)

@@ -299,9 +299,9 @@ class Desk:
                     await self._readiness.check_when_due()
                     if self._has_rested(read_at) and (heard or await self._book_is_due(read_at)):
                         heard, began = False, monotonic()
-                        rows = await self._reconciler.follow_book()
+                        await self._reconciler.follow_book()
                         read_at = monotonic()
-                        self._book_rests = book_pace.rest_after(rows, read_at - began)
+                        self._book_rests = book_pace.rest_after(read_at - began)
                         self._sight.regained()
                         self._clock_watch.compare()
                         await self._hold_for_clock()

@@ -36,11 +36,8 @@ class Reconciler:
         self._clock = clock
         self._wall = SystemClock()
 
-    async def follow_book(self) -> int:
-        """Read the book once and bring our orders in step; how many rows it has.
-
-        Raises BrokerUnavailable, SignInNeeded.
-        """
+    async def follow_book(self) -> None:
+        """Read the book once and bring our orders in step. Raises BrokerUnavailable, SignInNeeded."""
         read_at = self._wall.now()
         book = await self._broker.book()
         reach(Point.BOOK_READ)
@@ -49,7 +46,6 @@ class Reconciler:
         left = await self._database.read(lambda connection: left_behind(connection, moment.now, book))
         if left:
             await self._close_past_days(left)
-        return len(book)
 
     @staticmethod
     def _apply(connection: Connection, book: list[BrokerOrder], moment: Moment, read_at: datetime) -> None:
