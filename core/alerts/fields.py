@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeGuard, TypeVar
 
 from core.alerts import words
@@ -78,15 +79,16 @@ class Fields:
 
 def read_fields(name: str, raw: Mapping[str, Any], known: Mapping[str, str]) -> Fields:
     """Sort an object's keys into fields, wishes that are not honoured, and the unknown; only fields have effects."""
-    fields = Fields(name, {})
+    values: dict[str, Any] = {}
+    fields = Fields(name, values)
     ignored: list[str] = []
     for key, value in raw.items():
-        field_name = words.field_named(key, known)
+        field_name = known.get(key) or words.field_named(key, known)
         if field_name is None:
             ignored.append(key)
-        elif field_name not in fields.values:
-            fields.values[field_name] = value
-        elif text_of(fields.values[field_name]) != text_of(value):
+        elif field_name not in values:
+            values[field_name] = value
+        elif text_of(values[field_name]) != text_of(value):
             fields.mistakes.append(f"{name}: {field_name} is given twice, with different values.")
     if ignored:
         _remark_ignored(fields, ignored)
@@ -107,6 +109,7 @@ def _shown_keys(keys: list[str]) -> str:
     return ", ".join(shown(key) for key in keys[:_SHOWN_KEYS]) + more
 
 
+@lru_cache(maxsize=512)
 def amount_of(text: str) -> Decimal | None:
     """Rupees in plain digits; None for anything else."""
     if _AMOUNT.fullmatch(text) and (amount := Decimal(text)) <= MAX_AMOUNT:

@@ -143,7 +143,7 @@ def _read_kind(fields: Fields, named: _Named | None) -> InstrumentKind | None:
 def _read_option(fields: Fields, kind: InstrumentKind | None, named: _Named | None) -> OptionContract | None:
     if kind is not InstrumentKind.OPTION:
         for name in words.OPTION_FIELDS:
-            if kind and fields.has(name):
+            if name in fields.values and kind and fields.has(name):
                 fields.refuse(name, "left out, because this leg is no option (instrument OPT)")
         return None
     whole = named.option if named else None
@@ -207,10 +207,12 @@ def _read_alert_price(fields: Fields, kind: InstrumentKind, order_type: OrderTyp
         return None
     meta = fields.values.get("meta")
     written = fields.values.get("close") or (meta.get("close") if is_object(meta) else None)
-    if not text_of(written) and order_type is OrderType.MARKET:
+    text = text_of(written)
+    if not text and order_type is OrderType.MARKET:
         written = fields.values.get("price")
-    price = amount_of(text_of(written))
-    if price is None and text_of(written):
+        text = text_of(written)
+    price = amount_of(text)
+    if price is None and text:
         fields.remarks.append(f"{fields.name}: close is {shown(written)}, no price, and is not used.")
     return price or None
 

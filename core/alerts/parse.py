@@ -6,6 +6,7 @@ Reading (`read_alert_text`) and understanding (`parse_alert`) are apart, because
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, cast
 
 from core.alerts import words
@@ -56,7 +57,7 @@ def parse_alert(fields: Mapping[str, Any]) -> Alert:
         raise AlertRefused(_most_important(mistakes))
     remarks = [*root.remarks, *(remark for draft in drafts for remark in draft.remarks)]
     return Alert(
-        legs=tuple(sorted(read, key=lambda leg: leg.position)),
+        legs=tuple(sorted(read, key=attrgetter("position"))),
         fired_at=fired_at,
         interval=_read_interval(metas),
         remarks=tuple(remarks),
@@ -180,5 +181,7 @@ def _read_moment(root: Fields, written: Any) -> datetime | None:
 
 
 def _read_interval(metas: list[Mapping[str, Any]]) -> str | None:
-    written = (text_of(meta.get("interval")) for meta in metas)
-    return next((interval for interval in written if _INTERVAL.fullmatch(interval)), None)
+    for meta in metas:
+        if "interval" in meta and _INTERVAL.fullmatch(interval := text_of(meta["interval"])):
+            return interval
+    return None

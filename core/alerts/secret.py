@@ -20,7 +20,6 @@ _IN_BROKEN_TEXT = re.compile(
     re.IGNORECASE,
 )
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-_MASK = r'\1"***"'
 
 
 def secret_in(fields: Mapping[str, Any]) -> str:
@@ -42,7 +41,7 @@ def without_secret(body: bytes) -> str:
     A well-formed alert stays one and means the same: the desk reads it again from here.
     """
     text = _text_of(body)
-    masked, found = _IN_JSON.subn(_MASK, text)
+    masked, found = _IN_JSON.subn(_mask, text)
     if not found:
         masked = _without_hidden_secret(body, text)
     return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", masked)
@@ -51,6 +50,10 @@ def without_secret(body: bytes) -> str:
 def hide(secret: str, text: str) -> str:
     """The text with every copy of the secret masked, wherever it was pasted; a sentence may show only its beginning."""
     return text.replace(secret, "***").replace(secret[:SHOWN_CHARACTERS], "***")
+
+
+def _mask(secret: re.Match[str]) -> str:
+    return f'{secret[1]}"***"'
 
 
 def _text_of(body: bytes) -> str:
@@ -63,5 +66,5 @@ def _without_hidden_secret(body: bytes, text: str) -> str:
     try:
         fields = read_alert_text(body)
     except AlertRefused:
-        return _IN_BROKEN_TEXT.sub(_MASK, text)
+        return _IN_BROKEN_TEXT.sub(_mask, text)
     return json.dumps({**fields, "secret": "***"}, default=str) if "secret" in fields else text

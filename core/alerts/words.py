@@ -4,7 +4,6 @@ Every table is closed: a word that is not in it is refused, never guessed. Value
 """
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 
 from core.domain.alert import AmoTime, Exchange, InstrumentKind, OptionType, OrderType, Product, Side, Validity
 
@@ -34,7 +33,7 @@ _OTHER_NAMES = {
 def _spellings(names: Iterable[str]) -> Mapping[str, str]:
     known = tuple(names)
     others = {other: name for other, name in _OTHER_NAMES.items() if name in known}
-    return MappingProxyType({name: name for name in known} | {_plain(name): name for name in known} | others)
+    return {name: name for name in known} | {_plain(name): name for name in known} | others
 
 
 def _plain(key: str) -> str:
