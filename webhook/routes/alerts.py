@@ -128,8 +128,7 @@ class AlertDoor:
 
     async def _answer(self, scope: Scope, receive: Receive, patience: float) -> tuple[Receipt | None, Response]:
         try:
-            async with asyncio.timeout(READ_WITHIN):
-                body = await _read(scope, receive)
+            body = await _read(scope, receive)
         except TooLarge:
             close = {"Connection": "close"}
             return None, answers.error(413, f"The alert is larger than {MOST_BYTES} bytes.", headers=close)
@@ -249,20 +248,30 @@ def _header(scope: Scope, name: bytes) -> bytes:
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes:
-    """The body, as long as it is not larger than an alert can be. Raises TooLarge before reading more."""
+    """The body, as long as it is not larger than an alert can be. Raises TooLarge before reading more, TimeoutError.
+
+    Mostly it is all there, and no timer is set; who sends not even its beginning is the crowd's to let go.
+    """
     announced = _header(scope, b"content-length")
     if announced.isdigit() and int(announced) > MOST_BYTES:
         raise TooLarge
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        body += message.get("body", b"")
-        if len(body) > MOST_BYTES:
-            raise TooLarge
-        if not message.get("more_body", False):
-            return body
+    body, is_whole = await _read_on(b"", receive)
+    if not is_whole:
+        async with asyncio.timeout(READ_WITHIN):
+            while not is_whole:
+                body, is_whole = await _read_on(body, receive)
+    return body
+
+
+async def _read_on(body: bytes, receive: Receive) -> tuple[bytes, bool]:
+    """What came so far, and whether that is all."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    body += message.get("body", b"")
+    if len(body) > MOST_BYTES:
+        raise TooLarge
+    return body, not message.get("more_body", False)
 
 
 async def _has_left(receive: Receive) -> bool:
