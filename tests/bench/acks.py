@@ -1,4 +1,7 @@
-"""How fast and how surely alerts are acknowledged. The desk is not running unless the name says so."""
+"""How fast and how surely alerts are acknowledged. The desk is not running unless the name says so.
+
+Web runs as it does live: a paper desk's clock can be moved, and asks a file at each look.
+"""
 
 from collections.abc import Generator, Iterable, Sequence
 from statistics import median
@@ -14,7 +17,7 @@ FLOOD = 6_000
 
 
 def acks(ground: Ground) -> Generator[Measured]:
-    munshi = ground.munshi()
+    munshi = ground.munshi(is_live=True)
     with munshi.web():
         ground.load(munshi.port, 16)
         for connections in (64, 16, 1):
@@ -25,13 +28,13 @@ def acks(ground: Ground) -> Generator[Measured]:
 
 
 def burst(ground: Ground) -> Generator[Measured]:
-    munshi = ground.munshi()
+    munshi = ground.munshi(is_live=True)
     with munshi.web():
         yield from _burst(ground, munshi.port, "burst")
 
 
 def slow(ground: Ground) -> Generator[Measured]:
-    munshi = ground.munshi()
+    munshi = ground.munshi(is_live=True)
     with munshi.web(**slow_disk(ground.scratch)):
         ground.load(munshi.port, 16)
         for connections in (64, 200):
@@ -42,7 +45,7 @@ def slow(ground: Ground) -> Generator[Measured]:
 
 def overload(ground: Ground) -> Generator[Measured]:
     """More alerts at once than a disk can take that is stuck for a quarter second at each sync."""
-    munshi = ground.munshi()
+    munshi = ground.munshi(is_live=True)
     with munshi.web(**slow_disk(ground.scratch, STUCK)):
         its = ground.load(ground.reference_port, FLOOD, once=True)
         flood = ground.load(munshi.port, FLOOD, once=True)

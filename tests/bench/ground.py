@@ -23,8 +23,8 @@ class Ground:
     reference_port: int
     _numbers: "count[int]"
 
-    def munshi(self) -> Munshi:
-        return install(self.scratch / f"munshi-{next(self._numbers)}")
+    def munshi(self, *, is_live: bool = False) -> Munshi:
+        return install(self.scratch / f"munshi-{next(self._numbers)}", is_live=is_live)
 
     def load(self, port: int, connections: int, **more: Any) -> Result:
         return self.generator.run(Load(port=port, connections=connections, secret=SECRET, **more))

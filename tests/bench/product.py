@@ -11,14 +11,21 @@ from core.db.driver import sqlite_driver
 from tests.bench.processes import Process, free_port, running
 
 SECRET = "a-secret-of-the-benchmark"
+_LIVE = {
+    "MUNSHI_MODE": "live",
+    "TELEGRAM_BOT_TOKEN": "1000000001:of-the-benchmark",
+    "TELEGRAM_OPERATORS": "42",
+    "DHAN_CLIENT_ID": "1100000000",
+}
 TRADING = datetime(2026, 12, 1, 10, 30, tzinfo=INDIA)
 
 
 @dataclass(frozen=True)
 class Munshi:
-    """One installation. Its clock starts in the middle of a trading day."""
+    """One installation. On paper its clock starts in the middle of a trading day; live it has no broker and no desk."""
 
     data_dir: Path
+    is_live: bool = False
     port: int = field(default_factory=free_port)
     broker_port: int = field(default_factory=free_port)
     sandbox_port: int = field(default_factory=free_port)
@@ -35,6 +42,7 @@ class Munshi:
             "DHAN_AUTH_URL": f"{broker}/dhan-login",
             "DHAN_INSTRUMENTS_URL": f"{broker}/dhan/api-data/api-scrip-master-detailed.csv",
             "DHAN_ORDER_UPDATES_URL": f"ws://127.0.0.1:{self.broker_port}/dhan/order-updates",
+            **(_LIVE if self.is_live else {}),
         }
 
     @property
@@ -76,9 +84,9 @@ class Munshi:
             return connection.execute("SELECT count(*) FROM events WHERE kind = 'starting hold lifted'").fetchone()[0]
 
 
-def install(data_dir: Path) -> Munshi:
+def install(data_dir: Path, *, is_live: bool = False) -> Munshi:
     data_dir.mkdir(parents=True, mode=0o700)
-    munshi = Munshi(data_dir)
+    munshi = Munshi(data_dir, is_live)
     PaperClock(data_dir / "clock.json").jump_to(TRADING)
     munshi.process("core", "migrate").finish()
     return munshi
