@@ -7,7 +7,9 @@ order's way.
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -24,6 +26,8 @@ TOTAL_SECONDS = 15.0
 MOST_BYTES = 16 * 1024 * 1024
 MOST_FILE_BYTES = 256 * 1024 * 1024
 _IDLE_SECONDS = 50  # less than the 60 after which load balancers close: an order on a closed one has no known outcome
+_MOST_IDLE = 20
+_ONE_WARM = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_IDLE_SECONDS)
 _TIMEOUT = httpx.Timeout(connect=3.0, write=3.0, read=10.0, pool=3.0).as_dict()
 _ALWAYS = {"User-Agent": "Munshi", "Accept-Encoding": "gzip, deflate"}
 _BEFORE_THE_FIRST_BYTE = (
@@ -63,8 +67,7 @@ class DhanClient:
     """Calls Dhan's hosts. Errors name the method and path, never the query or a header, which may hold secrets."""
 
     def __init__(self) -> None:
-        limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=_IDLE_SECONDS)
-        self._http = httpx.AsyncHTTPTransport(verify=trusted(), limits=limits, trust_env=False)
+        self._idle: defaultdict[str, list[httpx.AsyncHTTPTransport]] = defaultdict(list)
         self._wall = SystemClock()
         self._their_time: tuple[datetime, float] | None = None
 
@@ -79,7 +82,9 @@ class DhanClient:
         return (self._wall.now() - date) - timedelta(seconds=monotonic() - tick)
 
     async def close(self) -> None:
-        await self._http.aclose()
+        for lines in self._idle.values():
+            while lines:
+                await lines.pop().aclose()
 
     async def call(
         self,
@@ -96,12 +101,9 @@ class DhanClient:
         request = _request(method, url, headers={**kind, **(headers or {})}, query=query, content=content)
         with _our_words(request):
             async with asyncio.timeout(TOTAL_SECONDS):
-                response = await self._http.handle_async_request(request)
-                self._note_date(response.headers.get("Date"))
-                try:
+                async with self._sent(request) as response:
+                    self._note_date(response.headers.get("Date"))
                     return Reply(response.status_code, await _read(response))
-                finally:
-                    await response.aclose()
         raise AssertionError("unreachable")
 
     def _note_date(self, header: str | None) -> None:
@@ -124,8 +126,7 @@ class DhanClient:
         """A large body, straight to `file`. Raises CallFailed."""
         request = _request("GET", url)
         with _our_words(request):
-            response = await self._http.handle_async_request(request)
-            try:
+            async with self._sent(request) as response:
                 if response.status_code != 200:
                     raise CallFailed(f"GET {request.url.path} answered {response.status_code}", sent=True)
                 size = 0
@@ -135,8 +136,29 @@ class DhanClient:
                         if size > MOST_FILE_BYTES:
                             raise CallFailed(f"GET {request.url.path} has no end", sent=True)
                         target.write(piece)
+
+    @asynccontextmanager
+    async def _sent(self, request: httpx.Request) -> AsyncGenerator[httpx.Response]:
+        """The reply, while the block lasts.
+
+        Each call has a line to the host for itself, the warmest one first: a pool of connections asks the system about
+        each idle one, twice a call. A line on which a call failed is closed.
+        """
+        idle = self._idle[request.url.netloc.decode()]
+        line = idle.pop() if idle else httpx.AsyncHTTPTransport(verify=trusted(), limits=_ONE_WARM, trust_env=False)
+        is_good = False
+        try:
+            response = await line.handle_async_request(request)
+            try:
+                yield response
+                is_good = True
             finally:
                 await response.aclose()
+        finally:
+            if is_good and len(idle) < _MOST_IDLE:
+                idle.append(line)
+            else:
+                await line.aclose()
 
 
 def _request(

@@ -1,7 +1,8 @@
 """HTTP to Dhan: which failures prove that nothing was sent, and what the client never does by itself."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -111,6 +112,69 @@ async def test_a_reply_larger_than_any_order_book_is_not_read_to_its_end(client:
     dhan.script("profile", "status", status=200, body="x" * (client_module.MOST_BYTES + 1))
     with pytest.raises(CallFailed, match="larger than any order book"):
         await client.call("GET", f"{dhan.http.base_url}/dhan/v2/profile")
+
+
+class Host:
+    """Answers GETs, none of them before `asked` are there at once."""
+
+    def __init__(self) -> None:
+        self.asked = 1
+        self.connections: list[tuple[asyncio.Task[None] | None, asyncio.StreamWriter]] = []
+        self._waiting: list[asyncio.StreamWriter] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.append((asyncio.current_task(), writer))
+        while line := await reader.readline():
+            if line.strip():
+                continue
+            self._waiting.append(writer)
+            if len(self._waiting) >= self.asked:
+                for each in self._waiting:
+                    each.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                self._waiting.clear()
+
+    async def hang_up(self) -> None:
+        for task, writer in self.connections:
+            writer.close()
+            if task:
+                await task
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[tuple[Host, str]]:
+    host = Host()
+    async with await asyncio.start_server(host.serve, "127.0.0.1") as server:
+        yield host, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/orders"
+        await host.hang_up()
+
+
+async def test_calls_at_once_have_a_line_each_and_later_ones_take_those(
+    client: DhanClient, host: tuple[Host, str]
+) -> None:
+    there, url = host
+    there.asked = 30
+    assert len(await asyncio.gather(*(client.call("GET", url) for _ in range(30)))) == 30
+    assert len(there.connections) == 30
+    there.asked = 1
+    for _ in range(5):
+        await client.call("GET", url)
+    there.asked = 20
+    await asyncio.gather(*(client.call("GET", url) for _ in range(20)))
+    assert len(there.connections) == 30, "twenty were kept"
+
+
+async def test_a_line_on_which_a_call_was_given_up_is_not_used_again(
+    client: DhanClient, host: tuple[Host, str]
+) -> None:
+    there, url = host
+    there.asked = 2
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await client.call("GET", url)
+    there.asked = 1
+    await client.call("GET", url)
+    await client.call("GET", url)
+    assert len(there.connections) == 2
 
 
 async def test_a_redirect_is_not_followed(client: DhanClient, dhan: PaperDhan) -> None:
