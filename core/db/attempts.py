@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from core.db import bulk
 from core.db.statement import Statement
 from core.db.tables import attempts
 from core.domain.attempt import AttemptState
@@ -47,7 +48,7 @@ _COLUMNS = [attempts.c[field.name] for field in fields(Attempt)]
 _OF_ORDERS = Statement(
     select(*_COLUMNS).where(attempts.c.order_id.in_(bindparam("order_ids", expanding=True))).order_by(attempts.c.id)
 )
-_START = insert(attempts).returning(attempts.c.id, sort_by_parameter_order=True)
+_START = Statement(insert(attempts))
 _SETTLE = Statement(update(attempts).where(attempts.c.id == bindparam("attempt_id")))
 
 
@@ -98,9 +99,14 @@ class Try:
 
 
 def start(connection: Connection, tries: Sequence[Try], *, epoch: int, at: datetime) -> list[int]:
-    """Write these down as open; their ids, in the same order."""
+    """Write these down as open; their ids, in the same order. Needs the write lock: they are given here."""
+    if not tries:
+        return []
+    first = bulk.reserve_ids(connection, attempts, len(tries)) + 1
+    ids = list(range(first, first + len(tries)))
     rows = [
         {
+            "id": number,
             "order_id": each.order_id,
             "number": each.number,
             "correlation_id": each.name,
@@ -112,9 +118,10 @@ def start(connection: Connection, tries: Sequence[Try], *, epoch: int, at: datet
             "lookups": 0,
             "absences": 0,
         }
-        for each in tries
+        for number, each in zip(ids, tries, strict=True)
     ]
-    return list(connection.execute(_START, rows).scalars()) if rows else []
+    _START.run_each(connection, rows)
+    return ids
 
 
 def start_again(

@@ -1,7 +1,7 @@
 """Orders in the database: rows move only as the table of legal moves allows, and only from where they were seen."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -111,6 +111,14 @@ def _order(row: Sequence[Any]) -> Order:
     order = object.__new__(Order)
     order.__dict__.update(zip(_NAMES, row, strict=True))
     return order
+
+
+def _changed(order: Order, changes: Mapping[str, Any]) -> Order:
+    """The order with what of the changes is its own; past `__init__` as well."""
+    changed = object.__new__(Order)
+    changed.__dict__.update(order.__dict__)
+    changed.__dict__.update((name, value) for name, value in changes.items() if name in _FIELDS)
+    return changed
 
 
 def add(connection: Connection, values: dict[str, Any], *, at: datetime, actor: str) -> int:
@@ -311,7 +319,7 @@ def move_all(
         check_move(order.state, to)
         changes = more | {"state": to, "version": order.version + 1, "updated_at": at}
         rows.append({"order_id": order.id, "seen_state": order.state, "seen_version": order.version} | changes)
-        moved.append(replace(order, **{name: value for name, value in changes.items() if name in _FIELDS}))
+        moved.append(_changed(order, changes))
         events.append(
             journal.Event(
                 at=at,
@@ -347,7 +355,7 @@ def _change(
     ids = {"alert_id": order.alert_id, "order_id": order.id}
     more["data"] = _fill(order, changes)
     journal.append(connection, journal.Event(at=at, **ids, actor=actor, kind=kind, reason=changes["reason"], **more))
-    return replace(order, **{name: value for name, value in changes.items() if name in _FIELDS})
+    return _changed(order, changes)
 
 
 def _fill(order: Order, changes: Mapping[str, Any]) -> dict[str, Any] | None:

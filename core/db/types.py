@@ -91,12 +91,13 @@ class Word(TypeDecorator[E], Generic[E]):
     def __init__(self, words: type[E]) -> None:
         super().__init__()
         self.words = words
+        self._known = {str(word): word for word in words}
 
     def process_bind_param(self, value: E | None, dialect: Dialect) -> Any:
         return None if value is None else self.words(value).value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> E | None:
-        return None if value is None else self.words(value)
+        return None if value is None else self._known.get(value) or self.words(value)
 
 
 class Document(TypeDecorator[Mapping[str, Any]]):
