@@ -35,12 +35,12 @@ log = structlog.get_logger()
 
 ClaimDue = Callable[[Connection, Sequence[Order], Rules], list[Claim]]
 
-AT_ONCE = 8
+AT_ONCE = 16
 REST = 1.0
 A_MOMENT = 0.02
 TURNS_TO_LEAVE = 10
 """Turns of the loop that POSTs have to themselves; with one alone, the desk's own look at its rows came in between."""
-TOGETHER = 0.005
+TOGETHER = 0.01
 _FRESH = timedelta(seconds=1)
 """A claim that is older than this when its order leaves is looked at once more; so is each after a look-up."""
 

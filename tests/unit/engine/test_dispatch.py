@@ -96,7 +96,7 @@ async def test_orders_are_claimed_by_their_release_and_then_by_their_age(floor: 
     assert claimed == [sent[3], sent[1], sent[2], sent[0]]
 
 
-async def test_never_more_than_eight_are_under_way(floor: Floor) -> None:
+async def test_never_more_are_under_way_than_there_are_places(floor: Floor) -> None:
     floor.dhan.http.post("/dhan/sandbox/limits", json={})
     floor.dhan.script("place", "delay", seconds=2, times=AT_ONCE)
     for _ in range(AT_ONCE + 4):
