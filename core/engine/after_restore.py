@@ -5,7 +5,6 @@ since, or cancelled by its operator. So each is treated like one that was being 
 up at Dhan under its name, adopted if it is there, and asked about if it is not. Nothing that waited goes by itself.
 """
 
-from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -71,8 +70,8 @@ def _open_attempt(connection: Connection, order: Order, moment: Moment) -> tuple
     request = order_request(order, uid, number)
     name = request.correlation_id
     if again:
-        return name, attempts.start_again(connection, again, epoch=0, request=asdict(request), at=moment.wall)
-    made = Try(order_id=order.id, number=number, name=name, request=asdict(request))
+        return name, attempts.start_again(connection, again, epoch=0, request=vars(request), at=moment.wall)
+    made = Try(order_id=order.id, number=number, name=name, request=vars(request))
     return name, attempts.start(connection, [made], epoch=0, at=moment.wall)[0]
 
 

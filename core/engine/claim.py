@@ -4,7 +4,7 @@ Whoever holds a claim may send exactly one POST.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -205,7 +205,7 @@ def _write_down(connection: Connection, free: Sequence[Order], origins: Origins,
     ids = dict(zip([each.order.id for each in first], started, strict=True))
     for each in tries:
         if each.again is not None:
-            request = asdict(each.request)
+            request = vars(each.request)
             ids[each.order.id] = attempts.start_again(
                 connection, each.again, epoch=rules.epoch, request=request, at=rules.wall
             )
@@ -236,7 +236,7 @@ class _Try:
             order_id=self.order.id,
             number=self.number,
             name=self.request.correlation_id,
-            request=asdict(self.request),
+            request=vars(self.request),
         )
 
 

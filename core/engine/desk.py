@@ -219,18 +219,22 @@ class Desk:
         while True:
             nudged = await _wait(self._wake, POLL)
             may_expire = await self._mind_the_clock()
-            await self._decide(tasks, look_first=not nudged)
+            sent = await self._decide(tasks, look_first=not nudged)
             if may_expire and monotonic() - swept > 1:
                 swept = monotonic()
                 await self._run_timers()
-            await self._changer.send_due(tasks, self._epoch)
-            await self._dispatcher.send_due(tasks, self._wake, self._epoch)
+            if not sent:
+                await self._changer.send_due(tasks, self._epoch)
+                await self._dispatcher.send_due(tasks, self._wake, self._epoch)
             if nudged:
                 self._tell.set()
 
-    async def _decide(self, tasks: asyncio.TaskGroup, *, look_first: bool) -> None:
+    async def _decide(self, tasks: asyncio.TaskGroup, *, look_first: bool) -> bool:
+        """Decide what came in, and send what is due with it, changes as well; False when there was nothing to decide,
+        or it failed.
+        """
         if look_first and not await self._database.read(alerts.count_undecided):
-            return
+            return False
         try:
             decided = AT_ONCE
             while decided == AT_ONCE:
@@ -241,6 +245,8 @@ class Desk:
             raise  # orders may have been claimed: the rows know, after a new start
         except Unavailable as trouble:
             log.warning("alerts_wait", why=str(trouble))
+            return False
+        return True
 
     async def _decide_and_send(self, tasks: asyncio.TaskGroup) -> int:
         try:
