@@ -139,9 +139,12 @@ RULES = [
     ),
     Rule(
         "one module speaks HTTP",
-        imports(of("httpx", "requests", "aiohttp")),
+        imports(of("httpx", "httpcore", "requests", "aiohttp")),
         PRODUCT,
-        ("core/broker/dhan/client.py", "core/sandbox/tradingview.py", "core/tls.py", "core/secrets/google.py"),
+        (
+            *("core/broker/dhan/client.py", "core/broker/dhan/lines.py"),
+            *("core/sandbox/tradingview.py", "core/tls.py", "core/secrets/google.py"),
+        ),
         "ask core/broker/dhan/client.py, the only one with the time-outs and the rule against resending",
     ),
     Rule(

@@ -1,11 +1,14 @@
 """HTTP to Dhan: which failures prove that nothing was sent, and what the client never does by itself."""
 
 import asyncio
+import gzip
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+import re
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 from pathlib import Path
 
-import httpx
+import httpcore
 import pytest
 
 from core.broker.dhan import client as client_module
@@ -13,61 +16,39 @@ from core.broker.dhan.client import CallFailed, DhanClient
 from tests.integration.paper_dhan import PaperDhan
 
 URL = "https://dhan.test/v2/orders"
-NOTHING_LEFT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"}
-
-
-def descendants(kind: type[Exception]) -> Iterator[type[Exception]]:
-    for child in kind.__subclasses__():
-        yield child
-        yield from descendants(child)
-
-
-HTTPX = sorted(
-    {kind for root in (httpx.HTTPError, httpx.StreamError) for kind in (root, *descendants(root))} | {httpx.InvalidURL},
+NOTHING_LEFT = {"ConnectError", "ConnectTimeout", "UnsupportedProtocol"}
+OF_THE_LIBRARY = sorted(
+    {value for value in vars(httpcore).values() if isinstance(value, type) and issubclass(value, Exception)}
+    - {httpcore.ConnectionNotAvailable},  # never: a line has one call at a time
     key=lambda kind: kind.__name__,
 )
 
 
-def raised(kind: type[Exception]) -> Exception:
-    match kind.__name__:
-        case "HTTPStatusError":
-            return httpx.HTTPStatusError("no", request=httpx.Request("POST", URL), response=httpx.Response(500))
-        case "StreamConsumed" | "StreamClosed" | "ResponseNotRead" | "RequestNotRead":
-            return kind()
-        case _:
-            return kind("no")
-
-
-def test_httpx_has_no_error_outside_the_walked_tree() -> None:
-    named = {value for value in vars(httpx).values() if isinstance(value, type) and issubclass(value, Exception)}
-    assert named - set(HTTPX) == {httpx.CookieConflict}  # asked of a cookie jar, which no call of ours does
-
-
 @pytest.fixture
 def network_fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
-    """From now on httpx raises this for every request."""
+    """From now on the library raises this for every request."""
 
     def fail_with(error: Exception) -> None:
         async def send(*_arguments: object, **_named: object) -> None:
             raise error
 
-        monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", send)
+        monkeypatch.setattr(httpcore.AsyncHTTPConnection, "handle_async_request", send)
 
     return fail_with
 
 
-@pytest.mark.parametrize("kind", HTTPX, ids=lambda kind: kind.__name__)
-async def test_every_error_of_httpx_becomes_ours_and_only_four_prove_that_nothing_left(
+@pytest.mark.parametrize("kind", OF_THE_LIBRARY, ids=lambda kind: kind.__name__)
+async def test_every_error_of_the_library_becomes_ours_and_only_three_prove_that_nothing_left(
     client: DhanClient, network_fails: Callable[[Exception], None], kind: type[Exception]
 ) -> None:
-    network_fails(raised(kind))
+    network_fails(kind("no"))
     with pytest.raises(CallFailed) as failure:
         await client.call("POST", URL, query={"pin": "971358"})
     assert failure.value.sent is (kind.__name__ not in NOTHING_LEFT)
 
 
 async def test_an_error_never_shows_the_query(client: DhanClient, network_fails: Callable[[Exception], None]) -> None:
-    network_fails(httpx.ReadTimeout(f"{URL}?pin=971358"))
+    network_fails(httpcore.ReadTimeout(f"{URL}?pin=971358"))
     with pytest.raises(CallFailed) as failure:
         await client.call("POST", URL, query={"pin": "971358"})
     assert str(failure.value) == "POST /v2/orders: ReadTimeout"
@@ -114,23 +95,76 @@ async def test_a_reply_larger_than_any_order_book_is_not_read_to_its_end(client:
         await client.call("GET", f"{dhan.http.base_url}/dhan/v2/profile")
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://dhan.test/orders", "dhan.test/orders", "https://dhan.test:x/orders", "https://[::1/", "https://ä.test/"],
+)
+async def test_what_is_no_address_is_not_called(client: DhanClient, url: str) -> None:
+    with pytest.raises(CallFailed, match="UnsupportedProtocol") as failure:
+        await client.call("GET", url)
+    assert not failure.value.sent
+
+
+async def test_a_token_that_no_header_can_hold_is_not_sent(client: DhanClient, host: tuple["Host", str]) -> None:
+    with pytest.raises(CallFailed) as failure:
+        await client.call("GET", host[1], headers={"access-token": "\u0905"})
+    assert not failure.value.sent
+
+
+async def test_a_request_says_its_length_and_where_it_goes(client: DhanClient, host: tuple["Host", str]) -> None:
+    there, url = host
+    await client.call("POST", f"{url}/a b?of=1", query={"name": "M&M FIN"}, body={"price": Decimal("70.5")})
+    await client.call("POST", url)
+    first, second = there.requests
+    assert first.startswith(b"POST /orders/a%20b?of=1&name=M%26M%20FIN HTTP/1.1\r\n")
+    assert f"Host: {url.split('/')[2]}\r\n".encode() in first
+    assert first.endswith(b'Content-Length: 15\r\n\r\n{"price": 70.5}')
+    assert b"\r\nContent-Length: 0\r\n" in second
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "words"),
+    [
+        ("gzip", gzip.compress(b"[1]"), None),
+        ("GZIP", gzip.compress(b"[1]"), None),
+        ("gzip", gzip.compress(b"[1]")[:-4], "RemoteProtocolError"),
+        ("gzip", gzip.compress(b"[1]") + b"[2]", "RemoteProtocolError"),
+        ("gzip", b"[1]", "RemoteProtocolError"),
+        ("br", b"[1]", "RemoteProtocolError"),
+    ],
+    ids=["packed", "in capitals", "cut short", "with more after it", "not packed", "packed otherwise"],
+)
+async def test_a_packed_reply_is_read_whole_or_not_at_all(
+    client: DhanClient, host: tuple["Host", str], encoding: str, body: bytes, words: str | None
+) -> None:
+    there, url = host
+    there.answer = b"Content-Encoding: %b\r\nContent-Length: %d\r\n\r\n%b" % (encoding.encode(), len(body), body)
+    if words is None:
+        assert (await client.call("GET", url)).text == "[1]"
+        return
+    with pytest.raises(CallFailed, match=words) as failure:
+        await client.call("GET", url)
+    assert failure.value.sent
+
+
 class Host:
-    """Answers GETs, none of them before `asked` are there at once."""
+    """Answers, no request before `asked` are there at once."""
 
     def __init__(self) -> None:
         self.asked = 1
+        self.answer = b"Content-Length: 2\r\n\r\n{}"
+        self.requests: list[bytes] = []
         self.connections: list[tuple[asyncio.Task[None] | None, asyncio.StreamWriter]] = []
         self._waiting: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections.append((asyncio.current_task(), writer))
-        while line := await reader.readline():
-            if line.strip():
-                continue
+        while request := await _request(reader):
+            self.requests.append(request)
             self._waiting.append(writer)
             if len(self._waiting) >= self.asked:
                 for each in self._waiting:
-                    each.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                    each.write(b"HTTP/1.1 200 OK\r\n" + self.answer)
                 self._waiting.clear()
 
     async def hang_up(self) -> None:
@@ -138,6 +172,16 @@ class Host:
             writer.close()
             if task:
                 await task
+
+
+async def _request(reader: asyncio.StreamReader) -> bytes:
+    """The next one; empty when the other side hung up."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return b""
+    length = re.search(rb"Content-Length: (\d+)", head)
+    return head + await reader.readexactly(int(length[1]) if length else 0)
 
 
 @pytest.fixture
