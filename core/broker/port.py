@@ -4,10 +4,12 @@ The classes follow what may be done next: an accepted order is watched, a refuse
 provably not sent may be sent again, and of an unknown one nothing may be assumed: it is looked up, then asked about.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 from core.domain.address import Addresses, Slot
@@ -105,6 +107,11 @@ class BrokerState(StrEnum):
     OTHER = "other"
 
 
+Said = tuple[BrokerState, int]
+"""What the broker says of an order in short: its state, and how much is filled."""
+ALL: Mapping[str, Said] = MappingProxyType({})
+
+
 @dataclass(frozen=True, kw_only=True)
 class BrokerOrder:
     """An order as the broker reports it. Type and price may differ from what was sent: market orders are protected.
@@ -129,6 +136,10 @@ class BrokerOrder:
     is_amo: bool
     words: str = field(default="")
     advice: str = field(default="")
+
+    @property
+    def said(self) -> Said:
+        return self.state, self.filled_quantity
 
     def is_what_was_asked(self, order: Order) -> bool:
         """Whether this is that order. Type and price may differ: Dhan turns market orders into protected limits."""
@@ -168,8 +179,8 @@ class Broker(Protocol):
         """The order of that name, or None when the broker says that there is none."""
         ...
 
-    async def book(self) -> list[BrokerOrder]:
-        """All orders of the broker's day, ours or not."""
+    async def book(self, known: Mapping[str, Said] = ALL) -> list[BrokerOrder]:
+        """The orders of the broker's day, ours or not, but those of which it still says what is `known` by their id."""
         ...
 
     async def past_fills(self, since: date, until: date) -> dict[str, PastFill]:

@@ -21,6 +21,7 @@ _BEFORE_THE_BROKER = (
     OrderState.UNKNOWN,
     OrderState.NEEDS_OPERATOR,
 )
+_ENDED = [state for state in OrderState if state.is_final and state not in IN_DOUBT]
 _RECENT = 10_000
 LONGEST_WAIT = timedelta(minutes=15)
 """No next try is put off for longer."""
@@ -182,6 +183,18 @@ def at_broker_as(connection: Connection, order_ids: Iterable[int]) -> dict[int, 
     return {
         row.id: None if row.state in IN_DOUBT else AtBroker(row.broker_order_id, row.filled_quantity) for row in rows
     }
+
+
+def with_broker_ids(connection: Connection, ids: Iterable[str]) -> list[Order]:
+    """Those that have one of these ids at the broker."""
+    return _read(connection, select(*_COLUMNS).where(orders.c.broker_order_id.in_(list(ids))).order_by(orders.c.id))
+
+
+def final_fills(connection: Connection, broker_ids: Iterable[str]) -> dict[str, int]:
+    """How much is filled of those of them that have ended here for good, by their ids at the broker."""
+    ended = orders.c.broker_order_id.in_(list(broker_ids)), orders.c.state.in_(_ENDED)
+    rows = connection.execute(select(orders.c.broker_order_id, orders.c.filled_quantity).where(*ended))
+    return {row.broker_order_id: row.filled_quantity for row in rows}
 
 
 def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Order]:

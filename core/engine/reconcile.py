@@ -1,14 +1,16 @@
 """Keeping orders at the broker in step with its book. The book is the truth; our rows follow it."""
 
+import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 
 import structlog
 from sqlalchemy import Connection
 
 from core import journal, notifications, restored
-from core.broker.port import Broker, BrokerOrder, BrokerState, PastFill
-from core.clock import Clock, Moment, SystemClock, to_india
+from core.broker.port import ALL, Broker, BrokerOrder, BrokerState, PastFill, Said
+from core.clock import Clock, Moment, SystemClock, monotonic, to_india
 from core.db import attempts, changes, orders
 from core.db.engine import Database
 from core.db.orders import AtBroker
@@ -24,33 +26,80 @@ from core.failpoints import Point, reach
 
 log = structlog.get_logger()
 
+Named = dict[int, list[BrokerOrder]]
+"""Rows of the book by the order that they were sent for."""
+
+AT_A_TIME = 25
+RESTS = 2
+"""Times as long as some rows took, others have before the next."""
 HISTORY_READY_FROM = time(7, 0)
 _OPEN = (BrokerState.RECEIVED, BrokerState.WORKING, BrokerState.PART_FILLED)
 _CAME_TO_NOTHING = (BrokerState.REJECTED, BrokerState.CANCELLED, BrokerState.LAPSED)
+_ENDED = (BrokerState.FILLED, *_CAME_TO_NOTHING)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some rows of the book: those of one of our orders, `ours`, are together."""
+
+    rows: list[BrokerOrder] = field(default_factory=list[BrokerOrder])
+    ours: Named = field(default_factory=Named)
 
 
 class Reconciler:
+    """Remembers what the book said of orders that have ended in it and here: a long one is mostly made of them."""
+
     def __init__(self, *, database: Database, broker: Broker, clock: Clock) -> None:
         self._database = database
         self._broker = broker
         self._clock = clock
         self._wall = SystemClock()
+        self._ended: dict[str, Said] = {}
+        self._day: date | None = None
 
     async def follow_book(self) -> None:
-        """Read the book once and bring our orders in step. Raises BrokerUnavailable, SignInNeeded."""
+        """Read the book once and bring our orders in step, some at a time so that others may go out meanwhile.
+
+        Raises BrokerUnavailable, SignInNeeded.
+        """
+        self._forget_past_days()
         read_at = self._wall.now()
-        book = await self._broker.book()
+        is_touched = await self._database.read(lambda c: bool(changes.touched_since(c, read_at - SHOWS_WITHIN)))
+        book = await self._broker.book(ALL if is_touched else self._ended)
         reach(Point.BOOK_READ)
-        moment = Moment(now=self._clock.now(), wall=self._wall.now())
-        await self._database.write(lambda connection: self._apply(connection, book, moment, read_at))
-        left = await self._database.read(lambda connection: left_behind(connection, moment.now, book))
+        ours = await self._database.read(lambda connection: _by_our_names(connection, book))
+        *first, last = _some_at_a_time(book, ours)
+        for some in first:
+            began = monotonic()
+            await self._database.write(lambda connection, some=some: self._follow(connection, some))
+            await asyncio.sleep(RESTS * (monotonic() - began))
+
+        def finish(connection: Connection) -> None:
+            moment = self._follow(connection, last)
+            tell_of_strangers(connection, book, ours, moment)
+            if is_touched:
+                settle_changes(connection, _by_id(book), read_at=read_at, moment=moment)
+            report_morning(connection, moment.now)
+
+        await self._database.write(finish)
+        now = self._clock.now()
+        left = await self._database.read(lambda connection: left_behind(connection, now, book))
         if left:
             await self._close_past_days(left)
 
-    @staticmethod
-    def _apply(connection: Connection, book: list[BrokerOrder], moment: Moment, read_at: datetime) -> None:
-        follow_all(connection, book, moment, read_at)
-        report_morning(connection, moment.now)
+    def _follow(self, connection: Connection, some: _Rows) -> Moment:
+        moment = Moment(now=self._clock.now(), wall=self._wall.now())
+        follow_rows(connection, some, moment)
+        over = [row for row in some.rows if row.state in _ENDED]
+        fills = orders.final_fills(connection, [row.order_id for row in over])
+        agreed = {row.order_id: row.said for row in over if fills.get(row.order_id) == row.filled_quantity}
+        self._database.after_commit(lambda: self._ended.update(agreed))
+        return moment
+
+    def _forget_past_days(self) -> None:
+        today = to_india(self._clock.now()).date()
+        if today != self._day:
+            self._ended, self._day = {}, today
 
     async def _close_past_days(self, left: list[Order]) -> None:
         """Orders whose day ended while nobody looked: the trade history says what they had traded.
@@ -74,27 +123,53 @@ def follow_all(
 
     `read_at` is the machine's time at which the book was asked for; what happened later it need not show.
     """
-    touched = changes.touched_since(connection, moment.wall - SHOWS_WITHIN)
-    by_id = {row.order_id: row for row in book}
-    named = _by_our_names(connection, book)
-    tell_of_strangers(connection, book, named, moment)
-    at_broker = orders.in_states(connection, AT_BROKER)
+    ours = _by_our_names(connection, book)
+    tell_of_strangers(connection, book, ours, moment)
+    follow_rows(connection, _Rows(book, ours), moment)
+    if changes.touched_since(connection, moment.wall - SHOWS_WITHIN):
+        settle_changes(connection, _by_id(book), read_at=read_at or moment.wall, moment=moment)
+
+
+def follow_rows(connection: Connection, some: _Rows, moment: Moment) -> None:
+    """Bring the orders of these rows in step."""
+    touched, ours = changes.touched_since(connection, moment.wall - SHOWS_WITHIN), some.ours
+    by_id = _by_id(some.rows)
+    at_broker = [order for order in orders.with_broker_ids(connection, by_id) if order.state in AT_BROKER]
     for order in at_broker:
         followed = _follow_own_row(connection, order, by_id, moment, is_touched=order.id in touched)
-        _look_for_more(connection, followed, named.get(order.id, []), moment)
-    known = {order.id for order in at_broker}
-    there = orders.at_broker_as(connection, named.keys() - known)
-    odd = [order_id for order_id, own in there.items() if own is None or _has_more(named[order_id], own)]
+        _look_for_more(connection, followed, ours.get(order.id, []), moment)
+    there = orders.at_broker_as(connection, ours.keys() - {order.id for order in at_broker})
+    odd = [order_id for order_id, own in there.items() if own is None or _has_more(ours[order_id], own)]
     for order in orders.some(connection, odd):
-        rows = named[order.id]
+        theirs = ours[order.id]
         if order.state in IN_DOUBT:
-            adopt(connection, order, next(filter(_stands, rows), rows[0]), moment)
-        _look_for_more(connection, orders.get(connection, order.id), rows, moment)
-    if touched:
-        settle_changes(connection, by_id, read_at=read_at or moment.wall, moment=moment)
+            adopt(connection, order, next(filter(_stands, theirs), theirs[0]), moment)
+        _look_for_more(connection, orders.get(connection, order.id), theirs, moment)
 
 
-def _by_our_names(connection: Connection, book: list[BrokerOrder]) -> dict[int, list[BrokerOrder]]:
+def _some_at_a_time(book: list[BrokerOrder], ours: Named) -> list[_Rows]:
+    """The book in parts, at least one."""
+    of_order = {row.order_id: owner for owner, rows in ours.items() for row in rows}
+    parts = [_Rows()]
+    for row in book:
+        owner = of_order.get(row.order_id)
+        if owner is not None and ours[owner][0] is not row:
+            continue  # it went with the first one of its order
+        if len(parts[-1].rows) >= AT_A_TIME:
+            parts.append(_Rows())
+        if owner is None:
+            parts[-1].rows.append(row)
+        else:
+            parts[-1].rows.extend(ours[owner])
+            parts[-1].ours[owner] = ours[owner]
+    return parts
+
+
+def _by_id(rows: list[BrokerOrder]) -> dict[str, BrokerOrder]:
+    return {row.order_id: row for row in rows}
+
+
+def _by_our_names(connection: Connection, book: list[BrokerOrder]) -> Named:
     """Rows by the order that they were sent for: any of its attempts may turn up, however late."""
     names = {row.correlation_id for row in book if row.correlation_id}
     owners = attempts.owners(connection, names)

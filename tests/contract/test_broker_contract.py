@@ -100,26 +100,6 @@ async def test_a_market_order_fills_at_a_price(broker: Broker, dhan: PaperDhan) 
     assert order.average_price > 0
 
 
-async def test_the_book_holds_all_orders_of_the_day_ours_or_not(broker: Broker, dhan: PaperDhan) -> None:
-    theirs = dhan.placed(correlationId=None)
-    mine = await placed(broker, RESTING)
-    dhan.clock.pass_time(seconds=1)
-    states = {order.order_id: order.state for order in await broker.book()}
-    assert states == {theirs: BrokerState.FILLED, mine: BrokerState.WORKING}
-
-
-async def test_an_empty_book_is_an_answer(broker: Broker) -> None:
-    assert await broker.book() == []
-
-
-async def test_an_after_market_order_is_in_the_book_of_the_evening(broker: Broker, dhan: PaperDhan) -> None:
-    dhan.clock.instant = EVENING
-    await placed(broker, replace(WISH, amo_time=AmoTime.OPEN_30))
-    dhan.clock.pass_time(seconds=1)
-    [order] = await broker.book()
-    assert (order.is_amo, order.state, order.filled_quantity) == (True, BrokerState.WORKING, 0)
-
-
 async def test_a_large_order_fills_piece_by_piece(broker: Broker, dhan: PaperDhan) -> None:
     large = replace(WISH, segment=Segment.NSE_EQ, security_id="4986", quantity=5000)
     await placed(broker, large)

@@ -1,20 +1,30 @@
 """Dhan behind the broker port."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, cast
 
 from core.broker.dhan.addresses import read_addresses
 from core.broker.dhan.client import CallFailed, DhanClient, Reply
-from core.broker.dhan.mapping import change_body, classify, order_body, read_order, read_placement, sum_fills
+from core.broker.dhan.mapping import (
+    change_body,
+    classify,
+    order_body,
+    read_order,
+    read_placement,
+    says_the_same,
+    sum_fills,
+)
 from core.broker.dhan.meanings import meaning_of
 from core.broker.dhan.wire import LACKS_DATA_PLAN, Row, as_row, read_error, text
-from core.broker.port import BrokerOrder, ChangeRequest, NotSent, OrderRequest, Outcome, PastFill, Unknown
+from core.broker.port import ALL, BrokerOrder, ChangeRequest, NotSent, OrderRequest, Outcome, PastFill, Said, Unknown
 from core.broker.port import Refusal as Kind
 from core.domain.address import Addresses, Slot
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded
 
 MOST_PAGES = 200
+ROWS_AT_A_TIME = 100
 
 
 class Dhan:
@@ -55,12 +65,19 @@ class Dhan:
             raise no_evidence(reply)
         return _order(as_row(body))
 
-    async def book(self) -> list[BrokerOrder]:
+    async def book(self, known: Mapping[str, Said] = ALL) -> list[BrokerOrder]:
         reply = await self.read("/orders")
         rows = reply.json()
         if not reply.is_success or not isinstance(rows, list):
             raise no_evidence(reply)
-        return [_order(row) for row in cast("list[Any]", rows)]
+        book: list[BrokerOrder] = []
+        for row in cast("list[Any]", rows):
+            if isinstance(row, dict) and says_the_same(cast("Row", row), known):
+                continue
+            book.append(_order(row))
+            if len(book) % ROWS_AT_A_TIME == 0:
+                await asyncio.sleep(0)  # a long book must not keep orders waiting
+        return book
 
     async def past_fills(self, since: date, until: date) -> dict[str, PastFill]:
         rows: list[Row] = []

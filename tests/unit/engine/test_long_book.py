@@ -1,0 +1,198 @@
+"""A book of thousands: followed in parts, and not read anew where it has nothing more to say."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from core.broker.port import Broker, BrokerOrder, BrokerState, Said
+from core.db import changes, orders
+from core.db.engine import Database
+from core.domain.attempt import AttemptState
+from core.domain.change import ChangeKind, Terms
+from core.domain.notice import Notice
+from core.domain.order import Order, OrderState
+from core.engine import reconcile
+from core.engine.reconcile import Reconciler
+from tests.builders import NOON, an_order
+from tests.integration.paper_dhan import HandClock
+from tests.unit.engine.rows import an_attempt, report, rings
+
+LONG = 3 * reconcile.AT_A_TIME + 1
+
+
+class Book:
+    """A broker that has a book and nothing else. `known` is what it was asked to leave out, reading by reading."""
+
+    def __init__(self) -> None:
+        self.rows: list[BrokerOrder] = []
+        self.known: list[dict[str, Said]] = []
+
+    async def book(self, known: Mapping[str, Said]) -> list[BrokerOrder]:
+        self.known.append(dict(known))
+        return [row for row in self.rows if known.get(row.order_id) != row.said]
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock(NOON)
+
+
+@pytest.fixture
+def reconciler(database: Database, book: Book, clock: HandClock) -> Reconciler:
+    return Reconciler(database=database, broker=cast("Broker", book), clock=clock)
+
+
+def at_dhan(database: Database, count: int) -> list[Order]:
+    with database.transaction() as connection:
+        placed = [
+            an_order(connection, state=OrderState.WORKING, broker_order_id=f"5226112500{number:03}")
+            for number in range(count)
+        ]
+        for order in placed:
+            an_attempt(connection, order, AttemptState.ACCEPTED, name=name(order))
+    return placed
+
+
+def name(order: Order) -> str:
+    return f"MU{order.id:018}"
+
+
+def row(order: Order, state: BrokerState = BrokerState.FILLED, **values: Any) -> BrokerOrder:
+    return report(order, state, **{"correlation_id": name(order), **values})
+
+
+def states(database: Database, placed: list[Order]) -> list[OrderState]:
+    with database.snapshot() as connection:
+        return [order.state for order in orders.some(connection, [order.id for order in placed])]
+
+
+def told(database: Database) -> list[Notice]:
+    with database.snapshot() as connection:
+        return rings(connection)
+
+
+async def test_every_order_of_a_long_book_is_followed(database: Database, book: Book, reconciler: Reconciler) -> None:
+    placed = at_dhan(database, LONG)
+    book.rows = [row(order) for order in placed]
+    await reconciler.follow_book()
+    assert states(database, placed) == [OrderState.FILLED] * LONG
+    assert told(database) == [Notice.FILLED] * LONG
+
+
+async def test_others_write_while_a_long_book_is_followed(
+    database: Database, book: Book, reconciler: Reconciler
+) -> None:
+    placed = at_dhan(database, LONG)
+    book.rows = [row(order) for order in placed]
+    following = asyncio.create_task(reconciler.follow_book())
+    seen: set[int] = set()
+    while not following.done():
+        await database.write(lambda _connection: None)
+        seen.add(states(database, placed).count(OrderState.FILLED))
+    await following
+    assert len(seen - {0, LONG}) >= 2, "between the parts"
+
+
+async def test_two_orders_of_one_name_far_apart_in_the_book_are_an_alarm(
+    database: Database, book: Book, reconciler: Reconciler
+) -> None:
+    placed = at_dhan(database, LONG)
+    twin = row(placed[0], BrokerState.WORKING, order_id="99")
+    book.rows = [*(row(order) for order in placed), twin]
+    await reconciler.follow_book()
+    assert told(database).count(Notice.CONFLICT) == 1
+
+
+async def test_an_order_in_doubt_with_two_rows_far_apart_is_the_one_that_stands(
+    database: Database, book: Book, reconciler: Reconciler
+) -> None:
+    """Each part alone would take the first it sees for the order."""
+    placed = at_dhan(database, LONG)
+    with database.transaction() as connection:
+        doubted = an_order(connection, state=OrderState.NEEDS_OPERATOR)
+        an_attempt(connection, doubted, AttemptState.ABSENT, name="MUAGAIN")
+    gone = row(doubted, BrokerState.REJECTED, order_id="98", correlation_id="MUAGAIN")
+    stands = row(doubted, BrokerState.WORKING, order_id="99", correlation_id="MUAGAIN")
+    book.rows = [gone, *(row(order) for order in placed), stands]
+    await reconciler.follow_book()
+    with database.snapshot() as connection:
+        found = orders.get(connection, doubted.id)
+    assert (found.state, found.broker_order_id) == (OrderState.WORKING, "99")
+
+
+async def test_strangers_all_over_a_long_book_ring_once(database: Database, book: Book, reconciler: Reconciler) -> None:
+    placed = at_dhan(database, LONG)
+    strange = [row(placed[0], order_id=f"9{number}", correlation_id=f"MU{'A' * 17}{number}") for number in "23"]
+    book.rows = [strange[0], *(row(order) for order in placed), strange[1]]
+    for _ in range(2):
+        await reconciler.follow_book()
+    assert told(database).count(Notice.CONFLICT) == 1
+
+
+async def test_what_has_ended_there_and_here_is_left_out_of_the_next_reading(
+    database: Database, book: Book, reconciler: Reconciler
+) -> None:
+    filled, working, rejected = at_dhan(database, 3)
+    book.rows = [row(filled), row(working, BrokerState.WORKING), row(rejected, BrokerState.REJECTED)]
+    for _ in range(2):
+        await reconciler.follow_book()
+    assert book.known[0] == {}
+    assert book.known[1].keys() == {filled.broker_order_id, rejected.broker_order_id}
+
+
+async def test_more_that_was_filled_after_the_end_is_an_alarm(
+    database: Database, book: Book, reconciler: Reconciler
+) -> None:
+    (order,) = at_dhan(database, 1)
+    ended = row(order, BrokerState.CANCELLED)
+    book.rows = [ended]
+    await reconciler.follow_book()
+    book.rows = [replace(ended, filled_quantity=order.quantity)]
+    await reconciler.follow_book()
+    assert Notice.CONFLICT in told(database)
+
+
+async def test_a_row_that_says_more_than_was_taken_over_is_read_again(
+    database: Database, book: Book, reconciler: Reconciler
+) -> None:
+    """Filled here already, by less than the row says: it has not been settled yet."""
+    (order,) = at_dhan(database, 1)
+    with database.transaction() as connection:
+        orders.move(
+            connection, order, OrderState.CANCELLED, at=NOON, actor="dhan", reason="Cancelled.", filled_quantity=0
+        )
+    book.rows = [row(order)]
+    for _ in range(2):
+        await reconciler.follow_book()
+    assert book.known[1] == {}
+
+
+async def test_while_a_change_is_open_the_whole_book_is_read(
+    database: Database, book: Book, reconciler: Reconciler
+) -> None:
+    filled, changing = at_dhan(database, 2)
+    book.rows = [row(filled), row(changing, BrokerState.WORKING)]
+    await reconciler.follow_book()
+    with database.transaction() as connection:
+        changes.add(connection, changing.id, ChangeKind.MODIFY, Terms(quantity=5), wanted_by="operator 42")
+    await reconciler.follow_book()
+    assert book.known[1] == {}
+
+
+async def test_a_new_day_begins_with_the_whole_book(
+    database: Database, book: Book, reconciler: Reconciler, clock: HandClock
+) -> None:
+    (order,) = at_dhan(database, 1)
+    book.rows = [row(order)]
+    await reconciler.follow_book()
+    clock.pass_time(hours=24)
+    await reconciler.follow_book()
+    assert book.known[1] == {}
