@@ -3,7 +3,7 @@
 Whatever the stand-in says about orders over HTTP is committed here first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -95,7 +95,11 @@ class Ledger:
 
     def book(self, since: date) -> list[Order]:
         """The books of `since` and later days: after-market orders show on the evening they are entered."""
-        return list(self._orders("WHERE book_day >= ? ORDER BY seq", since.isoformat()))
+        return [order_of(row) for row in self.book_rows(since)]
+
+    def book_rows(self, since: date) -> list[tuple[Any, ...]]:
+        """The same as the file has it, for `order_of`."""
+        return list(self._order_rows("WHERE book_day >= ? ORDER BY seq", since.isoformat()))
 
     def all_orders(self) -> list[Order]:
         return list(self._orders("ORDER BY seq"))
@@ -110,8 +114,10 @@ class Ledger:
         return self._trades("ORDER BY seq")
 
     def _orders(self, where: str, *values: str) -> Iterator[Order]:
-        rows = self._store.read(f"SELECT {', '.join(_ORDER)} FROM orders {where}", *values)  # noqa: S608
-        return (Order(**_read(_ORDER, row)) for row in rows)
+        return map(order_of, self._order_rows(where, *values))
+
+    def _order_rows(self, where: str, *values: str) -> Iterable[tuple[Any, ...]]:
+        return self._store.read(f"SELECT {', '.join(_ORDER)} FROM orders {where}", *values)  # noqa: S608
 
     def _trades(self, where: str, *values: str) -> list[Trade]:
         rows = self._store.read(f"SELECT {', '.join(_TRADE)} FROM trades {where}", *values)  # noqa: S608
@@ -120,6 +126,10 @@ class Ledger:
     def _highest(self, table: str) -> int:
         row = self._store.read_one(f"SELECT coalesce(max(seq), 0) FROM {table}")  # noqa: S608
         return row[0] if row else 0
+
+
+def order_of(row: tuple[Any, ...]) -> Order:
+    return Order(**_read(_ORDER, row))
 
 
 def plain(value: Any) -> Any:

@@ -67,7 +67,8 @@ class Updates:
 
     async def _tell_next(self, socket: WebSocket, news: asyncio.Queue[Order]) -> None:
         """The next change. While nobody reads the ledger, this is what makes time pass at the exchange."""
-        self.exchange.advance(self.clock.now())
+        if news.empty():
+            self.exchange.advance(self.clock.now())
         try:
             async with asyncio.timeout(TICK):
                 order = await news.get()
