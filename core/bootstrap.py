@@ -4,7 +4,7 @@ from datetime import datetime
 
 from core import controls, journal
 from core.clock import INDIA, Clock, PaperClock, SystemClock
-from core.db.engine import Database
+from core.db.engine import QUICK, Database
 from core.db.schema import check_schema
 from core.errors import BadSettings
 from core.settings import Settings
@@ -25,9 +25,9 @@ def set_clock(settings: Settings) -> None:
     PaperClock(settings.clock_file).jump_to(instant if instant.tzinfo else instant.replace(tzinfo=INDIA))
 
 
-def open_database(settings: Settings, *, busy_timeout: float = 5.0) -> Database:
+def open_database(settings: Settings, *, busy_timeout: float = 5.0, quick: float = QUICK) -> Database:
     """The database at this version's schema and of this mode. Raises WrongSchema, BadSettings."""
-    database = Database(settings.database, busy_timeout=busy_timeout)
+    database = Database(settings.database, busy_timeout=busy_timeout, quick=quick)
     try:
         check_schema(database)
         _check_mode(database, settings)

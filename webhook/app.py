@@ -37,6 +37,8 @@ from webhook.wrong_secrets import WrongSecrets
 log = structlog.get_logger()
 
 BUSY_TIMEOUT = 1.0
+QUICK = 0.001
+"""Seconds: there is little here that could go on meanwhile, and a thread takes long to wake."""
 FLUSH_EVERY = 0.2
 
 
@@ -56,7 +58,7 @@ class Web(FastAPI):
 
 def build_app(settings: Settings, failures: Failures | None = None) -> FastAPI:
     """The application, with its database open. Raises WrongSchema."""
-    database = open_database(settings, busy_timeout=BUSY_TIMEOUT)
+    database = open_database(settings, busy_timeout=BUSY_TIMEOUT, quick=QUICK)
     clock = build_clock(settings)
     outcomes = Outcomes(database, clock)
     nudger = Nudger(database)

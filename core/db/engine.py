@@ -16,14 +16,19 @@ from core.db.store import Store
 from core.db.trouble import CommitInDoubt, DatabaseUnavailable, words_for_trouble
 from core.db.writer import GroupWork, T, Work, Writer
 
+QUICK = 0.0003
+
 
 class Database:
-    """Reads anywhere, writes in one line. `url` is as in DATABASE_URL; `busy_timeout`: seconds to wait for others."""
+    """Reads anywhere, writes in one line. `url` is as in DATABASE_URL; `busy_timeout`: seconds to wait for others.
 
-    def __init__(self, url: str, *, busy_timeout: float = 5.0) -> None:
+    A commit that takes less than `quick` seconds is waited for on the event loop, which has nothing else to do then.
+    """
+
+    def __init__(self, url: str, *, busy_timeout: float = 5.0, quick: float = QUICK) -> None:
         self._store = _store(url, busy_timeout)
         self.engine = self._store.engine
-        self._writer = Writer(self._store, patience=busy_timeout)
+        self._writer = Writer(self._store, patience=busy_timeout, quick=quick)
         self._readers = None if self._store.reads_at_once else ThreadPoolExecutor(2, "reader")
 
     def close(self) -> None:

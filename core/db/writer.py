@@ -28,7 +28,6 @@ Outcome = Any
 
 MOST_PER_COMMIT = 1024
 QUIET_TURNS = 2
-QUICK = 0.001
 
 
 @dataclass(slots=True)
@@ -39,11 +38,15 @@ class _Job:
 
 
 class Writer:
-    """Takes works in their order. `patience`: seconds that it waits for another process's lock."""
+    """Takes works in their order.
 
-    def __init__(self, store: Store, *, patience: float) -> None:
+    `patience`: seconds that it waits for another process's lock; `quick`: seconds of a commit that the loop waits for.
+    """
+
+    def __init__(self, store: Store, *, patience: float, quick: float) -> None:
         self._store = store
         self._patience = patience
+        self._quick = quick
         self._line: deque[_Job] = deque()
         self._after_commit: list[Callable[[], None]] = []
         self._connection: Connection | None = None
@@ -155,7 +158,7 @@ class Writer:
     async def _commit(self, connection: Connection) -> None:
         """A disk that was quick last time is waited for here: a thread takes longer to wake than it to write."""
         try:
-            if self._last_sync < QUICK:
+            if self._last_sync < self._quick:
                 self._last_sync = self._sync(connection)
             else:
                 loop = asyncio.get_running_loop()
