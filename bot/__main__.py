@@ -1,6 +1,7 @@
 """`python -m bot`: the desk. It takes the lease, then runs the engine and the console side by side."""
 
 import asyncio
+import gc
 import signal
 import sys
 
@@ -30,6 +31,7 @@ async def serve(settings: Settings) -> None:
     try:
         await parts.desk.take_lease()
         stop_at_signal(parts.desk)
+        gc.freeze()  # what is here now stays; looking through it held orders up for a tenth of a second
         async with asyncio.TaskGroup() as tasks:
             talking = tasks.create_task(console.run())
             await parts.desk.run()

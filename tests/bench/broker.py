@@ -30,7 +30,7 @@ class Recorder:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/bench/placements":
             await self._own(scope, receive, send)
-        elif scope["method"] == "POST" and scope["path"] == "/dhan/v2/orders":
+        elif scope.get("method") == "POST" and scope["path"] == "/dhan/v2/orders":
             await self._app(scope, self._noting(receive), send)
         else:
             await self._app(scope, receive, send)

@@ -5,6 +5,7 @@ it keeps the broker's limits, with `a-second=500` that one.
 """
 
 import asyncio
+import gc
 import sys
 from itertools import count
 
@@ -41,6 +42,7 @@ async def serve_in_silence(settings: Settings) -> None:
     try:
         await parts.desk.take_lease()
         stop_at_signal(parts.desk)
+        gc.freeze()
         await parts.desk.run()
     finally:
         await parts.close()
@@ -54,6 +56,7 @@ async def serve_with_console(settings: Settings) -> None:
     try:
         await parts.desk.take_lease()
         stop_at_signal(parts.desk)
+        gc.freeze()
         async with asyncio.TaskGroup() as tasks:
             talking = tasks.create_task(console.run())
             await parts.desk.run()
