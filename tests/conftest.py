@@ -1,6 +1,7 @@
 """For every test: no settings from outside, no network but this machine, and free ports to listen on."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -11,7 +12,7 @@ import pytest
 import structlog
 
 from core.settings import Settings
-from tests import ports, statements
+from tests import ports, scratch, statements
 from tests import postgres_server as postgres
 from tests.canary import CanaryWatch
 
@@ -59,8 +60,11 @@ sys.addaudithook(_keep_inside)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):  # workers write below the folder of the one that started them
-        config.pluginmanager.register(CanaryWatch(config), "canary-watch")
+    if hasattr(config, "workerinput"):
+        return  # workers write below the folder of the one that started them
+    if in_memory := scratch.move_to_memory():
+        config.add_cleanup(lambda: shutil.rmtree(in_memory, ignore_errors=True))
+    config.pluginmanager.register(CanaryWatch(config), "canary-watch")
 
 
 @pytest.hookimpl(wrapper=True)
