@@ -109,7 +109,7 @@ class BrokerState(StrEnum):
 
 Said = tuple[BrokerState, int]
 """What the broker says of an order in short: its state, and how much is filled."""
-ALL: Mapping[str, Said] = MappingProxyType({})
+NOTHING_KNOWN: Mapping[str, Said] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +179,7 @@ class Broker(Protocol):
         """The order of that name, or None when the broker says that there is none."""
         ...
 
-    async def book(self, known: Mapping[str, Said] = ALL) -> list[BrokerOrder]:
+    async def book(self, known: Mapping[str, Said] = NOTHING_KNOWN) -> list[BrokerOrder]:
         """The orders of the broker's day, ours or not, but those of which it still says what is `known` by their id."""
         ...
 

@@ -21,7 +21,7 @@ _BEFORE_THE_BROKER = (
     OrderState.UNKNOWN,
     OrderState.NEEDS_OPERATOR,
 )
-_ENDED = [state for state in OrderState if state.is_final and state not in IN_DOUBT]
+_FINAL = [state for state in OrderState if state.is_final and state not in IN_DOUBT]
 _RECENT = 10_000
 LONGEST_WAIT = timedelta(minutes=15)
 """No next try is put off for longer."""
@@ -192,7 +192,7 @@ def with_broker_ids(connection: Connection, ids: Iterable[str]) -> list[Order]:
 
 def final_fills(connection: Connection, broker_ids: Iterable[str]) -> dict[str, int]:
     """How much is filled of those of them that have ended here for good, by their ids at the broker."""
-    ended = orders.c.broker_order_id.in_(list(broker_ids)), orders.c.state.in_(_ENDED)
+    ended = orders.c.broker_order_id.in_(list(broker_ids)), orders.c.state.in_(_FINAL)
     rows = connection.execute(select(orders.c.broker_order_id, orders.c.filled_quantity).where(*ended))
     return {row.broker_order_id: row.filled_quantity for row in rows}
 

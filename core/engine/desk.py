@@ -219,19 +219,19 @@ class Desk:
         while True:
             nudged = await _wait(self._wake, POLL)
             may_expire = await self._mind_the_clock()
-            sent = await self._decide(tasks, look_first=not nudged)
+            has_looked = await self._decide(tasks, look_first=not nudged)
             if may_expire and monotonic() - swept > 1:
                 swept = monotonic()
                 await self._run_timers()
-            if not sent:
+            if not has_looked:
                 await self._changer.send_due(tasks, self._epoch)
                 await self._dispatcher.send_due(tasks, self._wake, self._epoch)
             if nudged:
                 self._tell.set()
 
     async def _decide(self, tasks: asyncio.TaskGroup, *, look_first: bool) -> bool:
-        """Decide what came in, and send what is due with it, changes as well; False when there was nothing to decide,
-        or it failed.
+        """Decide what came in, and send what is due with it, changes as well. False: it did not look for any of that,
+        since nothing came in, with `look_first`, or since it failed.
         """
         if look_first and not await self._database.read(alerts.count_undecided):
             return False

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from core import journal, notifications, restored
-from core.broker.port import ALL, Broker, BrokerOrder, BrokerState, PastFill, Said
+from core.broker.port import Broker, BrokerOrder, BrokerState, PastFill, Said
 from core.clock import Clock, Moment, SystemClock, monotonic, to_india
 from core.db import attempts, changes, orders
 from core.db.engine import Database
@@ -29,9 +29,9 @@ log = structlog.get_logger()
 Named = dict[int, list[BrokerOrder]]
 """Rows of the book by the order that they were sent for."""
 
-AT_A_TIME = 25
-RESTS = 2
-"""Times as long as some rows took, others have before the next."""
+AT_A_TIME = 50
+LONGEST_REST = 0.1
+"""Seconds. As long as some rows took, others have before the next."""
 HISTORY_READY_FROM = time(7, 0)
 _OPEN = (BrokerState.RECEIVED, BrokerState.WORKING, BrokerState.PART_FILLED)
 _CAME_TO_NOTHING = (BrokerState.REJECTED, BrokerState.CANCELLED, BrokerState.LAPSED)
@@ -64,37 +64,31 @@ class Reconciler:
         """
         self._forget_past_days()
         read_at = self._wall.now()
-        is_touched = await self._database.read(lambda c: bool(changes.touched_since(c, read_at - SHOWS_WITHIN)))
-        book = await self._broker.book(ALL if is_touched else self._ended)
+        touched = await self._database.read(lambda connection: _touched(connection, read_at))
+        book = await self._broker.book({key: said for key, said in self._ended.items() if key not in touched})
         reach(Point.BOOK_READ)
+        moment = Moment(now=self._clock.now(), wall=self._wall.now())
         ours = await self._database.read(lambda connection: _by_our_names(connection, book))
-        *first, last = _some_at_a_time(book, ours)
-        for some in first:
+        for some in _some_at_a_time(book, ours):
             began = monotonic()
-            await self._database.write(lambda connection, some=some: self._follow(connection, some))
-            await asyncio.sleep(RESTS * (monotonic() - began))
+            await self._database.write(lambda connection, some=some: self._follow(connection, some, moment))
+            await asyncio.sleep(min(monotonic() - began, LONGEST_REST) if len(book) > AT_A_TIME else 0)
 
         def finish(connection: Connection) -> None:
-            moment = self._follow(connection, last)
-            tell_of_strangers(connection, book, ours, moment)
-            if is_touched:
-                settle_changes(connection, _by_id(book), read_at=read_at, moment=moment)
+            _close_book(connection, book, ours, moment, read_at)
             report_morning(connection, moment.now)
 
         await self._database.write(finish)
-        now = self._clock.now()
-        left = await self._database.read(lambda connection: left_behind(connection, now, book))
+        left = await self._database.read(lambda connection: left_behind(connection, moment.now, book))
         if left:
             await self._close_past_days(left)
 
-    def _follow(self, connection: Connection, some: _Rows) -> Moment:
-        moment = Moment(now=self._clock.now(), wall=self._wall.now())
+    def _follow(self, connection: Connection, some: _Rows, moment: Moment) -> None:
         follow_rows(connection, some, moment)
         over = [row for row in some.rows if row.state in _ENDED]
         fills = orders.final_fills(connection, [row.order_id for row in over])
         agreed = {row.order_id: row.said for row in over if fills.get(row.order_id) == row.filled_quantity}
         self._database.after_commit(lambda: self._ended.update(agreed))
-        return moment
 
     def _forget_past_days(self) -> None:
         today = to_india(self._clock.now()).date()
@@ -124,10 +118,24 @@ def follow_all(
     `read_at` is the machine's time at which the book was asked for; what happened later it need not show.
     """
     ours = _by_our_names(connection, book)
+    for some in _some_at_a_time(book, ours):
+        follow_rows(connection, some, moment)
+    _close_book(connection, book, ours, moment, read_at or moment.wall)
+
+
+def _close_book(
+    connection: Connection, book: list[BrokerOrder], ours: Named, moment: Moment, read_at: datetime
+) -> None:
+    """What is said of the book as a whole, once its rows are followed."""
     tell_of_strangers(connection, book, ours, moment)
-    follow_rows(connection, _Rows(book, ours), moment)
     if changes.touched_since(connection, moment.wall - SHOWS_WITHIN):
-        settle_changes(connection, _by_id(book), read_at=read_at or moment.wall, moment=moment)
+        settle_changes(connection, _by_id(book), read_at=read_at, moment=moment)
+
+
+def _touched(connection: Connection, read_at: datetime) -> set[str | None]:
+    """Ids at the broker of orders with a change of which the book is to tell."""
+    touched = orders.some(connection, changes.touched_since(connection, read_at - SHOWS_WITHIN))
+    return {order.broker_order_id for order in touched}
 
 
 def follow_rows(connection: Connection, some: _Rows, moment: Moment) -> None:
@@ -149,10 +157,10 @@ def follow_rows(connection: Connection, some: _Rows, moment: Moment) -> None:
 
 def _some_at_a_time(book: list[BrokerOrder], ours: Named) -> list[_Rows]:
     """The book in parts, at least one."""
-    of_order = {row.order_id: owner for owner, rows in ours.items() for row in rows}
+    of_order = {id(row): owner for owner, rows in ours.items() for row in rows}
     parts = [_Rows()]
     for row in book:
-        owner = of_order.get(row.order_id)
+        owner = of_order.get(id(row))
         if owner is not None and ours[owner][0] is not row:
             continue  # it went with the first one of its order
         if len(parts[-1].rows) >= AT_A_TIME:

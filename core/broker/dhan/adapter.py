@@ -18,7 +18,17 @@ from core.broker.dhan.mapping import (
 )
 from core.broker.dhan.meanings import meaning_of
 from core.broker.dhan.wire import LACKS_DATA_PLAN, Row, as_row, read_error, text
-from core.broker.port import ALL, BrokerOrder, ChangeRequest, NotSent, OrderRequest, Outcome, PastFill, Said, Unknown
+from core.broker.port import (
+    NOTHING_KNOWN,
+    BrokerOrder,
+    ChangeRequest,
+    NotSent,
+    OrderRequest,
+    Outcome,
+    PastFill,
+    Said,
+    Unknown,
+)
 from core.broker.port import Refusal as Kind
 from core.domain.address import Addresses, Slot
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded
@@ -65,7 +75,7 @@ class Dhan:
             raise no_evidence(reply)
         return _order(as_row(body))
 
-    async def book(self, known: Mapping[str, Said] = ALL) -> list[BrokerOrder]:
+    async def book(self, known: Mapping[str, Said] = NOTHING_KNOWN) -> list[BrokerOrder]:
         reply = await self.read("/orders")
         rows = reply.json()
         if not reply.is_success or not isinstance(rows, list):

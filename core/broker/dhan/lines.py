@@ -22,6 +22,7 @@ _ALWAYS = {"User-Agent": "Munshi", "Accept-Encoding": "gzip"}
 _AS_IT_IS = "/%:@!$&'()*+,;=~"
 
 ERRORS = (
+    OSError,  # a fault of TLS after the handshake
     httpcore.NetworkError,
     httpcore.ProtocolError,
     httpcore.ProxyError,
@@ -70,7 +71,7 @@ def _address(url: SplitResult, query: Mapping[str, str]) -> httpcore.URL:
 
 
 class Lines:
-    """The warmest line of a host is used first. One on which a call failed is closed."""
+    """The warmest line of a host is used first. One whose reply was not read to its end is closed."""
 
     def __init__(self) -> None:
         self._idle: defaultdict[str, list[httpcore.AsyncHTTPConnection]] = defaultdict(list)
@@ -82,16 +83,14 @@ class Lines:
         line = await _warmest(idle) or httpcore.AsyncHTTPConnection(
             request.url.origin, ssl_context=trusted(), keepalive_expiry=_IDLE_SECONDS
         )
-        is_good = False
         try:
             response = await line.handle_async_request(request)
             try:
                 yield response
-                is_good = True
             finally:
                 await response.aclose()
         finally:
-            if is_good and line.is_idle() and len(idle) < _MOST_IDLE:
+            if line.is_idle() and not line.is_closed() and len(idle) < _MOST_IDLE:
                 idle.append(line)
             else:
                 await line.aclose()
@@ -125,11 +124,12 @@ async def pieces(response: httpcore.Response) -> AsyncGenerator[bytes]:
         return
     if packed != "gzip":
         raise httpcore.RemoteProtocolError("the reply is packed in a way that was not asked for")
-    unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    unpack, is_empty = zlib.decompressobj(zlib.MAX_WBITS | 16), True
     try:
         async for piece in response.aiter_stream():
+            is_empty = False
             yield unpack.decompress(piece)
     except zlib.error:
         raise httpcore.RemoteProtocolError("the reply cannot be unpacked") from None
-    if not unpack.eof or unpack.unused_data:
+    if unpack.unused_data or not (unpack.eof or is_empty):
         raise httpcore.RemoteProtocolError("the reply does not end where its packing does")

@@ -12,6 +12,7 @@ import httpcore
 import pytest
 
 from core.broker.dhan import client as client_module
+from core.broker.dhan import lines
 from core.broker.dhan.client import CallFailed, DhanClient
 from tests.integration.paper_dhan import PaperDhan
 
@@ -123,26 +124,27 @@ async def test_a_request_says_its_length_and_where_it_goes(client: DhanClient, h
 
 
 @pytest.mark.parametrize(
-    ("encoding", "body", "words"),
+    ("encoding", "body", "read"),
     [
-        ("gzip", gzip.compress(b"[1]"), None),
-        ("GZIP", gzip.compress(b"[1]"), None),
+        ("gzip", gzip.compress(b"[1]"), "[1]"),
+        ("GZIP", gzip.compress(b"[1]"), "[1]"),
         ("gzip", gzip.compress(b"[1]")[:-4], "RemoteProtocolError"),
         ("gzip", gzip.compress(b"[1]") + b"[2]", "RemoteProtocolError"),
         ("gzip", b"[1]", "RemoteProtocolError"),
+        ("gzip", b"", ""),
         ("br", b"[1]", "RemoteProtocolError"),
     ],
-    ids=["packed", "in capitals", "cut short", "with more after it", "not packed", "packed otherwise"],
+    ids=["packed", "in capitals", "cut short", "with more after it", "not packed", "nothing", "packed otherwise"],
 )
 async def test_a_packed_reply_is_read_whole_or_not_at_all(
-    client: DhanClient, host: tuple["Host", str], encoding: str, body: bytes, words: str | None
+    client: DhanClient, host: tuple["Host", str], encoding: str, body: bytes, read: str
 ) -> None:
     there, url = host
     there.answer = b"Content-Encoding: %b\r\nContent-Length: %d\r\n\r\n%b" % (encoding.encode(), len(body), body)
-    if words is None:
-        assert (await client.call("GET", url)).text == "[1]"
+    if read != "RemoteProtocolError":
+        assert (await client.call("GET", url)).text == read
         return
-    with pytest.raises(CallFailed, match=words) as failure:
+    with pytest.raises(CallFailed, match=read) as failure:
         await client.call("GET", url)
     assert failure.value.sent
 
@@ -205,6 +207,24 @@ async def test_calls_at_once_have_a_line_each_and_later_ones_take_those(
     there.asked = 20
     await asyncio.gather(*(client.call("GET", url) for _ in range(20)))
     assert len(there.connections) == 30, "twenty were kept"
+
+
+async def test_a_line_that_the_host_closed_meanwhile_is_not_used(client: DhanClient, host: tuple[Host, str]) -> None:
+    there, url = host
+    await client.call("GET", url)
+    await there.hang_up()
+    await client.call("POST", url, body={})
+    assert len(there.connections) == 2
+
+
+async def test_a_line_that_was_idle_for_long_is_not_used(
+    client: DhanClient, host: tuple[Host, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "_IDLE_SECONDS", 0)
+    there, url = host
+    for _ in range(2):
+        await client.call("GET", url)
+    assert len(there.connections) == 2
 
 
 async def test_a_line_on_which_a_call_was_given_up_is_not_used_again(

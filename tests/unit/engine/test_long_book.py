@@ -1,23 +1,27 @@
 """A book of thousands: followed in parts, and not read anew where it has nothing more to say."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import select, update
 
 from core.broker.port import Broker, BrokerOrder, BrokerState, Said
+from core.clock import SystemClock
 from core.db import changes, orders
 from core.db.engine import Database
+from core.db.tables import changes as change_table
 from core.domain.attempt import AttemptState
-from core.domain.change import ChangeKind, Terms
+from core.domain.change import ChangeKind, ChangeState, Terms, Verdict
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine import reconcile
 from core.engine.reconcile import Reconciler
 from tests.builders import NOON, an_order
-from tests.integration.paper_dhan import HandClock
+from tests.integration.paper_dhan import HandClock, india
 from tests.unit.engine.rows import an_attempt, report, rings
 
 LONG = 3 * reconcile.AT_A_TIME + 1
@@ -29,9 +33,11 @@ class Book:
     def __init__(self) -> None:
         self.rows: list[BrokerOrder] = []
         self.known: list[dict[str, Said]] = []
+        self.while_reading: Callable[[], None] = lambda: None
 
     async def book(self, known: Mapping[str, Said]) -> list[BrokerOrder]:
         self.known.append(dict(known))
+        self.while_reading()
         return [row for row in self.rows if known.get(row.order_id) != row.said]
 
 
@@ -111,6 +117,15 @@ async def test_two_orders_of_one_name_far_apart_in_the_book_are_an_alarm(
     assert told(database).count(Notice.CONFLICT) == 1
 
 
+async def test_one_id_under_two_names_of_ours_is_told_to_both(
+    database: Database, book: Book, reconciler: Reconciler
+) -> None:
+    one, other = at_dhan(database, 2)
+    book.rows = [row(one), row(other, order_id=one.broker_order_id)]
+    await reconciler.follow_book()
+    assert told(database).count(Notice.CONFLICT) == 1
+
+
 async def test_an_order_in_doubt_with_two_rows_far_apart_is_the_one_that_stands(
     database: Database, book: Book, reconciler: Reconciler
 ) -> None:
@@ -175,16 +190,55 @@ async def test_a_row_that_says_more_than_was_taken_over_is_read_again(
     assert book.known[1] == {}
 
 
-async def test_while_a_change_is_open_the_whole_book_is_read(
+async def test_while_a_change_of_it_is_open_an_order_is_read_again(
     database: Database, book: Book, reconciler: Reconciler
 ) -> None:
     filled, changing = at_dhan(database, 2)
-    book.rows = [row(filled), row(changing, BrokerState.WORKING)]
+    book.rows = [row(filled), row(changing)]
     await reconciler.follow_book()
     with database.transaction() as connection:
         changes.add(connection, changing.id, ChangeKind.MODIFY, Terms(quantity=5), wanted_by="operator 42")
     await reconciler.follow_book()
-    assert book.known[1] == {}
+    assert book.known[1].keys() == {filled.broker_order_id}
+
+
+async def test_a_change_that_was_answered_while_the_book_was_read_is_not_decided_by_it(
+    database: Database, book: Book, reconciler: Reconciler
+) -> None:
+    (order,) = at_dhan(database, 1)
+    with database.transaction() as connection:
+        changes.add(connection, order.id, ChangeKind.CANCEL, Terms(), wanted_by="operator 42")
+    book.rows = [row(order, BrokerState.CANCELLED)]
+    book.while_reading = lambda: answer_changes(database, SystemClock().now())
+    await reconciler.follow_book()
+    assert change_states(database) == [ChangeState.ANSWERED]
+    book.while_reading = lambda: None
+    await reconciler.follow_book()
+    assert change_states(database) == [ChangeState.DONE]
+
+
+def answer_changes(database: Database, at: datetime) -> None:
+    with database.transaction() as connection:
+        values = {"state": ChangeState.ANSWERED, "verdict": Verdict.TAKEN, "answered_at": at, "words": "Taken."}
+        connection.execute(update(change_table).values(values))
+
+
+def change_states(database: Database) -> list[ChangeState]:
+    with database.snapshot() as connection:
+        return list(connection.execute(select(change_table.c.state)).scalars())
+
+
+async def test_the_morning_is_reported_with_the_book_just_read(
+    database: Database, book: Book, reconciler: Reconciler, clock: HandClock
+) -> None:
+    clock.instant = india("2026-11-26 09:21")
+    with database.transaction() as connection:
+        values = {"as_amo": True, "reaches_exchange_at": india("2026-11-26 09:15"), "broker_order_id": "52"}
+        order = an_order(connection, state=OrderState.WORKING, **values)
+        an_attempt(connection, order, AttemptState.ACCEPTED, name=name(order))
+    book.rows = [row(order)]
+    await reconciler.follow_book()
+    assert told(database) == [Notice.FILLED, Notice.MORNING]
 
 
 async def test_a_new_day_begins_with_the_whole_book(
