@@ -1,7 +1,6 @@
 """For every test: no settings from outside, no network but this machine, and free ports to listen on."""
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -62,8 +61,7 @@ sys.addaudithook(_keep_inside)
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return  # workers write below the folder of the one that started them
-    if in_memory := scratch.move_to_memory():
-        config.add_cleanup(lambda: shutil.rmtree(in_memory, ignore_errors=True))
+    scratch.move_to_memory()
     config.pluginmanager.register(CanaryWatch(config), "canary-watch")
 
 

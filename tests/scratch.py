@@ -3,25 +3,27 @@
 import os
 import shutil
 import tempfile
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 MEMORY = Path("/dev/shm")
 ROOM = 4 * 2**30
 _NAME = "munshi-tests-"
+_LAST = -200  # after what multiprocessing removes from there, which is -100
 
 
-def move_to_memory() -> Path | None:
-    """The folder for everything temporary from now on; None where there is no room, or where TMPDIR names one."""
+def move_to_memory() -> None:
+    """Everything temporary, until this process ends; not where there is no room, nor where TMPDIR names a folder."""
     if "TMPDIR" in os.environ or not MEMORY.is_dir():
-        return None
+        return
     _clear_up()
     if shutil.disk_usage(MEMORY).free < ROOM:
-        return None
+        return
     folder = MEMORY / f"{_NAME}{os.getpid()}"
     folder.mkdir(mode=0o700)
     os.environ["TMPDIR"] = str(folder)
     tempfile.tempdir = None
-    return folder
+    Finalize(None, shutil.rmtree, args=[folder], kwargs={"ignore_errors": True}, exitpriority=_LAST)
 
 
 def _clear_up() -> None:

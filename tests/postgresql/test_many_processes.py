@@ -28,7 +28,7 @@ from tests.ports import find_port
 from tests.world import World
 from tests.world.processes import Process, client, until
 
-ALERTS = int(os.environ.get("MUNSHI_TEST_ALERTS", "100"))
+ALERTS = int(os.environ.get("MUNSHI_TEST_ALERTS", "50"))
 SEED = int(os.environ.get("MUNSHI_TEST_SEED", "1"))
 WEBS, DESKS, SENDERS = 4, 2, 8
 PATIENCE = 60.0 + ALERTS / 5
