@@ -31,6 +31,7 @@ async def serve(settings: Settings) -> None:
     try:
         await parts.desk.take_lease()
         stop_at_signal(parts.desk)
+        gc.collect()
         gc.freeze()  # what is here now stays; looking through it held orders up for a tenth of a second
         async with asyncio.TaskGroup() as tasks:
             talking = tasks.create_task(console.run())
