@@ -36,7 +36,7 @@ class Fields:
 
     def has(self, name: str) -> bool:
         """Whether the field says something: templates fill unused ones with 0 or NaN."""
-        return self.text(name).strip("0.") not in ("", "NaN")
+        return name in self.values and self.text(name).strip("0.") not in ("", "NaN")
 
     def choose(self, name: str, table: Mapping[str, T], expected: str) -> T | None:
         word = self.text(name)
@@ -83,7 +83,7 @@ def read_fields(name: str, raw: Mapping[str, Any], known: Mapping[str, str]) -> 
     fields = Fields(name, values)
     ignored: list[str] = []
     for key, value in raw.items():
-        field_name = known.get(key) or words.field_named(key, known)
+        field_name = words.field_named(key, known)
         if field_name is None:
             ignored.append(key)
         elif field_name not in values:

@@ -143,7 +143,7 @@ def _read_kind(fields: Fields, named: _Named | None) -> InstrumentKind | None:
 def _read_option(fields: Fields, kind: InstrumentKind | None, named: _Named | None) -> OptionContract | None:
     if kind is not InstrumentKind.OPTION:
         for name in words.OPTION_FIELDS:
-            if name in fields.values and kind and fields.has(name):
+            if kind and fields.has(name):
                 fields.refuse(name, "left out, because this leg is no option (instrument OPT)")
         return None
     whole = named.option if named else None

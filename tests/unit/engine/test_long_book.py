@@ -117,7 +117,7 @@ async def test_two_orders_of_one_name_far_apart_in_the_book_are_an_alarm(
     assert told(database).count(Notice.CONFLICT) == 1
 
 
-async def test_one_id_under_two_names_of_ours_is_told_to_both(
+async def test_one_id_under_two_names_of_ours_is_an_alarm(
     database: Database, book: Book, reconciler: Reconciler
 ) -> None:
     one, other = at_dhan(database, 2)
