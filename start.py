@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> None:
 
 
 def test_options(arguments: list[str]) -> list[str]:
-    """How pytest runs here: a named file or test by itself; everything on six processes, since tests mostly wait.
+    """How pytest runs here: a named file or test by itself; everything on six processes, since many of them wait.
 
     Whoever of them is done early takes from the others, so that none is left alone with the long ones.
     """

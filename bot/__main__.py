@@ -31,8 +31,7 @@ async def serve(settings: Settings) -> None:
     try:
         await parts.desk.take_lease()
         stop_at_signal(parts.desk)
-        gc.collect()
-        gc.freeze()  # what is here now stays; looking through it held orders up for a tenth of a second
+        keep_what_is_here()
         async with asyncio.TaskGroup() as tasks:
             talking = tasks.create_task(console.run())
             await parts.desk.run()
@@ -48,6 +47,12 @@ def say_what_is_not_used(settings: Settings) -> None:
         log.warning("dhan_settings_not_used", settings=", ".join(settings.set_aside), why=why)
     if slips := unheeded_in_file():
         log.warning("unknown_settings", names="; ".join(f"{name}: {cure}" for name, cure in slips.items()), file=".env")
+
+
+def keep_what_is_here() -> None:
+    """It stays as long as the desk runs; looking through it for garbage held orders up for a tenth of a second."""
+    gc.collect()
+    gc.freeze()
 
 
 def stop_at_signal(desk: Desk) -> None:

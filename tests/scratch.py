@@ -1,4 +1,4 @@
-"""Where tests write: into memory where there is room for it, since on a disk they mostly wait for it."""
+"""Where tests write: into memory where there is room for it, since a disk makes them wait."""
 
 import os
 import shutil

@@ -5,11 +5,10 @@ it keeps the broker's limits, with `a-second=500` that one.
 """
 
 import asyncio
-import gc
 import sys
 from itertools import count
 
-from bot.__main__ import stop_at_signal
+from bot.__main__ import keep_what_is_here, stop_at_signal
 from bot.app import Console, build_application
 from bot.messenger import TelegramMessenger
 from core.engine.limiter import ORDER_CALLS, Window
@@ -42,7 +41,7 @@ async def serve_in_silence(settings: Settings) -> None:
     try:
         await parts.desk.take_lease()
         stop_at_signal(parts.desk)
-        gc.freeze()
+        keep_what_is_here()
         await parts.desk.run()
     finally:
         await parts.close()
@@ -56,7 +55,7 @@ async def serve_with_console(settings: Settings) -> None:
     try:
         await parts.desk.take_lease()
         stop_at_signal(parts.desk)
-        gc.freeze()
+        keep_what_is_here()
         async with asyncio.TaskGroup() as tasks:
             talking = tasks.create_task(console.run())
             await parts.desk.run()
