@@ -20,7 +20,8 @@ from core.engine.claim import ask_again
 
 log = structlog.get_logger()
 
-PATIENCE = 0.5
+PATIENCE = 3.0
+"""Seconds that an order which has waited waits once more, for a busy line or for the one call a second."""
 
 
 def may_drift(order: Order) -> bool:

@@ -1,5 +1,6 @@
 """What the desk relies on about prices: that they are there or not, and that their absence costs nothing."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,7 @@ from core.domain.instrument import Segment
 from tests.integration.paper_dhan import PaperDhan
 
 RELIANCE = (Segment.NSE_EQ, "2885")
+TCS = (Segment.NSE_EQ, "11536")
 NOBODY = (Segment.NSE_EQ, "999999")
 
 
@@ -47,10 +49,29 @@ async def test_want_of_a_data_plan_is_no_dead_sign_in(broker: Broker, quotes: Qu
     await broker.check_session()
 
 
-async def test_a_second_call_within_a_second_does_not_wait_for_its_turn(quotes: Quotes, dhan: PaperDhan) -> None:
+async def test_who_asks_before_the_next_call_is_due_waits_for_it(quotes: Quotes, dhan: PaperDhan) -> None:
     has_plan(dhan)
     assert await quotes.last_price([RELIANCE])
-    assert await quotes.last_price([RELIANCE]) == {}
+    assert list(await quotes.last_price([TCS])) == [TCS]
+
+
+async def test_all_who_wait_share_one_call(quotes: Quotes, dhan: PaperDhan) -> None:
+    has_plan(dhan)
+    assert await quotes.last_price([RELIANCE])
+    dhan.script("prices", "drop_before")  # strikes one call
+    assert await asyncio.gather(quotes.last_price([RELIANCE]), quotes.last_price([TCS])) == [{}, {}]
+    told = await asyncio.gather(quotes.last_price([RELIANCE]), quotes.last_price([TCS, NOBODY]))
+    assert [list(prices) for prices in told] == [[RELIANCE], [TCS]]
+
+
+async def test_who_gives_up_keeps_no_other_waiting(quotes: Quotes, dhan: PaperDhan) -> None:
+    has_plan(dhan)
+    assert await quotes.last_price([RELIANCE])
+    impatient = asyncio.create_task(quotes.last_price([NOBODY]))
+    patient = asyncio.create_task(quotes.last_price([TCS]))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert list(await patient) == [TCS]
 
 
 async def test_no_instruments_are_no_call(quotes: Quotes, dhan: PaperDhan) -> None:

@@ -1,5 +1,6 @@
 """Last traded prices (Dhan API v2, Market Quote, LTP): one call a second, and only with the paid data plan."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, cast
@@ -28,17 +29,34 @@ class DhanQuotes:
 
     def __init__(self, dhan: Dhan) -> None:
         self._dhan = dhan
-        self._not_before = 0.0
+        self._no_plan_until = 0.0
+        self._turn = asyncio.Lock()
+        self._next_call = 0.0
+        self._wanted: set[Name] = set()
+        self._calls = 0
+        self._told: Mapping[Name, Decimal] = {}
 
     @property
     def may_tell(self) -> bool:
-        return monotonic() >= self._not_before
+        return monotonic() >= self._no_plan_until
 
     async def last_price(self, instruments: Iterable[Name]) -> Mapping[Name, Decimal]:
-        wanted = sorted(set(instruments))[:MOST_INSTRUMENTS]
-        if not wanted or not self.may_tell:
+        """Whoever waits while another calls shares the one call that comes after it."""
+        mine = set(instruments)
+        if not mine:
             return {}
-        self._not_before = monotonic() + BETWEEN_CALLS
+        self._wanted |= mine
+        calls = self._calls
+        async with self._turn:
+            if self._calls == calls:
+                await asyncio.sleep(max(self._next_call - monotonic(), 0))
+                wanted, self._wanted, self._told = self._wanted, set(), {}
+                self._calls += 1
+                self._next_call = monotonic() + BETWEEN_CALLS
+                self._told = await self._ask(sorted(wanted)[:MOST_INSTRUMENTS]) if self.may_tell else {}
+            return {name: self._told[name] for name in mine if name in self._told}
+
+    async def _ask(self, wanted: list[Name]) -> Mapping[Name, Decimal]:
         try:
             reply = await self._dhan.ask("/marketfeed/ltp", _wish(wanted))
         except (BrokerUnavailable, SignInNeeded) as trouble:
@@ -46,10 +64,9 @@ class DhanQuotes:
             return {}
         error = read_error(reply)
         if error is not None and error.code in LACKS_DATA_PLAN:
-            self._not_before = monotonic() + ASK_AGAIN
+            self._no_plan_until = monotonic() + ASK_AGAIN
             log.info("no_data_plan")
-        prices = _prices(reply)
-        return {name: prices[name] for name in wanted if name in prices}
+        return _prices(reply)
 
 
 def _wish(wanted: list[Name]) -> dict[str, list[int]]:
