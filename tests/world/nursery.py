@@ -15,9 +15,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 _births = multiprocessing.get_context("forkserver")
-_births.set_forkserver_preload(
-    ["bot.app", "bot.messenger", "core.engine.parts", "core.sandbox.app", "webhook.app", "webhook.server", "core.cli"]
+_PRODUCT = "bot.app bot.messenger core.engine.parts core.sandbox.app webhook.app webhook.server core.cli"
+_FOUND_WHEN_RUNNING = (
+    "anyio._backends._asyncio cryptography.fernet uvicorn.lifespan.on uvicorn.loops.uvloop "
+    "uvicorn.protocols.websockets.auto webhook.quick_connections"
 )
+_births.set_forkserver_preload(f"{_PRODUCT} {_FOUND_WHEN_RUNNING}".split())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ import httpx
 from core.clock import monotonic
 from core.settings import PaperAccount
 from tests.patience import PATIENCE
-from tests.world.processes import LOOK_EVERY, client, until
+from tests.world.processes import LOOK_AGAIN, client, until
 
 OPERATOR = PaperAccount.OPERATOR_ID
 _REACTION = 0.1  # seconds that a person needs to find a button
@@ -167,7 +167,7 @@ class Phone:
                 self._http.stream("GET", "/chat/events", timeout=None) as feed,
             ):
                 self._follow(feed)
-            sleep(LOOK_EVERY)
+            sleep(LOOK_AGAIN)
 
     def _follow(self, feed: httpx.Response) -> None:
         kind = ""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
-LOOK_EVERY = 0.01
+LOOK_AGAIN, AT_LATEST = 0.01, 0.1
+"""Seconds between two looks: few for what comes at once, and more as it takes long, since each is a call."""
 
 
 class Process:
@@ -87,8 +88,9 @@ def client(url: str) -> httpx.Client:
 
 def until(condition: Callable[[], T | None], words: str, seconds: float = PATIENCE) -> T:
     """The condition's first truthy value. Raises AssertionError with the words when there is none in time."""
-    deadline = monotonic() + seconds
+    began = monotonic()
     while not (value := condition()):
-        assert monotonic() < deadline, f"not within {seconds:g} s: {words}"
-        sleep(LOOK_EVERY)
+        waited = monotonic() - began
+        assert waited < seconds, f"not within {seconds:g} s: {words}"
+        sleep(min(max(LOOK_AGAIN, waited / 8), AT_LATEST))
     return value
