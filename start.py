@@ -51,12 +51,12 @@ def main(arguments: list[str]) -> None:
 
 
 def test_options(arguments: list[str]) -> list[str]:
-    """How pytest runs here: a named file or test by itself; everything on six processes, since many of them wait.
+    """How pytest runs here: a named file or test by itself; everything on five processes, since many of them wait.
 
     Whoever of them is done early takes from the others, so that none is left alone with the long ones.
     """
     named = [argument for argument in arguments if Path(argument.split("::")[0]).exists()]
-    options = [] if named else ["-n", "6", "--dist", "worksteal"]
+    options = [] if named else ["-n", "5", "--dist", "worksteal"]
     if named and not any("browser" in name for name in named):
         return options
     if os.environ.get("MUNSHI_NO_BROWSER") == "1":

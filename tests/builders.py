@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, update
 
 from core import intake
+from core.calendar import load_calendar
 from core.db import alerts, orders
 from core.db.alerts import StoredAlert
 from core.db.engine import Database
@@ -30,6 +31,7 @@ from core.settings import load
 from tests import postgres_server as postgres
 from tests.patience import PATIENCE
 
+CALENDAR = load_calendar()
 NOON = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
 """A Wednesday in the session: 12:00 in India."""
 

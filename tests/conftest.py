@@ -1,5 +1,6 @@
 """For every test: no settings from outside, no network but this machine, and free ports to listen on."""
 
+import gc
 import os
 import sys
 import time
@@ -63,6 +64,12 @@ def pytest_configure(config: pytest.Config) -> None:
         return  # workers write below the folder of the one that started them
     scratch.move_to_memory()
     config.pluginmanager.register(CanaryWatch(config), "canary-watch")
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # thousands of tests are no garbage, and the collector need not look at them again and again
+    gc.set_threshold(10_000, 20, 50)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -50,7 +50,7 @@ def test_packages_are_installed_once_and_again_when_the_lock_changes(
 
     tested = start(repository, "test", MUNSHI_NO_BROWSER="1")
     assert "Installing what requirements-dev.lock names" in tested.stdout, "running needs less than the tests do"
-    assert tested.stdout.splitlines()[-1] == "tested -n 6 --dist worksteal --ignore=tests/browser"
+    assert tested.stdout.splitlines()[-1] == "tested -n 5 --dist worksteal --ignore=tests/browser"
     assert start(repository, "run").stdout == "up up\n", "what the tests need will do for running"
 
 

@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -186,18 +187,19 @@ RULES = [
 ]
 
 
-def sources() -> dict[str, str]:
+@cache
+def sources() -> dict[str, ast.Module]:
     files = [file for folder in PRODUCT for file in (ROOT / folder).rglob("*.py")]
-    return {file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8") for file in files}
+    return {file.relative_to(ROOT).as_posix(): ast.parse(file.read_text(encoding="utf-8")) for file in files}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.says)
 def test_the_source_keeps_the_rule(rule: Rule) -> None:
     broken = [
         f"{path}:{finding.line} {finding.what}"
-        for path, text in sources().items()
+        for path, tree in sources().items()
         if rule.covers(path)
-        for finding in rule.find(ast.parse(text))
+        for finding in rule.find(tree)
     ]
     assert not broken, "\n".join([f"{rule.says}. Instead: {rule.instead}.", *broken])
 

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from core.calendar import load_calendar
 from core.clock import INDIA
 from core.domain.instrument import Market, SegmentClass
 from core.domain.sessions import Closed, Span, Trading
 from core.holiday_feed import BadFeed, differences, read_feed
 from core.market_days import changed
+from tests.builders import CALENDAR
 
-CALENDAR = load_calendar()
 TODAY = date(2026, 11, 25)
 HOLIDAYS = ["2027-01-26", "2027-03-22", "2027-03-26", "2027-04-14", "2027-05-17", "2027-06-16", "2027-09-15"]
 HOLIDAYS_2027 = [*HOLIDAYS, "2027-10-29", "2027-11-09"]

@@ -4,11 +4,9 @@ from datetime import datetime
 
 import pytest
 
-from core.calendar import load_calendar
 from core.clock import INDIA
 from core.sandbox.jumps import JUMPS, find_instant
-
-CALENDAR = load_calendar()
+from tests.builders import CALENDAR
 
 
 def india(text: str) -> datetime:

@@ -2,12 +2,10 @@
 
 import pytest
 
-from core.calendar import load_calendar
 from core.domain.instrument import Market
 from core.domain.silence import Bar, Watch, is_silent, watch_of
+from tests.builders import CALENDAR
 from tests.integration.paper_dhan import india
-
-CALENDAR = load_calendar()
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,9 @@ from core.engine.resolve import doubt_unfinished
 from core.engine.rules import Rules
 from core.errors import Refusal
 from core.holiday_feed import end_of
-from tests.builders import an_alert
+from tests.builders import CALENDAR, an_alert
 from tests.unit.alerts.alert_samples import SHARE, body
-from tests.unit.engine.rows import CALENDAR, WALL, take_lease, tap_on
+from tests.unit.engine.rows import WALL, take_lease, tap_on
 from tests.year.witness import CLOSED_AT_SHORT_NOTICE, Witness
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 12, 31)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
-from telegram import Bot, Update
+from telegram import Update
 from telegram.ext import ApplicationHandlerStop
 
 from bot.access import Context, Gate
@@ -55,7 +55,7 @@ def blocked(user_id: int) -> dict[str, Any]:
 
 
 def update(**body: Any) -> Update:
-    found = Update.de_json({"update_id": 1, **body}, Bot("1:test"))
+    found = Update.de_json({"update_id": 1, **body}, None)
     assert found
     return found
 

@@ -7,17 +7,15 @@ import pytest
 
 from bot import market_views
 from bot.arguments import DayChange, calendar_usage, clock_usage, read_day_change
-from core.calendar import load_calendar
 from core.db.overrides import Change, Override
 from core.domain.instrument import Market
 from core.domain.sessions import Span
 from core.errors import Refusal
 from core.holiday_feed import end_of
 from core.whatif import read_moment
-from tests.builders import NOON
+from tests.builders import CALENDAR, NOON
 from tests.integration.paper_dhan import india
 
-CALENDAR = load_calendar()
 TODAY = date(2026, 11, 25)
 MUHURAT = (
     "Sun 8 Nov: The hours of Sun 8 Nov 2026 are not known: Muhurat trading on a Sunday, hour not confirmed "

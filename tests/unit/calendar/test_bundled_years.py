@@ -4,12 +4,11 @@ from datetime import date, time, timedelta
 
 import pytest
 
-from core.calendar import load_calendar
 from core.domain.alert import OrderType
 from core.domain.instrument import Segment, SegmentClass, segment_class
 from core.domain.sessions import Calendar, Closed, Span, Trading, Unknown
+from tests.builders import CALENDAR
 
-CALENDAR = load_calendar()
 CASH = SegmentClass.CASH
 WITH_DERIVATIVES = SegmentClass.CASH_WITH_DERIVATIVES
 DERIVATIVES = SegmentClass.EQUITY_DERIVATIVES

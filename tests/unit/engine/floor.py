@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from core.broker.dhan.account import DhanAccount
@@ -22,9 +24,8 @@ from core.engine.reconcile import Reconciler
 from core.engine.resolve import Resolver
 from core.logins import Session
 from core.settings import Settings, load
-from tests.builders import an_order
+from tests.builders import CALENDAR, an_order
 from tests.integration.paper_dhan import HandClock, PaperDhan
-from tests.unit.engine.rows import CALENDAR
 
 
 @dataclass
@@ -111,7 +112,14 @@ def settings_for(dhan: PaperDhan, folder: Path, **more: Any) -> Settings:
         "dhan_api_url": f"{dhan.http.base_url}/dhan/v2",
         "dhan_auth_url": f"{dhan.http.base_url}/dhan-login",
     }
-    return load(munshi_data_dir=folder, **{**urls, **more})
+    fresh = _fresh().model_copy(update={"munshi_data_dir": folder, **urls})
+    return load(**fresh.model_dump(exclude_unset=True) | more) if more else fresh
+
+
+@cache
+def _fresh() -> Settings:
+    """Read once: reading them takes as long as the rest of a test."""
+    return load(munshi_data_dir=Path(mkdtemp()))
 
 
 @asynccontextmanager

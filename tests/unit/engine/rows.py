@@ -9,7 +9,6 @@ from sqlalchemy import Connection, select
 
 from core.approvals import Tap
 from core.broker.port import BrokerOrder, BrokerState, Outcome
-from core.calendar import load_calendar
 from core.clock import Moment, SystemClock
 from core.db import alerts, attempts, leases, orders
 from core.db.attempts import Attempt, Try
@@ -20,13 +19,12 @@ from core.domain.order import Order, OrderState
 from core.engine.claim import Claim, claim
 from core.engine.record import Posted, record_all
 from core.engine.rules import Rules
-from tests.builders import NOON, an_order
+from tests.builders import CALENDAR, NOON, an_order
 
 OPERATOR = 42
 NAME = "MUAAAAAAAAAAAAAAAAAA"
 WALL = datetime(2026, 11, 25, 6, 30, 0, 500_000, tzinfo=UTC)
 MOMENT = Moment(now=NOON, wall=WALL)
-CALENDAR = load_calendar()
 
 
 def take_lease(connection: Connection, at: datetime = WALL) -> int:

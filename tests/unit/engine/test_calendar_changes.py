@@ -19,9 +19,9 @@ from core.domain.order import Mode, Order, OrderState
 from core.domain.sessions import Closed, Span, Trading
 from core.engine.timers import anything_is_due, run_due
 from core.errors import Refusal
-from tests.builders import NOON, an_alert, an_order
+from tests.builders import CALENDAR, NOON, an_alert, an_order
 from tests.integration.paper_dhan import india
-from tests.unit.engine.rows import CALENDAR, OPERATOR, again, last_words, rings, try_claim
+from tests.unit.engine.rows import OPERATOR, again, last_words, rings, try_claim
 
 ME = journal.operator(OPERATOR)
 THURSDAY = date(2026, 11, 26)

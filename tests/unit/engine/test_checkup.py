@@ -23,9 +23,8 @@ from core.engine.daily import Daily
 from core.engine.pnl_watch import PnlWatch
 from core.engine.rounds import Rounds
 from core.pnl import Point
-from tests.builders import NOON, an_order
+from tests.builders import CALENDAR, NOON, an_order
 from tests.unit.engine.floor import Floor, settings_for
-from tests.unit.engine.rows import CALENDAR
 
 
 def checkup(floor: Floor, folder: Path) -> Checkup:

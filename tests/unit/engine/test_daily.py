@@ -11,9 +11,8 @@ from core.domain.notice import Notice
 from core.domain.order import OrderState
 from core.domain.readiness import Cure, Light, Line
 from core.engine import daily
-from tests.builders import an_order
+from tests.builders import CALENDAR, an_order
 from tests.integration.paper_dhan import india
-from tests.unit.engine.rows import CALENDAR
 
 LINES = [Line(light=Light.RED, words="Not signed in.", cures=(Cure.LOGIN,))]
 

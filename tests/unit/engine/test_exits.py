@@ -17,10 +17,9 @@ from core.domain.alert import Product, Side
 from core.domain.order import Mode, Order, OrderState
 from core.errors import Refusal
 from core.exits import Exit, ExitPlan, plan_exits, write_exits
-from tests.builders import NOON, an_order
+from tests.builders import CALENDAR, NOON, an_order
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor
-from tests.unit.engine.rows import CALENDAR
 
 SATURDAY = india("2026-11-28 14:00")
 RELIANCE = Position(

@@ -13,9 +13,9 @@ from core.domain.order import Mode, Order, OrderState
 from core.engine.timers import run_due
 from core.errors import Refusal, StaleTap
 from core.reports import Offers
-from tests.builders import an_order
+from tests.builders import CALENDAR, an_order
 from tests.integration.paper_dhan import india
-from tests.unit.engine.rows import CALENDAR, again, claimed, rings, tap_on
+from tests.unit.engine.rows import again, claimed, rings, tap_on
 
 SATURDAY = india("2026-11-28 14:00")
 MONDAY_OPEN, MONDAY_EVENING = india("2026-11-30 09:15"), india("2026-11-30 17:00")

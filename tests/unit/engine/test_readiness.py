@@ -18,10 +18,10 @@ from core.domain.order import OrderState
 from core.domain.preflight import checks, is_reminding_time, needed_through
 from core.engine.readiness import Readiness
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded
+from tests.builders import CALENDAR
 from tests.integration.paper_dhan import india
 from tests.unit.engine.door import BY_LINK
 from tests.unit.engine.floor import Floor, settings_for
-from tests.unit.engine.rows import CALENDAR
 
 WEDNESDAY, SATURDAY = date(2026, 11, 25), date(2026, 11, 28)
 HERE, ELSEWHERE = "203.0.113.24", "198.51.100.9"

@@ -19,9 +19,9 @@ from core.engine.claim import Claim, claim_all
 from core.engine.timers import run_due
 from core.errors import AskTwice, Refusal
 from core.policies import Policies, save
-from tests.builders import NOON, an_order
+from tests.builders import CALENDAR, NOON, an_order
 from tests.integration.paper_dhan import india
-from tests.unit.engine.rows import CALENDAR, OPERATOR, again, last_words, rings, rules_at, tap_on, try_claim
+from tests.unit.engine.rows import OPERATOR, again, last_words, rings, rules_at, tap_on, try_claim
 
 ASKED = OrderState.AWAITING_APPROVAL
 OPEN = india("2026-11-25 09:15")

@@ -10,10 +10,9 @@ from core import controls
 from core.broker.dhan.instruments import InstrumentList
 from core.controls import Hold
 from core.whatif import foresee
-from tests.builders import NOON
+from tests.builders import CALENDAR, NOON
 from tests.integration.paper_dhan import india
 from tests.unit.alerts.alert_samples import SHARE, body
-from tests.unit.engine.rows import CALENDAR
 
 KILLED, SIGNED_OUT = "Stopped by operator 42 with /kill.", "No sign-in."
 

@@ -9,13 +9,12 @@ from importlib import resources
 import pytest
 from decision_rows import TABLE, Row, in_words, read_rows
 
-from core.calendar import load_calendar
 from core.domain.instrument import SegmentClass
 from core.domain.order import Mode
 from core.domain.routing import may_send, route
 from core.domain.sessions import Trading
+from tests.builders import CALENDAR
 
-CALENDAR = load_calendar()
 ROWS = read_rows()
 
 

@@ -5,15 +5,14 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from core.calendar import load_calendar
 from core.domain.alert import AmoTime, OrderType, Validity
 from core.domain.approval import ApprovalPolicy, why_ask
 from core.domain.instrument import SegmentClass
 from core.domain.order import Mode
 from core.domain.routing import IOC_NEEDS_A_SESSION, Decision, ReleasePolicy, may_send, route
 from core.domain.sessions import INDIA, Calendar, Closed, Day, Span, Trading
+from tests.builders import CALENDAR
 
-CALENDAR = load_calendar()
 CASH = SegmentClass.CASH
 WITH_DERIVATIVES = SegmentClass.CASH_WITH_DERIVATIVES
 

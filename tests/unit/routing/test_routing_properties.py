@@ -6,14 +6,12 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.calendar import load_calendar
 from core.domain.alert import AmoTime, OrderType
 from core.domain.instrument import SegmentClass
 from core.domain.order import Mode
 from core.domain.routing import ReleasePolicy, may_send, route
 from core.domain.sessions import INDIA, Trading
-
-CALENDAR = load_calendar()
+from tests.builders import CALENDAR
 
 BOUNDARIES = [
     "00:00",
