@@ -5,6 +5,7 @@ One row of COMMANDS per subcommand. Each is a module here of the same name, impo
 """
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from typing import NamedTuple
@@ -52,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     if others:  # not repeated: one of them may be a token
         parser.error(f"{name} takes no such argument; see munshi {name} --help")
     try:
-        return import_module(f"core.cli.{name}").run(**chosen)
+        code: int = import_module(f"core.cli.{name}").run(**chosen)
+        sys.stdout.flush()
     except BadSettings as error:
         print("Munshi refuses to start with these settings:", *error.faults, sep="\n  ", file=sys.stderr)
         return EX_CONFIG
@@ -62,8 +64,12 @@ def main(arguments: list[str] | None = None) -> int:
     except PermissionError as error:
         print(f"munshi {name}: no permission to use {error.filename}", file=sys.stderr)
         return FAILED
+    except BrokenPipeError:  # as in `munshi doctor | head -3`: nobody reads on, and what is left goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,6 +4,8 @@ import base64
 import json
 import os
 import socket
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,6 +23,7 @@ from tests.builders import fresh_address
 from tests.unit.alerts.alert_samples import SHARE, body
 from tests.world.nursery import Streams, born
 
+ROOT = Path(__file__).parents[2]
 AS_AMO = "as an after-market order, reaches the exchange"
 
 
@@ -47,6 +50,21 @@ def test_the_secret_goes_to_output_and_the_warning_beside_it(tmp_path: Path) -> 
     assert done.stdout.strip() == (tmp_path / "webhook_secret").read_text()
     assert "keep it out of chats" in done.stderr
     assert munshi("secret", data_dir=tmp_path).stdout == done.stdout
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_without_a_fuss(tmp_path: Path) -> None:
+    environment = os.environ | {"MUNSHI_DATA_DIR": str(tmp_path), "PYTHONUNBUFFERED": ""}
+    command = [sys.executable, "-m", "core", "secret"]
+    with subprocess.Popen(
+        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout
+        assert running.stderr
+        running.stdout.close()  # long before it has anything to say
+        said = running.stderr.read().decode()
+    assert running.returncode == 1
+    assert "keep it out of chats" in said
+    assert "Broken pipe" not in said, said
 
 
 def test_migrate_makes_the_database_and_may_be_repeated(tmp_path: Path) -> None:
