@@ -48,12 +48,12 @@ class DhanQuotes:
         self._wanted |= mine
         calls = self._calls
         async with self._turn:
-            if self._calls == calls:
+            if self._calls == calls and self.may_tell:
                 await asyncio.sleep(max(self._next_call - monotonic(), 0))
                 wanted, self._wanted, self._told = self._wanted, set(), {}
                 self._calls += 1
                 self._next_call = monotonic() + BETWEEN_CALLS
-                self._told = await self._ask(sorted(wanted)[:MOST_INSTRUMENTS]) if self.may_tell else {}
+                self._told = await self._ask(sorted(wanted)[:MOST_INSTRUMENTS])
             return {name: self._told[name] for name in mine if name in self._told}
 
     async def _ask(self, wanted: list[Name]) -> Mapping[Name, Decimal]:
