@@ -15,6 +15,7 @@ class Point(StrEnum):
     OUTCOME_RECORDED = "S9"
     LOOKED_UP = "R1"
     BOOK_READ = "R2"
+    PART_FOLLOWED = "R3"
     BEFORE_MESSAGE = "O1"
     MESSAGE_SENT = "O2"
 

@@ -72,6 +72,7 @@ class Reconciler:
         for some in _some_at_a_time(book, ours):
             began = monotonic()
             await self._database.write(lambda connection, some=some: self._follow(connection, some, moment))
+            reach(Point.PART_FOLLOWED)
             await asyncio.sleep(min(monotonic() - began, LONGEST_REST) if len(book) > AT_A_TIME else 0)
 
         def finish(connection: Connection) -> None:

@@ -109,6 +109,7 @@ def test_an_order_claimed_and_never_posted_is_asked_about_and_not_sent_again_by_
         (Point.CLAIMING, Point.POSTED),
         (Point.CLAIMING, Point.OUTCOME_RECORDED),
         (Point.POSTED, Point.BOOK_READ),
+        (Point.OUTCOME_RECORDED, Point.PART_FOLLOWED),
         (Point.POSTED, Point.BEFORE_MESSAGE),
         (Point.POSTED, Point.MESSAGE_SENT),
         (Point.OUTCOME_RECORDED, Point.MESSAGE_SENT),

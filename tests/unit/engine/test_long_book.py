@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import select, update
 
+from core import failpoints
 from core.broker.port import Broker, BrokerOrder, BrokerState, Said
 from core.clock import SystemClock
 from core.db import changes, orders
@@ -20,11 +21,16 @@ from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine import reconcile
 from core.engine.reconcile import Reconciler
+from core.failpoints import Point
 from tests.builders import NOON, an_order
 from tests.integration.paper_dhan import HandClock, india
 from tests.unit.engine.rows import an_attempt, report, rings
 
 LONG = 3 * reconcile.AT_A_TIME + 1
+
+
+class PulledPlug(Exception):
+    """The process ends here."""
 
 
 class Book:
@@ -105,6 +111,29 @@ async def test_others_write_while_a_long_book_is_followed(
         seen.add(states(database, placed).count(OrderState.FILLED))
     await following
     assert len(seen - {0, LONG}) >= 2, "between the parts"
+
+
+async def test_what_was_followed_before_the_desk_died_is_not_told_again(
+    database: Database, book: Book, reconciler: Reconciler, clock: HandClock
+) -> None:
+    placed = at_dhan(database, LONG)
+    book.rows = [row(order) for order in placed]
+    parts = iter([None, PulledPlug()])
+
+    def pull_the_plug(point: Point) -> None:
+        if point is Point.PART_FOLLOWED and (fate := next(parts)):
+            raise fate
+
+    failpoints.install(pull_the_plug)
+    with pytest.raises(PulledPlug):
+        await reconciler.follow_book()
+    failpoints.install(lambda _point: None)
+    followed = 2 * reconcile.AT_A_TIME
+    assert states(database, placed).count(OrderState.FILLED) == len(told(database)) == followed
+
+    await Reconciler(database=database, broker=cast("Broker", book), clock=clock).follow_book()
+    assert states(database, placed) == [OrderState.FILLED] * LONG
+    assert told(database) == [Notice.FILLED] * LONG
 
 
 async def test_two_orders_of_one_name_far_apart_in_the_book_are_an_alarm(
