@@ -208,7 +208,7 @@ class Dispatcher:
         """Send it, unless Dhan says that it would be refused, or that its price has moved away."""
         if cover.needs_cover(order) and await self._is_uncovered(order):
             return
-        last = (await prices).get((order.segment, order.security_id))
+        last = (await prices).get((order.segment, order.security_id)) if drift.may_drift(order) else None
         if last is not None and await self._has_drifted(order, last):
             return
         await self._limiter.wait_for_room()
@@ -262,7 +262,7 @@ class Dispatcher:
         return outcome
 
     def _claim(self, connection: Connection, order: Order, epoch: int, moment: Moment) -> Claim | None:
-        if not (self._session.is_signed_in and self._clock_is_sure()):
+        if self._closed or not (self._session.is_signed_in and self._clock_is_sure()):
             return None
         return claim(connection, order, epoch=epoch, now=moment.now, wall=moment.wall, calendar=self._calendar)
 

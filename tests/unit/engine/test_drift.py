@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from core import journal
 from core.broker.quotes import Name
 from core.db import orders
-from core.domain.alert import OrderType
+from core.domain.alert import OrderType, Product, Side
 from core.domain.drift import Reference, moved_too_far, reference
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
+from core.engine import drift
 from core.policies import Policies, save
-from tests.builders import NOON
+from tests.builders import NOON, until
 from tests.unit.engine.floor import Floor
 from tests.unit.engine.rows import rings
 
@@ -29,11 +30,12 @@ PRICES = st.decimals(min_value="0.05", max_value=100_000, places=2)
 
 @dataclass
 class Board:
-    """Prices as an exchange shows them, by security; `is_stuck`: it never answers."""
+    """Prices as an exchange shows them, by security; `is_stuck`: not before `answers`."""
 
     shown: dict[str, Decimal | None] = field(default_factory=dict[str, Decimal | None])
     is_stuck: bool = False
     looks: int = 0
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def may_tell(self) -> bool:
@@ -43,7 +45,7 @@ class Board:
         wanted = list(instruments)
         self.looks += bool(wanted)
         if wanted and self.is_stuck:
-            await asyncio.Event().wait()
+            await self.answers.wait()
         known = {name: self.shown.get(name[1]) for name in wanted}
         return {name: price for name, price in known.items() if price is not None}
 
@@ -139,8 +141,43 @@ async def test_an_operator_who_is_careful_is_asked_sooner(floor: Floor) -> None:
     assert (await released(floor, "1006", **WAITED)).state is ASKED
 
 
-async def test_a_price_that_does_not_come_does_not_cost_the_window(floor: Floor) -> None:
+async def test_a_price_that_does_not_come_does_not_cost_the_window(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift, "PATIENCE", 0.1)
     assert (await released(floor, None, board=Board(is_stuck=True), **WAITED)).state is SENT
+
+
+async def test_a_sale_that_goes_at_once_waits_for_no_price_and_is_judged_by_none(floor: Floor) -> None:
+    """Its cover is asked about, together with an order of the same share whose price is."""
+    floor.dhan.placed(productType="CNC")
+    floor.clock.pass_time(seconds=1)
+    floor.dhan.book()
+    board = Board({"2885": Decimal(2000)}, is_stuck=True)
+    floor.dispatcher = floor.another_dispatcher(quotes=board)
+    waited = floor.order(**WAITED)
+    sale = floor.order(side=Side.SELL, product=Product.DELIVERY, alert_price=Decimal(1000))
+    floor.keep_lease()
+    async with asyncio.TaskGroup() as tasks:
+        await floor.dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+        await until(lambda: floor.now(sale).state is SENT)
+        assert floor.now(waited).state is OrderState.QUEUED
+        board.answers.set()
+    assert floor.now(waited).state is ASKED
+
+
+async def test_a_desk_that_ends_while_it_looks_at_the_price_claims_nothing_more(floor: Floor) -> None:
+    board = Board({"2885": Decimal(1000)}, is_stuck=True)
+    floor.dispatcher = floor.another_dispatcher(quotes=board)
+    order = floor.order(**WAITED)
+    floor.keep_lease()
+    async with asyncio.TaskGroup() as tasks:
+        await floor.dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+        finishing = asyncio.create_task(floor.dispatcher.finish(within=5))
+        await asyncio.sleep(0)
+        board.answers.set()
+        await finishing
+    assert (floor.now(order).state, floor.attempts(order)) == (OrderState.QUEUED, [])
 
 
 @given(price=PRICES, last=PRICES, most=st.decimals(min_value="0.1", max_value=50, places=1))
