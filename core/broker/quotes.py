@@ -13,12 +13,12 @@ Name = tuple[Segment, str]
 class Quotes(Protocol):
     @property
     def may_tell(self) -> bool:
-        """Whether asking can bring a price: want of a data plan speaks against it."""
+        """Whether asking can bring a price: no data plan, or no answer just now, speaks against it."""
         ...
 
     async def last_price(self, instruments: Iterable[Name]) -> Mapping[Name, Decimal]:
         """The last traded prices in rupees, of those that the broker tells; whatever it lacks is left out.
 
-        Waits for its turn, as its calls are counted. Never raises for what the network or the broker does.
+        Waits for its turn, since the broker counts these calls. Never raises for what the network or the broker does.
         """
         ...

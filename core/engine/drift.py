@@ -21,7 +21,7 @@ from core.engine.claim import ask_again
 log = structlog.get_logger()
 
 PATIENCE = 3.0
-"""Seconds that an order which has waited waits once more, for a busy line or for the one call a second."""
+"""Seconds that an order which has waited waits once more, for its turn to ask and for the answer."""
 
 
 def may_drift(order: Order) -> bool:
@@ -29,7 +29,7 @@ def may_drift(order: Order) -> bool:
 
 
 async def last_prices(quotes: Quotes, waited: Iterable[Order]) -> Mapping[Name, Decimal]:
-    """The prices of these, in one call. Late is as good as unknown: an order has a window to catch."""
+    """The prices of these, asked for at once. Late is as good as unknown: an order has a window to catch."""
     try:
         async with asyncio.timeout(PATIENCE):
             return await quotes.last_price({(order.segment, order.security_id) for order in waited if may_drift(order)})

@@ -7,6 +7,10 @@ from tests.world import World
 NO_FUNDS = "RMS:You have insufficient funds. Please add Rs.1000.00 to trade."
 
 
+def open_orders(world: World) -> int:
+    return sum(world.health()["orders"].values())
+
+
 @pytest.mark.fault("TG-01")
 def test_a_desk_that_starts_without_telegram_trades_and_tells_the_truth_later(world: World) -> None:
     world.desk.stop()
@@ -38,10 +42,6 @@ def test_telegram_away_for_a_while_delays_cards_and_no_orders(world: World) -> N
 
 
 @pytest.mark.fault("TG-01")
-def open_orders(world: World) -> int:
-    return sum(world.health()["orders"].values())
-
-
 def test_an_hour_without_telegram_holds_up_no_order_and_ends_in_one_summary_and_true_cards(world: World) -> None:
     """The hour passes by the paper clock; the wait before the next try is cut short with the desk down for a moment."""
     phone = world.phone

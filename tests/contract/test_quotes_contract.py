@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from core.broker.dhan import quotes as quotes_module
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.quotes import DhanQuotes
 from core.broker.port import Broker
 from core.broker.quotes import Quotes
 from core.domain.instrument import Segment
+from tests.builders import until
 from tests.integration.paper_dhan import PaperDhan
 
 RELIANCE = (Segment.NSE_EQ, "2885")
@@ -64,14 +66,31 @@ async def test_all_who_wait_share_one_call(quotes: Quotes, dhan: PaperDhan) -> N
     assert [list(prices) for prices in told] == [[RELIANCE], [TCS]]
 
 
-async def test_who_gives_up_keeps_no_other_waiting(quotes: Quotes, dhan: PaperDhan) -> None:
+@pytest.mark.parametrize("when", ["before the call", "during the call"])
+async def test_who_gives_up_takes_no_answer_from_the_others(quotes: Quotes, dhan: PaperDhan, when: str) -> None:
     has_plan(dhan)
-    assert await quotes.last_price([RELIANCE])
+    if when == "during the call":
+        dhan.script("prices", "delay", seconds=0.5)
+    else:
+        assert await quotes.last_price([RELIANCE])
     impatient = asyncio.create_task(quotes.last_price([NOBODY]))
     patient = asyncio.create_task(quotes.last_price([TCS]))
     await asyncio.sleep(0)
+    await until(lambda: not dhan.http.get("/dhan/sandbox/faults").json())
     impatient.cancel()
     assert list(await patient) == [TCS]
+
+
+async def test_a_service_that_does_not_answer_is_not_waited_for_again(
+    quotes: Quotes, dhan: PaperDhan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotes_module, "ANSWERS_WITHIN", 0.2)
+    has_plan(dhan)
+    dhan.script("prices", "hang")
+    first, second = await asyncio.gather(quotes.last_price([RELIANCE]), quotes.last_price([TCS]))
+    assert first == second == {}
+    assert not quotes.may_tell
+    assert await quotes.last_price([RELIANCE]) == {}
 
 
 async def test_no_instruments_are_no_call(quotes: Quotes, dhan: PaperDhan) -> None:

@@ -20,41 +20,52 @@ log = structlog.get_logger()
 BETWEEN_CALLS = 1.005
 ASK_AGAIN = 6 * 3600.0
 """Seconds until an account that had no data plan is asked again."""
-MOST_INSTRUMENTS = 1_000
+ANSWERS_WITHIN, SILENT_FOR = 2.0, 15.0
+"""Seconds. Who does not answer is not asked for a while, since everything that is due would wait for it."""
 _SEGMENTS = frozenset(segment.value for segment in Segment)
 
 
 class DhanQuotes:
-    """Remembers that there is no plan, so that its absence costs one call in hours."""
+    """Remembers that there is no plan, or that no answer came, so that either costs one call in a while."""
 
     def __init__(self, dhan: Dhan) -> None:
         self._dhan = dhan
-        self._no_plan_until = 0.0
-        self._turn = asyncio.Lock()
+        self._silent_until = 0.0
         self._next_call = 0.0
+        self._turn = asyncio.Lock()
         self._wanted: set[Name] = set()
-        self._calls = 0
-        self._told: Mapping[Name, Decimal] = {}
+        self._coming: asyncio.Task[Mapping[Name, Decimal]] | None = None
 
     @property
     def may_tell(self) -> bool:
-        return monotonic() >= self._no_plan_until
+        return monotonic() >= self._silent_until
 
     async def last_price(self, instruments: Iterable[Name]) -> Mapping[Name, Decimal]:
-        """Whoever waits while another calls shares the one call that comes after it."""
+        """All who ask before the next call leaves share it, and go on with it when one of them gives up."""
         mine = set(instruments)
-        if not mine:
+        if not mine or not self.may_tell:
             return {}
         self._wanted |= mine
-        calls = self._calls
+        if self._coming is None:
+            self._coming = asyncio.create_task(self._call_in_turn())
+        told = await asyncio.shield(self._coming)
+        return {name: told[name] for name in mine if name in told}
+
+    async def _call_in_turn(self) -> Mapping[Name, Decimal]:
         async with self._turn:
-            if self._calls == calls and self.may_tell:
-                await asyncio.sleep(max(self._next_call - monotonic(), 0))
-                wanted, self._wanted, self._told = self._wanted, set(), {}
-                self._calls += 1
-                self._next_call = monotonic() + BETWEEN_CALLS
-                self._told = await self._ask(sorted(wanted)[:MOST_INSTRUMENTS])
-            return {name: self._told[name] for name in mine if name in self._told}
+            await asyncio.sleep(max(self._next_call - monotonic(), 0))
+            wanted, self._wanted, self._coming = self._wanted, set(), None
+            if not self.may_tell:
+                return {}
+            try:
+                async with asyncio.timeout(ANSWERS_WITHIN):
+                    return await self._ask(sorted(wanted))
+            except TimeoutError:
+                log.warning("prices_not_known", why="no answer in time")
+                self._silent_until = monotonic() + SILENT_FOR
+                return {}
+            finally:
+                self._next_call = monotonic() + BETWEEN_CALLS  # from the answer: one may be longer on its way
 
     async def _ask(self, wanted: list[Name]) -> Mapping[Name, Decimal]:
         try:
@@ -64,7 +75,7 @@ class DhanQuotes:
             return {}
         error = read_error(reply)
         if error is not None and error.code in LACKS_DATA_PLAN:
-            self._no_plan_until = monotonic() + ASK_AGAIN
+            self._silent_until = monotonic() + ASK_AGAIN
             log.info("no_data_plan")
         return _prices(reply)
 

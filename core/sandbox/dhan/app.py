@@ -18,7 +18,7 @@ from core.sandbox.dhan.exchange import Exchange
 from core.sandbox.dhan.faults import Act, Call, Faults, suffer
 from core.sandbox.dhan.instruments import detailed_file, instrument_file
 from core.sandbox.dhan.ledger import Ledger
-from core.sandbox.dhan.limits import Limits
+from core.sandbox.dhan.limits import PRICES, Limits
 from core.sandbox.dhan.login import Login
 from core.sandbox.dhan.portfolio import Portfolio
 from core.sandbox.dhan.postback import Postbacks
@@ -72,6 +72,7 @@ class Gate:
         self.limits = limits
         self.addresses = addresses
         self._trading = trading
+        self._prices = Limits(PRICES)
 
     def api(self, call: Call, act: Act) -> Act:
         return self.open(call, self._checked(call, act))
@@ -91,7 +92,7 @@ class Gate:
 
     def _checked(self, call: Call, act: Act) -> Act:
         def answer(request: Request) -> Awaitable[Response]:
-            if call in _ORDER_CALLS and not self.limits.admit():
+            if (call in _ORDER_CALLS and not self.limits.admit()) or (call is Call.PRICES and not self._prices.admit()):
                 raise too_many()
             self.login.check(request.headers.get("access-token"))
             if call in _ORDER_CALLS:

@@ -1,4 +1,4 @@
-"""Dhan's rate limits of the order calls, in real time: a test can jump the clock, but not be faster than the broker."""
+"""Dhan's rate limits in real time: a test can jump the clock, but not be faster than the broker."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from core.clock import monotonic
 
 DHANS = {"second": 10, "minute": 250, "hour": 1000, "day": 7000}
+PRICES = {"second": 1}
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
 
 class Limits:
     """Calls allowed per rolling window; an empty mapping means no limit."""
 
-    def __init__(self) -> None:
-        self.set(DHANS)
+    def __init__(self, allowed: Mapping[str, int] = DHANS) -> None:
+        self.set(allowed)
 
     def set(self, allowed: Mapping[str, int]) -> None:
         """Forget the past and count by these. Raises KeyError for an unknown window."""
