@@ -57,6 +57,15 @@ async def test_who_asks_before_the_next_call_is_due_waits_for_it(quotes: Quotes,
     assert list(await quotes.last_price([TCS])) == [TCS]
 
 
+async def test_after_a_call_that_was_long_on_its_way_the_next_one_comes_no_sooner(
+    quotes: Quotes, dhan: PaperDhan
+) -> None:
+    has_plan(dhan)
+    dhan.script("prices", "delay", seconds=0.5)
+    assert await quotes.last_price([RELIANCE])
+    assert list(await quotes.last_price([TCS])) == [TCS]
+
+
 async def test_all_who_wait_share_one_call(quotes: Quotes, dhan: PaperDhan) -> None:
     has_plan(dhan)
     assert await quotes.last_price([RELIANCE])

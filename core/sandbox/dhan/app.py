@@ -72,7 +72,7 @@ class Gate:
         self.limits = limits
         self.addresses = addresses
         self._trading = trading
-        self._prices = Limits(PRICES)
+        self._limits_of = {**dict.fromkeys(_ORDER_CALLS, limits), Call.PRICES: Limits(PRICES)}
 
     def api(self, call: Call, act: Act) -> Act:
         return self.open(call, self._checked(call, act))
@@ -91,8 +91,10 @@ class Gate:
         return answer
 
     def _checked(self, call: Call, act: Act) -> Act:
+        limits = self._limits_of.get(call)
+
         def answer(request: Request) -> Awaitable[Response]:
-            if (call in _ORDER_CALLS and not self.limits.admit()) or (call is Call.PRICES and not self._prices.admit()):
+            if limits and not limits.admit():
                 raise too_many()
             self.login.check(request.headers.get("access-token"))
             if call in _ORDER_CALLS:
