@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from core.broker.dhan.account import DhanAccount
@@ -119,7 +119,8 @@ def settings_for(dhan: PaperDhan, folder: Path, **more: Any) -> Settings:
 @cache
 def _fresh() -> Settings:
     """Read once: reading them takes as long as the rest of a test."""
-    return load(munshi_data_dir=Path(mkdtemp()))
+    with TemporaryDirectory() as folder:
+        return load(munshi_data_dir=Path(folder))
 
 
 @asynccontextmanager
