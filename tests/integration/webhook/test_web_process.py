@@ -15,6 +15,7 @@ from core.db.engine import Database
 from core.errors import EX_CONFIG
 from tests.builders import NOON, database_file
 from tests.integration.webhook.running_web import SECRET, an_alert_text, wait_until
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 
@@ -109,5 +110,11 @@ def test_it_refuses_to_start_with_bad_settings_one_line_each(tmp_path: Path) -> 
 
 def start(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "webhook"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=10, check=False
+        [sys.executable, "-m", "webhook"],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
