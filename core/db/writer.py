@@ -87,7 +87,7 @@ class Writer:
 
     async def _work_off(self) -> None:
         while self._line:
-            if self._was_shared:
+            if self._was_shared and self._last_sync < self._quick:
                 await self._gather()
             jobs = [self._line.popleft() for _ in range(min(len(self._line), MOST_PER_COMMIT))]
             self._was_shared = len(jobs) > 1
@@ -95,7 +95,10 @@ class Writer:
                 _settle(job, outcome)
 
     async def _gather(self) -> None:
-        """While several come at a time, whoever is about to come shares the commit: it costs more than a turn."""
+        """While several come at a time, whoever is about to come shares the commit: it costs more than a turn.
+
+        Not behind a slow disk: during one commit come those of the next, and both move on by turns.
+        """
         seen = quiet = 0
         while quiet < QUIET_TURNS and len(self._line) < MOST_PER_COMMIT:
             await asyncio.sleep(0)
