@@ -26,6 +26,7 @@ from core.domain.alert import AlertState
 from core.domain.identity import Copy, FirstCopy, judge_copy
 from core.domain.source import IdenticalAlerts
 
+MOST_UNNOTED = 256
 _REPLAYED = "This alert was executed before, and this copy of it is too old: it was not executed again."
 
 
@@ -78,8 +79,8 @@ def digest(body: bytes, source_id: int | None = None) -> str:
 class Intake:
     """Stores arrivals. Remembers whose senders still wait, so that a copy sent meanwhile is not taken for a resend.
 
-    That an alert was answered is noted with the next write, or by `flush`: losing such a note in a crash only makes
-    the next copy a resend, which is the safe side.
+    That an alert was answered is noted when a copy asks, when MOST_UNNOTED wait, or by `flush`: losing such a note in
+    a crash only makes the next copy a resend, which is the safe side.
     """
 
     def __init__(self, database: Database) -> None:
@@ -104,10 +105,12 @@ class Intake:
 
     def _take_all(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """New bodies in bulk, copies one by one after them. Runs under the write lock."""
-        waiting = self._waiting - self._note_answered(connection)
-        firsts = _first_copies(connection, {arrival.digest for arrival in arrivals}, waiting)
+        firsts = self._first_copies(connection, {arrival.digest for arrival in arrivals})
         fresh = {arrival.digest: arrival for arrival in reversed(arrivals) if arrival.digest not in firsts}
         added = dict(zip(fresh, self._add(connection, list(fresh.values())), strict=True))
+        _count_uses(connection, arrivals)
+        if len(fresh) == len(arrivals):
+            return [added[arrival.digest] for arrival in arrivals]
         firsts |= {body: _just_added(receipt, fresh[body]) for body, receipt in added.items()}
         receipts: list[Receipt] = []
         for arrival in arrivals:
@@ -117,8 +120,15 @@ class Intake:
             first = firsts[arrival.digest]
             receipts.append(self._take_copy(connection, arrival, first))
             firsts[arrival.digest] = _first_after(first, receipts[-1], arrival)
-        _count_uses(connection, arrivals)
         return receipts
+
+    def _first_copies(self, connection: Connection, digests: set[str]) -> dict[str, _First]:
+        """The latest alert of each body, where there is one that is not a repeat. Most alerts are no copies."""
+        firsts = _first_copies(connection, digests, self._waiting)
+        if firsts or len(self._answered) >= MOST_UNNOTED:
+            waiting = self._waiting - self._note_answered(connection)
+            firsts = _first_copies(connection, digests, waiting)
+        return firsts
 
     def _note_answered(self, connection: Connection) -> set[str]:
         """Write down who was answered; returns whose senders wait no more. What an undone commit noted stays to do."""
@@ -261,9 +271,8 @@ def _tell(connection: Connection, first: _First, copy: Copy, words: str, arrival
 
 def _count_uses(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     """Note by which keys alerts came, so that an old one is retired only when nobody uses it."""
-    uses = Counter(arrival.key_id for arrival in arrivals if arrival.key_id is not None)
-    if uses:
-        source_rows.count_uses(connection, uses, max(arrival.received_at for arrival in arrivals))
+    if ids := [arrival.key_id for arrival in arrivals if arrival.key_id is not None]:
+        source_rows.count_uses(connection, Counter(ids), max(arrival.received_at for arrival in arrivals))
 
 
 def _policy(connection: Connection, source_id: int) -> IdenticalAlerts:

@@ -19,7 +19,7 @@ from core.db.trouble import DatabaseUnavailable
 from core.domain.alert import AlertState
 from core.domain.identity import SAME_WISH_WITHIN, STALE_AFTER, Copy
 from core.domain.source import IdenticalAlerts
-from core.intake import Arrival, Intake, Receipt, digest
+from core.intake import MOST_UNNOTED, Arrival, Intake, Receipt, digest
 from tests.builders import FrozenClock, address_of, fresh_database, locked
 
 OVER_A_MINUTE = SAME_WISH_WITHIN + timedelta(seconds=1)
@@ -264,6 +264,22 @@ async def test_the_answer_is_noted_with_its_time_on_the_row_that_it_answers(
     door.answer(first)
     await door.note_answers()
     assert await database.read(answer_times) == {first.row_id: clock.now(), other.row_id: None}
+
+
+async def test_answers_wait_to_be_noted_together_and_not_without_end(door: Door, database: Database) -> None:
+    served = [await door.serve(f"buy {number}") for number in range(MOST_UNNOTED)]
+    assert set((await database.read(answer_times)).values()) == {None}
+    newest = await door.serve("sell")
+    times = await database.read(answer_times)
+    assert None not in [times[receipt.row_id] for receipt in served]
+    assert times[newest.row_id] is None
+
+
+async def test_a_copy_has_the_answers_noted_that_it_is_measured_against(door: Door, database: Database) -> None:
+    first, other = await door.serve(), await door.serve("sell")
+    assert (await door.deliver()).copy is Copy.REPEAT
+    times = await database.read(answer_times)
+    assert None not in (times[first.row_id], times[other.row_id])
 
 
 async def test_a_noted_answer_outlives_the_process(door: Door, clock: FrozenClock) -> None:
