@@ -41,12 +41,8 @@ def run(connection: Connection, statement: str, values: Sequence[Any] = ()) -> l
     if connection.dialect.paramstyle != "qmark":  # a server is further away than the toolkit takes long
         result = connection.exec_driver_sql(statement.replace("?", "%s"), tuple(values))
         return list(result.fetchall()) if result.returns_rows else []
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(statement, values)
-        return list(cursor.fetchall()) if cursor.description else []
-    finally:
-        cursor.close()
+    driver: Any = connection.connection.dbapi_connection
+    return driver.execute(statement, values).fetchall()
 
 
 def reserve_ids(connection: Connection, table: Table, count: int) -> int:
