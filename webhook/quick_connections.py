@@ -27,11 +27,11 @@ class InOnePiece(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if not self._pieces:
-            self._loop.call_soon(self._send)
+            self._loop.call_soon(self.flush)
         self._pieces.append(bytes(data))
 
     def close(self) -> None:
-        self._send()
+        self.flush()
         self._transport.close()
 
     def abort(self) -> None:
@@ -50,7 +50,8 @@ class InOnePiece(asyncio.Transport):
     def resume_reading(self) -> None:
         self._transport.resume_reading()
 
-    def _send(self) -> None:
+    def flush(self) -> None:
+        """Send what was written, not waiting for the end of the turn."""
         if self._pieces and not self._transport.is_closing():
             self._transport.write(b"".join(self._pieces))
         self._pieces.clear()
@@ -64,7 +65,8 @@ class GuardedHttpTools(Guarded, HttpToolsProtocol):
     """Bytes of this request since the last ones of a body: a head, a chunk's extension, trailers."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(InOnePiece(cast("asyncio.Transport", transport)))
+        self.answers = InOnePiece(cast("asyncio.Transport", transport))
+        super().connection_made(self.answers)
 
     def data_received(self, data: bytes) -> None:
         self._beside_body += len(data)
@@ -99,4 +101,5 @@ class GuardedHttpTools(Guarded, HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self.crowd.takes(self)
+        self.answers.flush()
         super().on_response_complete()
