@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import inf
 from typing import Any
 
 import structlog
@@ -23,7 +24,7 @@ from core.domain.sessions import Calendar
 from core.engine import cover, drift, record
 from core.engine.adopt import adopt
 from core.engine.claim import Claim, claim, claim_all, claim_apart, why_not_now
-from core.engine.limiter import Limiter
+from core.engine.limiter import AHEAD, Limiter
 from core.engine.record import Posted, record_all
 from core.engine.rules import LeaseLost, Rules
 from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
@@ -47,13 +48,13 @@ _FRESH = timedelta(seconds=1)
 
 @dataclass
 class _Batch:
-    """What one transaction claims, and when; `room` calls were counted for it; what follows has room in `wait`
-    seconds."""
+    """What one transaction claims, and when; by order the instant at which its call may leave; what follows has room
+    in `wait` seconds."""
 
     moment: Moment
     claims: list[Claim] = field(default_factory=list[Claim])
     asked_about: list[Order] = field(default_factory=list[Order])
-    room: int = 0
+    rooms: dict[int, float] = field(default_factory=dict[int, float])
     wait: float | None = None
 
 
@@ -88,6 +89,7 @@ class Dispatcher:
         self._clock_is_sure = clock_is_sure
         self._quotes = quotes
         self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._unanswered: set[int] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -128,10 +130,11 @@ class Dispatcher:
             batch.claims.clear()
             raise
         finally:
-            for _ in range(batch.room - len(batch.claims)):
+            for _ in range(len(batch.rooms) - len(batch.claims)):
                 self._limiter.give_back()
         for claimed in batch.claims:
-            self._start(claimed.order, self._post(claimed, batch.moment, epoch), tasks, wake)
+            leaves_at = batch.rooms[claimed.order.id]
+            self._start(claimed.order, self._post(claimed, batch.moment, epoch, leaves_at), tasks, wake)
         if batch.asked_about:
             prices = asyncio.create_task(self._last_prices(batch.asked_about))
             for order in batch.asked_about:
@@ -144,7 +147,10 @@ class Dispatcher:
     def _look_again(self, wait: float | None, wake: asyncio.Event) -> None:
         if self._alarm:
             self._alarm.cancel()
-        self._alarm = None if wait is None else asyncio.get_running_loop().call_later(max(wait, A_MOMENT), wake.set)
+        self._alarm = None
+        if wait is not None:
+            delay = A_MOMENT if wait == inf else max(wait - AHEAD, A_MOMENT)
+            self._alarm = asyncio.get_running_loop().call_later(delay, wake.set)
 
     async def finish(self, within: float) -> None:
         """Claim nothing more, and let what is under way end; what does not is looked up at the next start."""
@@ -156,14 +162,14 @@ class Dispatcher:
             task.cancel()
 
     def _is_anything_due(self, connection: Connection) -> bool:
-        has_place, now = len(self._under_way) < AT_ONCE, self._clock.now()
+        has_place, now = len(self._unanswered) < AT_ONCE, self._clock.now()
         due = orders.due(connection, now, 1, closing=not has_place)
         return bool(due) and not controls.holds(connection)
 
     def _due(self, connection: Connection, now: datetime) -> list[Order]:
         """What may go now, exits first; only exits while the places are taken."""
-        places = AT_ONCE - len(self._under_way)
-        most = AT_ONCE if self._limiter.room_in() <= 0 else len(self._under_way) + 1  # one will have to wait
+        places = AT_ONCE - len(self._unanswered)
+        most = AT_ONCE if self._limiter.room_in() <= AHEAD else len(self._under_way) + 1  # one will have to wait
         due = orders.due(connection, now, most) if places > 0 else []
         if places <= 0 or len(due) == most:
             exits = orders.due(connection, now, AT_ONCE, closing=True)
@@ -181,8 +187,8 @@ class Dispatcher:
         for order in self._due(connection, rules.now):
             if cover.needs_cover(order) or (may_know_prices and drift.may_drift(order)):
                 batch.asked_about.append(order)
-            elif self._limiter.take_room(urgent=order.closes):
-                batch.room += 1
+            elif (leaves_at := self._limiter.take_room(urgent=order.closes)) is not None:
+                batch.rooms[order.id] = leaves_at
                 going.append(order)
             else:
                 batch.wait = self._limiter.room_in(urgent=order.closes)
@@ -197,8 +203,10 @@ class Dispatcher:
                 await sending
                 wake.set()
             finally:
+                self._unanswered.discard(order.id)
                 self._under_way.pop(order.id, None)
 
+        self._unanswered.add(order.id)
         self._under_way[order.id] = tasks.create_task(send())
 
     async def _last_prices(self, waited: list[Order]) -> Mapping[Name, Decimal]:
@@ -222,12 +230,14 @@ class Dispatcher:
         if claimed is not None:
             await self._post(claimed, moment, epoch)
 
-    async def _post(self, claimed: Claim, moment: Moment, epoch: int) -> None:
+    async def _post(self, claimed: Claim, moment: Moment, epoch: int, leaves_at: float = 0) -> None:
         """Send what was claimed at that moment, once, and write down what became of it."""
         try:
+            await self._limiter.leave(leaves_at)
             outcome = await self._post_once(claimed, moment, epoch)
         finally:
             self._limiter.answered()
+            self._unanswered.discard(claimed.order.id)
         if outcome is None:
             return
         is_no = isinstance(outcome, Refused) and outcome.refusal is not Refusal.SIGNED_OUT

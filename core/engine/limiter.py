@@ -9,12 +9,15 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 
 from core.clock import monotonic
 
 _LONGER = 1.001
 """Two machines' seconds differ a little."""
 _YIELDS = 0.002
+AHEAD = 0.05
+"""Seconds that a call may be let through before its room opens: what it needs until it leaves."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,13 @@ class Limiter:
         self._rests_until = 0.0
 
     def remember(self, ages: Iterable[float]) -> None:
-        """Count these calls in place of those so far: the rows know also what other desks sent. Ages in seconds."""
+        """Count these calls in place of those so far: the rows know also what other desks sent.
+
+        Ages in seconds, of when they were let through: they left a moment later.
+        """
         now = monotonic()
         self._answered.clear()
-        self._answered.extend(sorted(now - age for age in ages))
+        self._answered.extend(sorted(now - max(age - AHEAD, 0) for age in ages))
 
     async def wait_for_room(self, *, urgent: bool = False) -> None:
         """Return when one more call fits, and count it.
@@ -54,24 +60,28 @@ class Limiter:
         queue = self._urgent if urgent else self._turn
         async with queue:
             while (delay := self.room_in(urgent=urgent)) > 0:  # noqa: ASYNC110 - only time makes room
-                await asyncio.sleep(delay)
+                await asyncio.sleep(_YIELDS if delay == inf else delay)
             self._under_way += 1
 
-    def take_room(self, *, urgent: bool = False) -> bool:
-        """Count one more call if it fits right now, and passes nobody who waits."""
+    def take_room(self, *, urgent: bool = False) -> float | None:
+        """Count one more call if it fits within AHEAD, and passes nobody who waits: the instant to `leave` at."""
         queue = self._urgent if urgent else self._turn
-        if queue.locked() or self.room_in(urgent=urgent) > 0:
-            return False
+        if queue.locked() or (wait := self.room_in(urgent=urgent)) > AHEAD:
+            return None
         self._under_way += 1
-        return True
+        return monotonic() + max(wait, 0)
+
+    async def leave(self, at: float) -> None:
+        """Wait for the room that was taken ahead, and for the end of a rest."""
+        while (delay := max(at, self._rests_until) - monotonic()) > 0:  # noqa: ASYNC110 - a rest may begin meanwhile
+            await asyncio.sleep(delay)
 
     def room_in(self, *, urgent: bool = False) -> float:
-        """Seconds until there may be room for one more call."""
-        now = monotonic()
-        waits = [self._rests_until - now, *(self._wait(window, now, urgent) for window in self._windows)]
+        """Seconds until there is room for one more call; infinite while that depends on others."""
         if not urgent and self._urgent.locked():
-            waits.append(_YIELDS)
-        return max(waits)
+            return inf
+        now = monotonic()
+        return max([self._rests_until - now, *(self._wait(window, now, urgent) for window in self._windows)])
 
     def answered(self) -> None:
         """A call that was let through came to its end, whatever that was."""
@@ -89,7 +99,7 @@ class Limiter:
     def _wait(self, window: Window, now: float, urgent: bool) -> float:
         free = window.calls - (0 if urgent else window.reserve) - self._under_way
         if free <= 0:
-            return _YIELDS
+            return inf
         if len(self._answered) < free:
             return 0
         return self._answered[-free] + window.seconds * _LONGER - now

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from core import approvals, controls, failpoints, journal
 from core.controls import Hold
 from core.db.tables import attempts
+from core.domain.alert import Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Mode, OrderState
@@ -108,6 +109,15 @@ async def test_never_more_are_under_way_than_there_are_places(floor: Floor) -> N
     assert placements(floor) == AT_ONCE
     await floor.send()
     assert len(floor.dhan.book()) == AT_ONCE + 4
+
+
+async def test_an_order_that_is_asked_about_instead_of_sent_leaves_its_place(floor: Floor) -> None:
+    for _ in range(AT_ONCE):
+        floor.order(side=Side.SELL, product=Product.DELIVERY)
+    await floor.send()
+    bought = floor.order()
+    await floor.send()
+    assert (floor.now(bought).state, placements(floor)) == (OrderState.WORKING, 1)
 
 
 async def test_when_told_to_finish_nothing_more_is_claimed(floor: Floor) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from core import clock
 from core.db import attempts
 from core.domain.attempt import AttemptState
-from core.engine.limiter import ORDER_CALLS, Limiter, Window
+from core.engine.limiter import AHEAD, ORDER_CALLS, Limiter, Window
 from core.engine.parts import build_desk
 from core.settings import load
 from tests.builders import an_order, fresh_address
@@ -92,6 +92,14 @@ def remembering(windows: list[Window], ages: list[float]) -> Limiter:
     return limiter
 
 
+def assert_room(limiter: Limiter, *, urgent: bool = False) -> None:
+    assert limiter.take_room(urgent=urgent) is not None
+
+
+def assert_no_room(limiter: Limiter, *, urgent: bool = False) -> None:
+    assert limiter.take_room(urgent=urgent) is None
+
+
 def most_within(times: list[float], seconds: float) -> int:
     return max(sum(start <= time < start + seconds for time in times) for start in times)
 
@@ -109,6 +117,75 @@ def test_no_rolling_window_ever_holds_more_calls_than_allowed(
     known = [start - age for age in past] + made
     for calls, seconds in windows:
         assert all(sum(end - seconds < time <= end for time in known) <= calls for end in made)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.sampled_from([1, 5, 60])), min_size=1, max_size=3),
+    st.lists(st.floats(0, 0.2), min_size=1, max_size=15),
+)
+def test_room_that_is_taken_ahead_is_in_no_window_twice(
+    day: Day, windows: list[tuple[int, float]], ways: list[float]
+) -> None:
+    """Looked for every hundredth of a second; `ways` are the seconds that each call is under way."""
+    limiter, spans = Limiter([Window(*window) for window in windows]), list[tuple[float, float]]()
+
+    async def call(leaves_at: float, takes: float) -> None:
+        await limiter.leave(leaves_at)
+        left = day.time.instant
+        await asyncio.sleep(takes)
+        limiter.answered()
+        spans.append((left, day.time.instant))
+
+    async def scene() -> list[float]:
+        async with asyncio.TaskGroup() as tasks:
+            for takes in ways:
+                while (leaves_at := limiter.take_room()) is None:  # noqa: ASYNC110 - only time makes room
+                    await asyncio.sleep(0.01)
+                tasks.create_task(call(leaves_at, takes))
+        return []
+
+    day.run(scene())
+    assert len(spans) == len(ways)
+    for calls, seconds in windows:
+        for left, _ in spans:
+            assert sum(start <= left and end > left - seconds for start, end in spans) <= calls
+
+
+def test_room_is_taken_a_moment_before_it_opens_and_not_earlier(day: Day) -> None:
+    opens = day.time.instant + 10.01
+    limiter = remembering([Window(1, 10)], [AHEAD])
+    day.time.instant = opens - 2 * AHEAD
+    assert_no_room(limiter)
+    day.time.instant = opens - AHEAD / 2
+    assert limiter.take_room() == pytest.approx(opens)
+
+
+def test_what_was_let_through_ahead_waits_for_its_room_and_for_the_end_of_a_rest(day: Day) -> None:
+    start = day.time.instant
+    limiter = Limiter([Window(10, 1)])
+
+    async def scene() -> list[float]:
+        await limiter.leave(start + 0.5)
+        limiter.rest(2)
+        left = day.time.instant
+        await limiter.leave(left + 1)
+        return [left, day.time.instant]
+
+    assert [at - start for at in day.run(scene())] == [pytest.approx(0.5, abs=0.01), pytest.approx(2.5, abs=0.01)]
+
+
+def test_nothing_is_let_through_ahead_of_an_urgent_call_that_waits(day: Day) -> None:
+    limiter = remembering([Window(1, 10)], [AHEAD])
+
+    async def scene() -> list[float]:
+        waiting = asyncio.create_task(limiter.wait_for_room(urgent=True))
+        await asyncio.sleep(10)
+        assert_no_room(limiter)
+        await waiting
+        return []
+
+    day.run(scene())
 
 
 def test_dhans_windows_hold_over_a_busy_hour(day: Day) -> None:
@@ -170,7 +247,7 @@ def test_whoever_came_first_goes_first(day: Day) -> None:
 
 
 def test_calls_of_before_the_start_count_in_whatever_order_they_are_told(day: Day) -> None:
-    assert day.run(day.call(remembering([Window(2, 60)], [1, 30]), 1)) == [pytest.approx(30.06, abs=0.01)]
+    assert day.run(day.call(remembering([Window(2, 60)], [1, 30]), 1)) == [pytest.approx(30.06 + AHEAD, abs=0.01)]
 
 
 def test_calls_that_are_old_enough_do_not_count(day: Day) -> None:
@@ -179,14 +256,14 @@ def test_calls_that_are_old_enough_do_not_count(day: Day) -> None:
 
 def test_a_call_that_was_not_made_makes_room(day: Day) -> None:
     limiter = Limiter([Window(1, 60)])
-    assert limiter.take_room()
+    assert_room(limiter)
     limiter.give_back()
     assert day.run(day.call(limiter, 1))[0] < 0.001
 
 
 def test_a_call_given_back_late_does_not_hide_a_call_that_was_made_meanwhile(day: Day) -> None:
     limiter = Limiter([Window(2, 10)])
-    assert limiter.take_room()  # the one that is not made after all
+    assert_room(limiter)  # the one that is not made after all
     day.time.instant += 5
     made = day.run(day.call(limiter, 1))
     limiter.give_back()
@@ -203,25 +280,25 @@ def test_a_call_fills_its_place_until_a_window_after_its_answer(day: Day) -> Non
 
 def test_a_call_under_way_fills_its_place_however_long_it_takes(day: Day) -> None:
     limiter = Limiter([Window(2, 10)])
-    assert limiter.take_room()
-    assert limiter.take_room()
+    assert_room(limiter)
+    assert_room(limiter)
     day.time.instant += 3600
-    assert not limiter.take_room(urgent=True)
+    assert_no_room(limiter, urgent=True)
     limiter.answered()
     day.time.instant += 11
-    assert limiter.take_room()
+    assert_room(limiter)
 
 
 def test_taking_room_passes_nobody_who_waits(day: Day) -> None:
     limiter = Limiter([Window(2, 10)])
 
     async def scene() -> list[float]:
-        assert limiter.take_room()
-        assert limiter.take_room()
+        assert_room(limiter)
+        assert_room(limiter)
         waiting = asyncio.create_task(limiter.wait_for_room())
         await asyncio.sleep(1)
         limiter.give_back()
-        assert not limiter.take_room()
+        assert_no_room(limiter)
         await waiting
         return []
 
@@ -230,8 +307,8 @@ def test_taking_room_passes_nobody_who_waits(day: Day) -> None:
 
 def test_a_window_that_keeps_everything_in_reserve_lets_only_urgent_calls_through() -> None:
     limiter = Limiter([Window(2, 10, reserve=2)])
-    assert not limiter.take_room()
-    assert limiter.take_room(urgent=True)
+    assert_no_room(limiter)
+    assert_room(limiter, urgent=True)
 
 
 def test_no_windows_are_no_limit(day: Day) -> None:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from core import controls, failpoints
+from core.clock import monotonic
 from core.db import alerts
 from core.domain.alert import Product, Side
 from core.domain.attempt import AttemptState, correlation_id
@@ -76,6 +77,19 @@ async def test_without_room_under_the_limits_it_waits_for_its_turn(floor: Floor)
     async with asyncio.TaskGroup() as tasks:
         order = await dispatcher.send_with(due_now(floor), tasks, asyncio.Event(), floor.epoch)
     assert (floor.now(order).state, placements(floor)) == (OrderState.QUEUED, 0)
+
+
+async def test_with_room_in_a_moment_it_is_claimed_and_leaves_by_itself_once_there_is_room(floor: Floor) -> None:
+    limiter = Limiter([Window(1, 1)])
+    limiter.remember([1.0])
+    opens = monotonic() + limiter.room_in()
+    dispatcher = floor.another_dispatcher(limiter=limiter)
+    floor.keep_lease()
+    async with asyncio.TaskGroup() as tasks:
+        order = await dispatcher.send_with(due_now(floor), tasks, asyncio.Event(), floor.epoch)
+        assert floor.now(order).state is not OrderState.QUEUED
+    assert (floor.now(order).state, placements(floor)) == (OrderState.WORKING, 1)
+    assert monotonic() >= opens
 
 
 async def test_a_sale_that_dhan_is_asked_about_first_is_not_claimed_on_the_spot(floor: Floor) -> None:
