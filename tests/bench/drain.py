@@ -1,4 +1,8 @@
-"""A long queue against a broker that takes five hundred orders a second: the pace is the limit's, not the desk's."""
+"""A long queue against a broker that takes five hundred orders a second: the pace is the limit's, not the desk's.
+
+The theoretical time is that of an even pace. A sender that needs no time of its own could have the first second's worth
+out at once, and be a second earlier, which the note tells, too.
+"""
 
 import asyncio
 import secrets
@@ -33,10 +37,9 @@ def drain_fast(ground: Ground) -> Generator[Measured]:
         asyncio.run(_limit(munshi))
         with munshi.desk("tests.bench.desk", f"a-second={A_SECOND}"):
             took, refused = asyncio.run(_watch(munshi))
-    theory = DUE / A_SECOND - 1
-    yield Measured(
-        target="drain-500", values=[took / theory], note=f"{DUE} orders: {took:.2f} s against {theory:.2f} s"
-    )
+    theory = (DUE - 1) / A_SECOND
+    note = f"{DUE} orders: {took:.2f} s against {theory:.2f} s at an even pace, {theory - 1:.2f} s after a first burst"
+    yield Measured(target="drain-500", values=[took / theory], note=note)
     yield Measured(target="drain-500-429", values=[refused])
 
 
