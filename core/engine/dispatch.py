@@ -48,13 +48,11 @@ _FRESH = timedelta(seconds=1)
 
 @dataclass
 class _Batch:
-    """What one transaction claims, and when; by order the instant at which its call may leave; what follows has room
-    in `wait` seconds."""
+    """What one transaction claims, and when; what follows has room in `wait` seconds."""
 
     moment: Moment
     claims: list[Claim] = field(default_factory=list[Claim])
     asked_about: list[Order] = field(default_factory=list[Order])
-    rooms: dict[int, float] = field(default_factory=dict[int, float])
     wait: float | None = None
 
 
@@ -89,7 +87,7 @@ class Dispatcher:
         self._clock_is_sure = clock_is_sure
         self._quotes = quotes
         self._under_way: dict[int, asyncio.Task[None]] = {}
-        self._unanswered: set[int] = set()
+        self._places: set[int] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -129,12 +127,8 @@ class Dispatcher:
         except BaseException:
             batch.claims.clear()
             raise
-        finally:
-            for _ in range(len(batch.rooms) - len(batch.claims)):
-                self._limiter.give_back()
         for claimed in batch.claims:
-            leaves_at = batch.rooms[claimed.order.id]
-            self._start(claimed.order, self._post(claimed, batch.moment, epoch, leaves_at), tasks, wake)
+            self._start(claimed.order, self._send(claimed, batch.moment, epoch), tasks, wake)
         if batch.asked_about:
             prices = asyncio.create_task(self._last_prices(batch.asked_about))
             for order in batch.asked_about:
@@ -162,13 +156,13 @@ class Dispatcher:
             task.cancel()
 
     def _is_anything_due(self, connection: Connection) -> bool:
-        has_place, now = len(self._unanswered) < AT_ONCE, self._clock.now()
+        has_place, now = len(self._places) < AT_ONCE, self._clock.now()
         due = orders.due(connection, now, 1, closing=not has_place)
         return bool(due) and not controls.holds(connection)
 
     def _due(self, connection: Connection, now: datetime) -> list[Order]:
         """What may go now, exits first; only exits while the places are taken."""
-        places = AT_ONCE - len(self._unanswered)
+        places = AT_ONCE - len(self._places)
         most = AT_ONCE if self._limiter.room_in() <= AHEAD else len(self._under_way) + 1  # one will have to wait
         due = orders.due(connection, now, most) if places > 0 else []
         if places <= 0 or len(due) == most:
@@ -187,11 +181,10 @@ class Dispatcher:
         for order in self._due(connection, rules.now):
             if cover.needs_cover(order) or (may_know_prices and drift.may_drift(order)):
                 batch.asked_about.append(order)
-            elif (leaves_at := self._limiter.take_room(urgent=order.closes)) is not None:
-                batch.rooms[order.id] = leaves_at
+            elif (wait := self._limiter.room_in(urgent=order.closes, behind=len(going))) <= AHEAD:
                 going.append(order)
             else:
-                batch.wait = self._limiter.room_in(urgent=order.closes)
+                batch.wait = wait
                 break
         batch.claims = claim_due(connection, going, rules)
 
@@ -203,10 +196,10 @@ class Dispatcher:
                 await sending
                 wake.set()
             finally:
-                self._unanswered.discard(order.id)
+                self._places.discard(order.id)
                 self._under_way.pop(order.id, None)
 
-        self._unanswered.add(order.id)
+        self._places.add(order.id)
         self._under_way[order.id] = tasks.create_task(send())
 
     async def _last_prices(self, waited: list[Order]) -> Mapping[Name, Decimal]:
@@ -230,19 +223,23 @@ class Dispatcher:
         if claimed is not None:
             await self._post(claimed, moment, epoch)
 
-    async def _post(self, claimed: Claim, moment: Moment, epoch: int, leaves_at: float = 0) -> None:
-        """Send what was claimed at that moment, once, and write down what became of it."""
+    async def _send(self, claimed: Claim, moment: Moment, epoch: int) -> None:
+        """Wait for the room that was in sight at the claim."""
+        has_waited = await self._limiter.wait_for_room(urgent=claimed.order.closes)
+        await self._post(claimed, moment, epoch, look_again=has_waited)
+
+    async def _post(self, claimed: Claim, moment: Moment, epoch: int, *, look_again: bool = False) -> None:
+        """Send what was claimed at that moment, once, and write down what became of it. Room was made for the call."""
         try:
-            await self._limiter.leave(leaves_at)
-            outcome = await self._post_once(claimed, moment, epoch)
+            outcome = await self._post_once(claimed, moment, epoch, look_again=look_again)
         finally:
             self._limiter.answered()
-            self._unanswered.discard(claimed.order.id)
         if outcome is None:
             return
         is_no = isinstance(outcome, Refused) and outcome.refusal is not Refusal.SIGNED_OUT
         if is_no and await self._is_there_in_spite_of_it(claimed):
             return
+        self._places.discard(claimed.order.id)
         posted = Posted(claim=claimed, outcome=outcome, moment=self._moment())
         if len(self._under_way) > 1:
             await _for_company()
@@ -252,12 +249,13 @@ class Dispatcher:
             "order_sent", order=claimed.order.label, name=claimed.request.correlation_id, outcome=type(outcome).__name__
         )
 
-    async def _post_once(self, claimed: Claim, moment: Moment, epoch: int) -> Outcome | None:
+    async def _post_once(self, claimed: Claim, moment: Moment, epoch: int, *, look_again: bool) -> Outcome | None:
         """None when nothing was sent after all, which is written down."""
         reach(Point.CLAIMED)
         if claimed.earlier_names and await self._is_there_already(claimed):
             return None
-        if (words := await self._why_too_late(claimed, moment)) is not None:
+        look_again = look_again or bool(claimed.earlier_names) or not self._is_fresh(moment)
+        if look_again and (words := await self._why_too_late(claimed)) is not None:
             await self._database.write(lambda connection: record.not_yet(connection, claimed, words, self._moment()))
             return None
         if self._wall.now() - moment.wall >= leases.GOOD_FOR and not await self._is_ours(claimed, epoch):
@@ -289,14 +287,14 @@ class Dispatcher:
         await self._database.write(lambda connection: cover.ask_about(connection, order, words, self._moment()))
         return True
 
-    async def _why_too_late(self, claimed: Claim, moment: Moment) -> str | None:
-        """Why the claim must not be used any more: somebody may have stopped the desk during a look-up, this machine
-        have slept, or a clock have been moved.
+    async def _why_too_late(self, claimed: Claim) -> str | None:
+        """Why the claim must not be used any more: while it waited or was looked up, somebody may have stopped the
+        desk, the sign-in have ended, this machine have slept, or a clock have been moved.
         """
-        if self._is_fresh(moment) and not claimed.earlier_names:
-            return None
         if held := await self._database.read(controls.holds):
             return next(iter(held.values()))
+        if self._closed:
+            return "the desk was told to end."
         if not self._clock_is_sure():
             return "this machine's clock has moved."
         now, order = self._clock.now(), claimed.order

@@ -17,7 +17,9 @@ _LONGER = 1.001
 """Two machines' seconds differ a little."""
 _YIELDS = 0.002
 AHEAD = 0.05
-"""Seconds that a call may be let through before its room opens: what it needs until it leaves."""
+"""Seconds that a call may be made ready before there is room for it: what it needs until it waits."""
+LEFT_LATER = 2.0
+"""Seconds that a call may have left after its row was written: it waited for its room, and for the end of a rest."""
 
 
 @dataclass(frozen=True)
@@ -41,47 +43,42 @@ class Limiter:
         self._under_way = 0
         self._turn = asyncio.Lock()
         self._urgent = asyncio.Lock()
+        self._in_line = {False: 0, True: 0}
         self._rests_until = 0.0
 
     def remember(self, ages: Iterable[float]) -> None:
         """Count these calls in place of those so far: the rows know also what other desks sent.
 
-        Ages in seconds, of when they were let through: they left a moment later.
+        Ages in seconds, of their rows.
         """
         now = monotonic()
         self._answered.clear()
-        self._answered.extend(sorted(now - max(age - AHEAD, 0) for age in ages))
+        self._answered.extend(sorted(now - max(age - LEFT_LATER, 0) for age in ages))
 
-    async def wait_for_room(self, *, urgent: bool = False) -> None:
-        """Return when one more call fits, and count it.
+    async def wait_for_room(self, *, urgent: bool = False) -> bool:
+        """Return when one more call fits, and count it; True when it had to wait.
 
         First come, first served; but urgent calls pass the others, and may use what is kept in reserve for them.
         """
         queue = self._urgent if urgent else self._turn
-        async with queue:
-            while (delay := self.room_in(urgent=urgent)) > 0:  # noqa: ASYNC110 - only time makes room
-                await asyncio.sleep(_YIELDS if delay == inf else delay)
-            self._under_way += 1
+        has_waited = queue.locked()
+        self._in_line[urgent] += 1
+        try:
+            async with queue:
+                while (delay := self._delay(0, urgent=urgent)) > 0:
+                    has_waited = True
+                    await asyncio.sleep(_YIELDS if delay == inf else delay)
+                self._under_way += 1
+        finally:
+            self._in_line[urgent] -= 1
+        return has_waited
 
-    def take_room(self, *, urgent: bool = False) -> float | None:
-        """Count one more call if it fits within AHEAD, and passes nobody who waits: the instant to `leave` at."""
-        queue = self._urgent if urgent else self._turn
-        if queue.locked() or (wait := self.room_in(urgent=urgent)) > AHEAD:
-            return None
-        self._under_way += 1
-        return monotonic() + max(wait, 0)
+    def room_in(self, *, urgent: bool = False, behind: int = 0) -> float:
+        """Seconds until there is room for one more call, behind those that wait and so many more.
 
-    async def leave(self, at: float) -> None:
-        """Wait for the room that was taken ahead, and for the end of a rest."""
-        while (delay := max(at, self._rests_until) - monotonic()) > 0:  # noqa: ASYNC110 - a rest may begin meanwhile
-            await asyncio.sleep(delay)
-
-    def room_in(self, *, urgent: bool = False) -> float:
-        """Seconds until there is room for one more call; infinite while that depends on others."""
-        if not urgent and self._urgent.locked():
-            return inf
-        now = monotonic()
-        return max([self._rests_until - now, *(self._wait(window, now, urgent) for window in self._windows)])
+        Infinite while that depends on calls that are under way, or urgent.
+        """
+        return self._delay(behind + self._in_line[urgent], urgent=urgent)
 
     def answered(self) -> None:
         """A call that was let through came to its end, whatever that was."""
@@ -96,8 +93,16 @@ class Limiter:
         """The broker asked for fewer calls, without saying when the next may come: nothing goes for so long."""
         self._rests_until = monotonic() + seconds
 
-    def _wait(self, window: Window, now: float, urgent: bool) -> float:
-        free = window.calls - (0 if urgent else window.reserve) - self._under_way
+    def _delay(self, behind: int, *, urgent: bool) -> float:
+        if not urgent and self._in_line[True]:
+            return inf
+        now = monotonic()
+        return max(
+            [self._rests_until - now, *(self._wait(window, behind, now, urgent=urgent) for window in self._windows)]
+        )
+
+    def _wait(self, window: Window, behind: int, now: float, *, urgent: bool) -> float:
+        free = window.calls - (0 if urgent else window.reserve) - self._under_way - behind
         if free <= 0:
             return inf
         if len(self._answered) < free:

@@ -5,6 +5,7 @@ import selectors
 from collections.abc import Coroutine, Iterator
 from datetime import timedelta
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,7 +18,7 @@ from sqlalchemy import Connection
 from core import clock
 from core.db import attempts
 from core.domain.attempt import AttemptState
-from core.engine.limiter import AHEAD, ORDER_CALLS, Limiter, Window
+from core.engine.limiter import LEFT_LATER, ORDER_CALLS, Limiter, Window
 from core.engine.parts import build_desk
 from core.settings import load
 from tests.builders import an_order, fresh_address
@@ -92,14 +93,6 @@ def remembering(windows: list[Window], ages: list[float]) -> Limiter:
     return limiter
 
 
-def assert_room(limiter: Limiter, *, urgent: bool = False) -> None:
-    assert limiter.take_room(urgent=urgent) is not None
-
-
-def assert_no_room(limiter: Limiter, *, urgent: bool = False) -> None:
-    assert limiter.take_room(urgent=urgent) is None
-
-
 def most_within(times: list[float], seconds: float) -> int:
     return max(sum(start <= time < start + seconds for time in times) for start in times)
 
@@ -122,70 +115,98 @@ def test_no_rolling_window_ever_holds_more_calls_than_allowed(
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(1, 6), st.sampled_from([1, 5, 60])), min_size=1, max_size=3),
-    st.lists(st.floats(0, 0.2), min_size=1, max_size=15),
+    st.lists(st.tuples(st.floats(0, 0.2), st.booleans()), min_size=1, max_size=15),
 )
-def test_room_that_is_taken_ahead_is_in_no_window_twice(
-    day: Day, windows: list[tuple[int, float]], ways: list[float]
+def test_no_window_holds_more_calls_than_allowed_at_any_moment_of_their_way(
+    day: Day, windows: list[tuple[int, float]], calls: list[tuple[float, bool]]
 ) -> None:
-    """Looked for every hundredth of a second; `ways` are the seconds that each call is under way."""
+    """Each call has the seconds that it is under way, and whether it is urgent."""
     limiter, spans = Limiter([Window(*window) for window in windows]), list[tuple[float, float]]()
 
-    async def call(leaves_at: float, takes: float) -> None:
-        await limiter.leave(leaves_at)
+    async def call(takes: float, *, urgent: bool) -> None:
+        await limiter.wait_for_room(urgent=urgent)
         left = day.time.instant
         await asyncio.sleep(takes)
         limiter.answered()
         spans.append((left, day.time.instant))
 
     async def scene() -> list[float]:
-        async with asyncio.TaskGroup() as tasks:
-            for takes in ways:
-                while (leaves_at := limiter.take_room()) is None:  # noqa: ASYNC110 - only time makes room
-                    await asyncio.sleep(0.01)
-                tasks.create_task(call(leaves_at, takes))
+        await asyncio.gather(*(call(takes, urgent=urgent) for takes, urgent in calls))
         return []
 
     day.run(scene())
-    assert len(spans) == len(ways)
-    for calls, seconds in windows:
+    assert len(spans) == len(calls)
+    for most, seconds in windows:
         for left, _ in spans:
-            assert sum(start <= left and end > left - seconds for start, end in spans) <= calls
+            assert sum(start <= left and end > left - seconds for start, end in spans) <= most
 
 
-def test_room_is_taken_a_moment_before_it_opens_and_not_earlier(day: Day) -> None:
-    opens = day.time.instant + 10.01
-    limiter = remembering([Window(1, 10)], [AHEAD])
-    day.time.instant = opens - 2 * AHEAD
-    assert_no_room(limiter)
-    day.time.instant = opens - AHEAD / 2
-    assert limiter.take_room() == pytest.approx(opens)
+def test_what_has_room_next_is_told_with_those_in_line_and_those_to_come(day: Day) -> None:
+    limiter = remembering([Window(2, 10)], [3, 5])
+    left = [pytest.approx(each + LEFT_LATER, abs=0.1) for each in (5.0, 7.0)]
+    assert [limiter.room_in(behind=behind) for behind in range(3)] == [*left, inf]
+
+    async def scene() -> list[float]:
+        waiting = asyncio.create_task(limiter.wait_for_room())
+        await asyncio.sleep(0)
+        room = [limiter.room_in(), limiter.room_in(behind=1), limiter.room_in(urgent=True)]
+        waiting.cancel()
+        return [*room, limiter.room_in()] if await gone(waiting) else []
+
+    assert day.run(scene()) == [left[1], inf, left[0], left[0]]
 
 
-def test_what_was_let_through_ahead_waits_for_its_room_and_for_the_end_of_a_rest(day: Day) -> None:
+async def gone(task: "asyncio.Task[Any]") -> bool:
+    return isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError)
+
+
+def test_those_in_line_keep_their_order_after_a_rest_and_say_that_they_waited(day: Day) -> None:
+    limiter, left = Limiter([Window(10, 1)]), list[float]()
+    limiter.rest(0.5)
+
+    async def call(number: int) -> None:
+        assert await limiter.wait_for_room()
+        left.append(number)
+
+    async def scene() -> list[float]:
+        calls = [asyncio.create_task(call(number)) for number in range(10)]
+        await asyncio.sleep(0.3)
+        limiter.rest(1.0)
+        await asyncio.gather(*calls)
+        return left
+
     start = day.time.instant
-    limiter = Limiter([Window(10, 1)])
+    assert day.run(scene()) == list(range(10))
+    assert day.time.instant - start == pytest.approx(1.3, abs=0.01)
+
+
+def test_a_call_with_room_has_not_waited(day: Day) -> None:
+    limiter = Limiter([Window(1, 10)])
 
     async def scene() -> list[float]:
-        await limiter.leave(start + 0.5)
-        limiter.rest(2)
-        left = day.time.instant
-        await limiter.leave(left + 1)
-        return [left, day.time.instant]
+        return [float(await limiter.wait_for_room())]
 
-    assert [at - start for at in day.run(scene())] == [pytest.approx(0.5, abs=0.01), pytest.approx(2.5, abs=0.01)]
+    assert day.run(scene()) == [0.0]
 
 
-def test_nothing_is_let_through_ahead_of_an_urgent_call_that_waits(day: Day) -> None:
-    limiter = remembering([Window(1, 10)], [AHEAD])
+def test_an_urgent_call_goes_before_those_in_line(day: Day) -> None:
+    limiter, left = remembering([Window(1, 10)], [0]), list[float]()
+
+    async def call(number: int, *, urgent: bool = False) -> None:
+        await limiter.wait_for_room(urgent=urgent)
+        limiter.answered()
+        left.append(number)
 
     async def scene() -> list[float]:
-        waiting = asyncio.create_task(limiter.wait_for_room(urgent=True))
-        await asyncio.sleep(10)
-        assert_no_room(limiter)
-        await waiting
-        return []
+        calls = [asyncio.create_task(call(number)) for number in range(3)]
+        await asyncio.sleep(9)
+        calls.append(asyncio.create_task(call(9, urgent=True)))
+        await asyncio.sleep(0)
+        assert limiter.room_in() == inf
+        await asyncio.gather(*calls)
+        return left
 
-    day.run(scene())
+    assert day.run(scene()) == [9, 0, 1, 2]
 
 
 def test_dhans_windows_hold_over_a_busy_hour(day: Day) -> None:
@@ -247,28 +268,34 @@ def test_whoever_came_first_goes_first(day: Day) -> None:
 
 
 def test_calls_of_before_the_start_count_in_whatever_order_they_are_told(day: Day) -> None:
-    assert day.run(day.call(remembering([Window(2, 60)], [1, 30]), 1)) == [pytest.approx(30.06 + AHEAD, abs=0.01)]
+    assert day.run(day.call(remembering([Window(2, 60)], [1, 30]), 1)) == [pytest.approx(30.06 + LEFT_LATER, abs=0.01)]
 
 
 def test_calls_that_are_old_enough_do_not_count(day: Day) -> None:
-    assert day.run(day.call(remembering([Window(2, 60)], [3600, 61, 30]), 1))[0] < 0.001
+    assert day.run(day.call(remembering([Window(2, 60)], [3600, 61 + LEFT_LATER, 30]), 1))[0] < 0.001
 
 
 def test_a_call_that_was_not_made_makes_room(day: Day) -> None:
     limiter = Limiter([Window(1, 60)])
-    assert_room(limiter)
+    day.run(let_through(limiter))
     limiter.give_back()
     assert day.run(day.call(limiter, 1))[0] < 0.001
 
 
 def test_a_call_given_back_late_does_not_hide_a_call_that_was_made_meanwhile(day: Day) -> None:
     limiter = Limiter([Window(2, 10)])
-    assert_room(limiter)  # the one that is not made after all
+    day.run(let_through(limiter))  # the one that is not made after all
     day.time.instant += 5
     made = day.run(day.call(limiter, 1))
     limiter.give_back()
     made += day.run(day.call(limiter, 2))
     assert most_within(made, 10) <= 2
+
+
+async def let_through(limiter: Limiter, calls: int = 1) -> list[float]:
+    for _ in range(calls):
+        await limiter.wait_for_room()
+    return []
 
 
 def test_a_call_fills_its_place_until_a_window_after_its_answer(day: Day) -> None:
@@ -280,35 +307,18 @@ def test_a_call_fills_its_place_until_a_window_after_its_answer(day: Day) -> Non
 
 def test_a_call_under_way_fills_its_place_however_long_it_takes(day: Day) -> None:
     limiter = Limiter([Window(2, 10)])
-    assert_room(limiter)
-    assert_room(limiter)
+    day.run(let_through(limiter, 2))
     day.time.instant += 3600
-    assert_no_room(limiter, urgent=True)
+    assert limiter.room_in(urgent=True) == inf
     limiter.answered()
     day.time.instant += 11
-    assert_room(limiter)
-
-
-def test_taking_room_passes_nobody_who_waits(day: Day) -> None:
-    limiter = Limiter([Window(2, 10)])
-
-    async def scene() -> list[float]:
-        assert_room(limiter)
-        assert_room(limiter)
-        waiting = asyncio.create_task(limiter.wait_for_room())
-        await asyncio.sleep(1)
-        limiter.give_back()
-        assert_no_room(limiter)
-        await waiting
-        return []
-
-    day.run(scene())
+    assert limiter.room_in() <= 0
 
 
 def test_a_window_that_keeps_everything_in_reserve_lets_only_urgent_calls_through() -> None:
     limiter = Limiter([Window(2, 10, reserve=2)])
-    assert_no_room(limiter)
-    assert_room(limiter, urgent=True)
+    assert limiter.room_in() == inf
+    assert limiter.room_in(urgent=True) <= 0
 
 
 def test_no_windows_are_no_limit(day: Day) -> None:

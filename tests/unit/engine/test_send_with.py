@@ -1,23 +1,26 @@
 """Work that makes orders due and their claims are one commit, or none."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
 
 from core import controls, failpoints
+from core.broker.port import Accepted, Broker, OrderRequest
 from core.clock import monotonic
 from core.db import alerts
 from core.domain.alert import Product, Side
 from core.domain.attempt import AttemptState, correlation_id
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
-from core.engine.limiter import Limiter, Window
+from core.engine.dispatch import Dispatcher
+from core.engine.limiter import AHEAD, LEFT_LATER, Limiter, Window
 from core.engine.rules import Rules
 from core.failpoints import Point
 from tests.builders import an_order
+from tests.patience import PATIENCE
 from tests.unit.engine.floor import Floor
 from tests.unit.engine.rows import an_attempt, rings
 
@@ -79,9 +82,15 @@ async def test_without_room_under_the_limits_it_waits_for_its_turn(floor: Floor)
     assert (floor.now(order).state, placements(floor)) == (OrderState.QUEUED, 0)
 
 
+def opening_in(seconds: float) -> Limiter:
+    """It has room for one call, that long from now."""
+    limiter = Limiter([Window(1, 10)])
+    limiter.remember([10.01 - seconds + LEFT_LATER])
+    return limiter
+
+
 async def test_with_room_in_a_moment_it_is_claimed_and_leaves_by_itself_once_there_is_room(floor: Floor) -> None:
-    limiter = Limiter([Window(1, 1)])
-    limiter.remember([1.0])
+    limiter = opening_in(AHEAD / 2)
     opens = monotonic() + limiter.room_in()
     dispatcher = floor.another_dispatcher(limiter=limiter)
     floor.keep_lease()
@@ -90,6 +99,121 @@ async def test_with_room_in_a_moment_it_is_claimed_and_leaves_by_itself_once_the
         assert floor.now(order).state is not OrderState.QUEUED
     assert (floor.now(order).state, placements(floor)) == (OrderState.WORKING, 1)
     assert monotonic() >= opens
+
+
+async def test_with_room_later_than_that_it_is_left_in_the_queue(floor: Floor) -> None:
+    dispatcher = floor.another_dispatcher(limiter=opening_in(10))
+    floor.keep_lease()
+    async with asyncio.TaskGroup() as tasks:
+        order = await dispatcher.send_with(due_now(floor), tasks, asyncio.Event(), floor.epoch)
+    assert floor.now(order).state is OrderState.QUEUED
+
+
+async def test_no_more_are_claimed_than_there_is_room_for(floor: Floor) -> None:
+    dispatcher = floor.another_dispatcher(limiter=Limiter([Window(2, 3_600)]))
+    waiting = [floor.order() for _ in range(4)]
+    floor.keep_lease()
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        await dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+    assert [floor.now(order).state for order in waiting].count(OrderState.QUEUED) == 2
+    assert placements(floor) == 2
+
+
+async def test_what_is_claimed_together_leaves_in_its_order_with_exits_first(floor: Floor) -> None:
+    limiter, left = Limiter([Window(10, 10)]), list[int]()
+    dispatcher = floor.another_dispatcher(broker=NotesQuantities(floor.broker, left), limiter=limiter)
+    for quantity in range(1, 11):
+        floor.order(quantity=quantity, closes=quantity == 10)
+    floor.keep_lease()
+
+    def rest(_connection: Connection, _rules: Rules) -> None:
+        floor.database.after_commit(lambda: limiter.rest(0.1))
+
+    async with asyncio.TaskGroup() as tasks:
+        await dispatcher.send_with(rest, tasks, asyncio.Event(), floor.epoch)
+    assert left == [10, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+
+async def test_an_exit_passes_what_waits_for_room(floor: Floor) -> None:
+    limiter, left = Limiter([Window(10, 10)]), list[int]()
+    dispatcher = floor.another_dispatcher(broker=NotesQuantities(floor.broker, left), limiter=limiter)
+
+    def entry(connection: Connection, _rules: Rules) -> Order:
+        floor.database.after_commit(lambda: limiter.rest(0.5))
+        return an_order(connection, at=floor.clock.now(), quantity=1)
+
+    floor.keep_lease()
+    async with asyncio.TaskGroup() as tasks:
+        await dispatcher.send_with(entry, tasks, asyncio.Event(), floor.epoch)
+        limiter.rest(0)
+        await dispatcher.send_with(due_now(floor, quantity=2, closes=True), tasks, asyncio.Event(), floor.epoch)
+    assert left == [2, 1]
+
+
+class NotesQuantities:
+    """A broker that takes everything, and notes whose turn it was."""
+
+    def __init__(self, broker: Broker, left: list[int]) -> None:
+        self._broker = broker
+        self._left = left
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._broker, name)
+
+    async def place(self, request: OrderRequest) -> Accepted:
+        self._left.append(request.quantity)
+        return Accepted(order_id=str(len(self._left)))
+
+
+async def pause(floor: Floor, _dispatcher: Dispatcher) -> None:
+    with floor.database.transaction() as connection:
+        controls.pause(connection, at=floor.clock.now(), actor="operator 42")
+
+
+async def sign_out(floor: Floor, _dispatcher: Dispatcher) -> None:
+    await floor.session.die("Dhan ended it.", floor.session.serial)
+
+
+async def tell_to_end(_floor: Floor, dispatcher: Dispatcher) -> None:
+    await dispatcher.finish(PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "words"),
+    [(pause, "operator 42"), (sign_out, "sign-in"), (tell_to_end, "told to end")],
+    ids=["paused", "signed out", "told to end"],
+)
+async def test_a_claim_that_had_to_wait_is_not_sent_where_the_desk_was_stopped_meanwhile(
+    floor: Floor, meanwhile: Callable[[Floor, Dispatcher], Awaitable[None]], words: str
+) -> None:
+    limiter = Limiter([Window(10, 10)])
+    dispatcher = floor.another_dispatcher(limiter=limiter)
+
+    def order_and_rest(connection: Connection, _rules: Rules) -> Order:
+        floor.database.after_commit(lambda: limiter.rest(0.3))
+        return an_order(connection, at=floor.clock.now())
+
+    floor.keep_lease()
+    async with asyncio.TaskGroup() as tasks:
+        made = await dispatcher.send_with(order_and_rest, tasks, asyncio.Event(), floor.epoch)
+        assert floor.now(made).state is OrderState.SUBMITTING
+        await meanwhile(floor, dispatcher)
+    order, (attempt,) = floor.now(made), floor.attempts(made)
+    assert (order.state, placements(floor)) == (OrderState.QUEUED, 0)
+    assert words in order.reason
+    assert (attempt.state, attempt.posts) == (AttemptState.NOT_SENT, 0)
+
+
+async def test_an_order_that_is_not_claimed_after_all_takes_no_room(floor: Floor) -> None:
+    dispatcher = floor.another_dispatcher(limiter=Limiter([Window(1, 3_600)]))
+    late = floor.order(expires_at=floor.clock.now())
+    for _ in range(2):
+        floor.keep_lease()
+        async with asyncio.TaskGroup() as tasks:
+            await dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+        good = floor.order()
+    assert (floor.now(late).state, placements(floor)) == (OrderState.EXPIRED, 1)
+    assert floor.now(good).state is OrderState.QUEUED
 
 
 async def test_a_sale_that_dhan_is_asked_about_first_is_not_claimed_on_the_spot(floor: Floor) -> None:
