@@ -105,8 +105,11 @@ class Intake:
 
     def _take_all(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """New bodies in bulk, copies one by one after them. Runs under the write lock."""
-        firsts = self._first_copies(connection, {arrival.digest for arrival in arrivals})
-        fresh = {arrival.digest: arrival for arrival in reversed(arrivals) if arrival.digest not in firsts}
+        firsts = self._firsts(connection, {arrival.digest for arrival in arrivals})
+        fresh: dict[str, Arrival] = {}
+        for arrival in arrivals:
+            if arrival.digest not in firsts:
+                fresh.setdefault(arrival.digest, arrival)
         added = dict(zip(fresh, self._add(connection, list(fresh.values())), strict=True))
         _count_uses(connection, arrivals)
         if len(fresh) == len(arrivals):
@@ -122,7 +125,7 @@ class Intake:
             firsts[arrival.digest] = _first_after(first, receipts[-1], arrival)
         return receipts
 
-    def _first_copies(self, connection: Connection, digests: set[str]) -> dict[str, _First]:
+    def _firsts(self, connection: Connection, digests: set[str]) -> dict[str, _First]:
         """The latest alert of each body, where there is one that is not a repeat. Most alerts are no copies."""
         firsts = _first_copies(connection, digests, self._waiting)
         if firsts or len(self._answered) >= MOST_UNNOTED:
@@ -212,7 +215,7 @@ _TELL_THEIR_ARRIVAL = (
     "SELECT received_at, id, 'web', 'alert', state, reason FROM alerts WHERE id > ?"
 )
 _FIRST_COPIES = (
-    "SELECT id, uid, digest, reason, received_at, answered_at FROM alerts "
+    "SELECT id, uid, digest, reason <> '' AND state <> 'decided', received_at, answered_at FROM alerts "
     "WHERE digest IN ({}) AND repeat_of IS NULL ORDER BY id"
 )
 _MARK = "UPDATE alerts SET answered_at = ? WHERE id IN ({})"
@@ -226,14 +229,14 @@ def _first_copies(connection: Connection, digests: set[str], waiting: set[str]) 
         body: _First(
             id=row_id,
             uid=uid,
-            refused=bool(reason),
+            refused=bool(is_refused),  # the reason of one that was decided holds remarks
             copy=FirstCopy(
                 received_at=_instant(received_at, connection),
                 answered_at=_instant(answered_at, connection) if answered_at is not None else None,
                 being_answered=uid in waiting,
             ),
         )
-        for row_id, uid, body, reason, received_at, answered_at in rows
+        for row_id, uid, body, is_refused, received_at, answered_at in rows
     }
 
 

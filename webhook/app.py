@@ -39,7 +39,7 @@ log = structlog.get_logger()
 BUSY_TIMEOUT = 1.0
 QUICK = 0.001
 """Seconds: there is little here that could go on meanwhile, and a thread takes long to wake."""
-FLUSH_EVERY = 0.2
+FLUSH_EVERY = 0.05
 
 
 class Web(FastAPI):
@@ -121,7 +121,7 @@ def build_app(settings: Settings, failures: Failures | None = None) -> FastAPI:
 
 
 async def flushing(intake: Intake) -> None:
-    """Note now and then which alerts were answered, when no new alert does it on its way."""
+    """Note soon which alerts were answered: until then another process takes the next copy for a resend."""
     while True:
         await asyncio.sleep(FLUSH_EVERY)
         try:

@@ -256,6 +256,21 @@ async def test_a_refused_alert_that_comes_again_within_the_minute_is_folded(door
     assert (await door.serve(refusal="Leg 1: the quantity is missing.")).copy is Copy.NEW
 
 
+async def test_a_copy_of_an_alert_that_was_taken_with_a_remark_waits_for_a_tap(door: Door, database: Database) -> None:
+    first = await door.serve()
+    with database.transaction() as connection:
+        stored = alerts.get(connection, first.alert_id)
+        remark = "The alert: timenow is not filled by TradingView."
+        alerts.decided(connection, stored, AlertState.DECIDED, at=stored.received_at, reason=remark)
+    assert (await door.serve()).copy is Copy.REPEAT
+
+
+async def test_alerts_of_one_commit_are_numbered_as_they_came(door: Door) -> None:
+    receipts = await asyncio.gather(*(door.deliver(body) for body in ("buy", "sell", "buy", "hold")))
+    ids = [receipts[place].row_id for place in (0, 1, 3)]
+    assert ids == sorted(ids)
+
+
 async def test_the_answer_is_noted_with_its_time_on_the_row_that_it_answers(
     door: Door, database: Database, clock: FrozenClock
 ) -> None:
