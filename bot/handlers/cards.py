@@ -86,7 +86,7 @@ class CardTaps:
             await say(query, "Only if you are sure that Dhan does not have it.")
             await query.edit_message_reply_markup(keyboards.confirm_send_again(tap.nonce, tap.version))
         elif tap.verb is Verb.ASK_CANCEL_WORKING:
-            await say(query, "Dhan is asked to cancel what is not filled.")
+            await say(query, "Not yet: “Yes, cancel it” asks Dhan to cancel what is not filled.")
             await query.edit_message_reply_markup(keyboards.confirm_cancel_working(tap.nonce, tap.version))
         elif tap.verb is Verb.EDIT:
             await self._ask_for_terms(query, tap, card)

@@ -90,6 +90,7 @@ export class Panel {
       setClock((await post("/panel/clock", { to })).now);
     } catch (error) {
       problem.textContent = error.message;
+      problem.scrollIntoView({ block: "nearest" });
     }
   }
 
