@@ -20,7 +20,7 @@ from core import intake
 from core.calendar import load_calendar
 from core.db import alerts, orders
 from core.db.alerts import StoredAlert
-from core.db.engine import Database
+from core.db.engine import QUICK, Database
 from core.db.migration import migrate
 from core.db.tables import alerts as alert_rows
 from core.db.tables import orders as order_rows
@@ -52,9 +52,9 @@ class FrozenClock:
         self.instant += by if isinstance(by, timedelta) else timedelta(seconds=by)
 
 
-def fresh_database(tmp_path: Path, *, busy_timeout: float = 5.0) -> Database:
+def fresh_database(tmp_path: Path, *, busy_timeout: float = 5.0, quick: float = QUICK) -> Database:
     """A migrated database without rows: the folder's `munshi.db`, or the server's. Whoever opens it closes it."""
-    return Database(fresh_address(tmp_path), busy_timeout=busy_timeout)
+    return Database(fresh_address(tmp_path), busy_timeout=busy_timeout, quick=quick)
 
 
 def fresh_address(folder: Path) -> str:

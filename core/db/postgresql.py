@@ -59,6 +59,9 @@ class PostgreSQL:
     def begin(self, connection: Connection) -> None:
         connection.exec_driver_sql(TAKE_LOCK)
 
+    def begin_at_once(self, connection: Connection) -> bool:  # noqa: ARG002 - a server is asked beside the loop
+        return False
+
     async def begin_in_turn(self, connection: Connection, patience: float, thread: Executor) -> None:  # noqa: ARG002
         """Others that wait are not overtaken: the server refuses the first try while there are any."""
         if not connection.exec_driver_sql(_TRY_LOCK).scalar_one():

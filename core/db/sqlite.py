@@ -45,17 +45,28 @@ class Sqlite:
     def begin(self, connection: Connection) -> None:
         connection.begin()
 
+    def begin_at_once(self, connection: Connection) -> bool:
+        return self._try_to_begin(connection) is None
+
     async def begin_in_turn(self, connection: Connection, patience: float, thread: Executor) -> None:  # noqa: ARG002
         until = monotonic() + patience
-        while True:
-            try:
-                connection.begin()
-            except connection.dialect.loaded_dbapi.Error as trouble:
-                if not is_busy(trouble) or monotonic() >= until:
-                    raise
-            else:
-                return
+        while trouble := self._try_to_begin(connection):
+            if monotonic() >= until:
+                raise trouble
             await asyncio.sleep(TRY_AGAIN)
+
+    def _try_to_begin(self, connection: Connection) -> Exception | None:
+        """None when it has begun, and otherwise the word that another writes.
+
+        The toolkit joins when it is first asked for something; what goes past it needs none of its books.
+        """
+        try:
+            _raw(connection).execute("BEGIN IMMEDIATE")
+        except connection.dialect.loaded_dbapi.Error as trouble:
+            if not is_busy(trouble):
+                raise
+            return trouble
+        return None
 
     def commit(self, connection: Connection, patience: float) -> None:
         """Where there is no write-ahead log, readers keep it back, and it is tried again."""
@@ -93,9 +104,10 @@ def _set_rules(wal: bool) -> Callable[[Any, Any], None]:
 
 
 def _begin(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("desk_reads")
-    driver: Any = connection.connection.dbapi_connection
-    driver.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
+    driver = _raw(connection)
+    if not driver.in_transaction:
+        reading = connection.get_execution_options().get("desk_reads")
+        driver.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
 def _raw(connection: Connection) -> Any:

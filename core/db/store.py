@@ -31,6 +31,10 @@ class Store(Protocol):
         """A writing transaction on the calling thread, which waits for other writers."""
         ...
 
+    def begin_at_once(self, connection: Connection) -> bool:
+        """The same without waiting, where that takes no time. False: it has not begun, and nothing is wrong."""
+        ...
+
     async def begin_in_turn(self, connection: Connection, patience: float, thread: Executor) -> None:
         """The same, while the event loop goes on; `patience` in seconds. Raises the driver's error."""
         ...

@@ -7,9 +7,9 @@ await, so between BEGIN and the commit nothing else of this process runs.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from math import inf
@@ -54,6 +54,7 @@ class Writer:
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
         self._last_sync = inf
         self._was_shared = False
+        self._turn_is_taken = False
         self._closed = False
 
     @property
@@ -66,6 +67,8 @@ class Writer:
         if self._closed:
             raise DatabaseUnavailable("the database is closed")
         loop = asyncio.get_running_loop()
+        if self._comes_alone(loop) and (connection := self._begun_at_once()):
+            return self._serve(connection, item if group is None else lambda c: group(c, [item])[0])
         job = _Job(group, item, loop.create_future())
         self._line.append(job)
         if self._working is None or self._working.done():
@@ -84,6 +87,45 @@ class Writer:
         self._disk.shutdown()
         if self._connection:
             self._connection.close()
+
+    def _comes_alone(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether it is not worth waiting for others, nor for a thread. One a turn, so that the loop goes on."""
+        if self._turn_is_taken:
+            self._was_shared = True
+            return False
+        self._turn_is_taken = True
+        loop.call_soon(self._let_next_turn)
+        return not self._was_shared and self._last_sync < self._quick
+
+    def _let_next_turn(self) -> None:
+        self._turn_is_taken = False
+
+    def _begun_at_once(self) -> Connection | None:
+        """The kept connection in a transaction; None where others are being served on it, or another process writes."""
+        kept = self._connection
+        if kept is None:
+            return None
+        try:
+            with words_for_trouble():
+                has_begun = self._store.begin_at_once(kept)
+        except BaseException:
+            self._connection = None
+            self._discard(kept)
+            raise
+        if not has_begun:
+            return None
+        self._connection = None
+        return kept
+
+    def _serve(self, connection: Connection, work: Work[Any]) -> Any:
+        """The whole transaction without a task of its own, which would take longer than the rest."""
+        self._after_commit.clear()
+        with words_for_trouble(), self._kept(connection):
+            outcome = work(connection)
+            self._last_sync = self._sync(connection)
+        for step in self._after_commit:
+            step()
+        return outcome
 
     async def _work_off(self) -> None:
         while self._line:
@@ -122,16 +164,22 @@ class Writer:
         """On the one connection that is kept; one that failed is never used again."""
         with words_for_trouble():
             connection = await self._begin()
-            try:
+            with self._kept(connection):
                 yield connection
                 await self._commit(connection)
-            except BaseException:
-                self._discard(connection)
-                raise
-            if self._closed:
-                connection.close()
-            else:
-                self._connection = connection
+
+    @contextmanager
+    def _kept(self, connection: Connection) -> Generator[None]:
+        """For the next transaction, unless this one fails."""
+        try:
+            yield
+        except BaseException:
+            self._discard(connection)
+            raise
+        if self._closed:
+            connection.close()
+        else:
+            self._connection = connection
 
     async def _begin(self) -> Connection:
         """Where the kept connection has died meanwhile, on a new one: nothing was done on it yet."""
@@ -160,21 +208,22 @@ class Writer:
 
     async def _commit(self, connection: Connection) -> None:
         """A disk that was quick last time is waited for here: a thread takes longer to wake than it to write."""
-        try:
-            if self._last_sync < self._quick:
-                self._last_sync = self._sync(connection)
-            else:
-                loop = asyncio.get_running_loop()
-                self._last_sync = await loop.run_in_executor(self._disk, self._sync, connection)
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise CommitInDoubt(f"the commit failed: {error}") from error
-        connection.commit()  # the driver has nothing left to do; the toolkit closes its books
+        if self._last_sync < self._quick:
+            self._last_sync = self._sync(connection)
+        else:
+            loop = asyncio.get_running_loop()
+            self._last_sync = await loop.run_in_executor(self._disk, self._sync, connection)
 
     def _sync(self, connection: Connection) -> float:
         """COMMIT; returns its seconds."""
         began = monotonic()
-        self._store.commit(connection, self._patience)
-        return monotonic() - began
+        try:
+            self._store.commit(connection, self._patience)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise CommitInDoubt(f"the commit failed: {error}") from error
+        took = monotonic() - began
+        connection.commit()  # the driver has nothing left to do; the toolkit closes its books
+        return took
 
     def _discard(self, connection: Connection) -> None:
         """Closing undoes. It waits its turn behind a commit that was left alone on the thread."""
