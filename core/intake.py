@@ -104,25 +104,24 @@ class Intake:
             await self._database.write(self._note_answered)
 
     def _take_all(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
-        """New bodies in bulk, copies one by one after them. Runs under the write lock."""
-        firsts = self._firsts(connection, {arrival.digest for arrival in arrivals})
-        fresh: dict[str, Arrival] = {}
-        for arrival in arrivals:
-            if arrival.digest not in firsts:
-                fresh.setdefault(arrival.digest, arrival)
-        added = dict(zip(fresh, self._add(connection, list(fresh.values())), strict=True))
+        """In bulk where none is a copy, and else one by one: their numbers are in the order in which they came.
+
+        Runs under the write lock.
+        """
         _count_uses(connection, arrivals)
-        if len(fresh) == len(arrivals):
-            return [added[arrival.digest] for arrival in arrivals]
-        firsts |= {body: _just_added(receipt, fresh[body]) for body, receipt in added.items()}
+        digests = {arrival.digest for arrival in arrivals}
+        firsts = self._firsts(connection, digests)
+        if not firsts and len(digests) == len(arrivals):
+            return self._add(connection, arrivals)
         receipts: list[Receipt] = []
         for arrival in arrivals:
-            if fresh.get(arrival.digest) is arrival:
-                receipts.append(added[arrival.digest])
-                continue
-            first = firsts[arrival.digest]
-            receipts.append(self._take_copy(connection, arrival, first))
-            firsts[arrival.digest] = _first_after(first, receipts[-1], arrival)
+            first = firsts.get(arrival.digest)
+            if first is None:
+                receipts += self._add(connection, [arrival])
+                firsts[arrival.digest] = _just_added(receipts[-1], arrival)
+            else:
+                receipts.append(self._take_copy(connection, arrival, first))
+                firsts[arrival.digest] = _first_after(first, receipts[-1], arrival)
         return receipts
 
     def _firsts(self, connection: Connection, digests: set[str]) -> dict[str, _First]:
@@ -153,8 +152,6 @@ class Intake:
 
     def _add(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Ids are given here: under the write lock nobody else can give the same."""
-        if not arrivals:
-            return []
         last = bulk.reserve_ids(connection, alerts, len(arrivals))
         uids = [secrets.token_hex(16) for _ in arrivals]
         self._alerts.run(

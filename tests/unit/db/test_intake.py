@@ -271,6 +271,14 @@ async def test_alerts_of_one_commit_are_numbered_as_they_came(door: Door) -> Non
     assert ids == sorted(ids)
 
 
+async def test_a_body_of_yesterday_is_numbered_as_it_came_among_new_ones(door: Door, clock: FrozenClock) -> None:
+    await door.serve("close")
+    clock.advance(OVER_A_MINUTE)
+    close, opened = await asyncio.gather(door.deliver("close"), door.deliver("open"))
+    assert (close.copy, opened.copy) == (Copy.NEW, Copy.NEW)
+    assert close.row_id < opened.row_id
+
+
 async def test_the_answer_is_noted_with_its_time_on_the_row_that_it_answers(
     door: Door, database: Database, clock: FrozenClock
 ) -> None:
