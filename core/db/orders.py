@@ -202,6 +202,11 @@ def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Orde
     return _find(connection, _IN_STATES, {"states": list(states)})
 
 
+def count(connection: Connection, state: OrderState) -> int:
+    """How many orders are in the state."""
+    return connection.execute(select(func.count()).where(orders.c.state == state)).scalar_one()
+
+
 def due(connection: Connection, now: datetime, limit: int, *, closing: bool = False) -> list[Order]:
     """Queued orders whose time and turn have come, in the order in which they should go out; or only the exits.
 

@@ -82,9 +82,9 @@ class Checkup:
             *_hold_lines(controls.holds(connection)),
             readiness.calendar_line(calendar.day(SegmentClass.CASH, today)),
             readiness.queue_line(
-                waiting=len(orders.in_states(connection, [OrderState.AWAITING_APPROVAL])),
-                queued=len(orders.in_states(connection, [OrderState.QUEUED])),
-                doubtful=len(orders.in_states(connection, [OrderState.NEEDS_OPERATOR])),
+                waiting=orders.count(connection, OrderState.AWAITING_APPROVAL),
+                queued=orders.count(connection, OrderState.QUEUED),
+                doubtful=orders.count(connection, OrderState.NEEDS_OPERATOR),
             ),
             readiness.last_alert_line(last[0].received_at if last else None, today),
         ]
