@@ -42,6 +42,8 @@ A_MOMENT = 0.02
 TURNS_TO_LEAVE = 10
 """Turns of the loop that POSTs have to themselves; with one alone, the desk's own look at its rows came in between."""
 TOGETHER = 0.01
+WAITS = 1.5
+"""Seconds after which a claim is put back: urgent calls, or a rest, took the room that was in sight."""
 _FRESH = timedelta(seconds=1)
 """A claim that is older than this when its order leaves is looked at once more; so is each after a look-up."""
 
@@ -224,14 +226,24 @@ class Dispatcher:
             await self._post(claimed, moment, epoch)
 
     async def _send(self, claimed: Claim, moment: Moment, epoch: int) -> None:
-        """Wait for the room that was in sight at the claim."""
-        has_waited = await self._limiter.wait_for_room(urgent=claimed.order.closes)
-        await self._post(claimed, moment, epoch, look_again=has_waited)
-
-    async def _post(self, claimed: Claim, moment: Moment, epoch: int, *, look_again: bool = False) -> None:
-        """Send what was claimed at that moment, once, and write down what became of it. Room was made for the call."""
+        """Send what was claimed at that moment once there is room, unless the desk was stopped while it waited."""
+        goes = False
         try:
-            outcome = await self._post_once(claimed, moment, epoch, look_again=look_again)
+            async with asyncio.timeout(WAITS), self._limiter.turn(urgent=claimed.order.closes) as has_waited:
+                try:
+                    goes = not (has_waited and await self._is_too_late(claimed))
+                finally:
+                    if not goes:
+                        self._limiter.give_back()
+        except TimeoutError:
+            await self._put_back(claimed, "others needed the room that it was to have.")
+        if goes:
+            await self._post(claimed, moment, epoch)
+
+    async def _post(self, claimed: Claim, moment: Moment, epoch: int) -> None:
+        """Send it now, once, and write down what became of it. Its call was counted."""
+        try:
+            outcome = await self._post_once(claimed, moment, epoch)
         finally:
             self._limiter.answered()
         if outcome is None:
@@ -249,14 +261,13 @@ class Dispatcher:
             "order_sent", order=claimed.order.label, name=claimed.request.correlation_id, outcome=type(outcome).__name__
         )
 
-    async def _post_once(self, claimed: Claim, moment: Moment, epoch: int, *, look_again: bool) -> Outcome | None:
+    async def _post_once(self, claimed: Claim, moment: Moment, epoch: int) -> Outcome | None:
         """None when nothing was sent after all, which is written down."""
         reach(Point.CLAIMED)
         if claimed.earlier_names and await self._is_there_already(claimed):
             return None
-        look_again = look_again or bool(claimed.earlier_names) or not self._is_fresh(moment)
-        if look_again and (words := await self._why_too_late(claimed)) is not None:
-            await self._database.write(lambda connection: record.not_yet(connection, claimed, words, self._moment()))
+        is_stale = bool(claimed.earlier_names) or not self._is_fresh(moment)
+        if is_stale and await self._is_too_late(claimed):
             return None
         if self._wall.now() - moment.wall >= leases.GOOD_FOR and not await self._is_ours(claimed, epoch):
             raise LeaseLost
@@ -286,6 +297,16 @@ class Dispatcher:
             return False
         await self._database.write(lambda connection: cover.ask_about(connection, order, words, self._moment()))
         return True
+
+    async def _is_too_late(self, claimed: Claim) -> bool:
+        """Whether the claim must not be used any more; then its order is back in the queue."""
+        words = await self._why_too_late(claimed)
+        if words is not None:
+            await self._put_back(claimed, words)
+        return words is not None
+
+    async def _put_back(self, claimed: Claim, words: str) -> None:
+        await self._database.write(lambda connection: record.not_yet(connection, claimed, words, self._moment()))
 
     async def _why_too_late(self, claimed: Claim) -> str | None:
         """Why the claim must not be used any more: while it waited or was looked up, somebody may have stopped the
@@ -325,8 +346,7 @@ class Dispatcher:
         try:
             found = [await self._broker.find(name) for name in claimed.earlier_names]
         except (BrokerUnavailable, SignInNeeded) as trouble:
-            words = f"the look-up before sending again failed: {trouble}"
-            await self._database.write(lambda connection: record.not_yet(connection, claimed, words, self._moment()))
+            await self._put_back(claimed, f"the look-up before sending again failed: {trouble}")
             return True
         return await self._adopt(claimed, next(filter(None, found), None))
 

@@ -7,7 +7,8 @@ length after its answer, and however long the way, no window of Dhan's holds mor
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from math import inf
 
@@ -19,7 +20,7 @@ _YIELDS = 0.002
 AHEAD = 0.05
 """Seconds that a call may be made ready before there is room for it: what it needs until it waits."""
 LEFT_LATER = 2.0
-"""Seconds that a call may have left after its row was written: it waited for its room, and for the end of a rest."""
+"""Seconds that a call may have left after its row was written: it waited for its room, or for the end of a rest."""
 
 
 @dataclass(frozen=True)
@@ -55,23 +56,33 @@ class Limiter:
         self._answered.clear()
         self._answered.extend(sorted(now - max(age - LEFT_LATER, 0) for age in ages))
 
-    async def wait_for_room(self, *, urgent: bool = False) -> bool:
-        """Return when one more call fits, and count it; True when it had to wait.
+    async def wait_for_room(self, *, urgent: bool = False) -> None:
+        """Return when one more call fits, and count it."""
+        async with self.turn(urgent=urgent):
+            pass
 
-        First come, first served; but urgent calls pass the others, and may use what is kept in reserve for them.
+    @asynccontextmanager
+    async def turn(self, *, urgent: bool = False) -> AsyncGenerator[bool]:
+        """The turn of a call that fits now, counted; whoever is behind it waits for the end of the block.
+
+        Gives whether it had to wait. First come, first served; but urgent calls pass the others, and may use what is
+        kept in reserve for them.
         """
         queue = self._urgent if urgent else self._turn
-        has_waited = queue.locked()
-        self._in_line[urgent] += 1
-        try:
+        has_waited = queue.locked() or self._in_line[urgent] > 0  # a lock that is being handed on is not locked
+        with ExitStack() as line:
+            self._in_line[urgent] += 1
+            line.callback(self._step_out, urgent)
             async with queue:
                 while (delay := self._delay(0, urgent=urgent)) > 0:
                     has_waited = True
                     await asyncio.sleep(_YIELDS if delay == inf else delay)
                 self._under_way += 1
-        finally:
-            self._in_line[urgent] -= 1
-        return has_waited
+                line.close()
+                yield has_waited
+
+    def _step_out(self, urgent: bool) -> None:
+        self._in_line[urgent] -= 1
 
     def room_in(self, *, urgent: bool = False, behind: int = 0) -> float:
         """Seconds until there is room for one more call, behind those that wait and so many more.

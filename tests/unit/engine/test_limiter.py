@@ -165,8 +165,9 @@ def test_those_in_line_keep_their_order_after_a_rest_and_say_that_they_waited(da
     limiter.rest(0.5)
 
     async def call(number: int) -> None:
-        assert await limiter.wait_for_room()
-        left.append(number)
+        async with limiter.turn() as has_waited:
+            assert has_waited
+            left.append(number)
 
     async def scene() -> list[float]:
         calls = [asyncio.create_task(call(number)) for number in range(10)]
@@ -184,9 +185,43 @@ def test_a_call_with_room_has_not_waited(day: Day) -> None:
     limiter = Limiter([Window(1, 10)])
 
     async def scene() -> list[float]:
-        return [float(await limiter.wait_for_room())]
+        async with limiter.turn() as has_waited:
+            return [float(has_waited)]
 
     assert day.run(scene()) == [0.0]
+
+
+def test_who_comes_while_the_turn_is_handed_on_has_waited_as_well(day: Day) -> None:
+    limiter, waited = Limiter([Window(10, 1)]), list[float]()
+
+    async def call() -> None:
+        async with limiter.turn() as has_waited:
+            waited.append(float(has_waited))
+
+    async def scene() -> list[float]:
+        async with asyncio.TaskGroup() as tasks, limiter.turn():
+            tasks.create_task(call())
+            await asyncio.sleep(0)
+            limiter.rest(1)
+            tasks.create_task(call())
+        return waited
+
+    assert day.run(scene()) == [1.0, 1.0]
+
+
+def test_whoever_is_behind_waits_for_the_end_of_the_turn(day: Day) -> None:
+    limiter, seen = Limiter([Window(10, 1)]), list[float]()
+
+    async def call(number: int, takes: float) -> None:
+        async with limiter.turn():
+            await asyncio.sleep(takes)
+            seen.append(number)
+
+    async def scene() -> list[float]:
+        await asyncio.gather(call(1, 0.3), call(2, 0.1), call(3, 0))
+        return seen
+
+    assert day.run(scene()) == [1, 2, 3]
 
 
 def test_an_urgent_call_goes_before_those_in_line(day: Day) -> None:

@@ -204,6 +204,25 @@ async def test_a_claim_that_had_to_wait_is_not_sent_where_the_desk_was_stopped_m
     assert (attempt.state, attempt.posts) == (AttemptState.NOT_SENT, 0)
 
 
+async def test_a_claim_whose_room_others_took_goes_back_to_the_queue(floor: Floor) -> None:
+    limiter = Limiter([Window(10, 10)])
+    dispatcher = floor.another_dispatcher(limiter=limiter)
+
+    def order_and_rest(connection: Connection, _rules: Rules) -> Order:
+        floor.database.after_commit(lambda: limiter.rest(3_600))
+        return an_order(connection, at=floor.clock.now())
+
+    floor.keep_lease()
+    async with asyncio.TaskGroup() as tasks:
+        made = await dispatcher.send_with(order_and_rest, tasks, asyncio.Event(), floor.epoch)
+    order, (attempt,) = floor.now(made), floor.attempts(made)
+    assert (order.state, placements(floor)) == (OrderState.QUEUED, 0)
+    assert "others needed the room" in order.reason
+    assert (attempt.state, attempt.posts) == (AttemptState.NOT_SENT, 0)
+    limiter.rest(0)
+    assert limiter.room_in() <= 0
+
+
 async def test_an_order_that_is_not_claimed_after_all_takes_no_room(floor: Floor) -> None:
     dispatcher = floor.another_dispatcher(limiter=Limiter([Window(1, 3_600)]))
     late = floor.order(expires_at=floor.clock.now())
