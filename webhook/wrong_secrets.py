@@ -39,12 +39,12 @@ class WrongSecrets:
             await asyncio.sleep(LOOK_EVERY)
             if not self._came:
                 continue
+            self._came = False  # before the write: another may come meanwhile
             try:
                 await self._database.write(self._tell)
             except Unavailable as trouble:
+                self._came = True
                 log.warning("wrong_secret_not_told", why=str(trouble))
-            else:
-                self._came = False
 
     def _tell(self, connection: Connection) -> None:
         now = self._clock.now()
