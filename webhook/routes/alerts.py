@@ -119,10 +119,10 @@ class AlertDoor:
         elif patience and await _has_left(receive):
             self._intake.close(receipt, None)
         else:
-            left_at = None
+            left_at, now = None, self._clock.now()
             try:
                 await answer(scope, receive, send)
-                left_at = self._clock.now()
+                left_at = now
             finally:
                 self._intake.close(receipt, left_at)
 
