@@ -189,7 +189,10 @@ class Desk:
             self._down_since = before.renewed_at if before else None
             if not self._vigil.is_over(before, at):
                 return None
-            return leases.acquire(connection, holder=self._holder, nudge_port=port, at=at)
+            epoch = leases.acquire(connection, holder=self._holder, nudge_port=port, at=at)
+            if epoch is not None:
+                self._hold_back(connection)
+            return epoch
 
         return await self._database.write(take)
 
@@ -198,10 +201,13 @@ class Desk:
         doubt_unfinished(connection, moment)
         changer.doubt_unfinished(connection, moment)
         self._limiter.remember(attempts.ages(connection, moment.wall) + changes.ages(connection, moment.wall))
-        words = "The desk has just started and compares its rows with Dhan's book first."
-        controls.set_hold(connection, Hold.STARTING, words, at=moment.now, actor=journal.DESK)
+        self._hold_back(connection)
         if self._epoch > 1:
             briefing.begin(connection, moment, down_since=self._down_since)
+
+    def _hold_back(self, connection: Connection) -> None:
+        words = "The desk has just started and compares its rows with Dhan's book first."
+        controls.set_hold(connection, Hold.STARTING, words, at=self._clock.now(), actor=journal.DESK)
 
     async def _keep_lease(self) -> None:
         while True:
