@@ -11,7 +11,6 @@ from core import pnl
 from core.clock import INDIA
 from core.db import orders
 from core.db.tables import alerts
-from core.db.tables import orders as order_rows
 from core.domain.order import Order, OrderState
 
 MOST_TOLD = 15
@@ -60,4 +59,4 @@ def _rows(touched: Sequence[Order], states: Sequence[OrderState]) -> list[dict[s
 
 def _waiting(connection: Connection) -> int:
     waits = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED, OrderState.NEEDS_OPERATOR, OrderState.UNKNOWN)
-    return connection.execute(select(func.count()).where(order_rows.c.state.in_(waits))).scalar_one()
+    return orders.count(connection, *waits)

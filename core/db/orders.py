@@ -202,9 +202,9 @@ def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Orde
     return _find(connection, _IN_STATES, {"states": list(states)})
 
 
-def count(connection: Connection, state: OrderState) -> int:
-    """How many orders are in the state."""
-    return connection.execute(select(func.count()).where(orders.c.state == state)).scalar_one()
+def count(connection: Connection, *states: OrderState) -> int:
+    """How many orders are in any of the states."""
+    return connection.execute(select(func.count()).where(orders.c.state.in_(states))).scalar_one()
 
 
 def due(connection: Connection, now: datetime, limit: int, *, closing: bool = False) -> list[Order]:

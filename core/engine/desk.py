@@ -191,7 +191,8 @@ class Desk:
                 return None
             epoch = leases.acquire(connection, holder=self._holder, nudge_port=port, at=at)
             if epoch is not None:
-                self._hold_back(connection)
+                words = "The desk has just started and compares its rows with Dhan's book first."
+                controls.set_hold(connection, Hold.STARTING, words, at=self._clock.now(), actor=journal.DESK)
             return epoch
 
         return await self._database.write(take)
@@ -201,13 +202,8 @@ class Desk:
         doubt_unfinished(connection, moment)
         changer.doubt_unfinished(connection, moment)
         self._limiter.remember(attempts.ages(connection, moment.wall) + changes.ages(connection, moment.wall))
-        self._hold_back(connection)
         if self._epoch > 1:
             briefing.begin(connection, moment, down_since=self._down_since)
-
-    def _hold_back(self, connection: Connection) -> None:
-        words = "The desk has just started and compares its rows with Dhan's book first."
-        controls.set_hold(connection, Hold.STARTING, words, at=self._clock.now(), actor=journal.DESK)
 
     async def _keep_lease(self) -> None:
         while True:

@@ -40,7 +40,7 @@ AT_ONCE = 16
 REST = 1.0
 A_MOMENT = 0.02
 TURNS_TO_LEAVE = 10
-"""Turns of the loop that POSTs have to themselves; with one alone, the desk's own look at its rows came in between."""
+"""Turns of the loop for the POSTs that have room; with one alone, the desk's own look at its rows came in between."""
 TOGETHER = 0.01
 WAITS = 1.5
 """Seconds after which a claim is put back: urgent calls, or a rest, took the room that was in sight."""
@@ -137,7 +137,7 @@ class Dispatcher:
                 self._start(order, self._send_if_sound(order, prices, epoch), tasks, wake)
         self._look_again(batch.wait, wake)
         for _ in range(TURNS_TO_LEAVE if batch.claims else 0):
-            await asyncio.sleep(0)  # nothing else is looked at before they have left
+            await asyncio.sleep(0)  # nothing else is looked at before those have left that need not wait
         return done
 
     def _look_again(self, wait: float | None, wake: asyncio.Event) -> None:

@@ -117,6 +117,15 @@ def test_a_mistake_in_an_alert_is_told_in_the_chat(desktop: Page) -> None:
     expect(card(desktop, 1)).to_contain_text("is not traded on NSE")
 
 
+def test_a_phone_shows_why_a_time_cannot_be_jumped_to(phone: Page) -> None:
+    phone.get_by_role("button", name="Open the panel").tap()
+    own_time = phone.get_by_test_id("clock-form").get_by_role("textbox")
+    own_time.fill("rubbish")
+    own_time.press("Enter")
+    expect(phone.get_by_test_id("clock-problem")).to_contain_text("“rubbish” is no time")
+    expect(phone.get_by_test_id("clock-problem")).to_be_in_viewport(ratio=0.9)
+
+
 def test_the_same_alert_twice_trades_once_and_the_second_waits_for_a_tap(desktop: Page, world: World) -> None:
     fire_sample(desktop, "The same alert twice")
     expect(card(desktop, 1)).to_contain_text("The same alert came 1 more time", timeout=_SOON)

@@ -76,7 +76,6 @@ def test_a_desk_killed_while_it_tells_of_the_fill_tells_it_once_more(world: Worl
 
 @pytest.mark.fault("CR-10", "BR-02")
 def test_a_desk_killed_during_a_look_up_looks_again(world: World, fates: Fates) -> None:
-    world.is_ready()  # a desk that has just started waits for its first book
     world.fault("place", "drop_after")
     world.fault("book", "status", status=503, times=15)  # or the book would show it before it is looked up
     fates.die_at(Point.LOOKED_UP)

@@ -10,14 +10,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
-
 from bot.app import Console, build_application
 from bot.messenger import TelegramMessenger
 from core import controls, intake
 from core.clock import INDIA, monotonic
 from core.db import alerts, logins, orders
-from core.db.tables import events
 from core.domain.login import LoginRefusal, Way
 from core.domain.order import Order, OrderState
 from core.engine.parts import Parts, build_desk
@@ -219,10 +216,8 @@ async def desk(sandbox: Sandbox, settings: Settings, *held: controls.Hold) -> As
     console = Console(settings=settings, application=application, messenger=messenger, parts=parts)
     chats = Chats(settings, sandbox, parts)
     await parts.desk.take_lease()
-    started = await _starts(chats)
     talking, working = asyncio.create_task(console.run()), asyncio.create_task(parts.desk.run())
     try:
-        await chats.until(lambda: _has_started(chats, after=started), "the desk compares its rows first")
         await chats.until(lambda: _is_held_by(chats, set(held)), f"nothing holds the desk but {held}")
         yield chats
     finally:
@@ -236,14 +231,3 @@ async def desk(sandbox: Sandbox, settings: Settings, *held: controls.Hold) -> As
 
 async def _is_held_by(chats: Chats, held: set[controls.Hold]) -> bool:
     return set(await chats.parts.database.read(controls.holds)) == held
-
-
-async def _has_started(chats: Chats, *, after: int) -> bool:
-    still = await chats.parts.database.read(lambda connection: controls.Hold.STARTING in controls.holds(connection))
-    return still or await _starts(chats) > after
-
-
-async def _starts(chats: Chats) -> int:
-    """How often a desk has held itself to compare its rows with the broker's book."""
-    held = select(func.count()).where(events.c.kind == f"{controls.Hold.STARTING} hold set")
-    return await chats.parts.database.read(lambda connection: connection.execute(held).scalar_one())

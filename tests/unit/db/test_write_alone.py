@@ -24,7 +24,6 @@ class Stumble(Exception):
 async def database(tmp_path: Path) -> AsyncGenerator[Database]:
     """One whose disk counts as quick, with its connection open."""
     database = fresh_database(tmp_path, busy_timeout=0.1, quick=inf)
-    database._writer._last_sync = 0.0
     await database.write(lambda _: None)
     await next_turn()
     yield database

@@ -44,6 +44,18 @@ def due_now(floor: Floor, **values: Any) -> Callable[[Connection, Rules], Order]
     return lambda connection, _rules: an_order(connection, at=floor.clock.now(), **values)
 
 
+def due_with_a_rest(
+    floor: Floor, limiter: Limiter, seconds: float, **values: Any
+) -> Callable[[Connection, Rules], Order]:
+    """An order that is claimed, and then has to wait so long."""
+
+    def work(connection: Connection, rules: Rules) -> Order:
+        floor.database.after_commit(lambda: limiter.rest(seconds))
+        return due_now(floor, **values)(connection, rules)
+
+    return work
+
+
 async def test_an_order_that_becomes_due_is_claimed_in_the_same_commit_and_sent(floor: Floor) -> None:
     commits: list[Connection] = []
     event.listen(floor.database.engine, "commit", commits.append)
@@ -138,13 +150,11 @@ async def test_an_exit_passes_what_waits_for_room(floor: Floor) -> None:
     limiter, left = Limiter([Window(10, 10)]), list[int]()
     dispatcher = floor.another_dispatcher(broker=NotesQuantities(floor.broker, left), limiter=limiter)
 
-    def entry(connection: Connection, _rules: Rules) -> Order:
-        floor.database.after_commit(lambda: limiter.rest(0.5))
-        return an_order(connection, at=floor.clock.now(), quantity=1)
-
     floor.keep_lease()
     async with asyncio.TaskGroup() as tasks:
-        await dispatcher.send_with(entry, tasks, asyncio.Event(), floor.epoch)
+        await dispatcher.send_with(
+            due_with_a_rest(floor, limiter, 0.5, quantity=1), tasks, asyncio.Event(), floor.epoch
+        )
         limiter.rest(0)
         await dispatcher.send_with(due_now(floor, quantity=2, closes=True), tasks, asyncio.Event(), floor.epoch)
     assert left == [2, 1]
@@ -189,13 +199,9 @@ async def test_a_claim_that_had_to_wait_is_not_sent_where_the_desk_was_stopped_m
     limiter = Limiter([Window(10, 10)])
     dispatcher = floor.another_dispatcher(limiter=limiter)
 
-    def order_and_rest(connection: Connection, _rules: Rules) -> Order:
-        floor.database.after_commit(lambda: limiter.rest(0.3))
-        return an_order(connection, at=floor.clock.now())
-
     floor.keep_lease()
     async with asyncio.TaskGroup() as tasks:
-        made = await dispatcher.send_with(order_and_rest, tasks, asyncio.Event(), floor.epoch)
+        made = await dispatcher.send_with(due_with_a_rest(floor, limiter, 0.3), tasks, asyncio.Event(), floor.epoch)
         assert floor.now(made).state is OrderState.SUBMITTING
         await meanwhile(floor, dispatcher)
     order, (attempt,) = floor.now(made), floor.attempts(made)
@@ -208,13 +214,9 @@ async def test_a_claim_whose_room_others_took_goes_back_to_the_queue(floor: Floo
     limiter = Limiter([Window(10, 10)])
     dispatcher = floor.another_dispatcher(limiter=limiter)
 
-    def order_and_rest(connection: Connection, _rules: Rules) -> Order:
-        floor.database.after_commit(lambda: limiter.rest(3_600))
-        return an_order(connection, at=floor.clock.now())
-
     floor.keep_lease()
     async with asyncio.TaskGroup() as tasks:
-        made = await dispatcher.send_with(order_and_rest, tasks, asyncio.Event(), floor.epoch)
+        made = await dispatcher.send_with(due_with_a_rest(floor, limiter, 3_600), tasks, asyncio.Event(), floor.epoch)
     order, (attempt,) = floor.now(made), floor.attempts(made)
     assert (order.state, placements(floor)) == (OrderState.QUEUED, 0)
     assert "others needed the room" in order.reason

@@ -7,6 +7,8 @@ from typing import Any, cast
 
 from structlog.testing import capture_logs
 
+from core import controls
+from core.controls import Hold
 from core.db import leases
 from core.db.engine import Database
 from core.engine.parts import Parts, build_desk
@@ -16,6 +18,21 @@ from tests.builders import NOON, address_of, fresh_address, until
 
 def a_desk(settings: Settings) -> Parts:
     return build_desk(settings, cast("Any", None))  # which tells nobody anything yet
+
+
+async def test_whoever_has_the_lease_is_held_back_from_that_moment_and_whoever_stands_by_holds_nothing(
+    tmp_path: Path,
+) -> None:
+    fresh_address(tmp_path)
+    settings = load(munshi_data_dir=tmp_path)
+    acting, other = a_desk(settings), a_desk(settings)
+    await acting.desk.take_lease()
+    assert list(await acting.database.read(controls.holds)) == [Hold.STARTING]
+    await acting.database.write(lambda c: controls.lift_hold(c, Hold.STARTING, at=NOON, actor="test"))
+    assert await other.desk._try_lease(1) is None
+    assert await acting.database.read(controls.holds) == {}
+    for parts in (acting, other):
+        await parts.close()
 
 
 async def test_a_database_that_is_away_for_a_while_ends_no_waiting(tmp_path: Path) -> None:
