@@ -86,9 +86,13 @@ class NotSent:
 
 @dataclass(frozen=True, kw_only=True)
 class Unknown:
-    """The broker may or may not have it. `words` is the evidence, without secrets."""
+    """The broker may or may not have it. `words` is the evidence, without secrets.
+
+    `refusal` is what it says of the account, and so of every order, though it proves nothing of this one.
+    """
 
     words: str
+    refusal: Refusal | None = None
 
 
 Outcome = Accepted | Refused | NotSent | Unknown

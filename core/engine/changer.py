@@ -18,6 +18,7 @@ from core.db.engine import Database
 from core.domain.alert import OrderType
 from core.domain.change import ChangeKind, ChangeState, Verdict
 from core.domain.order import Order
+from core.engine.brakes import Brakes
 from core.engine.limiter import Limiter
 from core.engine.rules import LeaseLost
 from core.engine.settle import fail
@@ -27,8 +28,8 @@ from core.logins import Session
 log = structlog.get_logger()
 
 AT_ONCE = 4
-MOST_POSTS = 5
-_BACK_OFF = (0.5, 1, 2, 4, 8)
+_BACK_OFF = (0.5, 1, 2, 4, 8, 16, 32)  # seconds: longer than the minute for which a limit of Dhan's may be used up
+MOST_POSTS = len(_BACK_OFF) + 1
 
 
 class Changer:
@@ -41,6 +42,7 @@ class Changer:
         self._clock = clock
         self._wall = SystemClock()
         self._limiter = limiter
+        self._brakes = Brakes(database=database, session=session, limiter=limiter)
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._closed = False
 
@@ -75,8 +77,7 @@ class Changer:
                 outcome = await self._call(change, order)
             finally:
                 self._limiter.answered()
-            if isinstance(outcome, Refused) and outcome.refusal is Refusal.SIGNED_OUT:
-                await self._session.die(outcome.words, serial)
+            await self._brakes.heed(outcome, serial, self._moment())
             await self._database.write(lambda c: record(c, change, outcome, self._moment()))
             log.info("change_sent", order=order.label, kind=change.kind, outcome=type(outcome).__name__)
         finally:

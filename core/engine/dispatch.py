@@ -23,6 +23,7 @@ from core.domain.order import Order
 from core.domain.sessions import Calendar
 from core.engine import cover, drift, record
 from core.engine.adopt import adopt
+from core.engine.brakes import Brakes
 from core.engine.claim import Claim, claim, claim_all, claim_apart, why_not_now
 from core.engine.limiter import AHEAD, Limiter
 from core.engine.record import Posted, record_all
@@ -37,7 +38,6 @@ log = structlog.get_logger()
 ClaimDue = Callable[[Connection, Sequence[Order], Rules], list[Claim]]
 
 AT_ONCE = 16
-REST = 1.0
 A_MOMENT = 0.02
 TURNS_TO_LEAVE = 10
 """Turns of the loop for the POSTs that have room; with one alone, the desk's own look at its rows came in between."""
@@ -88,6 +88,7 @@ class Dispatcher:
         self._limiter = limiter
         self._clock_is_sure = clock_is_sure
         self._quotes = quotes
+        self._brakes = Brakes(database=database, session=session, limiter=limiter)
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._places: set[int] = set()
         self._alarm: asyncio.TimerHandle | None = None
@@ -274,10 +275,7 @@ class Dispatcher:
         serial = self._session.serial
         outcome = await self._broker.place(claimed.request)
         reach(Point.POSTED)
-        if isinstance(outcome, Refused) and outcome.refusal is Refusal.SIGNED_OUT:
-            await self._session.die(outcome.words, serial)
-        elif isinstance(outcome, Refused) and outcome.refusal is Refusal.RATE_LIMITED:
-            self._limiter.rest(REST)
+        await self._brakes.heed(outcome, serial, self._moment())
         return outcome
 
     def _claim(self, connection: Connection, order: Order, epoch: int, moment: Moment) -> Claim | None:

@@ -7,10 +7,9 @@ from typing import Any, assert_never
 
 from sqlalchemy import Connection
 
-from core import controls, journal, notifications, sources
+from core import journal, notifications, sources
 from core.broker.port import Accepted, NotSent, Outcome, Refusal, Refused, Unknown
 from core.clock import Moment
-from core.controls import Hold
 from core.db import attempts, orders
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
@@ -93,9 +92,6 @@ def _refused(connection: Connection, claim: Claim, refused: Refused, moment: Mom
             wait_for_a_sign_in(connection, claim, moment, words=words, is_new=is_new)
         case Refusal.INVALID_IP | Refusal.NO_ACCESS:
             wait(connection, claim, moment, words=words)
-            hold = Hold.INVALID_IP if refused.refusal is Refusal.INVALID_IP else Hold.NO_ACCESS
-            if controls.set_hold(connection, hold, words, at=moment.now, actor=journal.DHAN):
-                notifications.ring(connection, Notice.HELD, at=moment.now, words=words)
         case Refusal.MARKET_OFFLINE:
             try_while_open(connection, claim, moment.now, words=words, is_new=is_new)
         case Refusal.FINAL | Refusal.MARKET_CLOSED | Refusal.IN_TRANSIT:

@@ -2,13 +2,16 @@
 
 from typing import assert_never
 
-from core.broker.port import Refusal, Refused
+from core.broker.port import Refusal, Refused, Unknown
 
 
-def explain(refused: Refused) -> str:
-    said = f"Dhan said: {refused.words.rstrip('.') or 'nothing more'} ({refused.code or 'no code'})."
-    ours = refused.advice if refused.refusal is Refusal.FINAL else ""
-    return f"{ours or _next_step(refused.refusal)} {said}"
+def explain(outcome: Refused | Unknown) -> str:
+    if isinstance(outcome, Unknown):
+        ours = "" if outcome.refusal is None else f"{_next_step(outcome.refusal)} "
+        return f"{ours}{outcome.words.rstrip('.')}."
+    said = f"Dhan said: {outcome.words.rstrip('.') or 'nothing more'} ({outcome.code or 'no code'})."
+    ours = outcome.advice if outcome.refusal is Refusal.FINAL else ""
+    return f"{ours or _next_step(outcome.refusal)} {said}"
 
 
 def _next_step(refusal: Refusal) -> str:

@@ -159,7 +159,8 @@ def _speaks_of_token(error: DhanError) -> bool:
 def _unclear(reply: Reply) -> Unknown:
     error = read_error(reply)
     said = f"{error.code} {error.words}".strip() if error else reply.text[:200]
-    return Unknown(words=f"Dhan answered {reply.status}: {said}" if said else f"Dhan answered {reply.status}")
+    words = f"Dhan answered {reply.status}: {said}" if said else f"Dhan answered {reply.status}"
+    return Unknown(words=words, refusal=classify(error) if error else None)
 
 
 def says_the_same(row: Row, known: Mapping[str, Said]) -> bool:

@@ -6,10 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection
 
-from core import controls, journal
 from core.broker.port import Accepted, NotSent, Outcome, Refusal, Refused, Unknown
 from core.clock import Moment
-from core.controls import Hold
 from core.db import attempts, orders
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
@@ -178,30 +176,6 @@ def test_claims_that_were_not_used_use_up_no_tries(connection: Connection) -> No
     assert again(connection, order).state is OrderState.QUEUED
     [attempt] = attempts.of_orders(connection, [order.id])
     assert (attempt.posts, attempt.refusal) == (1, Refusal.RATE_LIMITED)
-
-
-@pytest.mark.parametrize(
-    ("refusal", "hold"), [(Refusal.INVALID_IP, Hold.INVALID_IP), (Refusal.NO_ACCESS, Hold.NO_ACCESS)]
-)
-def test_a_no_to_the_whole_account_holds_every_order_and_rings_once(
-    connection: Connection, refusal: Refusal, hold: Hold
-) -> None:
-    claims = [claimed(connection), claimed(connection)]
-    for claim in claims:
-        record(connection, claim, refused(refusal, "DH-905", "Invalid IP"), MOMENT)
-        assert again(connection, claim.order).state is OrderState.QUEUED
-        assert attempts.get(connection, claim.attempt_id).state is AttemptState.NOT_SENT
-    assert list(controls.holds(connection)) == [hold]
-    assert rings(connection) == [Notice.HELD]
-
-
-@pytest.mark.parametrize("refusal", [Refusal.INVALID_IP, Refusal.NO_ACCESS])
-def test_the_operator_can_let_orders_out_again_after_setting_the_account_right(
-    connection: Connection, refusal: Refusal
-) -> None:
-    after(connection, refused(refusal))
-    controls.resume(connection, at=NOON, actor=journal.operator(42))
-    assert controls.holds(connection) == {}
 
 
 def test_a_claim_that_was_not_used_goes_back_to_its_place_in_the_queue(connection: Connection) -> None:

@@ -1,0 +1,133 @@
+"""An answer that speaks of the whole account is heeded at once, whichever call it answers and whatever it proves."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from core import controls, journal
+from core.controls import Hold
+from core.db import changes
+from core.domain.change import ChangeState
+from core.domain.notice import Notice
+from core.domain.order import OrderState
+from tests.builders import until
+from tests.unit.engine.changing import FAR, ask_cancel, ask_change, hurry, resting, settled
+from tests.unit.engine.floor import Floor
+from tests.unit.engine.rows import rings
+
+INVALID_IP = {"errorType": "Input_Exception", "errorCode": "DH-905", "errorMessage": "Invalid IP"}
+NO_SEGMENT = {"errorType": "Order_Error", "errorCode": "DH-903", "errorMessage": "Segment not enabled"}
+DEAD_TOKEN = {"errorType": "Invalid_Authentication", "errorCode": "807", "errorMessage": "Access token expired"}
+TOO_MANY = {"errorType": "Rate_Limit", "errorCode": "DH-904", "errorMessage": "Too many requests"}
+
+
+def holds(floor: Floor) -> list[Hold]:
+    with floor.database.snapshot() as connection:
+        return list(controls.holds(connection))
+
+
+def told(floor: Floor) -> list[Notice]:
+    with floor.database.snapshot() as connection:
+        return rings(connection)
+
+
+def refuse(floor: Floor, call: str, body: dict[str, str], status: int = 400, **more: Any) -> None:
+    floor.dhan.script(call, "status", status=status, body=body, **more)
+
+
+@pytest.mark.parametrize(("body", "hold"), [(INVALID_IP, Hold.INVALID_IP), (NO_SEGMENT, Hold.NO_ACCESS)])
+async def test_a_no_to_the_whole_account_holds_every_order_and_rings_once(
+    floor: Floor, body: dict[str, str], hold: Hold
+) -> None:
+    refuse(floor, "place", body, times=2)
+    orders = [floor.order(), floor.order()]
+    await floor.send()
+    assert [floor.now(order).state for order in orders] == [OrderState.QUEUED] * 2
+    assert holds(floor) == [hold]
+    assert told(floor) == [Notice.HELD]
+
+
+@pytest.mark.parametrize("body", [INVALID_IP, NO_SEGMENT])
+async def test_the_operator_can_let_orders_out_again_after_setting_the_account_right(
+    floor: Floor, body: dict[str, str]
+) -> None:
+    refuse(floor, "place", body)
+    order = await floor.sent()
+    with floor.database.transaction() as connection:
+        controls.resume(connection, at=floor.clock.now(), actor=journal.operator(42))
+    floor.clock.pass_time(seconds=1)
+    await floor.send()
+    assert floor.now(order).state is OrderState.WORKING
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_an_answer_that_proves_nothing_of_its_order_still_stops_those_behind_it(
+    floor: Floor, status: int
+) -> None:
+    refuse(floor, "place", INVALID_IP, status=status)
+    doubtful = await floor.sent()
+    behind = await floor.sent()
+    assert (doubtful.state, behind.state) == (OrderState.UNKNOWN, OrderState.QUEUED)
+    assert holds(floor) == [Hold.INVALID_IP]
+
+
+async def test_nothing_leaves_while_dhan_is_asked_whether_it_has_the_refused_order_all_the_same(floor: Floor) -> None:
+    refuse(floor, "place", INVALID_IP)
+    floor.dhan.script("lookup", "delay", seconds=0.3)
+    order = floor.order()
+    sending = asyncio.create_task(floor.send())
+    await until(lambda: holds(floor) == [Hold.INVALID_IP])
+    assert floor.now(order).state is not OrderState.QUEUED
+    await sending
+    assert floor.now(order).state is OrderState.QUEUED
+
+
+@pytest.mark.parametrize("call", ["cancel", "modify"])
+async def test_a_change_that_is_refused_for_the_address_stops_orders_as_well(floor: Floor, call: str) -> None:
+    order = await resting(floor)
+    refuse(floor, call, INVALID_IP)
+    if call == "cancel":
+        ask_cancel(floor, order)
+    else:
+        ask_change(floor, order, price=FAR - 1)
+    await floor.send_changes()
+    assert holds(floor) == [Hold.INVALID_IP]
+    assert (await floor.sent()).state is OrderState.QUEUED
+
+
+async def test_a_dead_token_in_an_answer_that_counts_as_success_ends_the_session(floor: Floor) -> None:
+    refuse(floor, "place", DEAD_TOKEN, status=200)
+    assert (await floor.sent()).state is OrderState.UNKNOWN
+    assert not floor.session.is_signed_in
+
+
+async def test_a_change_that_came_too_fast_lets_every_call_rest(floor: Floor) -> None:
+    order = await resting(floor)
+    refuse(floor, "cancel", TOO_MANY, status=429)
+    ask_cancel(floor, order)
+    await floor.send_changes()
+    assert floor.limiter.room_in(urgent=True) > 0.5
+
+
+async def test_a_cancellation_outlasts_a_minute_in_which_dhan_asks_for_fewer_calls(floor: Floor) -> None:
+    order = await resting(floor)
+    refuse(floor, "cancel", TOO_MANY, status=429, times=7)
+    ask_cancel(floor, order)
+    waited = 0.0
+    for _ in range(7):
+        await floor.send_changes()
+        waited += due_in(floor)
+        hurry(floor)
+        floor.limiter.rest(0)
+    assert waited > 60
+    assert (await settled(floor, order)).state is OrderState.CANCELLED
+
+
+def due_in(floor: Floor) -> float:
+    """Seconds from the last call for the change to the next one."""
+    with floor.database.snapshot() as connection:
+        [change] = changes.in_states(connection, [ChangeState.WANTED])
+    assert change.due_at is not None
+    assert change.sent_at is not None
+    return (change.due_at - change.sent_at).total_seconds()
