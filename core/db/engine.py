@@ -36,7 +36,7 @@ class Database:
         self._writer.close()
         if self._readers:
             self._readers.shutdown()
-        self.engine.dispose()
+        self._store.close()
 
     @property
     def backlog(self) -> int:

@@ -71,6 +71,9 @@ class PostgreSQL:
         _check_whole(connection)
         _raw(connection).commit()
 
+    def close(self) -> None:
+        self.engine.dispose()
+
     def has_gone(self, trouble: BaseException) -> bool:
         return isinstance(trouble, DBAPIError) and trouble.connection_invalidated
 

@@ -18,9 +18,10 @@ from sqlalchemy import URL, Connection, create_engine, event
 from core.clock import monotonic
 from core.db.driver import sqlite_driver, survives_wal
 from core.db.trouble import is_busy
+from core.db.turnstile import Turnstile
 
 PAGES_PER_CHECKPOINT = 4_000  # 16 MB: the commit that meets a checkpoint takes long, so few should
-TRY_AGAIN = 0.002
+TRY_AGAIN = 0.001
 
 
 class Sqlite:
@@ -34,6 +35,7 @@ class Sqlite:
             os.close(os.open(Path(file), os.O_CREAT | os.O_RDWR, 0o600))
         driver = sqlite_driver()
         wal = survives_wal(driver.sqlite_version_info)
+        self._turnstile = Turnstile(Path(f"{file}-turn"))
         self.reads_at_once = wal  # with a write-ahead log a reader never waits
         self.engine = create_engine(url, module=driver, connect_args={"timeout": patience}, pool_size=4)
         event.listen(self.engine, "connect", _set_rules(wal))
@@ -46,14 +48,26 @@ class Sqlite:
         connection.begin()
 
     def begin_at_once(self, connection: Connection) -> bool:
-        return self._try_to_begin(connection) is None
+        try:
+            return self._turnstile.enter() and self._try_to_begin(connection) is None
+        finally:
+            self._turnstile.leave()
 
     async def begin_in_turn(self, connection: Connection, patience: float, thread: Executor) -> None:  # noqa: ARG002
+        """Whoever has waited long enough for the turn asks without it: its holder may have been stopped."""
         until = monotonic() + patience
-        while trouble := self._try_to_begin(connection):
-            if monotonic() >= until:
-                raise trouble
-            await asyncio.sleep(TRY_AGAIN)
+        try:
+            while True:
+                is_last = monotonic() >= until
+                if self._turnstile.enter() or is_last:
+                    trouble = self._try_to_begin(connection)
+                    if trouble is None:
+                        return
+                    if is_last:
+                        raise trouble
+                await asyncio.sleep(TRY_AGAIN)
+        finally:
+            self._turnstile.leave()
 
     def _try_to_begin(self, connection: Connection) -> Exception | None:
         """None when it has begun, and otherwise the word that another writes.
@@ -80,6 +94,10 @@ class Sqlite:
             else:
                 return
             time.sleep(TRY_AGAIN)
+
+    def close(self) -> None:
+        self.engine.dispose()
+        self._turnstile.close()
 
     def has_gone(self, trouble: BaseException) -> bool:  # noqa: ARG002 - a file does not hang up
         return False

@@ -43,6 +43,10 @@ class Store(Protocol):
         """Make what was written last. Raises the driver's error, and then nobody knows."""
         ...
 
+    def close(self) -> None:
+        """Let go of its connections."""
+        ...
+
     def has_gone(self, trouble: BaseException) -> bool:
         """Whether this says that a connection which had been idle was dead before anything was done on it."""
         ...
