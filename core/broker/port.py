@@ -59,6 +59,11 @@ class Refusal(StrEnum):
     MARKET_OFFLINE = "market_offline"
     IN_TRANSIT = "in_transit"
 
+    @property
+    def is_final(self) -> bool:
+        """Whether it is about this order alone, which is not sent again by itself."""
+        return self in (Refusal.FINAL, Refusal.MARKET_CLOSED, Refusal.IN_TRANSIT)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from core import controls
 from core.broker.account import Account
-from core.broker.port import Broker, BrokerOrder, Outcome, Refusal, Refused
+from core.broker.port import Broker, BrokerOrder, Outcome, Refusal, Refused, Unknown
 from core.broker.quotes import Name, Quotes
 from core.clock import Clock, Moment, SystemClock, monotonic
 from core.db import leases, orders
@@ -28,6 +28,7 @@ from core.engine.claim import Claim, claim, claim_all, claim_apart, why_not_now
 from core.engine.limiter import AHEAD, Limiter
 from core.engine.record import Posted, record_all
 from core.engine.rules import LeaseLost, Rules
+from core.engine.words import explain
 from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
 from core.failpoints import Point, reach
 from core.logins import Session
@@ -247,10 +248,9 @@ class Dispatcher:
             outcome = await self._post_once(claimed, moment, epoch)
         finally:
             self._limiter.answered()
+        if isinstance(outcome, Refused) and outcome.refusal is not Refusal.SIGNED_OUT:
+            outcome = await self._confirmed(claimed, outcome)
         if outcome is None:
-            return
-        is_no = isinstance(outcome, Refused) and outcome.refusal is not Refusal.SIGNED_OUT
-        if is_no and await self._is_there_in_spite_of_it(claimed):
             return
         self._places.discard(claimed.order.id)
         posted = Posted(claim=claimed, outcome=outcome, moment=self._moment())
@@ -342,26 +342,38 @@ class Dispatcher:
     async def _is_there_already(self, claimed: Claim) -> bool:
         """Before anything is sent a second time a fresh look-up must say that no earlier try is there."""
         try:
-            found = [await self._broker.find(name) for name in claimed.earlier_names]
+            found = await self._find(claimed.earlier_names)
         except (BrokerUnavailable, SignInNeeded) as trouble:
             await self._put_back(claimed, f"the look-up before sending again failed: {trouble}")
             return True
-        return await self._adopt(claimed, next(filter(None, found), None))
+        if found is not None:
+            await self._adopt(claimed, found)
+        return found is not None
 
-    async def _is_there_in_spite_of_it(self, claimed: Claim) -> bool:
-        """Dhan refused it, and has it all the same? A look-up that fails leaves the refusal standing."""
+    async def _find(self, names: Sequence[str]) -> BrokerOrder | None:
+        """By name, and in the book: each of them may be behind."""
+        for name in names:
+            if (order := await self._broker.find(name)) is not None:
+                return order
+        return next((row for row in await self._broker.book() if row.correlation_id in names), None)
+
+    async def _confirmed(self, claimed: Claim, refused: Refused) -> Outcome | None:
+        """The refusal, once Dhan was asked for the order all the same; None when it has it, which is written down.
+
+        Without an answer to that a final one counts as no clear answer; the others are looked up before the next try.
+        """
         try:
             found = await self._broker.find(claimed.request.correlation_id)
         except (BrokerUnavailable, SignInNeeded) as trouble:
             log.warning("refusal_not_confirmed", name=claimed.request.correlation_id, why=str(trouble))
-            return False
-        return await self._adopt(claimed, found)
-
-    async def _adopt(self, claimed: Claim, found: BrokerOrder | None) -> bool:
+            return Unknown(words=explain(refused)) if refused.refusal.is_final else refused
         if found is None:
-            return False
+            return refused
+        await self._adopt(claimed, found)
+        return None
+
+    async def _adopt(self, claimed: Claim, found: BrokerOrder) -> None:
         await self._database.write(lambda connection: adopt(connection, claimed.order, found, self._moment()))
-        return True
 
     def _moment(self) -> Moment:
         return Moment(now=self._clock.now(), wall=self._wall.now())

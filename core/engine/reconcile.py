@@ -151,8 +151,9 @@ def follow_rows(connection: Connection, some: _Rows, moment: Moment) -> None:
     odd = [order_id for order_id, own in there.items() if own is None or _has_more(ours[order_id], own)]
     for order in orders.some(connection, odd):
         theirs = ours[order.id]
-        if order.state in IN_DOUBT:
-            adopt(connection, order, next(filter(_stands, theirs), theirs[0]), moment)
+        doubted = _doubt_its_refusal(connection, order, theirs, moment)
+        if doubted.state in IN_DOUBT:
+            adopt(connection, doubted, next(filter(_stands, theirs), theirs[0]), moment)
         _look_for_more(connection, orders.get(connection, order.id), theirs, moment)
 
 
@@ -204,8 +205,17 @@ def _follow_own_row(
     return adopt_terms(connection, followed, report, moment)
 
 
+def _doubt_its_refusal(connection: Connection, order: Order, rows: list[BrokerOrder], moment: Moment) -> Order:
+    """One that would be sent again, and is there all the same, must not be."""
+    if order.state is not OrderState.QUEUED or _waits_long(order, moment.now) or not _standing(rows):
+        return order
+    words = "Dhan did not take it, and has it all the same."
+    doubted = orders.move(connection, order, OrderState.UNKNOWN, at=moment.now, actor=journal.DHAN, reason=words)
+    return doubted or order
+
+
 def _look_for_more(connection: Connection, order: Order, rows: list[BrokerOrder], moment: Moment) -> None:
-    """Alarm when Dhan has more for this order than we say. One that is due is looked up before it is sent anyway."""
+    """Alarm when Dhan has more for this order than we say."""
     standing = _standing(rows)
     if order.broker_order_id is not None:
         standing.add(order.broker_order_id)

@@ -75,11 +75,10 @@ def _accepted(connection: Connection, accepted: Sequence[tuple[Claim, str]], mom
 def _refused(connection: Connection, claim: Claim, refused: Refused, moment: Moment) -> None:
     words, before = explain(refused), attempts.get(connection, claim.attempt_id)
     is_new = before.refusal != refused.refusal
-    is_final = refused.refusal in (Refusal.FINAL, Refusal.MARKET_CLOSED, Refusal.IN_TRANSIT)
     attempts.settle(
         connection,
         claim.attempt_id,
-        AttemptState.REFUSED if is_final else AttemptState.NOT_SENT,
+        AttemptState.REFUSED if refused.refusal.is_final else AttemptState.NOT_SENT,
         at=moment.wall,
         refusal=refused.refusal,
         code=refused.code,

@@ -262,10 +262,46 @@ async def test_a_name_that_dhan_refuses_as_used_is_the_order_it_has(floor: Floor
     assert len(floor.dhan.book()) == 1
 
 
-async def test_a_refusal_stands_when_the_look_up_fails(floor: Floor) -> None:
+@pytest.mark.fault("BR-08", "BR-15")
+async def test_a_refusal_that_no_look_up_confirms_is_no_clear_answer(floor: Floor) -> None:
     floor.dhan.script("lookup", "status", status=503)
-    assert (await floor.sent(quantity=10, security_id="1")).state is OrderState.REJECTED
-    assert told(floor) == [Notice.REJECTED]
+    order = await floor.sent(quantity=10, security_id="1")
+    assert order.state is OrderState.UNKNOWN
+    assert order.reason.startswith("No clear answer: ")
+
+
+@pytest.mark.fault("BR-09", "BR-15")
+async def test_an_order_that_dhan_refused_and_filled_is_found_once_look_ups_answer(floor: Floor) -> None:
+    floor.dhan.script("place", "status", status=400, body=BAD_INPUT, recorded=True)
+    floor.dhan.script("lookup", "status", status=503)
+    order = await floor.sent()
+    floor.clock.pass_time(seconds=3)
+    await floor.follow_book()
+    assert floor.now(order).state is OrderState.FILLED
+    assert holds(floor) == []
+
+
+@pytest.mark.fault("BR-06", "BR-16")
+async def test_an_order_that_dhan_put_off_and_filled_is_not_sent_again_where_the_look_up_lags(floor: Floor) -> None:
+    floor.dhan.script("place", "status", status=429, body=RATE_LIMITED, recorded=True)
+    floor.dhan.script("lookup", "index_lag", times=9)
+    order = await floor.sent()
+    floor.clock.pass_time(seconds=3)
+    await floor.send()
+    assert floor.now(order).state in (OrderState.WORKING, OrderState.FILLED)
+    assert len(floor.dhan.book()) == 1
+
+
+@pytest.mark.fault("BR-06", "BR-16")
+async def test_an_order_that_waits_for_its_next_try_is_taken_from_the_book_when_it_shows_there(floor: Floor) -> None:
+    floor.dhan.script("place", "status", status=429, body=RATE_LIMITED, recorded=True)
+    floor.dhan.script("lookup", "index_lag", times=9)
+    order = await floor.sent()
+    await floor.follow_book()
+    found = floor.now(order)
+    assert found.state in (OrderState.WORKING, OrderState.FILLED)
+    assert found.broker_order_id == floor.dhan.book()[0]["orderId"]
+    assert Notice.FOUND in told(floor)
 
 
 async def test_a_closed_market_at_dhan_offers_to_go_after_market(floor: Floor) -> None:

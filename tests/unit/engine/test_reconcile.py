@@ -99,12 +99,19 @@ def test_an_order_that_waits_here_and_lives_at_dhan_is_an_alarm_at_once(
     assert "for this order, which is" in last_words(connection)
 
 
-def test_an_order_that_is_due_and_lives_at_dhan_is_left_to_the_look_up_before_it_is_sent(
-    connection: Connection,
-) -> None:
+def test_an_order_that_is_due_and_lives_at_dhan_is_taken_from_the_book(connection: Connection) -> None:
     order = an_order(connection)
     an_attempt(connection, order, AttemptState.NOT_SENT)
     follow_all(connection, [report(order, BrokerState.WORKING)], MOMENT)
+    assert again(connection, order).state is OrderState.WORKING
+    assert rings(connection) == [Notice.FOUND]
+
+
+def test_a_due_order_of_which_dhan_has_only_a_rejection_keeps_its_next_try(connection: Connection) -> None:
+    order = an_order(connection)
+    an_attempt(connection, order, AttemptState.NOT_SENT)
+    follow_all(connection, [report(order, BrokerState.REJECTED)], MOMENT)
+    assert again(connection, order).state is OrderState.QUEUED
     assert rings(connection) == []
 
 
