@@ -52,7 +52,7 @@ class InstrumentKeeper:
             return
         try:
             await self._client.download(self._url, self._scratch)
-            loaded = await asyncio.to_thread(self._listed.load, self._scratch)
+            loaded = await asyncio.to_thread(self._listed.load, self._scratch, day)
         except (CallFailed, BadInstrumentFile, OSError, sqlite_driver().Error) as trouble:
             await self._failed(day, stored, str(trouble))
             return

@@ -5,12 +5,14 @@ Whatever is changed on the way is said in a remark; what no exchange would take 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
 from core.domain.alert import InstrumentKind, Leg, OrderType, Product, Side
 from core.domain.instrument import Instrument, Segment
 from core.domain.protection import on_tick, protected_limit, trigger_on_tick
+from core.domain.sessions import spoken_day
 from core.errors import Refusal
 
 MOST_SLICES = 25
@@ -43,15 +45,18 @@ class Written:
     remarks: tuple[str, ...]
 
 
-def write_tickets(leg: Leg, instrument: Instrument, equity_product: EquityProduct) -> Written:
-    """Raises Refusal with the first thing that no exchange would take."""
+def write_tickets(leg: Leg, instrument: Instrument, equity_product: EquityProduct, reaches_on: date | None) -> Written:
+    """`reaches_on` is the day on which the exchange gets it, in India; None where nobody knows.
+
+    Raises Refusal with the first thing that no exchange would take.
+    """
     remarks: list[str] = []
     leg, protected = _priced(leg, instrument)
     remarks += protected
     product = _product(leg, equity_product)
     if product is not leg.product:
         remarks.append(f"{instrument.symbol} is taken for delivery, not as the alert says: see /policy equity_product.")
-    remarks += _outside_band(leg, instrument)
+    remarks += _outside_band(leg, instrument, reaches_on)
     whole = Ticket(
         order_type=leg.order_type,
         product=product,
@@ -109,12 +114,20 @@ def _priced(leg: Leg, instrument: Instrument) -> tuple[Leg, list[str]]:
     return replace(leg, price=price, trigger_price=trigger), remarks
 
 
-def _outside_band(leg: Leg, instrument: Instrument) -> list[str]:
-    """Shares without derivatives have a fixed band for the day; elsewhere the exchange moves it with the market."""
+def _outside_band(leg: Leg, instrument: Instrument, reaches_on: date | None) -> list[str]:
+    """Shares without derivatives have a fixed band for the day; elsewhere the exchange moves it with the market.
+
+    Which band another day will have, nobody knows before.
+    """
     if instrument.band is None or leg.price is None or instrument.band[0] <= leg.price <= instrument.band[1]:
         return []
     low, high = instrument.band
-    words = f"{_said(leg.price)} lies outside the day's range of {instrument.symbol}, {_said(low)} to {_said(high)}"
+    symbol, day, span = instrument.symbol, instrument.listed_on, f"{_said(low)} to {_said(high)}"
+    price = f"The limit {_said(leg.price)} lies outside the"
+    if day is None or day != reaches_on:
+        had = f"{price} range that {symbol} had {f'on {spoken_day(day)}' if day else 'last'}, {span}"
+        return [f"{had}: it goes, and the exchange refuses it unless the range has moved by then."]
+    words = f"{price} day's range of {symbol}, {span}"
     if instrument.segment in _CASH and not instrument.has_derivatives:
         raise Refusal(f"{words}: no exchange would take it.")
     return [f"{words}: the exchange may refuse it."]

@@ -58,7 +58,7 @@ def _at_the_exchange(leg: Leg, name: Name, equity_product: EquityProduct) -> Ite
     """Symbol, tick, product and size as the instrument list has them; the nearest names for an unknown symbol."""
     try:
         instrument = name(leg)
-        written = write_tickets(leg, instrument, equity_product)
+        written = write_tickets(leg, instrument, equity_product, reaches_on=None)
     except Refusal as refusal:
         yield f"Leg {leg.position}: {refusal}"
         return

@@ -82,7 +82,8 @@ def _commodity(symbol: str) -> str:
 class Instrument:
     """`security_id` is unique only within its segment. `lot` is in units, `tick` in rupees.
 
-    `freezes_at`: the exchange freezes an order of that many units. `band` is the lowest and highest price of the day.
+    `freezes_at`: the exchange freezes an order of that many units. `band` is the lowest and highest price of the day
+    `listed_on`, which is that of the list that it comes from; None where nobody knows.
     """
 
     security_id: str
@@ -102,6 +103,7 @@ class Instrument:
     freezes_at: int | None = None
     band: tuple[Decimal, Decimal] | None = None
     is_of_index: bool = False
+    listed_on: date | None = None
 
     @property
     def index_expiry(self) -> date | None:

@@ -89,20 +89,22 @@ def plan_leg(
     """
     try:
         instrument = resolve(leg, to_india(now).date())
-        written = write_tickets(leg, instrument, policies.equity_product)
+        decision = route(
+            segment_class=instrument.segment_class,
+            order_type=leg.order_type,
+            amo_time=leg.amo_time,
+            now=now,
+            calendar=calendar,
+            policy=policies.release,
+            index_expiry=instrument.index_expiry,
+            validity=leg.validity,
+        )
+        reaches = decision.reaches_exchange_at
+        reaches_on = None if reaches is None else to_india(reaches).date()
+        written = write_tickets(leg, instrument, policies.equity_product, reaches_on)
     except Refusal as refusal:
         raise Refusal(f"{leg.side} {leg.quantity} {leg.symbol}: {refusal}") from refusal
     ticket = written.tickets[0]
-    decision = route(
-        segment_class=instrument.segment_class,
-        order_type=ticket.order_type,
-        amo_time=leg.amo_time,
-        now=now,
-        calendar=calendar,
-        policy=policies.release,
-        index_expiry=instrument.index_expiry,
-        validity=leg.validity,
-    )
     quantity = sum(each.quantity for each in written.tickets)
     wish = Wish(
         symbol=instrument.symbol,

@@ -1,6 +1,7 @@
 """What a leg becomes at the broker: product, prices on the grid, lots, and one order or several."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from core.domain.protection import on_tick, protected_limit, trigger_on_tick
 from core.errors import Refusal
 from core.tickets import EquityProduct, Ticket, Written, write_tickets
 
+TODAY = date(2026, 11, 25)
 SHARE = Instrument(
     security_id="2885",
     segment=Segment.NSE_EQ,
@@ -42,8 +44,13 @@ FUTURE = replace(LEG, kind=InstrumentKind.FUTURE, product=Product.CARRY_FORWARD,
 STOP = replace(LEG, order_type=OrderType.STOP_MARKET, price=None, trigger_price=Decimal(1400))
 
 
-def written(leg: Leg = LEG, instrument: Instrument = SHARE, policy: EquityProduct = EquityProduct.CNC) -> Written:
-    return write_tickets(leg, instrument, policy)
+def written(
+    leg: Leg = LEG,
+    instrument: Instrument = SHARE,
+    policy: EquityProduct = EquityProduct.CNC,
+    reaches_on: date | None = TODAY,
+) -> Written:
+    return write_tickets(leg, instrument, policy, reaches_on)
 
 
 def ticket(leg: Leg = LEG, instrument: Instrument = SHARE, policy: EquityProduct = EquityProduct.CNC) -> Ticket:
@@ -138,12 +145,34 @@ def test_a_stop_whose_limit_lies_before_its_trigger_is_refused(side: Side, price
         written(stop)
 
 
-BAND = {"band": (Decimal(1200), Decimal(1500))}
+BAND = {"band": (Decimal(1200), Decimal(1500)), "listed_on": TODAY}
 
 
 def test_a_price_outside_a_fixed_band_is_refused_with_the_band() -> None:
-    with pytest.raises(Refusal, match="1600 lies outside the day's range of RELIANCE, 1200 to 1500"):
+    with pytest.raises(Refusal, match="The limit 1600 lies outside the day's range of RELIANCE, 1200 to 1500"):
         written(replace(LEG, price=Decimal(1600)), replace(SHARE, **BAND))
+
+
+@pytest.mark.parametrize(
+    ("listed_on", "reaches_on", "said"),
+    [
+        (TODAY, date(2026, 11, 26), "on Wed 25 Nov"),
+        (date(2026, 11, 24), TODAY, "on Tue 24 Nov"),
+        (TODAY, None, "on Wed 25 Nov"),
+        (None, TODAY, "last"),
+        (None, None, "last"),
+    ],
+)
+def test_a_band_of_another_day_than_the_one_that_it_reaches_the_exchange_on_refuses_nothing(
+    listed_on: date | None, reaches_on: date | None, said: str
+) -> None:
+    share = replace(SHARE, **BAND | {"listed_on": listed_on})
+    made = written(replace(LEG, price=Decimal(1600), product=Product.DELIVERY), share, reaches_on=reaches_on)
+    [remark] = made.remarks
+    assert remark == (
+        f"The limit 1600 lies outside the range that RELIANCE had {said}, 1200 to 1500: "
+        "it goes, and the exchange refuses it unless the range has moved by then."
+    )
 
 
 @pytest.mark.parametrize("changes", [{"has_derivatives": True}, {"segment": Segment.NSE_FNO}])

@@ -102,19 +102,22 @@ class Loaded:
     skipped: int
 
 
-def build(source: Path, target: Path) -> Loaded:
-    """Make `target` from the CSV `source`. Raises BadInstrumentFile."""
+def build(source: Path, target: Path, day: date | None) -> Loaded:
+    """Make `target` from the CSV `source`. Raises BadInstrumentFile.
+
+    The day of the list stands in it as its `user_version`: the day's ordinal, 0 where nobody knows.
+    """
     driver = sqlite_driver()
     try:
         with closing(driver.connect(target)) as database, source.open(newline="", encoding="utf-8-sig") as text:
-            return _fill(database, csv.reader(text))
+            return _fill(database, csv.reader(text), day)
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInstrumentFile(f"Dhan's instrument file is no readable text: {error}") from error
     except driver.IntegrityError as error:
         raise BadInstrumentFile(f"Dhan's instrument file names an instrument twice: {error}") from error
 
 
-def _fill(database: Any, lines: Iterator[list[str]]) -> Loaded:
+def _fill(database: Any, lines: Iterator[list[str]], day: date | None) -> Loaded:
     places = _places(next(lines, list[str]()))
     database.execute("PRAGMA journal_mode=OFF")  # a half-written file is thrown away
     database.execute("PRAGMA synchronous=OFF")
@@ -124,6 +127,7 @@ def _fill(database: Any, lines: Iterator[list[str]]) -> Loaded:
     if rows.taken < LEAST_ROWS:
         raise BadInstrumentFile(f"Dhan's instrument file has only {rows.taken} usable rows")
     database.executescript(_AFTER_LOADING)
+    database.execute(f"PRAGMA user_version={day.toordinal() if day else 0}")
     database.commit()
     return Loaded(rows.taken, rows.skipped)
 

@@ -35,11 +35,14 @@ class InstrumentList:
     def is_there(self) -> bool:
         return self._file.exists()
 
-    def load(self, source: Path) -> Loaded:
-        """Build a new list from the CSV and swap it in. Raises BadInstrumentFile, leaving the old one in use."""
+    def load(self, source: Path, day: date | None = None) -> Loaded:
+        """Build a new list from the CSV of that day and swap it in; None: nobody knows of which day it is.
+
+        Raises BadInstrumentFile, leaving the old one in use.
+        """
         fresh = self._file.with_suffix(".new")
         fresh.unlink(missing_ok=True)
-        loaded = build(source, fresh)
+        loaded = build(source, fresh, day)
         with self._lock:
             self._close()
             fresh.replace(self._file)
@@ -97,7 +100,8 @@ class InstrumentList:
         return self._select(condition, *_contract(leg, leg.symbol), *wanted)
 
     def _select(self, condition: str, *values: str) -> list[dict[str, Any]]:
-        return self._query(f"SELECT * FROM instruments WHERE {condition}", *values)  # noqa: S608 - our own text
+        rows = f"SELECT * FROM instruments, pragma_user_version WHERE {condition}"  # noqa: S608 - our own text
+        return self._query(rows, *values)
 
     def _query(self, query: str, *values: str) -> list[dict[str, Any]]:
         with self._lock:
@@ -185,4 +189,5 @@ def _instrument(row: dict[str, Any]) -> Instrument:
         freezes_at=row["freezes_at"],
         band=(Decimal(row["lower"]), Decimal(row["upper"])) if row["lower"] else None,
         is_of_index=bool(row["is_of_index"]),
+        listed_on=date.fromordinal(row["user_version"]) if row["user_version"] else None,
     )

@@ -1,6 +1,8 @@
 """The day's instrument list: fetched when it is due, and told about when it cannot be used."""
 
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,10 @@ from core.broker.dhan.client import DhanClient
 from core.broker.dhan.instruments import InstrumentList
 from core.db.engine import Database
 from core.db.tables import outbox
+from core.domain.instrument import Segment
 from core.instruments import InstrumentKeeper
 from tests.builders import fresh_database
-from tests.integration.paper_dhan import PaperDhan, india
+from tests.integration.paper_dhan import RELIANCE, PaperDhan, india
 
 BAD = {"kind": "status", "status": 200, "body": "<html>Maintenance</html>"}
 
@@ -28,11 +31,19 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def keeper(database: Database, dhan: PaperDhan, client: DhanClient, tmp_path: Path) -> InstrumentKeeper:
+def listed(tmp_path: Path) -> Iterator[InstrumentList]:
+    with closing(InstrumentList(tmp_path / "instruments.db")) as listed:
+        yield listed
+
+
+@pytest.fixture
+def keeper(
+    database: Database, dhan: PaperDhan, client: DhanClient, listed: InstrumentList, tmp_path: Path
+) -> InstrumentKeeper:
     return InstrumentKeeper(
         database=database,
         client=client,
-        listed=InstrumentList(tmp_path / "instruments.db"),
+        listed=listed,
         url=f"{dhan.http.base_url}/dhan/api-data/api-scrip-master-detailed.csv",
         scratch=tmp_path / "instruments.csv",
         clock=dhan.clock,
@@ -61,6 +72,20 @@ async def test_the_list_is_fetched_once_a_day_from_eight_in_the_morning(
         dhan.script("instruments", "delay", seconds=0)
         await keeper.refresh_when_old()
         assert fetched(dhan) is due, at
+
+
+async def test_what_is_listed_is_of_the_day_that_was_last_fetched_well(
+    keeper: InstrumentKeeper, listed: InstrumentList, dhan: PaperDhan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instruments, "AT_LEISURE", 0.0)
+    days: list[date | None] = []
+    for at in ("2026-11-26 07:00", "2026-11-26 09:00", "2026-11-26 09:30"):
+        dhan.clock.instant = india(at)
+        await keeper.refresh_when_old()
+        days.append(listed.named(Segment.NSE_EQ, RELIANCE).listed_on)
+        if len(days) == 1:
+            dhan.script("instruments", **BAD)
+    assert days == [date(2026, 11, 25), date(2026, 11, 25), date(2026, 11, 26)]
 
 
 async def test_a_bad_list_keeps_the_old_one_and_is_told_once(

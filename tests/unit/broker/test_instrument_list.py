@@ -1,7 +1,7 @@
 """Dhan's instrument file: what is taken from it, what leaves the last good one in place, and what a leg names."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -58,9 +58,11 @@ class Shelf:
         self.listed = InstrumentList(folder / "instruments.db")
         self._source = folder / "list.csv"
 
-    def load(self, *rows: str, header: str = HEADER, fillers: Iterable[str] = FILLERS) -> Loaded:
+    def load(
+        self, *rows: str, header: str = HEADER, fillers: Iterable[str] = FILLERS, day: date | None = None
+    ) -> Loaded:
         self._source.write_text("\n".join([header, *fillers, *rows]) + "\n", "utf-8")
-        return self.listed.load(self._source)
+        return self.listed.load(self._source, day)
 
     def load_bytes(self, content: bytes) -> Loaded:
         self._source.write_bytes(content)
@@ -329,6 +331,20 @@ def test_the_detailed_file_says_band_freeze_quantity_and_isin(shelf: Shelf) -> N
     assert option.band == (Decimal("0.05"), Decimal("420.1"))
     share = shelf.find("RELIANCE")
     assert (share.symbol, share.isin, share.tick) == ("RELIANCE", "INE002A01018", Decimal("0.1"))
+
+
+@pytest.mark.parametrize("day", [TODAY, None])
+def test_an_instrument_says_of_which_day_its_list_is(shelf: Shelf, day: date | None) -> None:
+    shelf.load(detailed(), header=DETAILED_HEADER, fillers=MORE, day=day)
+    assert shelf.call("NIFTY", "26000", "2026-12-01").listed_on == day
+    assert shelf.listed.named(Segment.NSE_FNO, "35084").listed_on == day
+
+
+def test_a_bad_list_leaves_the_good_one_the_day_that_it_is_of(shelf: Shelf) -> None:
+    shelf.load(share("RELIANCE", "2885"), day=TODAY)
+    with pytest.raises(BadInstrumentFile):
+        shelf.load(share("RELIANCE", "2885"), fillers=(), day=TODAY + timedelta(days=1))
+    assert shelf.find("RELIANCE").listed_on == TODAY
 
 
 def test_an_instrument_is_known_by_its_id_too(shelf: Shelf) -> None:

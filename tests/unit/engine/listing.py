@@ -13,5 +13,5 @@ from core.sandbox.dhan.instruments import detailed_file
 def listed_on(day: date, folder: Path) -> Generator[InstrumentList]:
     (folder / "list.csv").write_bytes(detailed_file(day))
     with closing(InstrumentList(folder / "instruments.db")) as listed:
-        listed.load(folder / "list.csv")
+        listed.load(folder / "list.csv", day)
         yield listed

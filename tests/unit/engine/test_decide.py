@@ -221,7 +221,16 @@ def test_a_price_off_its_tick_is_rounded_and_the_card_says_so(desk: Deciding) ->
 def test_what_no_exchange_would_take_is_refused_with_the_leg(desk: Deciding) -> None:
     alert, placed = desk.decide(SHARE | {"symbol": "IRCON", "orderType": "LMT", "price": "99999"})
     assert (alert.state, placed) == (AlertState.REFUSED, [])
-    assert alert.reason.startswith("BUY 10 IRCON: 99999 lies outside the day's range of IRCON")
+    assert alert.reason.startswith("BUY 10 IRCON: The limit 99999 lies outside the day's range of IRCON")
+
+
+@pytest.mark.parametrize("at", [EVENING, SATURDAY, india("2026-11-26 07:30")])
+def test_a_price_outside_the_range_of_another_day_than_its_own_is_taken_and_remarked_on(
+    desk: Deciding, at: datetime
+) -> None:
+    alert, [order] = desk.decide(SHARE | {"symbol": "IRCON", "orderType": "LMT", "price": "114.00"}, at=at)
+    assert (order.price, order.state is OrderState.REFUSED) == (Decimal(114), False)
+    assert "The limit 114 lies outside the range that IRCON had on Wed 25 Nov, 75.33 to 112.99" in alert.reason
 
 
 def test_above_the_freeze_quantity_a_leg_becomes_several_orders(desk: Deciding) -> None:
