@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 
 from core import allowance
 from core.db import changes, orders
-from core.domain.alert import OrderType, Side
+from core.domain.alert import OrderType
 from core.domain.change import MOST_MODIFICATIONS, ChangeKind, Terms
 from core.domain.instrument import Instrument
 from core.domain.order import Order, OrderState
+from core.domain.protection import lies_beyond
 from core.errors import Refusal
 
 WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
@@ -133,5 +134,5 @@ def _check_prices(order: Order, terms: Terms, instrument: Instrument) -> None:
     if terms.trigger_price is not None and not stop:
         raise Refusal("It is no stop order: it has no trigger.")
     price, trigger = terms.price or order.price, terms.trigger_price or order.trigger_price
-    if stop and price is not None and trigger is not None and (price <= trigger) is (order.side is Side.BUY):
-        raise Refusal("The limit must lie beyond the trigger: above it for a buy, below it for a sell.")
+    if stop and price is not None and trigger is not None and not lies_beyond(price, trigger, order.side):
+        raise Refusal("The limit must lie at least one tick beyond the trigger: above it for a buy, below for a sell.")

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from core.domain.alert import InstrumentKind, Leg, OrderType, Product, Side
 from core.domain.instrument import Instrument, Segment
-from core.domain.protection import on_tick, protected_limit, trigger_on_tick
+from core.domain.protection import lies_beyond, on_tick, protected_limit, trigger_on_tick
 from core.domain.sessions import spoken_day
 from core.errors import Refusal
 
@@ -102,11 +102,13 @@ def _priced(leg: Leg, instrument: Instrument) -> tuple[Leg, list[str]]:
             remarks.append(f"The {name} {asked} is off the tick of {_said(tick)}: {_said(taken)} is used.")
     if leg.order_type is OrderType.STOP_MARKET and trigger is not None:
         price = protected_limit(trigger, tick, leg.side, leg.kind)
+        if not lies_beyond(price, trigger, leg.side):
+            raise Refusal(f"A stop that sells at {_said(trigger)} has no room for its limit, at least one tick below.")
         remarks.append(
             f"Sent as a stop with the limit {_said(price)}: a stop without one has been seen to lose its trigger."
         )
         leg = replace(leg, order_type=OrderType.STOP_LIMIT)
-    if trigger is not None and price is not None and (price <= trigger) is (leg.side is Side.BUY):
+    if trigger is not None and price is not None and not lies_beyond(price, trigger, leg.side):
         beyond = "above" if leg.side is Side.BUY else "below"
         raise Refusal(
             f"The limit {_said(price)} of this stop must lie at least one tick {beyond} its trigger {_said(trigger)}."

@@ -19,10 +19,18 @@ def trigger_on_tick(trigger: Decimal, tick: Decimal) -> Decimal:
     return max((trigger / tick).quantize(Decimal(1), ROUND_HALF_UP), Decimal(1)) * tick
 
 
+def lies_beyond(limit: Decimal, trigger: Decimal, side: Side) -> bool:
+    """Whether a stop may have these two: a buy's limit lies above its trigger, a sell's below. On the grid that is at
+    least one tick, which Dhan demands in production: "Trigger Price should be greater than Price".
+    """
+    return limit > trigger if side is Side.BUY else limit < trigger
+
+
 def protected_limit(trigger: Decimal, tick: Decimal, side: Side, kind: InstrumentKind) -> Decimal:
     """How far beyond its trigger a stop may fill: half a per cent to five, as brokers protect market orders.
 
-    Dhan's own ranges for API orders are unpublished; these are in production use against its API. At least one tick.
+    Dhan's own ranges for API orders are unpublished; these are in production use against its API. At least one tick,
+    but where a sell triggers at the lowest price of all, which has none below it.
     """
     slabs = _OPTIONS if kind is InstrumentKind.OPTION else _SHARES_AND_FUTURES
     share = next(Decimal(part) for below, part in slabs if below is None or trigger < below)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.domain.alert import Exchange, InstrumentKind, Leg, OrderType, Product, Side
 from core.domain.instrument import Instrument, Segment
-from core.domain.protection import on_tick, protected_limit, trigger_on_tick
+from core.domain.protection import lies_beyond, on_tick, protected_limit, trigger_on_tick
 from core.errors import Refusal
 from core.tickets import EquityProduct, Ticket, Written, write_tickets
 
@@ -138,11 +138,30 @@ def test_a_stop_that_sells_has_its_limit_below() -> None:
     assert ticket(replace(STOP, side=Side.SELL)).price == Decimal(1393)
 
 
-@pytest.mark.parametrize(("side", "price"), [(Side.BUY, "1400"), (Side.BUY, "1399"), (Side.SELL, "1401")])
-def test_a_stop_whose_limit_lies_before_its_trigger_is_refused(side: Side, price: str) -> None:
+@pytest.mark.parametrize(
+    ("side", "price"), [(Side.BUY, "1400"), (Side.BUY, "1399"), (Side.SELL, "1400"), (Side.SELL, "1401")]
+)
+def test_a_stop_whose_limit_lies_not_beyond_its_trigger_is_refused(side: Side, price: str) -> None:
     stop = replace(STOP, order_type=OrderType.STOP_LIMIT, side=side, price=Decimal(price))
     with pytest.raises(Refusal, match="at least one tick"):
         written(stop)
+
+
+@pytest.mark.parametrize(("side", "price"), [(Side.BUY, "1400.1"), (Side.SELL, "1399.9")])
+def test_a_stop_whose_limit_lies_one_tick_beyond_its_trigger_is_taken(side: Side, price: str) -> None:
+    stop = replace(STOP, order_type=OrderType.STOP_LIMIT, side=side, price=Decimal(price))
+    assert ticket(stop).price == Decimal(price)
+
+
+def test_a_stop_that_sells_at_the_lowest_price_of_all_has_no_room_for_a_limit() -> None:
+    with pytest.raises(
+        Refusal, match=r"^A stop that sells at 0\.1 has no room for its limit, at least one tick below\.$"
+    ):
+        written(replace(STOP, side=Side.SELL, trigger_price=Decimal("0.1")))
+
+
+def test_a_stop_that_buys_at_the_lowest_price_of_all_has_its_limit_one_tick_above() -> None:
+    assert ticket(replace(STOP, trigger_price=Decimal("0.1"))).price == Decimal("0.2")
 
 
 BAND = {"band": (Decimal(1200), Decimal(1500)), "listed_on": TODAY}
@@ -211,6 +230,7 @@ def test_a_protected_limit_lies_beyond_its_trigger_on_the_grid(
     limit = protected_limit(trigger, tick, side, kind)
     assert limit % tick == 0
     assert limit > 0
+    assert lies_beyond(limit, trigger, side) is (side is Side.BUY or trigger > tick)
     if side is Side.BUY:
         assert trigger + tick <= limit <= trigger * Decimal("1.05") + 2 * tick
     elif trigger > tick:
