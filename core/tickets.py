@@ -10,13 +10,12 @@ from decimal import Decimal
 from enum import StrEnum
 
 from core.domain.alert import InstrumentKind, Leg, OrderType, Product, Side
-from core.domain.instrument import Instrument, Segment
+from core.domain.instrument import Instrument
 from core.domain.protection import lies_beyond, on_tick, protected_limit, trigger_on_tick
 from core.domain.sessions import spoken_day
 from core.errors import Refusal
 
 MOST_SLICES = 25
-_CASH = (Segment.NSE_EQ, Segment.BSE_EQ)
 
 
 class EquityProduct(StrEnum):
@@ -51,7 +50,7 @@ def write_tickets(leg: Leg, instrument: Instrument, equity_product: EquityProduc
     Raises Refusal with the first thing that no exchange would take.
     """
     remarks: list[str] = []
-    leg, protected = _priced(leg, instrument)
+    leg, protected = _priced(leg, instrument, reaches_on)
     remarks += protected
     product = _product(leg, equity_product)
     if product is not leg.product:
@@ -92,7 +91,7 @@ def _product(leg: Leg, equity_product: EquityProduct) -> Product:
     return leg.product
 
 
-def _priced(leg: Leg, instrument: Instrument) -> tuple[Leg, list[str]]:
+def _priced(leg: Leg, instrument: Instrument, reaches_on: date | None) -> tuple[Leg, list[str]]:
     """The leg with prices that the exchange takes."""
     tick, remarks = instrument.tick, list[str]()
     price = None if leg.price is None else on_tick(leg.price, tick, leg.side)
@@ -101,9 +100,7 @@ def _priced(leg: Leg, instrument: Instrument) -> tuple[Leg, list[str]]:
         if asked != taken and taken is not None:
             remarks.append(f"The {name} {asked} is off the tick of {_said(tick)}: {_said(taken)} is used.")
     if leg.order_type is OrderType.STOP_MARKET and trigger is not None:
-        price = protected_limit(trigger, tick, leg.side, leg.kind)
-        if not lies_beyond(price, trigger, leg.side):
-            raise Refusal(f"A stop that sells at {_said(trigger)} has no room for its limit, at least one tick below.")
+        price = _protecting_limit(leg, trigger, instrument, reaches_on)
         remarks.append(
             f"Sent as a stop with the limit {_said(price)}: a stop without one has been seen to lose its trigger."
         )
@@ -116,21 +113,34 @@ def _priced(leg: Leg, instrument: Instrument) -> tuple[Leg, list[str]]:
     return replace(leg, price=price, trigger_price=trigger), remarks
 
 
-def _outside_band(leg: Leg, instrument: Instrument, reaches_on: date | None) -> list[str]:
-    """Shares without derivatives have a fixed band for the day; elsewhere the exchange moves it with the market.
+def _protecting_limit(leg: Leg, trigger: Decimal, instrument: Instrument, reaches_on: date | None) -> Decimal:
+    """The limit for a stop at the market, within the day's range where that is known."""
+    tick, side, band = instrument.tick, leg.side, instrument.band_on(reaches_on)
+    limit = protected_limit(trigger, tick, side, leg.kind)
+    if band is not None:
+        end = on_tick(band[1] if side is Side.BUY else band[0], tick, side)
+        if lies_beyond(end, trigger, side):
+            return end if lies_beyond(limit, end, side) else limit
+    if lies_beyond(limit, trigger, side) and (band is None or not instrument.has_fixed_band):
+        return limit
+    does, beyond = ("buys", "above") if side is Side.BUY else ("sells", "below")
+    span = "" if band is None else f": the day's range of {instrument.symbol} is {_said(band[0])} to {_said(band[1])}"
+    raise Refusal(
+        f"A stop that {does} at {_said(trigger)} has no room for its limit, at least one tick {beyond}{span}."
+    )
 
-    Which band another day will have, nobody knows before.
-    """
+
+def _outside_band(leg: Leg, instrument: Instrument, reaches_on: date | None) -> list[str]:
     if instrument.band is None or leg.price is None or instrument.band[0] <= leg.price <= instrument.band[1]:
         return []
     low, high = instrument.band
     symbol, day, span = instrument.symbol, instrument.listed_on, f"{_said(low)} to {_said(high)}"
     price = f"The limit {_said(leg.price)} lies outside the"
-    if day is None or day != reaches_on:
+    if instrument.band_on(reaches_on) is None:
         had = f"{price} range that {symbol} had {f'on {spoken_day(day)}' if day else 'last'}, {span}"
         return [f"{had}: it goes, and the exchange refuses it unless the range has moved by then."]
     words = f"{price} day's range of {symbol}, {span}"
-    if instrument.segment in _CASH and not instrument.has_derivatives:
+    if instrument.has_fixed_band:
         raise Refusal(f"{words}: no exchange would take it.")
     return [f"{words}: the exchange may refuse it."]
 

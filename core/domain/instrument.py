@@ -115,6 +115,15 @@ class Instrument:
         return segment_class(self.segment, self.symbol, has_derivatives=self.has_derivatives)
 
     @property
+    def has_fixed_band(self) -> bool:
+        """Shares without derivatives keep the day's band; elsewhere the exchange moves it with the market."""
+        return self.segment_class is SegmentClass.CASH
+
+    def band_on(self, day: date | None) -> tuple[Decimal, Decimal] | None:
+        """The band where it is known to be that day's; which one another day will have, nobody knows before."""
+        return self.band if day is not None and day == self.listed_on else None
+
+    @property
     def units_per_alert_quantity(self) -> int:
         """Shares count as they are, derivatives come in lots; on MCX the broker itself counts lots (lot unit 1)."""
         return 1 if self.kind is InstrumentKind.EQUITY else self.lot

@@ -206,6 +206,54 @@ def test_a_price_on_the_edge_of_the_band_or_none_at_all_is_fine(price: Decimal |
     assert ticket(replace(LEG, order_type=order_type, price=price), replace(SHARE, **BAND)).price == price
 
 
+@pytest.mark.parametrize("changes", [{}, {"has_derivatives": True}])
+@pytest.mark.parametrize(
+    ("side", "trigger", "limit"),
+    [
+        (Side.SELL, "1204", "1200"),
+        (Side.SELL, "1200.1", "1200"),
+        (Side.SELL, "1300", "1293.5"),
+        (Side.BUY, "1497", "1500"),
+        (Side.BUY, "1499.9", "1500"),
+    ],
+)
+def test_the_limit_of_a_stop_at_the_market_stays_within_the_days_range(
+    side: Side, trigger: str, limit: str, changes: dict[str, Any]
+) -> None:
+    share = replace(SHARE, **BAND, **changes)
+    made = written(replace(STOP, side=side, trigger_price=Decimal(trigger), product=Product.DELIVERY), share)
+    assert (made.tickets[0].price, made.tickets[0].trigger_price) == (Decimal(limit), Decimal(trigger))
+    [remark] = made.remarks
+    assert remark.startswith(f"Sent as a stop with the limit {limit}: ")
+
+
+def test_a_range_that_ends_off_the_tick_gives_a_limit_on_it() -> None:
+    share = replace(SHARE, band=(Decimal("1200.03"), Decimal("1499.98")), listed_on=TODAY)
+    assert ticket(replace(STOP, side=Side.SELL, trigger_price=Decimal(1204)), share).price == Decimal("1200.1")
+    assert ticket(replace(STOP, trigger_price=Decimal(1497)), share).price == Decimal("1499.9")
+
+
+@pytest.mark.parametrize(("side", "trigger", "does"), [(Side.SELL, 1200, "sells"), (Side.BUY, 1500, "buys")])
+def test_a_stop_at_the_market_whose_range_has_no_room_for_a_limit_is_refused_in_words(
+    side: Side, trigger: int, does: str
+) -> None:
+    stop = replace(STOP, side=side, trigger_price=Decimal(trigger))
+    beyond = "below" if side is Side.SELL else "above"
+    words = (
+        f"^A stop that {does} at {trigger} has no room for its limit, at least one tick {beyond}: "
+        "the day's range of RELIANCE is 1200 to 1500\\.$"
+    )
+    with pytest.raises(Refusal, match=words):
+        written(stop, replace(SHARE, **BAND))
+
+
+@pytest.mark.parametrize("changes", [{"has_derivatives": True}, {"listed_on": date(2026, 11, 24)}])
+def test_where_the_range_may_move_a_stop_at_its_end_keeps_its_limit_and_that_is_said(changes: dict[str, Any]) -> None:
+    made = written(replace(STOP, side=Side.SELL, trigger_price=Decimal(1200)), replace(SHARE, **BAND | changes))
+    assert made.tickets[0].price == Decimal(1194)
+    assert any(remark.startswith("The limit 1194 lies outside the ") for remark in made.remarks)
+
+
 TICKS = st.sampled_from([Decimal(tick) for tick in ("0.01", "0.05", "0.1", "0.5", "1", "5")])
 PRICES = st.decimals(min_value=Decimal("0.01"), max_value=100_000, places=2)
 
