@@ -30,11 +30,11 @@ def choices(orders: Sequence[Order], example: str) -> str:
     return fit("\n".join(lines))
 
 
-def change(order: Order, wish: Terms) -> str:
-    """Before and after, for the question whether to change it."""
+def change(order: Order, wish: Terms, remarks: Sequence[str] = ()) -> str:
+    """Before and after, for the question whether to change it, and what is to be said of it."""
     return (
         f"<b>{order.side} {order.quantity} {escape(order.symbol)}</b> · {order.label}\n"
-        f"Now: {terms(order)}\nThen: {escape(str(wish))}"
+        f"Now: {terms(order)}\nThen: {escape(str(wish))}" + "".join(f"\n{escape(remark)}" for remark in remarks)
     )
 
 

@@ -4,12 +4,13 @@ Nothing here is sent. An order that has not left yet is simply declined; one tha
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import assert_never
 
 from sqlalchemy import Connection
 
 from core import allowance
+from core.clock import to_india
 from core.db import changes, orders
 from core.domain.alert import OrderType
 from core.domain.change import MOST_MODIFICATIONS, ChangeKind, Terms
@@ -17,6 +18,7 @@ from core.domain.instrument import Instrument
 from core.domain.order import Order, OrderState
 from core.domain.protection import lies_beyond
 from core.errors import Refusal
+from core.tickets import outside_band
 
 WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 WORKING = (OrderState.WORKING, OrderState.PART_FILLED)
@@ -40,8 +42,10 @@ def cancel(connection: Connection, order: Order, *, actor: str, at: datetime) ->
     return _sure(moved, "Asking Dhan to cancel it")
 
 
-def check_terms(connection: Connection, order: Order, terms: Terms, instrument: Instrument) -> Terms:
-    """The terms if Dhan and the exchange can take them. Raises Refusal with the first thing that is wrong."""
+def check_terms(
+    connection: Connection, order: Order, terms: Terms, instrument: Instrument, *, at: datetime
+) -> list[str]:
+    """What is to be said of terms that Dhan and the exchange can take. Raises Refusal with the first thing wrong."""
     if order.state not in WAITING and (order.state not in WORKING or order.broker_order_id is None):
         raise Refusal(_why_not(order))
     if changes.open_of(connection, order.id) is not None:
@@ -52,8 +56,9 @@ def check_terms(connection: Connection, order: Order, terms: Terms, instrument: 
         raise Refusal(f"That changes nothing: name another {_changeable(order)}.")
     _check_quantity(order, terms, instrument)
     _check_prices(order, terms, instrument)
+    remarks = outside_band(instrument, _reaches_on(order, at), limit=terms.price, trigger=terms.trigger_price)
     _check_limits(connection, order, terms)
-    return terms
+    return remarks
 
 
 def modify(connection: Connection, order: Order, terms: Terms, *, actor: str, at: datetime) -> str:
@@ -119,6 +124,14 @@ def _check_limits(connection: Connection, order: Order, terms: Terms) -> None:
     changed = replace(order, quantity=terms.quantity or order.quantity, price=terms.price or order.price)
     if changed.quantity > order.quantity or (changed.price or 0) > (order.price or 0):
         allowance.refuse_above(connection, changed, order.release_at or order.created_at)
+
+
+def _reaches_on(order: Order, at: datetime) -> date | None:
+    """The day, in India, on which the exchange gets what is changed at that moment; None where nobody knows."""
+    planned = order.reaches_exchange_at
+    if planned is None and order.state in WAITING:
+        return None
+    return to_india(max(planned or at, at)).date()
 
 
 def _check_prices(order: Order, terms: Terms, instrument: Instrument) -> None:

@@ -22,10 +22,10 @@ def edit(
     """
     if order.state not in changes.WAITING:
         raise Refusal("It has been sent meanwhile: use /modify to have it changed at Dhan.")
-    terms = changes.check_terms(connection, order, wish, instrument)
+    remarks = changes.check_terms(connection, order, wish, instrument, at=at)
     approvers.forget(connection, order.id)
-    reason = f"Edited by {actor}: {terms}. It waits for your tap as it is now."
-    new: dict[str, Any] = {name: value for name, value in vars(terms).items() if value is not None}
+    reason = " ".join([f"Edited by {actor}: {wish}. It waits for your tap as it is now.", *remarks])
+    new: dict[str, Any] = {name: value for name, value in vars(wish).items() if value is not None}
     new |= {"approved_at": None}
     if order.state is OrderState.QUEUED:
         to = OrderState.AWAITING_APPROVAL

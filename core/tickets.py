@@ -55,7 +55,7 @@ def write_tickets(leg: Leg, instrument: Instrument, equity_product: EquityProduc
     product = _product(leg, equity_product)
     if product is not leg.product:
         remarks.append(f"{instrument.symbol} is taken for delivery, not as the alert says: see /policy equity_product.")
-    remarks += _outside_band(leg, instrument, reaches_on)
+    remarks += outside_band(instrument, reaches_on, limit=leg.price, trigger=leg.trigger_price)
     whole = Ticket(
         order_type=leg.order_type,
         product=product,
@@ -130,19 +130,30 @@ def _protecting_limit(leg: Leg, trigger: Decimal, instrument: Instrument, reache
     )
 
 
-def _outside_band(leg: Leg, instrument: Instrument, reaches_on: date | None) -> list[str]:
-    if instrument.band is None or leg.price is None or instrument.band[0] <= leg.price <= instrument.band[1]:
+def outside_band(
+    instrument: Instrument, reaches_on: date | None, *, limit: Decimal | None, trigger: Decimal | None
+) -> list[str]:
+    """What is to be said of prices outside the day's range; `reaches_on` is the day on which the exchange gets them.
+
+    Raises Refusal where no exchange would take one.
+    """
+    if instrument.band is None:
         return []
     low, high = instrument.band
     symbol, day, span = instrument.symbol, instrument.listed_on, f"{_said(low)} to {_said(high)}"
-    price = f"The limit {_said(leg.price)} lies outside the"
-    if instrument.band_on(reaches_on) is None:
-        had = f"{price} range that {symbol} had {f'on {spoken_day(day)}' if day else 'last'}, {span}"
-        return [f"{had}: it goes, and the exchange refuses it unless the range has moved by then."]
-    words = f"{price} day's range of {symbol}, {span}"
-    if instrument.has_fixed_band:
-        raise Refusal(f"{words}: no exchange would take it.")
-    return [f"{words}: the exchange may refuse it."]
+    remarks: list[str] = []
+    for name, price in (("trigger", trigger), ("limit", limit)):
+        if price is None or low <= price <= high:
+            continue
+        words = f"The {name} {_said(price)} lies outside the"
+        if instrument.band_on(reaches_on) is None:
+            had = f"{words} range that {symbol} had {f'on {spoken_day(day)}' if day else 'last'}, {span}"
+            remarks.append(f"{had}: it goes, and the exchange refuses it unless the range has moved by then.")
+        elif instrument.has_fixed_band:
+            raise Refusal(f"{words} day's range of {symbol}, {span}: no exchange would take it.")
+        else:
+            remarks.append(f"{words} day's range of {symbol}, {span}: the exchange may refuse it.")
+    return remarks
 
 
 def _said(price: Decimal) -> str:

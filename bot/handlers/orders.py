@@ -70,31 +70,29 @@ class OrderCommands:
         """Show the order before and after, and ask."""
         user, at = _author(message), self._clock.now()
 
-        def ask(connection: Connection) -> tuple[Order, Terms, str]:
+        def ask(connection: Connection) -> tuple[str, str]:
             chosen = named_orders(connection, arguments[:1], HOW)
             if len(chosen) != 1:
                 raise Refusal(f"That alert has {len(chosen)} orders: say which, like {chosen[0].label}.")
             order, wish = chosen[0], read_terms(arguments[1:], EXAMPLE)
             if order.state in changes.WAITING:
-                edited = self._edit(connection, order, wish, user)
-                return edited, wish, ""
+                return order_views.edited(self._edit(connection, order, wish, user)), ""
             instrument = self._find(order.segment, order.security_id)
-            terms = changes.check_terms(connection, order, wish, instrument)
-            payload = {"order_id": order.id, "version": order.version, **_plain(terms)}
-            return order, terms, questions.ask(connection, Question.MODIFY, payload, user_id=user, at=at)
+            remarks = changes.check_terms(connection, order, wish, instrument, at=at)
+            payload = {"order_id": order.id, "version": order.version, **_plain(wish)}
+            question = questions.ask(connection, Question.MODIFY, payload, user_id=user, at=at)
+            return order_views.change(order, wish, remarks), question
 
         try:
-            order, terms, question = await self._database.write(ask)
+            shown, question = await self._database.write(ask)
         except Refusal as refusal:
             await _say(message, order_views.plain(str(refusal)))
             return
         if not question:
             self._desk.nudge()
-            await _say(message, order_views.edited(order))
+            await _say(message, shown)
             return
-        await message.reply_html(
-            order_views.change(order, terms), reply_markup=keyboards.confirm(question, "Yes, change it")
-        )
+        await message.reply_html(shown, reply_markup=keyboards.confirm(question, "Yes, change it"))
 
     async def change(self, payload: Mapping[str, Any], user_id: int) -> str:
         """The tap below /modify. Raises Refusal."""
@@ -105,7 +103,7 @@ class OrderCommands:
             if order.version != payload["version"]:
                 raise Refusal("The order has moved on since you asked: look at its card, and ask again.")
             terms = _terms(payload)
-            changes.check_terms(connection, order, terms, self._find(order.segment, order.security_id))
+            changes.check_terms(connection, order, terms, self._find(order.segment, order.security_id), at=at)
             return changes.modify(connection, order, terms, actor=actor, at=at)
 
         done = await self._database.write(act)

@@ -172,6 +172,17 @@ def test_a_price_outside_a_fixed_band_is_refused_with_the_band() -> None:
         written(replace(LEG, price=Decimal(1600)), replace(SHARE, **BAND))
 
 
+@pytest.mark.parametrize("trigger", ["1199.9", "1500.1"])
+@pytest.mark.parametrize("side", Side)
+def test_a_trigger_outside_a_fixed_band_is_refused_as_well(side: Side, trigger: str) -> None:
+    limit = Decimal(trigger) + (Decimal(10) if side is Side.BUY else Decimal(-10))
+    stop = replace(STOP, order_type=OrderType.STOP_LIMIT, side=side, price=limit, trigger_price=Decimal(trigger))
+    with pytest.raises(Refusal, match=f"The trigger {trigger} lies outside the day's range of RELIANCE"):
+        written(stop, replace(SHARE, **BAND))
+    moved = written(stop, replace(SHARE, **BAND, has_derivatives=True))
+    assert any(remark.startswith(f"The trigger {trigger} lies outside the") for remark in moved.remarks)
+
+
 @pytest.mark.parametrize(
     ("listed_on", "reaches_on", "said"),
     [

@@ -74,6 +74,12 @@ def test_before_and_after_stand_below_each_other() -> None:
     ]
 
 
+def test_what_there_is_to_say_of_a_change_stands_below_it() -> None:
+    remark = "The limit 1400 lies outside the day's range of M&M."
+    shown = order_views.change(order(OrderState.WORKING), Terms(price=Decimal(1400)), [remark])
+    assert shown.endswith("Then: limit ₹1,400.00\nThe limit 1400 lies outside the day&#x27;s range of M&amp;M.")
+
+
 def test_what_could_be_cancelled_is_listed_with_its_label() -> None:
     assert "41.1" in order_views.choices([order(OrderState.WORKING)], "Which one?")
     assert order_views.choices([], "Which one?") == "Nothing is open."

@@ -48,8 +48,8 @@ def ask_cancel(floor: Floor, order: Order) -> str:
 
 def ask_change(floor: Floor, order: Order, instrument: Instrument = RELIANCE, **terms: Any) -> str:
     with floor.database.transaction() as connection:
-        wish = changes.check_terms(connection, order, Terms(**terms), instrument)
-        at = floor.clock.now()
+        wish, at = Terms(**terms), floor.clock.now()
+        changes.check_terms(connection, order, wish, instrument, at=at)
         return changes.modify(connection, order, wish, actor="operator 42", at=at)
 
 
