@@ -49,6 +49,11 @@ def write_tickets(leg: Leg, instrument: Instrument, equity_product: EquityProduc
 
     Raises Refusal with the first thing that no exchange would take.
     """
+    if leg.segment not in (None, instrument.segment):
+        raise Refusal(
+            f"{instrument.symbol} is of {instrument.segment}, and the alert's exchange names {leg.segment}: "
+            f"write {instrument.exchange} if it is meant."
+        )
     remarks: list[str] = []
     leg, protected = _priced(leg, instrument, reaches_on)
     remarks += protected

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from core.alerts import words
 from core.alerts.fields import Fields, amount_of, is_object, shown, text_of
-from core.domain.alert import AmoTime, InstrumentKind, Leg, OptionContract, OrderType, Product, Validity
+from core.domain.alert import AmoTime, InstrumentKind, Leg, OptionContract, OrderType, Product, Segment, Validity
 
 MAX_QUANTITY = 10_000_000
 _MAX_POSITION = 9999
@@ -35,6 +35,7 @@ def read_leg(fields: Fields, *, place: int, amo_time: AmoTime, validity: Validit
     exchange = fields.choose("exchange", words.EXCHANGES, "NSE, BSE or MCX")
     named = _read_symbol(fields)
     kind = _read_kind(fields, named)
+    segment = _read_segment(fields, kind)
     option = _read_option(fields, kind, named)
     quantity = fields.whole("quantity", 1, MAX_QUANTITY)
     order_type = fields.choose("orderType", words.ORDER_TYPES, "MKT, LMT, SL or SL-M")
@@ -62,6 +63,7 @@ def read_leg(fields: Fields, *, place: int, amo_time: AmoTime, validity: Validit
         amo_time=amo_time,
         validity=validity,
         alert_price=_read_alert_price(fields, kind, order_type),
+        segment=segment,
     )
 
 
@@ -138,6 +140,19 @@ def _read_kind(fields: Fields, named: _Named | None) -> InstrumentKind | None:
         fields.refuse("instrument", f"the {implied.lower()} that the symbol {fields.text('symbol')} names")
         return None
     return kind
+
+
+def _read_segment(fields: Fields, kind: InstrumentKind | None) -> Segment | None:
+    """What the exchange's long form says; one that has nothing of this kind is a riddle, and neither is guessed at."""
+    word = fields.text("exchange").upper()
+    segment = words.SEGMENTS.get(word)
+    if segment is None or kind is None or segment.is_of_shares is (kind is InstrumentKind.EQUITY):
+        return segment
+    if kind is InstrumentKind.EQUITY:
+        fields.refuse("exchange", f"NSE or BSE for shares (instrument EQ): {word} has none")
+    else:
+        fields.refuse("exchange", f"{segment.exchange} for futures and options: {word} has only shares")
+    return None
 
 
 def _read_option(fields: Fields, kind: InstrumentKind | None, named: _Named | None) -> OptionContract | None:

@@ -5,6 +5,7 @@ Reading (`read_alert_text`) and understanding (`parse_alert`) are apart, because
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, cast
@@ -116,7 +117,8 @@ def _compare_order_at_root(root: Fields, drafts: list[Fields], legs: list[Leg]) 
         return
     for draft, leg in zip(drafts, legs, strict=True):
         laid_over = Fields(draft.name, draft.values | at_root)
-        if read_leg(laid_over, place=leg.position, amo_time=leg.amo_time, validity=leg.validity) == leg:
+        at_root_too = read_leg(laid_over, place=leg.position, amo_time=leg.amo_time, validity=leg.validity)
+        if at_root_too and replace(at_root_too, segment=at_root_too.segment or leg.segment) == leg:
             return
     root.mistakes.append("The alert: the order outside of order_legs is none of its legs; write each order once.")
 

@@ -5,7 +5,7 @@ Every table is closed: a word that is not in it is refused, never guessed. Value
 
 from collections.abc import Iterable, Mapping
 
-from core.domain.alert import AmoTime, Exchange, InstrumentKind, OptionType, OrderType, Product, Side, Validity
+from core.domain.alert import AmoTime, Exchange, InstrumentKind, OptionType, OrderType, Product, Segment, Side, Validity
 
 OPTION_FIELDS = ("option_type", "strike_price", "expiry_date")
 ORDER_FIELDS = (
@@ -86,10 +86,17 @@ PRODUCTS = {
 
 # TradingView marks exchanges of delayed feeds with _DL or _DLY.
 DELAYED_EXCHANGES = {f"{exchange}{mark}": exchange for exchange in Exchange for mark in ("_DL", "_DLY")}
+# NSE, BSE and MCX alone name no segment: Dhan's alerts have them on futures and options as well.
+SEGMENTS = {
+    **{segment.value: segment for segment in Segment},
+    "NFO": Segment.NSE_FNO,
+    "CDS": Segment.NSE_CURRENCY,
+    "BFO": Segment.BSE_FNO,
+    "BCD": Segment.BSE_CURRENCY,
+}
 EXCHANGES = {
-    **dict.fromkeys(("NSE", "NSE_EQ", "NFO", "NSE_FNO", "CDS", "NSE_CURRENCY"), Exchange.NSE),
-    **dict.fromkeys(("BSE", "BSE_EQ", "BFO", "BSE_FNO", "BCD", "BSE_CURRENCY"), Exchange.BSE),
-    **dict.fromkeys(("MCX", "MCX_COMM"), Exchange.MCX),
+    **{exchange.value: exchange for exchange in Exchange},
+    **{word: segment.exchange for word, segment in SEGMENTS.items()},
     **DELAYED_EXCHANGES,
 }
 

@@ -31,6 +31,26 @@ class Exchange(StrEnum):
     MCX = "MCX"
 
 
+class Segment(StrEnum):
+    """An exchange's market; the values are Dhan's (Dhan API v2, Annexure, Exchange Segment)."""
+
+    NSE_EQ = "NSE_EQ"
+    NSE_FNO = "NSE_FNO"
+    NSE_CURRENCY = "NSE_CURRENCY"
+    BSE_EQ = "BSE_EQ"
+    BSE_FNO = "BSE_FNO"
+    BSE_CURRENCY = "BSE_CURRENCY"
+    MCX_COMM = "MCX_COMM"
+
+    @property
+    def exchange(self) -> Exchange:
+        return Exchange(self.value.partition("_")[0])
+
+    @property
+    def is_of_shares(self) -> bool:
+        return self in (Segment.NSE_EQ, Segment.BSE_EQ)
+
+
 class InstrumentKind(StrEnum):
     EQUITY = "EQUITY"
     FUTURE = "FUTURE"
@@ -70,7 +90,8 @@ class Leg:
     """One order wished for. `quantity` counts shares for equity and lots for derivatives, as Dhan's alerts do.
 
     `price` is None for market orders, `trigger_price` is set for stop orders only; both in rupees. `alert_price` is the
-    chart's when the alert fired, where the alert says so.
+    chart's when the alert fired, where the alert says so. `segment` is set where the alert's exchange names one, such
+    as NFO, and the instrument must be of it.
     """
 
     position: int
@@ -87,6 +108,7 @@ class Leg:
     amo_time: AmoTime = AmoTime.OPEN_30
     validity: Validity = Validity.DAY
     alert_price: Decimal | None = None
+    segment: Segment | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,19 +6,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
-from core.domain.alert import Exchange, InstrumentKind, OptionType
-
-
-class Segment(StrEnum):
-    """An exchange's market; the values are Dhan's (Dhan API v2, Annexure, Exchange Segment)."""
-
-    NSE_EQ = "NSE_EQ"
-    NSE_FNO = "NSE_FNO"
-    NSE_CURRENCY = "NSE_CURRENCY"
-    BSE_EQ = "BSE_EQ"
-    BSE_FNO = "BSE_FNO"
-    BSE_CURRENCY = "BSE_CURRENCY"
-    MCX_COMM = "MCX_COMM"
+from core.domain.alert import Exchange, InstrumentKind, OptionType, Segment
 
 
 class SegmentClass(StrEnum):

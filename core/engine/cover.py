@@ -15,14 +15,12 @@ from core.clock import Moment
 from core.db import orders
 from core.db.tables import events
 from core.domain.alert import Product, Side
-from core.domain.instrument import Segment
 from core.domain.order import Order, OrderState
 from core.engine.claim import ask_again
 from core.errors import BrokerUnavailable, SignInNeeded
 
 log = structlog.get_logger()
 
-_CASH = (Segment.NSE_EQ, Segment.BSE_EQ)
 _ASKED = "uncovered"
 
 
@@ -31,7 +29,7 @@ def needs_cover(order: Order) -> bool:
     return (
         order.side is Side.SELL
         and order.product is Product.DELIVERY
-        and order.segment in _CASH
+        and order.segment.is_of_shares
         and not order.closes
         and not order.filled_quantity
     )

@@ -80,6 +80,17 @@ def test_derivatives_keep_their_product(policy: EquityProduct) -> None:
     assert ticket(FUTURE, NIFTY, policy).product is Product.CARRY_FORWARD
 
 
+@pytest.mark.parametrize("segment", [None, Segment.NSE_FNO])
+def test_the_segment_that_an_alert_names_is_the_instruments(segment: Segment | None) -> None:
+    assert ticket(replace(FUTURE, segment=segment), NIFTY).quantity == 65
+
+
+def test_an_instrument_of_another_segment_than_the_alert_names_is_refused_in_words() -> None:
+    words = "NIFTY-Dec2026-FUT is of NSE_FNO, and the alert's exchange names NSE_CURRENCY: write NSE if it is meant"
+    with pytest.raises(Refusal, match=words):
+        written(replace(FUTURE, segment=Segment.NSE_CURRENCY), NIFTY)
+
+
 @pytest.mark.parametrize(("side", "taken"), [(Side.BUY, "1412.5"), (Side.SELL, "1412.6")])
 def test_a_limit_off_the_tick_is_never_made_worse_and_that_is_said(side: Side, taken: str) -> None:
     made = written(replace(LEG, side=side, price=Decimal("1412.53")))

@@ -17,6 +17,7 @@ from core.domain.alert import (
     OptionType,
     OrderType,
     Product,
+    Segment,
     Side,
     Validity,
 )
@@ -84,10 +85,21 @@ SAME_ORDER: dict[str, tuple[dict[str, Any], Leg]] = {
     "delivery": (leg(productType="C"), DELIVERY_LEG),
     "CNC": (leg(productType="cnc"), DELIVERY_LEG),
     "margin funded": (leg(productType="mtf"), replace(DELIVERY_LEG, product=Product.MARGIN_FUNDED)),
-    "NSE_EQ": (leg(exchange="NSE_EQ"), SHARE_LEG),
+    "NSE_EQ": (leg(exchange="NSE_EQ"), replace(SHARE_LEG, segment=Segment.NSE_EQ)),
     "BSE": (leg(exchange="BSE"), replace(SHARE_LEG, exchange=Exchange.BSE)),
-    "NFO": (option(exchange="NFO"), OPTION_LEG),
-    "BFO": (option(exchange="BFO", symbol="SENSEX"), replace(OPTION_LEG, exchange=Exchange.BSE, symbol="SENSEX")),
+    "a future on NSE": (changed(FUTURE, exchange="NSE"), FUTURE_LEG),
+    "an option on NSE": (option(exchange="NSE"), OPTION_LEG),
+    "NFO": (option(exchange="NFO"), replace(OPTION_LEG, segment=Segment.NSE_FNO)),
+    "NFO in lower case": (changed(FUTURE, exchange="nfo"), replace(FUTURE_LEG, segment=Segment.NSE_FNO)),
+    "NSE_FNO": (changed(FUTURE, exchange="NSE_FNO"), replace(FUTURE_LEG, segment=Segment.NSE_FNO)),
+    "CDS": (
+        changed(FUTURE, exchange="CDS", symbol="USDINR1!"),
+        replace(FUTURE_LEG, symbol="USDINR1!", segment=Segment.NSE_CURRENCY),
+    ),
+    "BFO": (
+        option(exchange="BFO", symbol="SENSEX"),
+        replace(OPTION_LEG, exchange=Exchange.BSE, symbol="SENSEX", segment=Segment.BSE_FNO),
+    ),
     "MCX": (
         changed(FUTURE, exchange="MCX", symbol="CRUDEOIL2!"),
         replace(FUTURE_LEG, exchange=Exchange.MCX, symbol="CRUDEOIL2!"),
@@ -136,6 +148,12 @@ def test_dhans_own_message_leaves_nothing_to_remark() -> None:
     alert = parse_alert(read_alert_text(body(SHARE | {"meta": MOMENT})))
 
     assert alert == Alert(legs=(SHARE_LEG,), fired_at=FIRED, interval="15", remarks=())
+
+
+@pytest.mark.parametrize(("at_root", "in_the_leg"), [("NFO", "NFO"), ("NFO", "NSE_FNO"), ("NSE", "NFO")])
+def test_an_order_that_is_written_twice_keeps_the_segment_that_it_names(at_root: str, in_the_leg: str) -> None:
+    twice = message(changed(FUTURE, exchange=in_the_leg), **changed(FUTURE, exchange=at_root, sort_order=Gone))
+    assert parse_alert(twice).legs == (replace(FUTURE_LEG, segment=Segment.NSE_FNO),)
 
 
 REMARKS: dict[str, tuple[dict[str, Any], list[str]]] = {

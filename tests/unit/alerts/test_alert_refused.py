@@ -114,6 +114,22 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "side as true": (leg(transactionType=True), "transactionType is true"),
     "side as a list": (leg(transactionType=["B"]), "transactionType is a list"),
     "an exchange nobody knows": (leg(exchange="BINANCE"), "exchange is 'BINANCE'; it must be NSE, BSE or MCX"),
+    "shares on NFO": (
+        leg(exchange="NFO"),
+        "Leg 1: exchange is 'NFO'; it must be NSE or BSE for shares (instrument EQ): NFO has none.",
+    ),
+    "shares on BFO": (leg(exchange="bfo"), "exchange is 'bfo'; it must be NSE or BSE for shares (instrument EQ)"),
+    "shares on CDS": (leg(exchange="CDS"), "exchange is 'CDS'; it must be NSE or BSE for shares (instrument EQ)"),
+    "shares on MCX_COMM": (leg(exchange="MCX_COMM"), "exchange is 'MCX_COMM'; it must be NSE or BSE for shares"),
+    "shares by their symbol on NFO": (leg(exchange="NFO", symbol="TCS-EQ", instrument=Gone), "exchange is 'NFO'"),
+    "a future on NSE_EQ": (
+        changed(FUTURE, exchange="NSE_EQ"),
+        "Leg 1: exchange is 'NSE_EQ'; it must be NSE for futures and options: NSE_EQ has only shares.",
+    ),
+    "an option on BSE_EQ": (
+        changed(OPTION, exchange="BSE_EQ"),
+        "exchange is 'BSE_EQ'; it must be BSE for futures and options: BSE_EQ has only shares.",
+    ),
     "an order type nobody knows": (leg(orderType="ICEBERG"), "orderType is 'ICEBERG'"),
     "a bad amoTime": (leg(amoTime="OPEN_15"), "amoTime is 'OPEN_15'; it must be PRE_OPEN, OPEN, OPEN_30, OPEN_60"),
     "a validity that Dhan has not": (leg(validity="GTC"), "Leg 1: validity is 'GTC'; it must be DAY or IOC."),

@@ -5,9 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from core.broker.dhan.instruments import InstrumentList
-from core.db import orders
+from core.db import alerts, orders
+from core.domain.alert import AlertState
 from core.domain.instrument import Segment
 from core.domain.limits import Bound, Limit, Limits
 from core.domain.order import Mode, Order, OrderState
@@ -81,6 +83,16 @@ async def test_in_its_session_it_goes_at_once_and_fills(
     floor.clock.pass_time(seconds=2)
     await floor.follow_book()
     assert floor.now(order).state is OrderState.FILLED
+
+
+def test_no_other_market_is_traded_than_the_alert_names(connection: Connection, listed: InstrumentList) -> None:
+    index = DOLLAR | {"symbol": "NIFTY1!"}
+    stored = an_alert(connection, body=body(index).decode(), received_at=TUESDAY)
+    Decider(resolve=listed.resolve).decide(connection, rules_at(connection, TUESDAY))
+    after = alerts.get(connection, stored.id)
+    assert after is not None
+    assert (after.state, orders.of_alert(connection, stored.id)) == (AlertState.REFUSED, [])
+    assert "is of NSE_FNO, and the alert's exchange names NSE_CURRENCY" in after.reason
 
 
 @pytest.mark.parametrize(
