@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -84,26 +85,68 @@ def test_a_stop_order_carries_its_trigger() -> None:
     assert (body["orderType"], body["price"], body["triggerPrice"]) == ("STOP_LOSS", 1412.5, 1410.05)
 
 
-@pytest.mark.parametrize("validity", Validity)
-def test_an_order_and_a_change_of_it_say_how_long_it_lasts(validity: Validity) -> None:
+DHANS_WORDS: dict[type[StrEnum], dict[Any, str]] = {
+    Side: {Side.BUY: "BUY", Side.SELL: "SELL"},
+    Product: {
+        Product.DELIVERY: "CNC",
+        Product.INTRADAY: "INTRADAY",
+        Product.CARRY_FORWARD: "MARGIN",
+        Product.MARGIN_FUNDED: "MTF",
+    },
+    OrderType: {
+        OrderType.MARKET: "MARKET",
+        OrderType.LIMIT: "LIMIT",
+        OrderType.STOP_LIMIT: "STOP_LOSS",
+        OrderType.STOP_MARKET: "STOP_LOSS_MARKET",
+    },
+    Validity: {Validity.DAY: "DAY", Validity.IOC: "IOC"},
+    AmoTime: {
+        AmoTime.PRE_OPEN: "PRE_OPEN",
+        AmoTime.OPEN: "OPEN",
+        AmoTime.OPEN_30: "OPEN_30",
+        AmoTime.OPEN_60: "OPEN_60",
+    },
+}
+"""As they are printed in Dhan API v2 docs, Annexure, and Orders."""
+
+
+@pytest.mark.parametrize("ours", DHANS_WORDS)
+def test_nothing_of_ours_is_without_a_word_of_dhans(ours: type[StrEnum]) -> None:
+    assert set(DHANS_WORDS[ours]) == set(ours)
+
+
+@pytest.mark.parametrize(("side", "word"), DHANS_WORDS[Side].items())
+def test_every_side_has_dhans_word(side: Side, word: str) -> None:
+    assert body_of(side=side)["transactionType"] == word
+
+
+@pytest.mark.parametrize(("order_type", "word"), DHANS_WORDS[OrderType].items())
+def test_every_order_type_has_dhans_word_in_an_order_and_in_a_change(order_type: OrderType, word: str) -> None:
+    terms = {"quantity": 5, "price": Decimal(1400), "trigger_price": None}
+    change = ChangeRequest(order_id="5226112400317", order_type=order_type, **terms)
+    assert [body_of(order_type=order_type)["orderType"], change_body(CLIENT_ID, change)["orderType"]] == [word, word]
+
+
+@pytest.mark.parametrize(("validity", "word"), DHANS_WORDS[Validity].items())
+def test_an_order_and_a_change_of_it_say_how_long_it_lasts(validity: Validity, word: str) -> None:
     terms = {"order_type": OrderType.LIMIT, "quantity": 5, "price": Decimal(1400), "trigger_price": None}
     change = ChangeRequest(order_id="5226112400317", validity=validity, **terms)
     said = [body_of(validity=validity)["validity"], change_body(CLIENT_ID, change)["validity"]]
-    assert said == [validity.value, validity.value]
+    assert said == [word, word]
 
 
-@pytest.mark.parametrize("amo_time", AmoTime)
-def test_an_after_market_order_says_so_and_says_when(amo_time: AmoTime) -> None:
+@pytest.mark.parametrize(("amo_time", "word"), DHANS_WORDS[AmoTime].items())
+def test_an_after_market_order_says_so_and_says_when(amo_time: AmoTime, word: str) -> None:
     body = body_of(amo_time=amo_time)
-    assert (body["afterMarketOrder"], body["amoTime"]) == (True, amo_time.value)
+    assert (body["afterMarketOrder"], body["amoTime"]) == (True, word)
 
 
-@pytest.mark.parametrize(
-    ("product", "word"),
-    [(Product.DELIVERY, "CNC"), (Product.INTRADAY, "INTRADAY"), (Product.CARRY_FORWARD, "MARGIN")],
-)
-def test_every_product_has_dhans_word(product: Product, word: str) -> None:
+@pytest.mark.parametrize(("product", "word"), DHANS_WORDS[Product].items())
+def test_every_product_has_dhans_word_and_is_read_by_it(product: Product, word: str) -> None:
     assert body_of(product=product)["productType"] == word
+    order = read_order(HEALTHY | {"productType": word})
+    assert order is not None
+    assert order.product is product
 
 
 @given(st.decimals(min_value="0.01", max_value="999999.95", places=2))
