@@ -32,6 +32,7 @@ _RINGS = {
     Notice.DESK_STARTED: "The desk is back",
     Notice.REMINDER: "🟡 Waiting for your tap",
     Notice.BLOCKED: "🟠 Dhan takes no orders just now",
+    Notice.CROWDED: "🟠 Dhan's limit is used up",
     Notice.CALENDAR: "🟠 The calendar",
     Notice.CLOCK: "🟠 This machine's clock",
     Notice.TRUST: "🟠 A source is trusted less",

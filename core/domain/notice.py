@@ -28,6 +28,7 @@ class Notice(StrEnum):
     DESK_STARTED = "desk_started"
     REMINDER = "reminder"
     BLOCKED = "blocked"
+    CROWDED = "crowded"
     CALENDAR = "calendar"
     CLOCK = "clock"
     SECOND_POLLER = "second_poller"

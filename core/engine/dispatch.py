@@ -21,7 +21,7 @@ from core.db.engine import Database
 from core.db.writer import T
 from core.domain.order import Order
 from core.domain.sessions import Calendar
-from core.engine import cover, drift, record
+from core.engine import cover, crowd, drift, record
 from core.engine.adopt import adopt
 from core.engine.brakes import Brakes
 from core.engine.claim import Claim, claim, claim_all, claim_apart, why_not_now
@@ -183,12 +183,15 @@ class Dispatcher:
         may_know_prices = self._quotes is not None and self._quotes.may_tell
         going: list[Order] = []
         for order in self._due(connection, rules.now):
-            if cover.needs_cover(order) or (may_know_prices and drift.may_drift(order)):
+            is_asked_about = cover.needs_cover(order) or (may_know_prices and drift.may_drift(order))
+            wait = self._limiter.room_in(urgent=order.closes, behind=len(going))
+            if is_asked_about and not crowd.is_long(wait):
                 batch.asked_about.append(order)
-            elif (wait := self._limiter.room_in(urgent=order.closes, behind=len(going))) <= AHEAD:
+            elif wait <= AHEAD:
                 going.append(order)
             else:
                 batch.wait = wait
+                crowd.tell(connection, wait, rules.now)
                 break
         batch.claims = claim_due(connection, going, rules)
 
