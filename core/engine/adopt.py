@@ -1,6 +1,6 @@
 """Believing the broker: what stands in its book under our name is what happened."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from sqlalchemy import Connection
@@ -18,6 +18,8 @@ from core.domain.order import MOVES, Order, OrderState
 
 FILLS_WITHIN = timedelta(seconds=3)
 """Most market orders are filled by then; only after it one is said to rest."""
+FILL_SHOWS_WITHIN = timedelta(seconds=30)
+"""By then a book that calls an order traded shows all of its fill; after it, that is told."""
 
 _RINGS = {
     OrderState.FILLED: Notice.FILLED,
@@ -73,6 +75,8 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
         target = OrderState.CANCELLING  # until the cancellation itself is settled
     is_news = (target, filled, confirmed) != (order.state, order.filled_quantity, order.confirmed)
     rests = target is OrderState.WORKING and _has_come_to_rest(order, report, moment)
+    if not is_news and _is_short(report, filled):
+        return _await_fill(connection, order, report, moment)
     if target is None or not (is_news or rests):
         return order
     words = _at_rest(report) if rests else _words(order, report, target, filled)
@@ -97,12 +101,40 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
     return moved
 
 
+def _is_short(report: BrokerOrder, filled: int) -> bool:
+    """Whether Dhan calls it traded while its book does not show all of the fill yet."""
+    return report.state is BrokerState.FILLED and not 0 < report.quantity <= filled
+
+
+def short_fill(order: Order) -> str:
+    """The key of the note that an order was called traded before its book showed all of the fill."""
+    return f"short_fill.{order.id}"
+
+
+def _await_fill(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> Order:
+    """The next books should show it. Where they do not, that is told once, and the trade history ends the order."""
+    key, now = short_fill(order), moment.now.isoformat()
+    seen = controls.fetch(connection, key)
+    if seen is None:
+        controls.put(connection, key, {"since": now, "told": None}, at=moment.now, actor=journal.DHAN)
+        return order
+    if seen["told"] or moment.now - datetime.fromisoformat(seen["since"]) < FILL_SHOWS_WITHIN:
+        return order
+    controls.put(connection, key, {**seen, "told": now}, at=moment.now, actor=journal.DHAN)
+    words = (
+        f"Dhan calls it {report.status}, but its book still shows {order.filled_quantity} of {report.quantity} filled. "
+        f"All of it may be yours: look at order {report.order_id} in Dhan's app. The desk goes on reading the book."
+    )
+    notifications.ring_order(connection, Notice.UNKNOWN, order, at=moment.now, words=words)
+    return orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words) or order
+
+
 def _target(report: BrokerOrder, filled: int) -> OrderState | None:
     match report.state:
-        case BrokerState.RECEIVED | BrokerState.WORKING | BrokerState.PART_FILLED:
-            return OrderState.PART_FILLED if filled else OrderState.WORKING
-        case BrokerState.FILLED:
+        case BrokerState.FILLED if not _is_short(report, filled):
             return OrderState.FILLED
+        case BrokerState.RECEIVED | BrokerState.WORKING | BrokerState.PART_FILLED | BrokerState.FILLED:
+            return OrderState.PART_FILLED if filled else OrderState.WORKING
         case BrokerState.REJECTED:
             return OrderState.REJECTED
         case BrokerState.CANCELLED:
@@ -131,6 +163,8 @@ def _words(order: Order, report: BrokerOrder, target: OrderState, filled: int) -
             return f"Cancelled at the exchange with {filled} of {report.quantity} filled."
         case OrderState.LAPSED:
             return f"Its validity ran out with {filled} of {report.quantity} filled."
+        case _ if _is_short(report, filled):
+            return f"Dhan calls it {report.status}, but its book shows {filled} of {report.quantity} filled so far."
         case _:
             return _resting(order, report)
 

@@ -74,6 +74,48 @@ def test_a_fill_shows_its_price(connection: Connection) -> None:
     assert filled.reason == "Filled: 10 at ₹1,412.50."
 
 
+@pytest.mark.parametrize("filled", [0, 4])
+def test_an_order_called_traded_is_not_filled_before_the_book_shows_all_of_it(
+    connection: Connection, filled: int
+) -> None:
+    order = at_broker(connection)
+    order = follow(connection, order, report(order, BrokerState.FILLED, filled_quantity=filled), MOMENT)
+    assert (order.state.is_final, order.filled_quantity) == (False, filled)
+    assert Notice.FILLED not in rings(connection)
+    order = follow(connection, order, report(order, BrokerState.FILLED), MOMENT)
+    assert (order.state, order.filled_quantity, order.reason) == (OrderState.FILLED, 10, "Filled: 10 at ₹1,412.50.")
+    assert rings(connection)[-1] is Notice.FILLED
+    assert controls.holds(connection) == {}
+
+
+def test_a_card_does_not_say_filled_of_nothing(connection: Connection) -> None:
+    order = at_broker(connection)
+    short = report(order, BrokerState.FILLED, status="TRADED", filled_quantity=0)
+    assert follow(connection, order, short, MOMENT).reason == (
+        "Dhan calls it TRADED, but its book shows 0 of 10 filled so far."
+    )
+
+
+def test_a_traded_order_whose_fill_does_not_come_is_told_once(connection: Connection) -> None:
+    order = at_broker(connection)
+    short = report(order, BrokerState.FILLED, status="TRADED", filled_quantity=4)
+    for seconds in (0, 1, 30):
+        order = follow(connection, order, short, later(seconds))
+    assert rings(connection) == [Notice.PART_FILLED]
+    for seconds in (31, 32, 600):
+        order = follow(connection, order, short, later(seconds))
+    assert rings(connection) == [Notice.PART_FILLED, Notice.UNKNOWN]
+    assert last_words(connection) == order.reason
+    assert order.reason.startswith("Dhan calls it TRADED, but its book still shows 4 of 10 filled. ")
+    assert "52261125" in order.reason
+
+
+def test_a_smaller_order_is_filled_when_all_that_is_left_of_it_is(connection: Connection) -> None:
+    order = at_broker(connection)
+    smaller = report(order, BrokerState.FILLED, quantity=6, filled_quantity=6)
+    assert follow(connection, order, smaller, MOMENT).state is OrderState.FILLED
+
+
 def test_a_book_that_goes_backwards_takes_no_fill_away(connection: Connection) -> None:
     order = at_broker(connection)
     seen = follow(connection, order, report(order, BrokerState.PART_FILLED, filled_quantity=7), MOMENT)
@@ -93,8 +135,8 @@ def test_whatever_the_book_says_fills_only_grow_and_moves_are_legal(
 ) -> None:
     order = at_broker_again(connection)
     for state, filled in steps:
-        seen = report(order, state, filled_quantity=10 if state is BrokerState.FILLED else filled)
-        after = follow(connection, order, seen, MOMENT)
+        after = follow(connection, order, report(order, state, filled_quantity=filled), MOMENT)
+        assert after.state is not OrderState.FILLED or after.filled_quantity == after.quantity
         assert order.filled_quantity <= after.filled_quantity <= order.quantity
         assert after.state is order.state or after.state in MOVES[order.state]
         assert order.confirmed <= after.confirmed
