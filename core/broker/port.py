@@ -150,6 +150,11 @@ class BrokerOrder:
     def said(self) -> Said:
         return self.state, self.filled_quantity
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it is filled, by its counts; its state may be ahead of them, or behind."""
+        return 0 < self.quantity <= self.filled_quantity
+
     def is_what_was_asked(self, order: Order) -> bool:
         """Whether this is that order. Type and price may differ: Dhan turns market orders into protected limits."""
         return (

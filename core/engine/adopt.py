@@ -1,5 +1,6 @@
 """Believing the broker: what stands in its book under our name is what happened."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -64,22 +65,21 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
 
     Fills beyond our quantity and within the broker's prove that a raise of it was taken, here or in Dhan's app.
     """
-    filled = max(order.filled_quantity, report.filled_quantity)
+    report = _with_highest_fill(connection, order, report, moment)
+    filled = report.filled_quantity
     quantity = report.quantity if order.quantity < filled <= report.quantity else order.quantity
     confirmed = order.confirmed or report.state is not BrokerState.RECEIVED
     if filled > quantity:
         words = f"Dhan filled {filled} of an order for {quantity}: look at order {report.order_id} in Dhan's app."
         _alarm(connection, order, f"overfill.{order.id}", words, moment)
-    target = _target(report, filled)
+    target = _target(report)
     if order.state is OrderState.CANCELLING and target in (OrderState.WORKING, OrderState.PART_FILLED):
         target = OrderState.CANCELLING  # until the cancellation itself is settled
-    is_news = (target, filled, confirmed) != (order.state, order.filled_quantity, order.confirmed)
-    rests = target is OrderState.WORKING and _has_come_to_rest(order, report, moment)
-    if not is_news and _is_short(report, filled):
+    if (target, filled, confirmed) == (order.state, order.filled_quantity, order.confirmed):
         return _await_fill(connection, order, report, moment)
-    if target is None or not (is_news or rests):
+    if target is None:
         return order
-    words = _at_rest(report) if rests else _words(order, report, target, filled)
+    words = _words(order, report, target)
     facts = {
         "quantity": quantity,
         "filled_quantity": filled,
@@ -101,9 +101,21 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
     return moved
 
 
-def _is_short(report: BrokerOrder, filled: int) -> bool:
+def _with_highest_fill(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> BrokerOrder:
+    """The report, but a fill that was seen stands, at its price: what changed hands does not come back; books lag."""
+    if report.filled_quantity >= order.filled_quantity:
+        return report
+    words = (
+        f"Dhan's book showed {order.filled_quantity} of it filled, and shows {report.filled_quantity} now. The desk "
+        f"keeps the {order.filled_quantity}: look at order {report.order_id} in Dhan's app."
+    )
+    _ring_once(connection, order, f"shrunk_fill.{order.id}", words, moment)
+    return replace(report, filled_quantity=order.filled_quantity, average_price=order.average_price)
+
+
+def _is_short(report: BrokerOrder) -> bool:
     """Whether Dhan calls it traded while its book does not show all of the fill yet."""
-    return report.state is BrokerState.FILLED and not 0 < report.quantity <= filled
+    return report.state is BrokerState.FILLED and not report.is_whole
 
 
 def short_fill(order: Order) -> str:
@@ -112,7 +124,17 @@ def short_fill(order: Order) -> str:
 
 
 def _await_fill(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> Order:
-    """The next books should show it. Where they do not, that is told once, and the trade history ends the order."""
+    """The book has no news of it. Where a fill should have come by now, that is told."""
+    if _is_short(report):
+        return _await_counts(connection, order, report, moment)
+    if order.state is OrderState.WORKING and _has_come_to_rest(order, report, moment):
+        note = orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=_at_rest(report))
+        return note or order
+    return order
+
+
+def _await_counts(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> Order:
+    """The next books should show them. Where they do not, that is told once, and the trade history ends the order."""
     key, now = short_fill(order), moment.now.isoformat()
     seen = controls.fetch(connection, key)
     if seen is None:
@@ -129,12 +151,12 @@ def _await_fill(connection: Connection, order: Order, report: BrokerOrder, momen
     return orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words) or order
 
 
-def _target(report: BrokerOrder, filled: int) -> OrderState | None:
+def _target(report: BrokerOrder) -> OrderState | None:
     match report.state:
-        case BrokerState.FILLED if not _is_short(report, filled):
+        case BrokerState.FILLED if report.is_whole:
             return OrderState.FILLED
         case BrokerState.RECEIVED | BrokerState.WORKING | BrokerState.PART_FILLED | BrokerState.FILLED:
-            return OrderState.PART_FILLED if filled else OrderState.WORKING
+            return OrderState.PART_FILLED if report.filled_quantity else OrderState.WORKING
         case BrokerState.REJECTED:
             return OrderState.REJECTED
         case BrokerState.CANCELLED:
@@ -147,7 +169,8 @@ def _target(report: BrokerOrder, filled: int) -> OrderState | None:
             assert_never(report.state)
 
 
-def _words(order: Order, report: BrokerOrder, target: OrderState, filled: int) -> str:
+def _words(order: Order, report: BrokerOrder, target: OrderState) -> str:
+    filled = report.filled_quantity
     at = f" at {quoted(report.average_price)}" if report.average_price else ""
     match target:
         case OrderState.FILLED:
@@ -163,7 +186,7 @@ def _words(order: Order, report: BrokerOrder, target: OrderState, filled: int) -
             return f"Cancelled at the exchange with {filled} of {report.quantity} filled."
         case OrderState.LAPSED:
             return f"Its validity ran out with {filled} of {report.quantity} filled."
-        case _ if _is_short(report, filled):
+        case _ if _is_short(report):
             return f"Dhan calls it {report.status}, but its book shows {filled} of {report.quantity} filled so far."
         case _:
             return _resting(order, report)
@@ -231,11 +254,17 @@ def _conflict(connection: Connection, order: Order, found: BrokerOrder, moment: 
 
 def _alarm(connection: Connection, order: Order, key: str, words: str, moment: Moment) -> None:
     """Stop everything and ring, once for each thing that is wrong: the operator's answer to it stands."""
+    if _ring_once(connection, order, key, words, moment):
+        controls.set_hold(connection, Hold.PAUSED, f"Paused by the desk: {words}", at=moment.now, actor=journal.DHAN)
+
+
+def _ring_once(connection: Connection, order: Order, key: str, words: str, moment: Moment) -> bool:
+    """Ring that something is wrong; False when that was told before."""
     if controls.fetch(connection, key) is not None:
-        return
+        return False
     controls.put(connection, key, {"words": words}, at=moment.now, actor=journal.DHAN)
-    controls.set_hold(connection, Hold.PAUSED, f"Paused by the desk: {words}", at=moment.now, actor=journal.DHAN)
     notifications.ring_order(connection, Notice.CONFLICT, order, at=moment.now, words=words)
+    return True
 
 
 def alarm_twins(connection: Connection, order: Order, twins: list[str], moment: Moment) -> None:

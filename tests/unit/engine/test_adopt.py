@@ -116,6 +116,26 @@ def test_a_smaller_order_is_filled_when_all_that_is_left_of_it_is(connection: Co
     assert follow(connection, order, smaller, MOMENT).state is OrderState.FILLED
 
 
+@pytest.mark.fault("BR-23")
+def test_a_fill_count_that_goes_backwards_is_an_alarm_once_and_stops_nothing(connection: Connection) -> None:
+    order = at_broker(connection)
+    for filled in (7, 4, 3, 7, 4):
+        piece = report(order, BrokerState.PART_FILLED, filled_quantity=filled)
+        order = follow(connection, order, piece, MOMENT)
+    assert rings(connection) == [Notice.PART_FILLED, Notice.CONFLICT]
+    assert "showed 7 of it filled, and shows 4 now" in last_words(connection)
+    assert (order.filled_quantity, controls.holds(connection)) == (7, {})
+
+
+@pytest.mark.fault("BR-23")
+def test_an_older_row_changes_neither_the_fill_nor_its_price(connection: Connection) -> None:
+    order = at_broker(connection)
+    newer = report(order, BrokerState.PART_FILLED, filled_quantity=7, average_price=Decimal(1410))
+    older = report(order, BrokerState.CANCELLED, filled_quantity=4, average_price=Decimal(1400))
+    order = follow(connection, follow(connection, order, newer, MOMENT), older, MOMENT)
+    assert (order.state, order.filled_quantity, order.average_price) == (OrderState.CANCELLED, 7, Decimal(1410))
+
+
 def test_a_book_that_goes_backwards_takes_no_fill_away(connection: Connection) -> None:
     order = at_broker(connection)
     seen = follow(connection, order, report(order, BrokerState.PART_FILLED, filled_quantity=7), MOMENT)
