@@ -68,7 +68,7 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
     report = _with_highest_fill(connection, order, report, moment)
     filled = report.filled_quantity
     quantity = report.quantity if order.quantity < filled <= report.quantity else order.quantity
-    confirmed = order.confirmed or report.state is not BrokerState.RECEIVED
+    confirmed = order.confirmed or filled > 0 or report.state not in (BrokerState.RECEIVED, BrokerState.OTHER)
     if filled > quantity:
         words = f"Dhan filled {filled} of an order for {quantity}: look at order {report.order_id} in Dhan's app."
         _alarm(connection, order, f"overfill.{order.id}", words, moment)
@@ -77,8 +77,6 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
         target = OrderState.CANCELLING  # until the cancellation itself is settled
     if (target, filled, confirmed) == (order.state, order.filled_quantity, order.confirmed):
         return _await_fill(connection, order, report, moment)
-    if target is None:
-        return order
     words = _words(order, report, target)
     facts = {
         "quantity": quantity,
@@ -151,11 +149,18 @@ def _await_counts(connection: Connection, order: Order, report: BrokerOrder, mom
     return orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words) or order
 
 
-def _target(report: BrokerOrder) -> OrderState | None:
+def _target(report: BrokerOrder) -> OrderState:
+    """Under a status that nobody knows the counts decide."""
     match report.state:
-        case BrokerState.FILLED if report.is_whole:
+        case BrokerState.FILLED | BrokerState.OTHER if report.is_whole:
             return OrderState.FILLED
-        case BrokerState.RECEIVED | BrokerState.WORKING | BrokerState.PART_FILLED | BrokerState.FILLED:
+        case (
+            BrokerState.RECEIVED
+            | BrokerState.WORKING
+            | BrokerState.PART_FILLED
+            | BrokerState.FILLED
+            | BrokerState.OTHER
+        ):
             return OrderState.PART_FILLED if report.filled_quantity else OrderState.WORKING
         case BrokerState.REJECTED:
             return OrderState.REJECTED
@@ -163,8 +168,6 @@ def _target(report: BrokerOrder) -> OrderState | None:
             return OrderState.CANCELLED
         case BrokerState.LAPSED:
             return OrderState.LAPSED
-        case BrokerState.OTHER:
-            return None
         case _:
             assert_never(report.state)
 

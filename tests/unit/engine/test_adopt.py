@@ -222,8 +222,25 @@ def test_a_late_rejection_carries_the_exchanges_reason(connection: Connection) -
 
 def test_a_status_that_nobody_knows_ends_nothing(connection: Connection) -> None:
     order = at_broker(connection)
-    odd = report(order, BrokerState.OTHER, status="MODIFIED", filled_quantity=10)
-    assert follow(connection, order, odd, MOMENT) == order
+    assert follow(connection, order, report(order, BrokerState.OTHER, status="MODIFIED"), MOMENT) == order
+
+
+def test_fills_under_a_status_that_nobody_knows_count_like_any_other(connection: Connection) -> None:
+    order = at_broker(connection)
+    for filled, state in ((4, OrderState.PART_FILLED), (10, OrderState.FILLED)):
+        odd = report(order, BrokerState.OTHER, status="MODIFIED", filled_quantity=filled)
+        order = follow(connection, order, odd, MOMENT)
+        assert (order.state, order.filled_quantity, order.confirmed) == (state, filled, True)
+    assert rings(connection) == [Notice.PART_FILLED, Notice.FILLED]
+
+
+@pytest.mark.parametrize(("filled", "state"), [(4, OrderState.CANCELLING), (10, OrderState.FILLED)])
+def test_an_odd_status_leaves_a_cancellation_open_unless_there_is_nothing_left_to_cancel(
+    connection: Connection, filled: int, state: OrderState
+) -> None:
+    order = at_broker(connection, state=OrderState.CANCELLING)
+    odd = report(order, BrokerState.OTHER, status="MODIFIED", filled_quantity=filled)
+    assert follow(connection, order, odd, MOMENT).state is state
 
 
 def test_a_finished_order_is_never_followed_elsewhere(connection: Connection) -> None:
