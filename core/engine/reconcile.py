@@ -1,24 +1,24 @@
 """Keeping orders at the broker in step with its book. The book is the truth; our rows follow it."""
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
 
-from core import journal, notifications, restored
-from core.broker.port import Broker, BrokerOrder, BrokerState, PastFill, Said
+from core import restored
+from core.broker.port import Broker, BrokerOrder, BrokerState, Said
 from core.clock import Clock, Moment, SystemClock, monotonic, to_india
 from core.db import attempts, changes, orders
 from core.db.engine import Database
 from core.db.orders import AtBroker
 from core.domain.attempt import is_like_ours
-from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState
 from core.engine.adopt import adopt, alarm_ghost, alarm_late_fill, alarm_twins, follow
 from core.engine.morning import report_morning
+from core.engine.past_days import broker_day, close_past_day, left_behind
 from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
 from core.engine.strangers import tell_of_strangers
 from core.errors import BrokerUnavailable
@@ -32,8 +32,7 @@ Named = dict[int, list[BrokerOrder]]
 AT_A_TIME = 50
 LONGEST_REST = 0.1
 """Seconds. As long as some rows took, others have before the next."""
-HISTORY_READY_FROM = time(7, 0)
-_OPEN = (BrokerState.RECEIVED, BrokerState.WORKING, BrokerState.PART_FILLED)
+HISTORY_AGAIN_AFTER = timedelta(minutes=1)
 _CAME_TO_NOTHING = (BrokerState.REJECTED, BrokerState.CANCELLED, BrokerState.LAPSED)
 _ENDED = (BrokerState.FILLED, *_CAME_TO_NOTHING)
 
@@ -56,6 +55,7 @@ class Reconciler:
         self._wall = SystemClock()
         self._ended: dict[str, Said] = {}
         self._day: date | None = None
+        self._history_read_at: datetime | None = None
 
     async def follow_book(self) -> None:
         """Read the book once and bring our orders in step, some at a time so that others may go out meanwhile.
@@ -81,7 +81,7 @@ class Reconciler:
 
         await self._database.write(finish)
         left = await self._database.read(lambda connection: left_behind(connection, moment.now, book))
-        if left:
+        if left and self._history_has_rested(moment.now):
             await self._close_past_days(left)
 
     def _follow(self, connection: Connection, some: _Rows, moment: Moment) -> None:
@@ -96,19 +96,26 @@ class Reconciler:
         if today != self._day:
             self._ended, self._day = {}, today
 
+    def _history_has_rested(self, now: datetime) -> bool:
+        return self._history_read_at is None or abs(now - self._history_read_at) >= HISTORY_AGAIN_AFTER
+
     async def _close_past_days(self, left: list[Order]) -> None:
         """Orders whose day ended while nobody looked: the trade history says what they had traded.
 
         They wait when it cannot be read; today's orders must not.
         """
-        days = [broker_day(order) for order in left]
-        try:
-            fills = await self._broker.past_fills(min(days), max(days))
-        except BrokerUnavailable as trouble:
-            log.warning("past_days_wait", orders=[order.label for order in left], why=str(trouble))
-            return
-        moment = Moment(now=self._clock.now(), wall=self._wall.now())
-        await self._database.write(lambda connection: close_past_days(connection, left, fills, moment))
+        self._history_read_at = self._clock.now()
+        yesterday = to_india(self._history_read_at).date() - timedelta(days=1)
+        for day in sorted({broker_day(order) for order in left}):
+            over = [order for order in left if broker_day(order) == day]
+            try:
+                fills = await self._broker.past_fills(day, yesterday)
+            except BrokerUnavailable as trouble:
+                log.warning("past_days_wait", orders=[order.label for order in over], why=str(trouble))
+                fills = {}
+            moment = Moment(now=self._clock.now(), wall=self._wall.now())
+            close = partial(close_past_day, day=day, left=over, fills=fills, moment=moment)
+            await self._database.write(close)
 
 
 def follow_all(
@@ -246,45 +253,3 @@ def _standing(rows: list[BrokerOrder]) -> set[str]:
 def _stands(row: BrokerOrder) -> bool:
     """Whether it has traded or still may."""
     return row.filled_quantity > 0 or row.state not in _CAME_TO_NOTHING
-
-
-def broker_day(order: Order) -> date:
-    """The India date of the book that the order is in."""
-    return to_india(order.reaches_exchange_at or order.updated_at).date()
-
-
-def left_behind(connection: Connection, now: datetime, book: Iterable[BrokerOrder]) -> list[Order]:
-    """Orders still open in our rows whose day is over; all of ours are valid for one day.
-
-    One that `book`, of this moment, shows as open is not over: its day was no trading day, and it waits for the next.
-    """
-    india = to_india(now)
-    if india.time() < HISTORY_READY_FROM:
-        return []
-    still_open = {row.order_id for row in book if row.state in _OPEN}
-    at_broker = orders.in_states(connection, AT_BROKER)
-    over = [order for order in at_broker if broker_day(order) < india.date()]
-    return [order for order in over if order.broker_order_id not in still_open]
-
-
-def close_past_days(connection: Connection, left: list[Order], fills: dict[str, PastFill], moment: Moment) -> None:
-    """What did not trade by the end of its day has lapsed."""
-    for order in left:
-        fill = fills.get(order.broker_order_id or "")
-        filled = max(order.filled_quantity, fill.quantity if fill else 0)
-        average = fill.average_price if fill else order.average_price
-        filled_whole = filled == order.quantity
-        words = f"Its day is over; Dhan's trade history shows {filled} of {order.quantity} filled."
-        closed = orders.move(
-            connection,
-            order,
-            OrderState.FILLED if filled_whole else OrderState.LAPSED,
-            at=moment.now,
-            actor=journal.DHAN,
-            reason=words,
-            filled_quantity=filled,
-            average_price=average,
-        )
-        if closed is not None:
-            kind = Notice.FILLED if filled_whole else Notice.LAPSED
-            notifications.ring_order(connection, kind, closed, at=moment.now, words=words)

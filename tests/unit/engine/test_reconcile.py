@@ -1,12 +1,14 @@
 """Keeping orders in step with the broker's book: today's, and what was left from days that are over."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
-from core import controls
+from core import changes as order_changes
+from core import controls, journal
 from core.broker.port import BrokerState, PastFill
 from core.clock import Moment
 from core.controls import Hold
@@ -14,8 +16,10 @@ from core.db import orders
 from core.domain.alert import Product
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
-from core.domain.order import AT_BROKER, IN_DOUBT, Mode, OrderState
-from core.engine.reconcile import broker_day, close_past_days, follow_all, left_behind
+from core.domain.order import AT_BROKER, IN_DOUBT, Mode, Order, OrderState
+from core.engine.adopt import follow
+from core.engine.past_days import broker_day, close_past_day, left_behind
+from core.engine.reconcile import Reconciler, follow_all
 from tests.builders import an_order
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor
@@ -145,7 +149,8 @@ def test_an_order_that_the_book_shows_as_open_waits_for_the_next_session(connect
     """Its day turned out to be a holiday of which no list knew."""
     order = at_broker(connection, at=EVENING, as_amo=True, reaches_exchange_at=india("2026-11-26 09:45"))
     at = india("2026-11-27 07:05")
-    assert left_behind(connection, at, [report(order, BrokerState.WORKING, is_amo=True)]) == []
+    for open_still in (BrokerState.WORKING, BrokerState.OTHER):
+        assert left_behind(connection, at, [report(order, open_still, is_amo=True)]) == []
     assert left_behind(connection, at, [report(order, BrokerState.LAPSED, is_amo=True)]) == [order]
 
 
@@ -164,31 +169,96 @@ def test_an_order_of_yesterday_is_left_behind_once_the_history_is_ready(connecti
     assert left_behind(connection, india("2026-11-26 07:00"), []) == [order]
 
 
+SOMEBODY_TRADED = {"52261199": PastFill(quantity=1, average_price=Decimal(7))}
+NINE = india("2026-11-26 09:00")
+
+
+def close(connection: Connection, order: Order, fills: dict[str, PastFill], now: datetime = NEXT_MORNING) -> Order:
+    """The order after a look at the trade history of its day."""
+    moment = Moment(now=now, wall=WALL)
+    close_past_day(connection, day=broker_day(order), left=[order], fills=fills, moment=moment)
+    return again(connection, order)
+
+
+def own_fill(quantity: int) -> dict[str, PastFill]:
+    return {"52261125": PastFill(quantity=quantity, average_price=Decimal("1412.50"))}
+
+
 @pytest.mark.parametrize(
-    ("traded", "state", "notice"),
+    ("fills", "state", "traded"),
     [
-        (10, OrderState.FILLED, Notice.FILLED),
-        (4, OrderState.LAPSED, Notice.LAPSED),
-        (0, OrderState.LAPSED, Notice.LAPSED),
+        (own_fill(10), OrderState.FILLED, 10),
+        (own_fill(4), OrderState.LAPSED, 4),
+        (SOMEBODY_TRADED, OrderState.LAPSED, 0),
     ],
 )
 def test_the_history_closes_an_order_of_a_past_day(
-    connection: Connection, traded: int, state: OrderState, notice: Notice
+    connection: Connection, fills: dict[str, PastFill], state: OrderState, traded: int
 ) -> None:
     order = at_broker(connection)
-    fills = {"52261125": PastFill(quantity=traded, average_price=Decimal("1412.50"))} if traded else {}
-    close_past_days(connection, [order], fills, Moment(now=NEXT_MORNING, wall=WALL))
-    closed = again(connection, order)
+    closed = close(connection, order, fills)
     assert (closed.state, closed.filled_quantity) == (state, traded)
-    assert rings(connection) == [notice]
+    assert rings(connection) == [Notice(state.value)]
     assert f"{traded} of 10 filled" in last_words(connection)
+
+
+def test_an_empty_history_is_no_evidence_and_a_later_one_counts(connection: Connection) -> None:
+    order = at_broker(connection)
+    assert close(connection, order, {}) == order
+    assert close(connection, order, own_fill(10)).state is OrderState.FILLED
+    assert rings(connection) == [Notice.FILLED]
+
+
+@pytest.mark.parametrize("shown", [0, 6])
+def test_a_history_that_lacks_a_fill_that_the_book_showed_is_no_evidence(connection: Connection, shown: int) -> None:
+    order = at_broker(connection)
+    other = an_order(connection, state=OrderState.FILLED, broker_order_id="7", filled_quantity=10)
+    short = SOMEBODY_TRADED | ({"7": PastFill(quantity=shown, average_price=Decimal(7))} if shown else {})
+    assert close(connection, order, short) == order
+    whole = {"7": PastFill(quantity=other.filled_quantity, average_price=Decimal(7))}
+    assert close(connection, order, whole).state is OrderState.LAPSED
 
 
 def test_a_fill_that_we_saw_is_not_lost_when_the_history_lacks_it(connection: Connection) -> None:
     order = at_broker(connection, state=OrderState.PART_FILLED, filled_quantity=4, average_price=Decimal(1412))
-    close_past_days(connection, [order], {}, Moment(now=NEXT_MORNING, wall=WALL))
-    closed = again(connection, order)
-    assert (closed.state, closed.filled_quantity, closed.average_price) == (OrderState.LAPSED, 4, Decimal(1412))
+    assert close(connection, order, SOMEBODY_TRADED) == order
+    closed = close(connection, order, SOMEBODY_TRADED | own_fill(4))
+    assert (closed.state, closed.filled_quantity, closed.average_price) == (OrderState.LAPSED, 4, Decimal("1412.50"))
+
+
+@pytest.mark.parametrize("state", [OrderState.WORKING, OrderState.CANCELLING])
+def test_an_order_of_which_the_history_says_nothing_by_nine_is_asked_about_once(
+    connection: Connection, state: OrderState
+) -> None:
+    order = at_broker(connection)
+    if state is OrderState.CANCELLING:
+        order_changes.cancel(connection, order, actor=journal.operator(42), at=MOMENT.now)
+        order = again(connection, order)
+    asked = close(connection, order, {}, NINE)
+    kind = Notice.NEEDS_OPERATOR if state is OrderState.WORKING else Notice.NOT_CHANGED
+    assert (asked.state, rings(connection)) == (OrderState.WORKING, [kind])
+    assert "does not tell whether it traded" in asked.reason
+    assert close(connection, asked, {}, NINE) == asked
+    assert close(connection, asked, own_fill(10), NINE).state is OrderState.FILLED
+
+
+def test_an_order_that_was_asked_about_is_closed_at_the_operators_word(connection: Connection) -> None:
+    order = at_broker(connection)
+    asked = close(connection, order, {}, NINE)
+    order_changes.cancel(connection, asked, actor=journal.operator(42), at=NINE)
+    closed = close(connection, again(connection, asked), {}, NINE)
+    assert (closed.state, closed.filled_quantity) == (OrderState.CANCELLED, 0)
+    assert rings(connection) == [Notice.NEEDS_OPERATOR, Notice.CANCELLED]
+    assert last_words(connection).startswith("Closed here at your word.")
+
+
+def test_an_order_that_dhan_called_traded_never_lapses(connection: Connection) -> None:
+    order = at_broker(connection)
+    for _ in range(2):
+        order = follow(connection, order, report(order, BrokerState.FILLED, filled_quantity=4), MOMENT)
+    assert close(connection, order, own_fill(4)) == order
+    assert close(connection, order, own_fill(4), NINE).state is OrderState.PART_FILLED
+    assert rings(connection)[-1] is Notice.NEEDS_OPERATOR
 
 
 async def test_an_order_is_followed_from_the_broker_to_its_fill(floor: Floor) -> None:
@@ -249,4 +319,18 @@ async def test_a_history_that_cannot_be_read_holds_nothing_up(floor: Floor) -> N
     await floor.follow_book()
     assert floor.now(order).state is OrderState.WORKING
     await floor.follow_book()
+    assert floor.now(order).state is OrderState.FILLED
+
+
+async def test_a_history_that_is_late_is_asked_again_but_not_at_every_look(floor: Floor) -> None:
+    order = await floor.sent()
+    floor.clock.instant = NEXT_MORNING
+    await floor.sign_in()
+    floor.dhan.script("trades", "status", status=200, body=[])
+    reconciler = Reconciler(database=floor.database, broker=floor.broker, clock=floor.clock)
+    for _ in range(2):
+        await reconciler.follow_book()
+        assert floor.now(order).state is OrderState.WORKING
+    floor.clock.pass_time(seconds=60)
+    await reconciler.follow_book()
     assert floor.now(order).state is OrderState.FILLED
