@@ -35,7 +35,7 @@ CURES = {
 _WORDS = {
     Topic.FILLS: "fills, whole and partial",
     Topic.REJECTIONS: "rejections, what they do to a source's trust, alerts that were not executed",
-    Topic.DOUBTS: "orders in doubt or in conflict, and how that ends",
+    Topic.DOUBTS: "market orders that rest, orders in doubt or in conflict, and how that ends",
     Topic.MISSED: "orders that missed their window, or lapsed",
     Topic.TROUBLE: "sign-in, address, clock, Dhan unreachable, a silent source, an old key, a second reader",
     Topic.CANCELLED: "cancellations at the exchange",

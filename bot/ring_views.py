@@ -15,6 +15,7 @@ from core.settings import Mode as DeskMode
 _RINGS = {
     Notice.FILLED: "🟢 Filled",
     Notice.PART_FILLED: "🔵 Partly filled",
+    Notice.RESTING: "🟠 Not filled yet",
     Notice.REJECTED: "🔴 Rejected",
     Notice.LAPSED: "⚪ Lapsed",
     Notice.CANCELLED: "⚪ Cancelled at the exchange",

@@ -11,6 +11,7 @@ class Notice(StrEnum):
 
     FILLED = "filled"
     PART_FILLED = "part_filled"
+    RESTING = "resting"
     REJECTED = "rejected"
     LAPSED = "lapsed"
     CANCELLED = "cancelled"
@@ -77,6 +78,7 @@ _TOPICS = {
     Notice.ALERT_FAILED: Topic.REJECTIONS,
     Notice.TRUST: Topic.REJECTIONS,
     Notice.TURNED_AWAY: Topic.REJECTIONS,
+    Notice.RESTING: Topic.DOUBTS,
     Notice.UNKNOWN: Topic.DOUBTS,
     Notice.NEEDS_OPERATOR: Topic.DOUBTS,
     Notice.FOUND: Topic.DOUBTS,

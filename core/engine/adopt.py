@@ -22,6 +22,7 @@ FILLS_WITHIN = timedelta(seconds=3)
 FILL_SHOWS_WITHIN = timedelta(seconds=30)
 """By then a book that calls an order traded shows all of its fill; after it, that is told."""
 
+_SAYS = "Dhan says "
 _RINGS = {
     OrderState.FILLED: Notice.FILLED,
     OrderState.PART_FILLED: Notice.PART_FILLED,
@@ -125,10 +126,12 @@ def _await_fill(connection: Connection, order: Order, report: BrokerOrder, momen
     """The book has no news of it. Where a fill should have come by now, that is told."""
     if _is_short(report):
         return _await_counts(connection, order, report, moment)
-    if order.state is OrderState.WORKING and _has_come_to_rest(order, report, moment):
-        note = orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=_at_rest(report))
-        return note or order
-    return order
+    key = f"rests.{order.id}"
+    if not _has_come_to_rest(order, report, moment) or controls.fetch(connection, key) is not None:
+        return order
+    words = _at_rest(report)
+    controls.put(connection, key, {"words": words}, at=moment.now, actor=journal.DHAN)
+    return _tell(connection, order, Notice.RESTING, words, moment)
 
 
 def _await_counts(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> Order:
@@ -145,7 +148,12 @@ def _await_counts(connection: Connection, order: Order, report: BrokerOrder, mom
         f"Dhan calls it {report.status}, but its book still shows {order.filled_quantity} of {report.quantity} filled. "
         f"All of it may be yours: look at order {report.order_id} in Dhan's app. The desk goes on reading the book."
     )
-    notifications.ring_order(connection, Notice.UNKNOWN, order, at=moment.now, words=words)
+    return _tell(connection, order, Notice.UNKNOWN, words, moment)
+
+
+def _tell(connection: Connection, order: Order, kind: Notice, words: str, moment: Moment) -> Order:
+    """Ring, and let the card say it too."""
+    notifications.ring_order(connection, kind, order, at=moment.now, words=words)
     return orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words) or order
 
 
@@ -208,31 +216,32 @@ def _cut_off(report: BrokerOrder, filled: int, at: str) -> str:
 
 def _resting(order: Order, report: BrokerOrder) -> str:
     if not report.price or report.state is BrokerState.RECEIVED or order.order_type is OrderType.MARKET:
-        return _just_there(report)
-    return f"Dhan says {report.status}, resting at {quoted(report.price)}."
-
-
-def _just_there(report: BrokerOrder) -> str:
-    return f"Dhan says {report.status}."
+        return f"{_SAYS}{report.status}."
+    return f"{_SAYS}{report.status}, resting at {quoted(report.price)}."
 
 
 def _has_come_to_rest(order: Order, report: BrokerOrder, moment: Moment) -> bool:
-    """Whether a market order has been at the exchange for longer than most take to be filled, and nobody said so."""
+    """Whether a market order is at the exchange for longer than most take to be filled, and the book spoke of it last.
+
+    What was said of a change since then stays.
+    """
     return (
         order.order_type is OrderType.MARKET
         and order.validity is Validity.DAY
-        and bool(report.price)
-        and order.state is OrderState.WORKING
-        and order.reason == _just_there(report)
+        and order.state in (OrderState.WORKING, OrderState.PART_FILLED)
+        and report.state in (BrokerState.WORKING, BrokerState.PART_FILLED)
+        and order.reason.startswith((_SAYS, f"{order.filled_quantity} of "))
         and moment.now - max(order.updated_at, order.reaches_exchange_at or order.updated_at) >= FILLS_WITHIN
     )
 
 
 def _at_rest(report: BrokerOrder) -> str:
     """Since March 2026 Dhan sends every market order as a limit inside a protecting range: it may rest unfilled."""
-    price = quoted(report.price) if report.price else "a limit of its own"
+    price = f"at {quoted(report.price)}" if report.price else "of its own"
+    filled = f"{report.filled_quantity} of {report.quantity} filled" if report.filled_quantity else "Not filled"
+    what = "the rest of this one" if report.filled_quantity else "this one"
     return (
-        f"Not filled: Dhan protects market orders and keeps this one as a limit at {price}. "
+        f"{filled}: Dhan protects market orders and keeps {what} as a limit {price}. "
         "It fills when the market comes back to it; give it another price, or cancel it."
     )
 

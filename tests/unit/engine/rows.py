@@ -120,6 +120,12 @@ def tap_on(connection: Connection, order: Order, at: datetime = NOON) -> Tap:
     return Tap(alert_id=alert.id, version=alert.card_version, user_id=OPERATOR, at=at)
 
 
+def later(seconds: float) -> Moment:
+    """So much after MOMENT."""
+    by = timedelta(seconds=seconds)
+    return Moment(now=MOMENT.now + by, wall=MOMENT.wall + by)
+
+
 def rings(connection: Connection) -> list[Notice]:
     """What rang, in order."""
     return list(connection.execute(select(outbox.c.kind).order_by(outbox.c.id)).scalars())

@@ -1,7 +1,6 @@
 """Believing the broker: orders found under our name, and orders followed through its book."""
 
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,10 +11,9 @@ from sqlalchemy import Connection
 
 from core import controls, journal
 from core.broker.port import BrokerState
-from core.clock import Moment
 from core.controls import Hold
 from core.db import attempts
-from core.domain.alert import OrderType, Product, Side, Validity
+from core.domain.alert import Product, Side, Validity
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import MOVES, OrderState
@@ -23,7 +21,18 @@ from core.engine.adopt import adopt, follow
 from core.engine.reconcile import follow_all
 from core.engine.resolve import doubt_unfinished
 from tests.builders import NOON, an_order
-from tests.unit.engine.rows import MOMENT, WALL, again, an_attempt, at_broker, in_doubt, last_words, report, rings
+from tests.unit.engine.rows import (
+    MOMENT,
+    WALL,
+    again,
+    an_attempt,
+    at_broker,
+    in_doubt,
+    last_words,
+    later,
+    report,
+    rings,
+)
 
 ENDINGS = {
     BrokerState.FILLED: (OrderState.FILLED, Notice.FILLED),
@@ -207,13 +216,6 @@ def test_an_ioc_order_that_the_operator_cancels_was_cancelled_by_the_operator(co
     assert last_words(connection) == "Cancelled at the exchange with 0 of 10 filled."
 
 
-def test_an_ioc_order_is_never_said_to_rest(connection: Connection) -> None:
-    order = at_broker(connection, validity=Validity.IOC)
-    resting = report(order, BrokerState.WORKING, price=Decimal(1500))
-    order = follow(connection, order, resting, MOMENT)
-    assert follow(connection, order, resting, later(60)) == order
-
-
 def test_a_late_rejection_carries_the_exchanges_reason(connection: Connection) -> None:
     order = at_broker(connection)
     follow(connection, order, report(order, BrokerState.REJECTED, words="RMS:1:You have insufficient funds."), MOMENT)
@@ -246,48 +248,6 @@ def test_an_odd_status_leaves_a_cancellation_open_unless_there_is_nothing_left_t
 def test_a_finished_order_is_never_followed_elsewhere(connection: Connection) -> None:
     order = at_broker(connection, state=OrderState.CANCELLED)
     assert follow(connection, order, report(order, BrokerState.FILLED), MOMENT) == order
-
-
-def later(seconds: float) -> Moment:
-    by = timedelta(seconds=seconds)
-    return Moment(now=MOMENT.now + by, wall=MOMENT.wall + by)
-
-
-def test_a_market_order_that_rests_as_a_protected_limit_says_at_what_price_once(connection: Connection) -> None:
-    order = at_broker(connection)
-    book = report(order, BrokerState.WORKING, price=Decimal("1419.60"))
-    resting = follow(connection, follow(connection, order, book, MOMENT), book, later(3))
-    assert resting.reason.startswith(
-        "Not filled: Dhan protects market orders and keeps this one as a limit at ₹1,419.60."
-    )
-    assert follow(connection, resting, book, later(9)) == resting
-
-
-def test_a_market_order_that_most_likely_fills_at_once_is_not_said_to_rest(connection: Connection) -> None:
-    order = at_broker(connection)
-    book = report(order, BrokerState.WORKING, price=Decimal("1419.60"))
-    there = follow(connection, order, book, MOMENT)
-    assert there.reason == "Dhan says WORKING."
-    assert follow(connection, there, book, later(2)) == there
-
-
-def test_an_after_market_order_is_not_said_to_rest_before_the_exchange_has_it(connection: Connection) -> None:
-    order = at_broker(connection, reaches_exchange_at=MOMENT.now + timedelta(hours=15))
-    book = report(order, BrokerState.WORKING, price=Decimal("1419.60"))
-    there = follow(connection, order, book, MOMENT)
-    assert follow(connection, there, book, later(60)) == there
-
-
-def test_what_was_said_of_a_change_meanwhile_is_not_overwritten(connection: Connection) -> None:
-    order = at_broker(connection, confirmed=True, reason="Not cancelled. Dhan still shows it open.")
-    book = report(order, BrokerState.WORKING, price=Decimal("1419.60"))
-    assert follow(connection, order, book, later(60)) == order
-
-
-def test_a_limit_order_that_rests_is_not_called_a_market_order(connection: Connection) -> None:
-    order = at_broker(connection, order_type=OrderType.LIMIT, price=Decimal("1419.60"))
-    resting = follow(connection, order, report(order, BrokerState.WORKING, price=Decimal("1419.60")), MOMENT)
-    assert resting.reason == "Dhan says WORKING, resting at ₹1,419.60."
 
 
 def test_a_late_rejection_is_told_in_dhans_words_and_in_ours(connection: Connection) -> None:
