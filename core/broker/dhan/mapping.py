@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from core.broker.dhan.client import Reply
 from core.broker.dhan.meanings import meaning_of
 from core.broker.dhan.names import name_in
-from core.broker.dhan.wire import DhanError, Row, as_row, read_error, text
+from core.broker.dhan.wire import NO_NUMBER, DhanError, Row, as_row, read_error, text
 from core.broker.port import (
     Accepted,
     BrokerOrder,
@@ -175,7 +175,8 @@ def _state(row: Row) -> BrokerState:
 
 
 def _filled(row: Row) -> Any:
-    return row.get("filledQty") or row.get("filled_qty") or 0
+    spellings = row.get("filledQty"), row.get("filled_qty")
+    return next((filled for filled in spellings if filled and filled not in NO_NUMBER), 0)
 
 
 def read_order(row: Row) -> BrokerOrder | None:
@@ -232,14 +233,14 @@ def _summed(traded: list[tuple[int, Decimal]]) -> PastFill:
 
 def _units(value: Any) -> int:
     """Raises ValueError for what no order can have: the desk would fail on such a number only when it stores it."""
-    units = int(value)
-    if not 0 <= units <= _MOST:
+    units = Decimal(str(value))
+    if not 0 <= units <= _MOST or units % 1:
         raise ValueError("no order has so many units")
-    return units
+    return int(units)
 
 
 def _rupees(value: Any) -> Decimal | None:
-    return None if value is None else _amount(value) or None
+    return None if value in NO_NUMBER else _amount(value) or None
 
 
 def _amount(value: Any) -> Decimal:

@@ -9,6 +9,8 @@ Row = dict[str, Any]
 LACKS_DATA_PLAN = frozenset({"806", "DH-902"})
 """Codes for want of the paid data plan; they come with HTTP 401, too, and are no dead token."""
 EMPTY = ("", "NA", "0", "0001-01-01", "CONFIRMED")
+NO_NUMBER = (None, "", "NA")
+"""How the fields of an order say that they have no number, beside a plain 0 (Dhan API v2, as observed)."""
 
 
 @dataclass(frozen=True)

@@ -196,11 +196,19 @@ def test_an_entry_is_read_in_our_words() -> None:
     assert order.is_amo
 
 
-@pytest.mark.parametrize("nothing", [0, 0.0, None])
-def test_no_average_price_is_none_and_not_zero(nothing: Any) -> None:
-    order = read_order(HEALTHY | {"averageTradedPrice": nothing})
+@pytest.mark.parametrize("nothing", [0, 0.0, None, "", "NA", "0", "0.0"])
+def test_every_way_to_say_nothing_is_no_price_and_no_fill(nothing: Any) -> None:
+    prices = dict.fromkeys(("averageTradedPrice", "price", "triggerPrice"), nothing)
+    order = read_order(HEALTHY | prices | {"filledQty": nothing, "filled_qty": nothing})
     assert order is not None
-    assert order.average_price is None
+    assert (order.average_price, order.price, order.trigger_price, order.filled_quantity) == (None, None, None, 0)
+
+
+@pytest.mark.parametrize("ten", [10, 10.0, "10", "10.0", Decimal("10.00")])
+def test_whole_numbers_are_units_however_they_are_written(ten: Any) -> None:
+    order = read_order(HEALTHY | {"quantity": ten, "filledQty": ten, "price": "1412.50"})
+    assert order is not None
+    assert (order.quantity, order.filled_quantity, order.price) == (10, 10, Decimal("1412.5"))
 
 
 def test_the_postbacks_spelling_of_the_filled_quantity_is_understood() -> None:
@@ -209,13 +217,23 @@ def test_the_postbacks_spelling_of_the_filled_quantity_is_understood() -> None:
     assert order.filled_quantity == 10
 
 
+@pytest.mark.parametrize("nothing", [None, 0, "", "NA"])
+def test_an_empty_filled_quantity_leaves_the_other_spelling_to_say_it(nothing: Any) -> None:
+    order = read_order(HEALTHY | {"filledQty": nothing, "filled_qty": 4})
+    assert order is not None
+    assert order.filled_quantity == 4
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"orderId": "NA"},
         {"orderStatus": None},
         {"quantity": None},
+        {"quantity": "NA"},
         {"quantity": "ten"},
+        {"quantity": 10.5},
+        {"filledQty": "4.5"},
         {"filledQty": "some"},
         {"averageTradedPrice": "much"},
     ],
