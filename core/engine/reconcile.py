@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from core import restored
+from core import journal, restored
 from core.broker.port import Broker, BrokerOrder, BrokerState, Said
 from core.clock import Clock, Moment, SystemClock, monotonic, to_india
 from core.db import attempts, changes, orders
