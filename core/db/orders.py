@@ -12,7 +12,7 @@ from core.db import approvers
 from core.db.statement import Statement
 from core.db.tables import alerts, attempts, orders
 from core.db.trouble import DatabaseUnavailable
-from core.domain.order import IN_DOUBT, Order, OrderState, check_move
+from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState, check_move
 
 _BEFORE_THE_BROKER = (
     OrderState.AWAITING_APPROVAL,
@@ -50,6 +50,12 @@ _OVERDUE = Statement(
     select(*_COLUMNS).where(
         orders.c.state.in_([OrderState.AWAITING_APPROVAL, OrderState.QUEUED]), orders.c.expires_at <= _NOW
     )
+)
+_UNCONFIRMED = Statement(
+    select(*_COLUMNS)
+    .where(orders.c.state.in_(AT_BROKER), orders.c.confirmed.is_(false()), orders.c.filled_quantity == 0)
+    .where(orders.c.updated_at <= _NOW)
+    .order_by(orders.c.updated_at, orders.c.id)
 )
 _TO_REMIND_OF = Statement(
     select(*_COLUMNS).where(orders.c.state == OrderState.AWAITING_APPROVAL, orders.c.remind_at <= _NOW)
@@ -241,6 +247,11 @@ def overdue(connection: Connection, now: datetime) -> list[Order]:
 def to_remind_of(connection: Connection, now: datetime) -> list[Order]:
     """Orders that wait for a tap and whose reminder has come."""
     return _find(connection, _TO_REMIND_OF, {"now": now})
+
+
+def unconfirmed_since(connection: Connection, at: datetime) -> list[Order]:
+    """Orders that the broker had by then and neither confirmed nor began to fill, the oldest first."""
+    return _find(connection, _UNCONFIRMED, {"now": at})
 
 
 def opposite(connection: Connection, order: Order, states: Iterable[OrderState]) -> Order | None:

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, inspect, text
 from core.db.engine import Database
 from core.errors import DeskError
 
-NEWEST = "0008"
+NEWEST = "0009"
 """The migration that this version's tables stand at."""
 
 

@@ -13,6 +13,7 @@ from core.db import changes, orders
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order, OrderState
 from core.engine.adopt import short_fill
+from core.engine.overdue import broker_day
 from core.engine.settle import fail
 
 HISTORY_READY_FROM = time(7, 0)
@@ -24,11 +25,6 @@ _RINGS = {
     OrderState.LAPSED: Notice.LAPSED,
     OrderState.CANCELLED: Notice.CANCELLED,
 }
-
-
-def broker_day(order: Order) -> date:
-    """The India date of the book that the order is in."""
-    return to_india(order.reaches_exchange_at or order.updated_at).date()
 
 
 def left_behind(connection: Connection, now: datetime, book: Iterable[BrokerOrder]) -> list[Order]:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
+from math import inf
 
 import structlog
 from sqlalchemy import Connection
@@ -16,9 +17,11 @@ from core.db.engine import Database
 from core.db.orders import AtBroker
 from core.domain.attempt import is_like_ours
 from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState
+from core.engine import overdue
 from core.engine.adopt import adopt, alarm_ghost, alarm_late_fill, alarm_twins, follow
 from core.engine.morning import report_morning
-from core.engine.past_days import broker_day, close_past_day, left_behind
+from core.engine.overdue import broker_day
+from core.engine.past_days import close_past_day, left_behind
 from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
 from core.engine.strangers import tell_of_strangers
 from core.errors import BrokerUnavailable
@@ -56,6 +59,7 @@ class Reconciler:
         self._ended: dict[str, Said] = {}
         self._day: date | None = None
         self._history_read_at: datetime | None = None
+        self._looked_up: dict[int, float] = {}
 
     async def follow_book(self) -> None:
         """Read the book once and bring our orders in step, some at a time so that others may go out meanwhile.
@@ -64,10 +68,11 @@ class Reconciler:
         """
         self._forget_past_days()
         read_at = self._wall.now()
-        touched = await self._database.read(lambda connection: _touched(connection, read_at))
+        now = self._clock.now()
+        touched, late = await self._database.read(lambda c: (_touched(c, read_at), overdue.overdue(c, now)))
         book = await self._broker.book({key: said for key, said in self._ended.items() if key not in touched})
         reach(Point.BOOK_READ)
-        moment = Moment(now=self._clock.now(), wall=self._wall.now())
+        moment = self._moment()
         ours = await self._database.read(lambda connection: _by_our_names(connection, book))
         for some in _some_at_a_time(book, ours):
             began = monotonic()
@@ -83,6 +88,7 @@ class Reconciler:
         left = await self._database.read(lambda connection: left_behind(connection, moment.now, book))
         if left and self._history_has_rested(moment.now):
             await self._close_past_days(left)
+        await self._mind_overdue(late, _by_id(book))
 
     def _follow(self, connection: Connection, some: _Rows, moment: Moment) -> None:
         follow_rows(connection, some, moment)
@@ -99,6 +105,48 @@ class Reconciler:
     def _history_has_rested(self, now: datetime) -> bool:
         return self._history_read_at is None or abs(now - self._history_read_at) >= HISTORY_AGAIN_AFTER
 
+    async def _mind_overdue(self, late: list[Order], shown: dict[str, BrokerOrder]) -> None:
+        """Of what Dhan took long before the book: ring about what it keeps back, look up what the book lacks."""
+        if late:
+            late = await self._database.read(lambda connection: overdue.still_overdue(connection, late))
+        moment, asks_from = self._moment(), monotonic() - overdue.LOOK_UP_EVERY
+        kept = [
+            (order, shown[order.broker_order_id].status)
+            for order in late
+            if order.broker_order_id in shown and overdue.is_kept(order, moment.now)
+        ]
+        if kept:
+            await self._database.write(lambda c: [overdue.tell_kept(c, *each, moment) for each in kept[:AT_A_TIME]])
+        missing = [order for order in late if order.broker_order_id not in shown]
+        self._looked_up = {order.id: self._looked_up.get(order.id, -inf) for order in missing}
+        asked = sorted(missing, key=lambda order: self._looked_up[order.id])[: overdue.LOOKED_UP_AT_ONCE]
+        for order in asked:
+            if self._looked_up[order.id] <= asks_from:
+                self._looked_up[order.id] = monotonic()
+                await self._look_up(order)
+
+    async def _look_up(self, order: Order) -> None:
+        name = await self._database.read(lambda connection: overdue.name_at_broker(connection, order))
+        try:
+            found = await self._broker.find(name)
+        except BrokerUnavailable as trouble:
+            log.warning("overdue_not_looked_up", order=order.label, why=str(trouble))
+            await self._database.write(lambda connection: overdue.tell_not_shown(connection, order, self._moment()))
+            return
+        if found is None:
+            await self._database.write(lambda connection: overdue.doubt(connection, order, self._moment()))
+            return
+
+        def follow_found(connection: Connection) -> None:
+            moment = self._moment()
+            follow_rows(connection, _Rows([found], {order.id: [found]}), moment)
+            overdue.tell_kept(connection, orders.get(connection, order.id), found.status, moment)
+
+        await self._database.write(follow_found)
+
+    def _moment(self) -> Moment:
+        return Moment(now=self._clock.now(), wall=self._wall.now())
+
     async def _close_past_days(self, left: list[Order]) -> None:
         """Orders whose day ended while nobody looked: the trade history says what they had traded.
 
@@ -113,7 +161,7 @@ class Reconciler:
             except BrokerUnavailable as trouble:
                 log.warning("past_days_wait", orders=[order.label for order in over], why=str(trouble))
                 fills = {}
-            moment = Moment(now=self._clock.now(), wall=self._wall.now())
+            moment = self._moment()
             close = partial(close_past_day, day=day, left=over, fills=fills, moment=moment)
             await self._database.write(close)
 

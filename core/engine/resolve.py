@@ -19,7 +19,7 @@ from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine.adopt import adopt
-from core.engine.past_days import broker_day
+from core.engine.overdue import broker_day
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.failpoints import Point, reach
 

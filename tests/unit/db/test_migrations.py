@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core import journal
@@ -52,10 +52,13 @@ def empty(tmp_path: Path) -> Iterator[Database]:
 
 
 def schema(database: Database) -> set[tuple[str, str]]:
-    """Everything that stands there, but Alembic's own note of where it is."""
+    """Everything that stands there, the moves with it, but Alembic's own note of where it is."""
     with database.snapshot() as connection:
         rows = connection.exec_driver_sql(SCHEMA[connection.dialect.name])
-        return {(name, sql) for name, sql in rows if name not in ("alembic_version", "sqlite_sequence")}
+        found = {(name, sql) for name, sql in rows if name not in ("alembic_version", "sqlite_sequence")}
+        has_moves = inspect(connection).has_table(order_moves.name)
+        moves = connection.execute(select(order_moves.c.before, order_moves.c.after)) if has_moves else ()
+        return found | {(before, after) for before, after in moves}
 
 
 def alembic_of(database: Database) -> Config:

@@ -13,9 +13,9 @@ LEGAL = {
     "submitting": "working rejected queued unknown",
     "unknown": "working part_filled filled cancelled rejected lapsed needs_operator",
     "needs_operator": "queued dropped working",
-    "working": "part_filled filled cancelling cancelled rejected lapsed",
+    "working": "part_filled filled cancelling cancelled rejected lapsed unknown",
     "part_filled": "cancelling filled cancelled rejected lapsed",
-    "cancelling": "working part_filled filled cancelled rejected lapsed",
+    "cancelling": "working part_filled filled cancelled rejected lapsed unknown",
     "declined": "",
     "expired": "",
     "dropped": "working",
@@ -62,8 +62,9 @@ def test_only_a_queued_order_is_sent() -> None:
     assert [state for state in OrderState if OrderState.SUBMITTING in MOVES[state]] == [OrderState.QUEUED]
 
 
-def test_an_order_at_the_broker_never_comes_back_to_the_desk() -> None:
-    desk = {"awaiting_approval", "queued", "submitting", "unknown", "needs_operator", "declined", "expired", "dropped"}
+def test_an_order_at_the_broker_never_comes_back_to_the_desk_but_in_doubt() -> None:
+    """The broker acknowledged it, and has it nowhere."""
+    desk = {"awaiting_approval", "queued", "submitting", "needs_operator", "declined", "expired", "dropped"}
     at_broker = [state for state in OrderState if state.is_at_broker]
     assert {state.value for state in at_broker} == {"working", "part_filled", "cancelling"}
     assert not [state for state in at_broker if MOVES[state] & set(map(OrderState, desk))]
