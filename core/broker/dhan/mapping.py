@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from core.broker.dhan.client import Reply
 from core.broker.dhan.meanings import meaning_of
 from core.broker.dhan.names import name_in
-from core.broker.dhan.wire import NO_NUMBER, DhanError, Row, as_row, read_error, text
+from core.broker.dhan.wire import EMPTY, NO_NUMBER, DhanError, Row, as_row, read_error, text
 from core.broker.port import (
     Accepted,
     BrokerOrder,
@@ -36,6 +36,8 @@ _STATES: Mapping[str, BrokerState] = MappingProxyType(
         "EXPIRED": BrokerState.LAPSED,
     }
 )
+_STATUSES = frozenset({*_STATES, "CONFIRM", "CLOSED", "TRIGGERED", "MODIFIED", "INACTIVE"})
+"""Every status that Dhan is known to name; the last ones belong to no plain order, or only one page lists them."""
 PRODUCTS: Mapping[str, Product] = MappingProxyType(
     {
         "CNC": Product.DELIVERY,
@@ -116,11 +118,10 @@ def _product(product: Product) -> str:
 
 def read_placement(reply: Reply) -> Outcome:
     """What the answer to an order call proves. Whatever is not a clear yes or a well-formed no is unknown."""
+    error = read_error(reply)
     if reply.is_success:
         row = as_row(reply.json())
-        order_id = text(row, "orderId") if row else ""
-        return Accepted(order_id=order_id) if order_id else _unclear(reply)
-    error = read_error(reply)
+        return Accepted(order_id=text(row, "orderId")) if row and not error and _is_yes(row) else _unclear(reply)
     if error is None or not 400 <= reply.status < 500:
         return _unclear(reply)
     refusal = classify(error)
@@ -128,6 +129,14 @@ def read_placement(reply: Reply) -> Outcome:
         return _unclear(reply)
     advice = str(meaning_of(error.code, error.words))
     return Refused(refusal=refusal, code=error.code, words=error.words, advice=advice)
+
+
+def _is_yes(row: Row) -> bool:
+    """An order id with nothing beside it that casts doubt on it. A rejection is a yes, too: the book says why."""
+    order_id, status = row.get("orderId"), row.get("orderStatus")
+    has_id = bool(text(row, "orderId")) and not (isinstance(order_id, int) and order_id < 0)
+    is_known = status in (None, *EMPTY) or (isinstance(status, str) and status.upper() in _STATUSES)
+    return has_id and is_known and not text(row, "errorCode")
 
 
 def classify(error: DhanError) -> Refusal | None:

@@ -55,6 +55,9 @@ def _from_status(row: Row) -> DhanError:
 
 
 def text(row: Row, key: str) -> str:
-    """A text field; Dhan's many ways to say nothing all become an empty string."""
+    """A text field, or a whole number as text; Dhan's many ways to say nothing all become an empty string."""
     value = row.get(key)
-    return str(value) if isinstance(value, str | int) and value not in EMPTY else ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    said = str(value).strip()
+    return said if said not in EMPTY else ""

@@ -95,6 +95,16 @@ def test_a_dead_token_is_known_by_its_data_codes_too(code: str) -> None:
         (200, {"errorCode": "DH-906", "errorMessage": "Order refused"}),
         (200, {"orderStatus": "TRANSIT"}),
         (200, {"orderId": "NA", "orderStatus": "TRANSIT"}),
+        (200, {"orderId": 0, "orderStatus": "TRANSIT"}),
+        (200, {"orderId": -1, "orderStatus": "TRANSIT"}),
+        (200, {"orderId": True, "orderStatus": "TRANSIT"}),
+        (200, {"orderId": " ", "orderStatus": "TRANSIT"}),
+        (200, {"orderId": "52261125", "orderStatus": "A_WORD_OF_NEXT_YEAR"}),
+        (200, {"orderId": "52261125", "orderStatus": 1}),
+        (200, {"orderId": "52261125", "orderStatus": {"code": "TRANSIT"}}),
+        (200, {"orderId": "52261125", "status": "failed", "errorCode": "DH-906", "errorMessage": "No"}),
+        (200, {"orderId": "52261125", "orderStatus": "TRANSIT", "errorCode": "RS-9005"}),
+        (200, {"orderId": "52261125", "status": "error", "message": "No"}),
         (200, '{"orderId":"5226'),
         (200, [{"orderId": "1"}, {"orderId": "2"}]),
         (302, ""),
@@ -114,6 +124,24 @@ def test_an_order_id_with_any_2xx_is_a_yes(status: int) -> None:
     assert read_placement(reply(status, {"orderId": "52261125", "orderStatus": "PENDING"})) == Accepted(
         order_id="52261125"
     )
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        *("TRANSIT", "PENDING", "PART_TRADED", "TRADED", "REJECTED", "CANCELLED", "EXPIRED"),
+        *("CONFIRM", "CLOSED", "TRIGGERED", "MODIFIED", "INACTIVE", "Pending", None, "", "NA"),
+    ],
+)
+def test_an_order_id_with_any_status_that_dhan_is_known_to_say_is_a_yes(status: str | None) -> None:
+    healthy = {"orderId": "52261125", "orderStatus": status, "omsErrorCode": "0", "omsErrorDescription": "CONFIRMED"}
+    nothing = {"status": "success", "errorCode": None, "errorMessage": ""}
+    for body in (healthy, healthy | nothing, [healthy]):
+        assert read_placement(reply(200, body)) == Accepted(order_id="52261125")
+
+
+def test_an_order_id_that_comes_as_a_number_is_a_yes() -> None:
+    assert read_placement(reply(200, {"orderId": 52261125})) == Accepted(order_id="52261125")
 
 
 def test_evidence_of_an_unreadable_answer_is_kept_short() -> None:

@@ -38,6 +38,14 @@ MATRIX = {
     "500 after": Misfortune({"kind": "status", "status": 500, "body": ERROR, "recorded": True}, LIVES, FOUND),
     "bad JSON": Misfortune({"kind": "bad_json"}, LIVES, FOUND),
     "200 without an id": Misfortune({"kind": "no_id"}, LIVES, FOUND),
+    "200 with a status that nobody knows": Misfortune(
+        {"kind": "status", "status": 200, "body": {"orderId": "1", "orderStatus": "BANANA"}, "recorded": True},
+        LIVES,
+        FOUND,
+    ),
+    "200 with an id and an error": Misfortune(
+        {"kind": "status", "status": 200, "body": {"orderId": "1", "status": "failed"} | ERROR}, DIED, ASKED
+    ),
     "200 with an error body, taken": Misfortune({"kind": "error_body_200", "recorded": True}, LIVES, FOUND),
     "200 with an error body, not taken": Misfortune({"kind": "error_body_200"}, DIED, ASKED),
     "the reply drips": Misfortune({"kind": "drip", "seconds": 5.0}, LIVES, FOUND),
