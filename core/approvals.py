@@ -117,9 +117,7 @@ def cancel_working(connection: Connection, tap: Tap) -> str:
     working = [order for order in tapped(connection, tap) if order.state in changes.WORKING]
     if not working:
         raise Refusal(what_happened(connection, tap.alert_id))
-    for order in working:
-        changes.cancel(connection, order, actor=tap.actor, at=tap.at)
-    return "Asking Dhan to cancel it"
+    return [changes.cancel(connection, order, actor=tap.actor, at=tap.at) for order in working][-1]
 
 
 def send_again(connection: Connection, tap: Tap) -> str:

@@ -9,12 +9,14 @@ from typing import assert_never
 
 from sqlalchemy import Connection
 
-from core import allowance
+from core import allowance, controls, journal, notifications
 from core.clock import to_india
+from core.controls import Hold
 from core.db import changes, orders
 from core.domain.alert import OrderType
-from core.domain.change import MOST_MODIFICATIONS, ChangeKind, Terms
+from core.domain.change import MOST_MODIFICATIONS, ChangeKind, ChangeState, Terms
 from core.domain.instrument import Instrument
+from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.domain.protection import lies_beyond
 from core.errors import Refusal
@@ -23,6 +25,14 @@ from core.tickets import outside_band
 WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 WORKING = (OrderState.WORKING, OrderState.PART_FILLED)
 CANCELLABLE = (*WAITING, *WORKING)
+
+WANTED = "Asking Dhan to cancel what is not filled."
+ASKED = "Asked Dhan to cancel what is not filled; its book will say how that went."
+WAITS = (
+    "Not cancelled yet: the desk is not signed in at Dhan, and asks for it once it is. Until then the order can still "
+    "fill; Dhan's app can cancel it now."
+)
+"""What an order says of its cancellation: wished for, gone out, and kept from going out."""
 
 
 def cancel(connection: Connection, order: Order, *, actor: str, at: datetime) -> str:
@@ -35,11 +45,40 @@ def cancel(connection: Connection, order: Order, *, actor: str, at: datetime) ->
     if order.state not in WORKING or order.broker_order_id is None:
         raise Refusal(_why_not(order))
     if (running := changes.open_of(connection, order.id)) is not None:
-        changes.update_from(connection, running, state=changes.ChangeState.FAILED, words="Overtaken by a cancellation.")
-    words = "Asked Dhan to cancel what is not filled; its book will say how that went."
+        changes.update_from(connection, running, state=ChangeState.FAILED, words="Overtaken by a cancellation.")
+    is_signed_out = Hold.SIGNED_OUT in controls.holds(connection)
+    words = WAITS if is_signed_out else WANTED
     moved = orders.move(connection, order, OrderState.CANCELLING, at=at, actor=actor, reason=words)
     changes.add(connection, order.id, ChangeKind.CANCEL, Terms(), wanted_by=actor)
+    if is_signed_out:
+        _ring_that_it_waits(connection, moved, at)
+        return _sure(moved, "Not cancelled yet: it waits for the sign-in at Dhan, and can still fill until then")
     return _sure(moved, "Asking Dhan to cancel it")
+
+
+def cancellations_held_up(connection: Connection) -> list[Order]:
+    """Orders whose cancellation cannot go out for want of a sign-in, and that do not say so."""
+    if Hold.SIGNED_OUT not in controls.holds(connection):
+        return []
+    wanted = changes.in_states(connection, [ChangeState.WANTED])
+    cancelled = orders.some(connection, [change.order_id for change in wanted if change.kind is ChangeKind.CANCEL])
+    return [order for order in cancelled if order.state is OrderState.CANCELLING and order.reason != WAITS]
+
+
+def say_that_it_waits(connection: Connection, order: Order, *, at: datetime) -> None:
+    """On the order's card, and with a ring."""
+    _ring_that_it_waits(connection, orders.note(connection, order, at=at, actor=journal.DESK, reason=WAITS), at)
+
+
+def say_that_it_left(connection: Connection, order: Order, *, at: datetime) -> None:
+    """Once the call to cancel it goes out."""
+    if order.reason in (WANTED, WAITS):
+        orders.note(connection, order, at=at, actor=journal.DESK, reason=ASKED)
+
+
+def _ring_that_it_waits(connection: Connection, order: Order | None, at: datetime) -> None:
+    if order is not None:
+        notifications.ring_order(connection, Notice.NOT_CHANGED, order, at=at, words=WAITS)
 
 
 def check_terms(

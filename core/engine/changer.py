@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from core import controls
 from core.broker.port import Accepted, Broker, ChangeRequest, NotSent, Outcome, Refusal, Refused, Unknown
+from core.changes import cancellations_held_up, say_that_it_left, say_that_it_waits
 from core.clock import Clock, Moment, SystemClock
 from core.db import changes, leases, orders
 from core.db.changes import Change
@@ -48,7 +49,10 @@ class Changer:
 
     async def send_due(self, tasks: asyncio.TaskGroup, epoch: int) -> None:
         """Start what is due: changes of terms as far as there is room, cancellations without waiting for any."""
-        if self._closed or not self._session.is_signed_in:
+        if self._closed:
+            return
+        if not self._session.is_signed_in:
+            await self._say_what_waits()
             return
         wall, room = self._wall.now(), max(AT_ONCE - len(self._under_way), 0)
         wanted = await self._database.read(lambda c: changes.due(c, wall, len(self._under_way) + 2 * AT_ONCE))
@@ -65,6 +69,12 @@ class Changer:
             await asyncio.wait(self._under_way.values(), timeout=within)
         for task in self._under_way.values():
             task.cancel()
+
+    async def _say_what_waits(self) -> None:
+        held_up = await self._database.read(cancellations_held_up)
+        if held_up:
+            at = self._clock.now()
+            await self._database.write(lambda c: [say_that_it_waits(c, order, at=at) for order in held_up])
 
     async def _send(self, change: Change, epoch: int) -> None:
         try:
@@ -126,7 +136,11 @@ def _claim(connection: Connection, change: Change, epoch: int, moment: Moment) -
         fail(connection, change, order, f"Not changed: {next(iter(held.values()))}", moment)
         return None
     values = {"sent_at": moment.wall, "posts": change.posts + 1}
-    return order if changes.update_from(connection, change, state=ChangeState.SENT, **values) else None
+    if not changes.update_from(connection, change, state=ChangeState.SENT, **values):
+        return None
+    if change.kind is ChangeKind.CANCEL:
+        say_that_it_left(connection, order, at=moment.now)
+    return order
 
 
 def record(connection: Connection, change: Change, outcome: Outcome, moment: Moment) -> None:
