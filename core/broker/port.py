@@ -14,8 +14,10 @@ from typing import Protocol
 
 from core.domain.address import Addresses, Slot
 from core.domain.alert import AmoTime, OrderType, Product, Side, Validity
+from core.domain.attempt import is_like_ours
 from core.domain.instrument import Segment
 from core.domain.order import Order
+from core.errors import BrokerUnavailable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +168,23 @@ class BrokerOrder:
         )
 
 
+class IncompleteBook(BrokerUnavailable):
+    """A book with entries that cannot be read: no evidence of what it lacks. `orders` are those that can.
+
+    `unread` are the correlation ids of the others, empty where even that is missing.
+    """
+
+    def __init__(self, orders: list[BrokerOrder], unread: list[str]) -> None:
+        super().__init__("Dhan's order book has an entry that cannot be read")
+        self.orders = orders
+        self.unread = unread
+
+    @property
+    def may_hide_ours(self) -> bool:
+        """Whether one of those entries may be an order of this desk. Of a book without a readable entry any may."""
+        return not self.orders or any(not name or is_like_ours(name) for name in self.unread)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PastFill:
     """What an order of an earlier day had traded: units, and their average price in rupees."""
@@ -194,7 +213,10 @@ class Broker(Protocol):
         ...
 
     async def book(self, known: Mapping[str, Said] = NOTHING_KNOWN) -> list[BrokerOrder]:
-        """The orders of the broker's day, ours or not, but those of which it still says what is `known` by their id."""
+        """The orders of the broker's day, ours or not, but those of which it still says what is `known` by their id.
+
+        Raises IncompleteBook with those that can be read.
+        """
         ...
 
     async def past_fills(self, since: date, until: date) -> dict[str, PastFill]:

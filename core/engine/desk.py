@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection
 
 from core import controls, journal, notifications
-from core.broker.port import Broker
+from core.broker.port import Broker, IncompleteBook
 from core.clock import Clock, Moment, SystemClock, monotonic
 from core.controls import Hold
 from core.db import alerts, attempts, changes, hints, leases, orders
@@ -294,7 +294,7 @@ class Desk:
         The first book, and a list of instruments, let orders go out.
         """
         read_at: float | None = None
-        is_open = heard = False
+        is_open = is_compared = heard = False
         while True:
             is_signed_in = await self._session.keep(self._readiness.needed_through)
             await self._readiness.remind_when_due()
@@ -307,14 +307,13 @@ class Desk:
                     await self._readiness.check_when_due()
                     if self._has_rested(read_at) and (heard or await self._book_is_due(read_at)):
                         heard, began = False, monotonic()
-                        await self._reconciler.follow_book()
+                        is_compared = await self._follow_book() or is_compared
                         read_at = monotonic()
                         self._book_rests = book_pace.rest_after(read_at - began)
-                        self._sight.regained()
                         self._clock_watch.compare()
                         await self._hold_for_clock()
                         self._tell.set()
-                    if not is_open and read_at is not None and self._instruments.is_there:
+                    if not is_open and is_compared and self._instruments.is_there:
                         await self._open_for_business()
                         is_open = True
                 except SignInNeeded as trouble:
@@ -325,6 +324,16 @@ class Desk:
                 await self._resolver.look_up_due()
             await asyncio.sleep(BETWEEN_BOOKS)
             heard = await _wait(self._look, WATCH_EVERY - BETWEEN_BOOKS) or heard
+
+    async def _follow_book(self) -> bool:
+        """Whether our orders are compared with it, so that others may go out."""
+        try:
+            await self._reconciler.follow_book()
+        except IncompleteBook as incomplete:
+            log.warning("book_incomplete", unread=len(incomplete.unread))
+            return await self._sight.lost_in_part(incomplete, self._wall.now())
+        self._sight.regained()
+        return True
 
     async def _read_mail(self) -> None:
         """See to sign-ins that a person began on the web page or the command line."""

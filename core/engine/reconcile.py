@@ -1,6 +1,7 @@
 """Keeping orders at the broker in step with its book. The book is the truth; our rows follow it."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -10,7 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from core import journal, restored
-from core.broker.port import Broker, BrokerOrder, BrokerState, Said
+from core.broker.port import Broker, BrokerOrder, BrokerState, IncompleteBook, Said
 from core.clock import Clock, Moment, SystemClock, monotonic, to_india
 from core.db import attempts, changes, orders
 from core.db.engine import Database
@@ -64,13 +65,13 @@ class Reconciler:
     async def follow_book(self) -> None:
         """Read the book once and bring our orders in step, some at a time so that others may go out meanwhile.
 
-        Raises BrokerUnavailable, SignInNeeded.
+        Raises BrokerUnavailable, SignInNeeded; IncompleteBook once what can be read of it is followed, and no more.
         """
         self._forget_past_days()
         read_at = self._wall.now()
         now = self._clock.now()
         touched, late = await self._database.read(lambda c: (_touched(c, read_at), overdue.overdue(c, now)))
-        book = await self._broker.book({key: said for key, said in self._ended.items() if key not in touched})
+        book, incomplete = await self._read({key: said for key, said in self._ended.items() if key not in touched})
         reach(Point.BOOK_READ)
         moment = self._moment()
         ours = await self._database.read(lambda connection: _by_our_names(connection, book))
@@ -82,13 +83,24 @@ class Reconciler:
 
         def finish(connection: Connection) -> None:
             _close_book(connection, book, ours, moment, read_at)
-            report_morning(connection, moment.now)
+            if incomplete is None or not incomplete.may_hide_ours:
+                report_morning(connection, moment.now)
 
         await self._database.write(finish)
+        shown = _by_id(book)
+        if incomplete is not None:
+            await self._mind_overdue([order for order in late if order.broker_order_id in shown], shown)
+            raise incomplete
         left = await self._database.read(lambda connection: left_behind(connection, moment.now, book))
         if left and self._history_has_rested(moment.now):
             await self._close_past_days(left)
-        await self._mind_overdue(late, _by_id(book))
+        await self._mind_overdue(late, shown)
+
+    async def _read(self, known: Mapping[str, Said]) -> tuple[list[BrokerOrder], IncompleteBook | None]:
+        try:
+            return await self._broker.book(known), None
+        except IncompleteBook as incomplete:
+            return incomplete.orders, incomplete
 
     def _follow(self, connection: Connection, some: _Rows, moment: Moment) -> None:
         follow_rows(connection, some, moment)

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from core import journal, notifications
-from core.broker.port import Broker, BrokerOrder
+from core.broker.port import Broker, BrokerOrder, IncompleteBook
 from core.clock import Clock, Moment, SystemClock, to_india
 from core.db import attempts, orders
 from core.db.attempts import Attempt
@@ -65,7 +65,16 @@ class Resolver:
         await self._database.write(lambda connection: _conclude(connection, attempt, found, answered, moment))
 
     async def _in_book(self, attempt: Attempt) -> BrokerOrder | None:
-        return next((row for row in await self._broker.book() if row.correlation_id == attempt.correlation_id), None)
+        try:
+            return _under_its_name(attempt, await self._broker.book())
+        except IncompleteBook as incomplete:
+            if (found := _under_its_name(attempt, incomplete.orders)) is not None:
+                return found
+            raise
+
+
+def _under_its_name(attempt: Attempt, book: list[BrokerOrder]) -> BrokerOrder | None:
+    return next((row for row in book if row.correlation_id == attempt.correlation_id), None)
 
 
 def _conclude(

@@ -39,6 +39,36 @@ def test_the_line_may_break_and_the_card_follows_all_the_same(world: World) -> N
     world.phone.card_shows(alert, "Filled 1 at ₹")
 
 
+@pytest.mark.fault("BR-31", "BR-33")
+def test_a_desk_opens_beside_an_entry_of_somebody_else_that_cannot_be_read(world: World) -> None:
+    alert = world.fire()["alert_id"]
+    world.phone.card_shows(alert, "Filled 1 at ₹")
+    ours = world.at_dhan("GET", "/orders").json()[-1]
+    world.fault("book", "status", status=200, body=[ours, theirs_without_a_status()], times=1000)
+    world.desk.stop()
+    world.restart(world.desk)
+
+
+@pytest.mark.fault("BR-33")
+def test_a_desk_that_cannot_read_an_entry_that_may_be_its_own_says_why_it_does_not_open(world: World) -> None:
+    alert = world.fire()["alert_id"]
+    world.phone.card_shows(alert, "Filled 1 at ₹")
+    ours = world.at_dhan("GET", "/orders").json()[-1]
+    world.fault("book", "status", status=200, body=[ours, ours | {"orderStatus": ""}], times=1000)
+    world.desk.stop()
+    world.desk.start()
+    world.until(lambda: "may be an order of this desk" in str(world.phone.ask("/status")), "/status says why")
+    held = world.fire()["alert_id"]
+    world.phone.card_shows(held, "Held", "may be an order of this desk")
+    world.clear_faults()
+    world.phone.card_shows(held, "Filled 1 at ₹")
+    assert world.placements() == 2
+
+
+def theirs_without_a_status() -> dict[str, object]:
+    return {"orderId": "77", "correlationId": "1106500417-1764000000000", "orderStatus": "", "quantity": 5}
+
+
 @pytest.mark.fault("BR-31")
 def test_an_order_placed_elsewhere_is_shown_as_such_and_never_touched(world: World) -> None:
     alert = world.fire()["alert_id"]

@@ -22,6 +22,7 @@ from core.broker.port import (
     NOTHING_KNOWN,
     BrokerOrder,
     ChangeRequest,
+    IncompleteBook,
     NotSent,
     OrderRequest,
     Outcome,
@@ -73,7 +74,10 @@ class Dhan:
             return None
         if not reply.is_success:
             raise no_evidence(reply)
-        return _order(as_row(body))
+        order = read_order(as_row(body) or {})
+        if order is None:
+            raise BrokerUnavailable("Dhan's answer about an order cannot be read")
+        return order
 
     async def book(self, known: Mapping[str, Said] = NOTHING_KNOWN) -> list[BrokerOrder]:
         reply = await self.read("/orders")
@@ -81,12 +85,20 @@ class Dhan:
         if not reply.is_success or not isinstance(rows, list):
             raise no_evidence(reply)
         book: list[BrokerOrder] = []
-        for row in cast("list[Any]", rows):
-            if isinstance(row, dict) and says_the_same(cast("Row", row), known):
+        unread: list[str] = []
+        for entry in cast("list[Any]", rows):
+            row = cast("Row", entry) if isinstance(entry, dict) else {}
+            if says_the_same(row, known):
                 continue
-            book.append(_order(row))
+            order = read_order(row)
+            if order is None:
+                unread.append(text(row, "correlationId"))
+                continue
+            book.append(order)
             if len(book) % ROWS_AT_A_TIME == 0:
                 await asyncio.sleep(0)  # a long book must not keep orders waiting
+        if unread:
+            raise IncompleteBook(book, unread)
         return book
 
     async def past_fills(self, since: date, until: date) -> dict[str, PastFill]:
@@ -154,13 +166,6 @@ def _says_no_such_order(reply: Reply) -> bool:
     """Observed: an unknown correlation id comes as 404 or 500 with DH-906 and this text. A bare 404 proves nothing."""
     error = read_error(reply)
     return error is not None and error.code == "DH-906" and error.says("incorrect request for order")
-
-
-def _order(row: Any) -> BrokerOrder:
-    order = read_order(cast("Row", row)) if isinstance(row, dict) else None
-    if order is None:
-        raise BrokerUnavailable("Dhan's order book has an entry that cannot be read")
-    return order
 
 
 def no_evidence(reply: Reply) -> BrokerUnavailable:

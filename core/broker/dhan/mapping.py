@@ -189,7 +189,7 @@ def _filled(row: Row) -> Any:
 
 
 def read_order(row: Row) -> BrokerOrder | None:
-    """One order of the book; None when it lacks what an order must have, which makes the whole list incomplete."""
+    """One order of the book; None when it lacks what an order must have, which makes the list incomplete."""
     status = text(row, "orderStatus").upper()
     try:
         quantity, filled = _units(row["quantity"]), _units(_filled(row))
