@@ -84,6 +84,9 @@ async def look_up(floor: Floor) -> None:
 
 async def test_yesterdays_order_is_not_closed_by_an_incomplete_book(floor: Floor) -> None:
     order = await resting(floor)
+    await floor.sent()
+    floor.clock.pass_time(seconds=3)
+    await floor.follow_book()
     floor.clock.instant = india("2026-11-26 08:00")
     await floor.sign_in()
     show(floor, THEIRS)
