@@ -114,3 +114,15 @@ async def test_an_entry_that_names_somebody_else_hides_no_order_of_ours(
     [healthy] = floor.dhan.book()
     show(floor, *(healthy if row == "healthy" else row for row in rows))
     assert (await follow(floor)).may_hide_ours is may_hide_ours
+
+
+@pytest.mark.fault("BR-06")
+async def test_an_entry_of_somebody_else_keeps_no_order_from_its_next_try(floor: Floor) -> None:
+    too_many = {"errorType": "Rate_Limit", "errorCode": "DH-904", "errorMessage": "Too many requests"}
+    healthy = await resting(floor)
+    floor.dhan.script("place", "status", status=429, body=too_many)
+    order = await floor.sent()
+    show(floor, *floor.dhan.book(), THEIRS)
+    floor.clock.pass_time(seconds=2)
+    await floor.send()
+    assert (floor.now(healthy).state, floor.now(order).state) == (OrderState.WORKING, OrderState.WORKING)
