@@ -29,6 +29,7 @@ from core.settings import Settings
 BETWEEN_TRIES = timedelta(seconds=130)
 BETWEEN_RENEWALS = timedelta(minutes=10)
 REFUSALS_A_DAY = 2
+_BY_HAND = "hand in a token from web.dhan.co with `munshi token`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,14 +123,12 @@ class Ladder:
         return await self._database.write(lambda c: logins.start(c, way, LoginState.REQUESTED, by=journal.DESK, at=now))
 
     def _why_not_yet(self, connection: Connection, now: datetime, asked: bool) -> Wait | None:
+        if stop := why_stopped(connection, self._settings, now, asked=asked):
+            return Wait(stop, needs_operator=True)
         last = logins.last_try(connection, Way.TOTP)
         if last is not None and abs(now - last.requested_at) < BETWEEN_TRIES:
             again = to_india(last.requested_at + BETWEEN_TRIES)
             return Wait(f"Dhan allows one sign-in in two minutes: the next try is at {again:%H:%M:%S}.")
-        midnight = to_india(now).replace(hour=0, minute=0, second=0, microsecond=0)
-        for refusal, words in _TWICE_A_DAY.items():
-            if not asked and logins.refused_since(connection, midnight, [refusal]) >= REFUSALS_A_DAY:
-                return Wait(words, needs_operator=True)
         return None
 
     def _what_to_do(self) -> str:
@@ -137,17 +136,33 @@ class Ladder:
             return "open the sign-in link in the chat; /login sends a new one."
         return (
             "set DHAN_API_KEY and DHAN_API_SECRET to sign in by a link, or DHAN_PIN and DHAN_TOTP_SECRET to have it "
-            "done by itself, then restart the desk; or hand in a token from web.dhan.co with `munshi token`."
+            f"done by itself, then restart the desk; or {_BY_HAND}."
         )
 
 
-_TWICE_A_DAY = {
-    LoginRefusal.WRONG_PIN: (
-        "Dhan refused the PIN twice today and may lock you out: correct DHAN_PIN and restart, then send /login; "
-        "retried tomorrow."
-    ),
-    LoginRefusal.WRONG_CODE: (
-        "Dhan refused the one-time code twice today: check DHAN_TOTP_SECRET and this machine's clock, then send "
-        "/login; retried tomorrow."
-    ),
-}
+def signs_in_by_itself(connection: Connection, settings: Settings, now: datetime) -> bool:
+    """Whether the desk can get a new sign-in today without the operator."""
+    return settings.pin_and_totp is not None and why_stopped(connection, settings, now) is None
+
+
+def why_stopped(connection: Connection, settings: Settings, now: datetime, *, asked: bool = False) -> str | None:
+    """Why PIN and one-time code are not tried any more today, in Dhan's last words, and what to do; None: they are.
+
+    Dhan may lock the account after some wrong PINs (Dhan API v2, Authentication), in whatever words it refuses them.
+    """
+    midnight = to_india(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    refused = logins.refused_since(connection, Way.TOTP, midnight)
+    if len(refused) < REFUSALS_A_DAY + asked:
+        return None
+    times = "twice" if len(refused) == REFUSALS_A_DAY else f"{len(refused)} times"
+    wrong = "DHAN_PIN, DHAN_TOTP_SECRET and this machine's clock"
+    if settings.api_key_and_secret:
+        to_do = f"open the sign-in link in the chat (/login sends a new one), and check {wrong}."
+    elif len(refused) == REFUSALS_A_DAY:
+        to_do = f"check {wrong}, restart, and send /login for another try; or {_BY_HAND}."
+    else:
+        to_do = f"{_BY_HAND}, and check {wrong}."
+    return (
+        f"{refused[-1].words.rstrip('.')}. Dhan refused PIN and one-time code {times} today and may lock you out, so "
+        f"the desk stops trying until tomorrow: {to_do}"
+    )

@@ -21,7 +21,7 @@ from core.db.tokens import StoredToken, TokenVault
 from core.domain.login import LoginRefusal, Way
 from core.domain.notice import Notice
 from core.errors import BadSettings, SignInNeeded, Unavailable
-from core.ladder import Ladder, Try, Wait
+from core.ladder import Ladder, Try, Wait, why_stopped
 from core.settings import Settings
 
 log = structlog.get_logger()
@@ -197,17 +197,18 @@ class Session:
     async def _failed(self, attempt: Try, refusal: LoginRefusal, words: str) -> bool:
         now = self._clock.now()
 
-        def fail(connection: Connection) -> None:
+        def fail(connection: Connection) -> str | None:
             logins.fail(connection, attempt.login_id, refusal, words, now)
             if refusal is LoginRefusal.WRONG_ACCOUNT:
                 notifications.ring(connection, Notice.SIGN_IN, at=now, words=words[0].upper() + words[1:], login=None)
+            return why_stopped(connection, self._settings, now) if attempt.way is Way.TOTP else None
 
-        await self._database.write(fail)
+        stopped = await self._database.write(fail)
         log.warning("sign_in_failed", way=attempt.way, refusal=refusal)
         if not self.is_signed_in:
             ask = refusal is not LoginRefusal.TOO_SOON and not attempt.by_the_way
             tail = " It is tried again." if attempt.way in _BY_ITSELF else ""
-            await self._hold(f"{words.rstrip('.')}.{tail}", now, ask=ask)
+            await self._hold(stopped or f"{words.rstrip('.')}.{tail}", now, ask=ask)
         return False
 
     async def _hold(self, words: str, now: datetime, *, ask: bool = False) -> bool:

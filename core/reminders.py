@@ -8,6 +8,7 @@ from core import controls, journal, notifications
 from core.db import logins
 from core.domain.login import LoginState, Way
 from core.domain.notice import Notice
+from core.ladder import signs_in_by_itself
 from core.settings import Settings
 
 _PROMPT = "sign_in.prompt"
@@ -15,12 +16,15 @@ _WARNED = "sign_in.warned"
 
 
 def prompt(connection: Connection, settings: Settings, words: str, at: datetime) -> None:
-    """Ring unless it was done already; again only when the link that went with it was tried and failed."""
+    """Ring unless it was done already; again only when the link that went with it was tried and failed, or when the
+    desk, which tried by itself until now, stops that."""
     stands = controls.fetch(connection, _PROMPT)
-    if stands and stands["open"] and not _has_failed(connection, stands["login"]):
+    stops = not signs_in_by_itself(connection, settings, at)
+    is_new = stops and stands is not None and not stands.get("stopped", True)
+    if stands and stands["open"] and not is_new and not _has_failed(connection, stands["login"]):
         return
     login_id = _ring(connection, settings, words, at)
-    controls.put(connection, _PROMPT, {"open": True, "login": login_id}, at=at, actor=journal.DESK)
+    controls.put(connection, _PROMPT, {"open": True, "login": login_id, "stopped": stops}, at=at, actor=journal.DESK)
 
 
 def settle(connection: Connection, at: datetime) -> None:

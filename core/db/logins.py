@@ -4,7 +4,6 @@ Every move is guarded by the state it starts from, so that a link opened twice o
 nothing. What a browser or a person handed in lies here sealed, and only until the desk has used it.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -138,10 +137,10 @@ def last_try(connection: Connection, way: Way) -> Login | None:
     return next(iter(_select(connection, logins.c.id == newest)), None)
 
 
-def refused_since(connection: Connection, since: datetime, refusals: Iterable[LoginRefusal]) -> int:
-    """How many sign-ins failed so since then."""
-    query = select(func.count()).where(logins.c.requested_at >= since, logins.c.refusal.in_(list(refusals)))
-    return connection.execute(query).scalar_one()
+def refused_since(connection: Connection, way: Way, since: datetime) -> list[Login]:
+    """The sign-ins of this way that were answered with a no since then, oldest first."""
+    noes = [refusal for refusal in LoginRefusal if refusal.is_a_no]
+    return _select(connection, (logins.c.way == way) & (logins.c.requested_at >= since) & logins.c.refusal.in_(noes))
 
 
 def _finish(connection: Connection, login_id: int, at: datetime, **values: Any) -> None:

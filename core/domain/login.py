@@ -58,3 +58,8 @@ class LoginRefusal(StrEnum):
     NO_REPLY = "no_reply"
     INTERRUPTED = "interrupted"
     OTHER = "other"
+
+    @property
+    def is_a_no(self) -> bool:
+        """To what was handed in, so that the same again is refused again; the others pass by themselves."""
+        return self not in (LoginRefusal.TOO_SOON, LoginRefusal.NO_REPLY, LoginRefusal.INTERRUPTED)

@@ -47,7 +47,7 @@ _REFRESHED: dict[int | str, dict[str, Any]] = {
         "Signed in for so many seconds, or the link that signs in",
         {"status": "success", "token_id": "munshi-token-8", "expires_in": 79200},
     ),
-    409: error_text("The desk cannot sign in by itself, and why", "Not signed in at Dhan: Dhan refused the PIN twice."),
+    409: error_text("The desk cannot sign in by itself, and why", "Not signed in at Dhan: signing in failed: …"),
 }
 
 

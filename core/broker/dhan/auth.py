@@ -103,9 +103,7 @@ async def renew(client: DhanClient, api_url: str, *, client_id: str, token: str,
 async def check_token(client: DhanClient, api_url: str, *, token: str, now: datetime) -> AccessToken:
     """A token that was made elsewhere, as Dhan knows it. Raises LoginRefused, and CallFailed where Dhan cannot say."""
     reply = await client.call("GET", f"{api_url}/profile", headers={"access-token": token})
-    row = _row(reply)
-    if reply.status == 429 or reply.status >= 500:
-        raise CallFailed(f"Dhan answered {reply.status}", sent=True)
+    row = _answer(reply)
     client_id, until = text(row, "dhanClientId"), text(row, "tokenValidity")
     if not reply.is_success or not client_id:
         raise _refused(row, reply, hide=(token,))
@@ -142,7 +140,7 @@ def _sane(at: datetime) -> datetime:
 
 def _token(reply: Reply, now: datetime, *, hide: tuple[str, ...], client_id: str = "") -> AccessToken:
     """`client_id` stands in where the reply names no account."""
-    row = _row(reply)
+    row = _answer(reply)
     value = text(row, "accessToken")
     if not value:  # refusals come with HTTP 200
         raise _refused(row, reply, hide=hide)
@@ -154,6 +152,15 @@ def _row(reply: Reply) -> Row:
     row = as_row(reply.json())
     if row is None:
         raise CallFailed(f"{_HOST} answered {reply.status} with something unreadable", sent=True)
+    return row
+
+
+def _answer(reply: Reply) -> Row:
+    """What Dhan says of the sign-in itself; an outage, or a gateway that speaks in its place, says nothing of it."""
+    row = _row(reply)
+    is_gateways = reply.status == 404 and read_error(reply) is None and not text(row, "message")
+    if reply.status == 429 or reply.status >= 500 or is_gateways:
+        raise CallFailed(f"{_HOST} answered {reply.status}", sent=True)
     return row
 
 

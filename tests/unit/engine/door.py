@@ -24,6 +24,12 @@ from tests.unit.engine.floor import settings_for
 
 BY_LINK = {"dhan_api_key": PaperAccount.API_KEY, "dhan_api_secret": PaperAccount.API_SECRET}
 """Settings of an account that signs in by a link only."""
+BY_PIN = {
+    "dhan_client_id": PaperAccount.CLIENT_ID,
+    "dhan_pin": PaperAccount.PIN,
+    "dhan_totp_secret": PaperAccount.TOTP_SECRET,
+}
+"""Settings of an account that signs in by PIN and one-time code only."""
 
 
 class Door:

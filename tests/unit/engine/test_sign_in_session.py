@@ -69,7 +69,7 @@ async def test_without_pin_and_code_orders_are_held_and_told_what_to_do(door: Do
 
 
 async def test_tries_are_130_seconds_apart_even_across_restarts(door: Door) -> None:
-    door.dhan.script("login", "status", status=200, body={"status": "error", "message": "Down"}, times=9)
+    door.dhan.script("login", "status", status=503, body="<html>Down</html>", times=9)
     await door.session().keep()
     for seconds in (1, 60, 68.9):
         door.dhan.clock.pass_time(seconds=seconds)
@@ -102,7 +102,7 @@ async def test_two_wrong_pins_stop_all_tries_until_tomorrow(door: Door) -> None:
         assert not await with_wrong_pin(door).keep()
         door.dhan.clock.pass_time(minutes=3)
     assert door.tries() == ["failed", "failed"]
-    assert "Dhan refused the PIN twice today" in (door.hold() or "")
+    assert "Dhan refused PIN and one-time code twice today" in (door.hold() or "")
     door.dhan.clock.pass_time(hours=12)
     await with_wrong_pin(door).keep()
     assert len(door.tries()) == 3
