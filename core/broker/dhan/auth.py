@@ -7,7 +7,7 @@ import base64
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from pyotp.totp import TOTP
@@ -17,6 +17,7 @@ from core.broker.dhan.wire import Row, as_row, read_error, text
 from core.clock import INDIA
 from core.domain.login import LoginRefusal
 
+TOKEN_LASTS = timedelta(hours=24)
 STEP_SECONDS = 30
 TOO_LATE_IN_STEP = 5
 _HOST = "Dhan's sign-in"
@@ -107,7 +108,10 @@ async def check_token(client: DhanClient, api_url: str, *, token: str, now: date
     client_id, until = text(row, "dhanClientId"), text(row, "tokenValidity")
     if not reply.is_success or not client_id:
         raise _refused(row, reply, hide=(token,))
-    return AccessToken(value=token, client_id=client_id, issued_at=now, expires_at=_ends(token, until))
+    ends = _ends(token, until)
+    if ends is None:
+        raise CallFailed("Dhan did not say until when the token is good", sent=True)
+    return AccessToken(value=token, client_id=client_id, issued_at=now, expires_at=ends)
 
 
 def claims(token: str) -> Row:
@@ -121,14 +125,22 @@ def claims(token: str) -> Row:
         return {}
 
 
-def _ends(token: str, until: str) -> datetime:
-    """By the profile's `DD/MM/YYYY HH:MM`, India's time; where that cannot be read, by the token's own claim."""
-    with suppress(ValueError):
-        return _sane(datetime.strptime(until, "%d/%m/%Y %H:%M").replace(tzinfo=INDIA))
+def _ends(token: str, *stamps: str) -> datetime | None:
+    """By the first of Dhan's times that can be read, else by the token's own claim; None when nothing says it."""
+    for stamp in stamps:
+        with suppress(ValueError):
+            return _sane(_stamp(stamp))
     claimed: Any = claims(token).get("exp")
     with suppress(TypeError, ValueError, OverflowError, OSError):
         return _sane(datetime.fromtimestamp(claimed, UTC))
-    raise CallFailed("Dhan did not say until when the token is good", sent=True)
+    return None
+
+
+def _stamp(written: str) -> datetime:
+    """Dhan's times carry no zone and are India's: `2026-11-25T08:41:07`, in the profile `25/11/2026 08:41`."""
+    if "/" in written:
+        return datetime.strptime(written, "%d/%m/%Y %H:%M").replace(tzinfo=INDIA)
+    return datetime.fromisoformat(written).replace(tzinfo=INDIA)
 
 
 def _sane(at: datetime) -> datetime:
@@ -139,13 +151,17 @@ def _sane(at: datetime) -> datetime:
 
 
 def _token(reply: Reply, now: datetime, *, hide: tuple[str, ...], client_id: str = "") -> AccessToken:
-    """`client_id` stands in where the reply names no account."""
+    """Kept whatever else the reply lacks: the old token is dead by now, and a token id works once.
+
+    `client_id` stands in where the reply names no account.
+    """
     row = _answer(reply)
     value = text(row, "accessToken")
     if not value:  # refusals come with HTTP 200
         raise _refused(row, reply, hide=hide)
     owner = text(row, "dhanClientId") or text(claims(value), "dhanClientId") or client_id
-    return AccessToken(value=value, client_id=owner, issued_at=now, expires_at=_india(text(row, "expiryTime")))
+    ends = _ends(value, text(row, "expiryTime"), text(row, "tokenValidity"))
+    return AccessToken(value=value, client_id=owner, issued_at=now, expires_at=ends or now + TOKEN_LASTS)
 
 
 def _row(reply: Reply) -> Row:
@@ -183,11 +199,3 @@ def _refusal(code: str, words: str) -> LoginRefusal:
     if "invalid pin" in lowered:
         return LoginRefusal.WRONG_PIN
     return LoginRefusal.WRONG_CODE if "totp" in lowered else LoginRefusal.OTHER
-
-
-def _india(stamp: str) -> datetime:
-    """Dhan's times carry no zone and are India's."""
-    try:
-        return _sane(datetime.fromisoformat(stamp).replace(tzinfo=INDIA))
-    except ValueError:
-        raise CallFailed(f"{_HOST} gave a token without a readable expiry", sent=True) from None

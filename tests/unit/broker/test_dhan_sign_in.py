@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -82,10 +82,7 @@ async def test_any_other_refusal_keeps_dhans_words(client: DhanClient, dhan: Pap
     assert refused.value.refusal is LoginRefusal.OTHER
 
 
-@pytest.mark.parametrize(
-    "body",
-    ["<html>Down</html>", "", '{"accessToken":"ey', {"accessToken": "eyJ", "dhanClientId": "1", "expiryTime": "soon"}],
-)
+@pytest.mark.parametrize("body", ["<html>Down</html>", "", '{"accessToken":"ey'])
 async def test_an_unreadable_answer_is_a_failed_call_that_shows_nothing(
     client: DhanClient, dhan: PaperDhan, body: object
 ) -> None:
@@ -110,6 +107,39 @@ async def test_a_token_ends_by_indias_clock(client: DhanClient, dhan: PaperDhan)
     ends = (await sign_in(client, dhan)).expires_at
     assert ends.utcoffset() == timedelta(hours=5, minutes=30)
     assert to_india(ends).strftime("%d %H:%M:%S") == "26 08:41:07"
+
+
+@pytest.mark.parametrize(
+    ("said", "exp", "ends"),
+    [
+        ({"tokenValidity": "26/11/2026 09:00"}, None, "2026-11-26 09:00"),
+        ({"expiryTime": "26/11/2026 09:00"}, None, "2026-11-26 09:00"),
+        ({"tokenValidity": "2026-11-26T09:00:00"}, "2026-11-26 08:00", "2026-11-26 09:00"),
+        ({}, "2026-11-26 08:00", "2026-11-26 08:00"),
+        ({"expiryTime": "soon"}, "2026-11-26 08:00", "2026-11-26 08:00"),
+        ({}, None, "2026-11-26 10:35"),
+        ({"expiryTime": "0001-01-01T00:00:00"}, "0001-01-02 00:00", "2026-11-26 10:35"),
+    ],
+)
+async def test_a_token_whose_end_dhan_names_otherwise_or_not_at_all_is_kept(
+    client: DhanClient, dhan: PaperDhan, said: dict[str, str], exp: str | None, ends: str
+) -> None:
+    value = _token_until(india(exp) if exp else None)
+    body = {"accessToken": value, "dhanClientId": PaperAccount.CLIENT_ID, **said}
+    url, now = f"{dhan.http.base_url}/dhan/v2", dhan.clock.now()
+    dhan.script("login", "status", status=200, body=body, times=2)
+    dhan.script("consume", "status", status=200, body=body)
+    for token in (
+        await sign_in(client, dhan),
+        await renew(client, url, client_id=PaperAccount.CLIENT_ID, token="old", now=now),
+        await consume(client, dhan, "a token id"),
+    ):
+        assert (token.value, token.expires_at) == (value, india(ends))
+
+
+def _token_until(ends: datetime | None) -> str:
+    claim = json.dumps({"exp": int(ends.timestamp())} if ends else {}).encode()
+    return f"a.{base64.urlsafe_b64encode(claim).decode().rstrip('=')}.c"
 
 
 @pytest.mark.parametrize(
@@ -221,10 +251,6 @@ async def test_a_token_that_ends_at_an_absurd_time_is_not_taken(
     dhan.script("profile", "status", status=200, body={"dhanClientId": "1100000001", "tokenValidity": until})
     with pytest.raises(CallFailed, match="until when"):
         await check_token(client, f"{dhan.http.base_url}/dhan/v2", token=f"a.{claim}.c", now=dhan.clock.now())
-    body = {"accessToken": "a.b.c", "dhanClientId": "1100000001", "expiryTime": "0001-01-01T00:00:00"}
-    dhan.script("login", "status", status=200, body=body)
-    with pytest.raises(CallFailed, match="expiry"):
-        await sign_in(client, dhan)
 
 
 async def test_only_a_token_of_the_website_is_renewed(client: DhanClient, dhan: PaperDhan) -> None:
