@@ -39,11 +39,12 @@ def no_more_links(made: list[datetime]) -> str:
     )
 
 
-def token(living: TokenAge | None, hold: str | None, now: datetime) -> str:
-    """Source, age and hours left; never the token."""
+def token(living: TokenAge | None, hold: str | None, now: datetime, why_no_new: str | None = None) -> str:
+    """Source, age and hours left; never the token. `why_no_new`: another one was asked for in vain."""
     if living is None or living.expires_at <= now:
         return f"🔴 {escape(hold or 'Not signed in at Dhan. Send /login.')}"
-    return "\n".join(
+    in_vain = f"🟠 No new sign-in: {escape(why_no_new)}\n\n" if why_no_new else ""
+    return in_vain + "\n".join(
         (
             f"🟢 <b>Signed in at Dhan</b> by {_WAYS[living.source]}",
             f"{_hours(now - living.issued_at)} old, made {day_time(living.issued_at)}{_ahead(living, now)}",

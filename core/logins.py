@@ -80,27 +80,30 @@ class Session:
         """Another number for every token: a refusal counts only against the token that was refused."""
         return self._serial
 
-    async def keep(self, through: datetime | None = None, *, asked: bool = False) -> bool:
+    async def keep(self, through: datetime | None = None) -> bool:
         """Make sure of a good token, as far as that is possible now. True when signed in.
 
-        `through`: for so long it should last. `asked`: the operator wants a try.
+        `through`: for so long it should last.
         """
         async with self._turn:
             now = self._clock.now()
             if self._token is None and (stored := await self._database.read(self._stored)):
                 self._adopt(stored)
             if self._lasts(now, through):
-                return await self._signed_in(now)
-            attempt = await self._ladder.next_try(self._token, asked=asked)
-            if isinstance(attempt, Wait):
-                return self.is_signed_in or await self._hold(attempt.words, now, ask=attempt.needs_operator)
-            await self._take(attempt)
+                await self._signed_in(now)
+            else:
+                await self._try(asked=False)
             return self.is_signed_in
+
+    async def sign_in_anew(self) -> str | None:
+        """Make a new token even where the old one lasts, as the operator asks; why there is none, or None: there is."""
+        async with self._turn:
+            return await self._try(asked=True)
 
     async def take(self, attempt: Try) -> bool:
         """Make one sign-in that the operator began; True when its token is the one in force now."""
         async with self._turn:
-            return await self._take(attempt)
+            return await self._take(attempt) is None
 
     async def die(self, words: str, serial: int) -> None:
         """Dhan refused the token of this serial: forget it, and hold orders until there is another."""
@@ -134,7 +137,7 @@ class Session:
         margin = RENEW_WEB_BEFORE if self._token.source.is_renewable else RENEW_BEFORE
         return self._token.expires_at > max(now + margin, through or now)
 
-    async def _signed_in(self, now: datetime) -> bool:
+    async def _signed_in(self, now: datetime) -> None:
         if self._may_be_held:
 
             def settle(connection: Connection) -> None:
@@ -143,9 +146,17 @@ class Session:
 
             await self._database.write(settle)
             self._may_be_held, self._ended = False, ""
-        return True
 
-    async def _take(self, attempt: Try) -> bool:
+    async def _try(self, *, asked: bool) -> str | None:
+        """Climb the ladder by one rung; why it led to no token, or None: it did."""
+        attempt = await self._ladder.next_try(self._token, asked=asked)
+        if not isinstance(attempt, Wait):
+            return await self._take(attempt)
+        if not self.is_signed_in:
+            await self._hold(attempt.words, self._clock.now(), ask=attempt.needs_operator)
+        return attempt.words
+
+    async def _take(self, attempt: Try) -> str | None:
         try:
             token = await attempt.fetch()
         except LoginRefused as refused:
@@ -162,7 +173,8 @@ class Session:
         log.info("signed_in", way=attempt.way, until=token.expires_at.isoformat())
         if self._keep_copy and not attempt.by_the_way:
             await self._copy(self._keep_copy, token.value)
-        return await self._signed_in(self._clock.now())
+        await self._signed_in(self._clock.now())
+        return None
 
     async def _copy(self, keep: Callable[[str], None], token: str) -> None:
         """Where the settings keep secrets, too; the row in the database is good without it."""
@@ -186,15 +198,15 @@ class Session:
         logins.complete(connection, attempt.login_id, self._clock.now())
         return self._stored(connection)
 
-    async def _not_made(self, attempt: Try, words: str) -> bool:
+    async def _not_made(self, attempt: Try, words: str) -> str:
         """A try of ours that never left this machine does not count; what a person handed in is still to be used."""
         if attempt.way in _BY_ITSELF or attempt.by_the_way:
             await self._database.write(lambda c: logins.forget(c, attempt.login_id))
         if not self.is_signed_in:
             await self._hold(words, self._clock.now())
-        return False
+        return words
 
-    async def _failed(self, attempt: Try, refusal: LoginRefusal, words: str) -> bool:
+    async def _failed(self, attempt: Try, refusal: LoginRefusal, words: str) -> str:
         now = self._clock.now()
 
         def fail(connection: Connection) -> str | None:
@@ -209,9 +221,9 @@ class Session:
             ask = refusal is not LoginRefusal.TOO_SOON and not attempt.by_the_way
             tail = " It is tried again." if attempt.way in _BY_ITSELF else ""
             await self._hold(stopped or f"{words.rstrip('.')}.{tail}", now, ask=ask)
-        return False
+        return stopped or f"{words.rstrip('.')}."
 
-    async def _hold(self, words: str, now: datetime, *, ask: bool = False) -> bool:
+    async def _hold(self, words: str, now: datetime, *, ask: bool = False) -> None:
         self._may_be_held = True
         reason = f"Not signed in at Dhan: {self._ended}{words}"
 
@@ -221,4 +233,3 @@ class Session:
                 reminders.prompt(connection, self._settings, reason, now)
 
         await self._database.write(hold)
-        return False

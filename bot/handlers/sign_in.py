@@ -41,10 +41,12 @@ class SignInCommands:
         self._gate = gate
 
     async def login(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        """A link where links can be made; else one more try with PIN and TOTP. A token is never taken in the chat."""
+        """A link where links can be made; else a new token by PIN and TOTP, or by renewing one of the website.
+
+        A token is never taken in the chat.
+        """
         if not self._has_links:
-            await self._session.keep(asked=True)
-            await self.token(message, [], Role.VIEWER)
+            await self._show_token(message, why_no_new=await self._session.sign_in_anew())
             return
         now = self._clock.now()
         made = await self._database.read(lambda c: logins.consents(c, now))
@@ -58,11 +60,7 @@ class SignInCommands:
         await send_link(message.get_bot(), message.chat.id, text, self._links.url(login_id))
 
     async def token(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        def look(connection: Connection) -> tuple[tokens.TokenAge | None, str | None]:
-            return tokens.age(connection), controls.holds(connection).get(Hold.SIGNED_OUT)
-
-        living, hold = await self._database.read(look)
-        await message.reply_html(views.token(living, hold, self._clock.now()))
+        await self._show_token(message)
 
     async def ip(self, message: Message, arguments: list[str], role: Role) -> None:
         """`/ip` shows, `/ip set` registers what Dhan sees, `/ip set 203.0.113.24` that one; both after a yes."""
@@ -90,6 +88,13 @@ class SignInCommands:
         except _Trouble as trouble:
             text = escape(cut(str(trouble)))
         await cast("Message", query.message).edit_text(text, ParseMode.HTML)
+
+    async def _show_token(self, message: Message, *, why_no_new: str | None = None) -> None:
+        def look(connection: Connection) -> tuple[tokens.TokenAge | None, str | None]:
+            return tokens.age(connection), controls.holds(connection).get(Hold.SIGNED_OUT)
+
+        living, hold = await self._database.read(look)
+        await message.reply_html(views.token(living, hold, self._clock.now(), why_no_new))
 
     async def _ask_to_register(self, message: Message, wanted: str, role: Role) -> None:
         if not may(role, Role.ADMIN):

@@ -97,7 +97,7 @@ async def test_a_third_refusal_is_the_last_of_a_day_whoever_asks(door: Door) -> 
     door.dhan.script("login", "status", status=200, body={"status": "error", "message": "Invalid Pin"}, times=9)
     session = door.session(**BY_PIN)
     for _ in range(5):
-        assert not await session.keep(asked=True)
+        assert await session.sign_in_anew()
         door.dhan.clock.pass_time(minutes=3)
     assert door.tries() == ["failed"] * 3
     assert "Dhan refused PIN and one-time code 3 times today" in (door.hold() or "")

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -269,7 +270,7 @@ async def test_two_wrong_codes_stop_the_desk_and_the_operator_may_ask_for_anothe
         door.dhan.clock.pass_time(minutes=3)
     assert door.tries() == ["failed", "failed"]
     assert "DHAN_TOTP_SECRET and this machine's clock" in (door.hold() or "")
-    assert await session.keep(asked=True)
+    assert await session.sign_in_anew() is None
     assert door.hold() is None
 
 
@@ -277,8 +278,50 @@ async def test_asking_does_not_hurry_dhan(door: Door) -> None:
     door.dhan.script("login", "status", status=200, body=TOO_SOON)
     session = door.session()
     await session.keep()
-    assert not await session.keep(asked=True)
+    assert "the next try is at 12:02:10" in (await session.sign_in_anew() or "")
     assert door.tries() == ["failed"]
+
+
+async def test_who_asks_gets_a_new_token_though_the_old_one_lasts(door: Door) -> None:
+    session = door.session()
+    await session.keep()
+    first = session.token()
+    assert "the next try is at" in (await session.sign_in_anew() or "")
+    assert session.token() == first
+    assert door.hold() is None
+    door.dhan.clock.pass_time(hours=3)
+    assert await session.sign_in_anew() is None
+    assert session.token() != first
+    assert door.tries() == ["completed", "completed"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"status": 200, "body": {"status": "error", "message": "Invalid Pin"}}, "signing in failed: Invalid Pin"),
+        ({"status": 503, "body": "<html>"}, "signing in failed: Dhan's sign-in answered 503"),
+    ],
+)
+async def test_who_asks_in_vain_is_told_why_and_the_old_token_serves_on(
+    door: Door, fault: dict[str, Any], words: str
+) -> None:
+    session = door.session()
+    await session.keep()
+    first = session.token()
+    door.dhan.clock.pass_time(hours=3)
+    door.dhan.script("login", "status", **fault)
+    assert words in (await session.sign_in_anew() or "")
+    assert session.token() == first
+    assert door.hold() is None
+
+
+async def test_who_asks_has_a_token_of_the_website_renewed(door: Door) -> None:
+    session = door.session(**BY_LINK)
+    made = door.dhan.web_token()
+    door.hand_in(made)
+    await door.mailbox(session).attend()
+    assert await session.sign_in_anew() is None
+    assert session.token() != made
 
 
 async def test_before_the_open_a_token_that_ends_in_the_session_is_replaced(door: Door) -> None:
