@@ -17,17 +17,27 @@ def checks(calendar: Calendar, day: date) -> list[datetime]:
 
 
 def needed_through(calendar: Calendar, now: datetime) -> datetime | None:
-    """Before a share market's open: until when a sign-in should last, so that none is needed in the session."""
+    """Before the market's open: until when a sign-in should last, so that none is needed in the session.
+
+    The market is that of shares; on a day without it, whatever else trades.
+    """
     local = now.astimezone(INDIA)
-    hours = calendar.day(SegmentClass.CASH, local.date())
-    if not isinstance(hours, Trading) or not _FRESH_FROM <= local.time() < hours.sessions[0].opens:
+    shares = calendar.day(SegmentClass.CASH, local.date())
+    trading = [shares] if isinstance(shares, Trading) else _hours(calendar, local.date())
+    opens = min((hours.sessions[0].opens for hours in trading), default=time.min)
+    if not _FRESH_FROM <= local.time() < opens:
         return None
-    return datetime.combine(local.date(), hours.sessions[-1].closes, INDIA)
+    return datetime.combine(local.date(), max(hours.sessions[-1].closes for hours in trading), INDIA)
 
 
 def is_reminding_time(calendar: Calendar, now: datetime) -> bool:
-    """From 08:30 until the open, on a trading day."""
+    """From 08:30 until the open, on a day on which any market trades."""
     return now.astimezone(INDIA).time() >= REMIND_AT and needed_through(calendar, now) is not None
+
+
+def is_holiday(calendar: Calendar, day: date) -> bool:
+    """No market trades, for all that is known."""
+    return all(calendar.is_trading_day(segment_class, day) is False for segment_class in SegmentClass)
 
 
 def _hours(calendar: Calendar, day: date) -> list[Trading]:

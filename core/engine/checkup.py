@@ -20,6 +20,7 @@ from core.domain.preflight import needed_through
 from core.domain.readiness import Cure, Light, Line
 from core.domain.sessions import Calendar
 from core.errors import BrokerUnavailable, SignInNeeded
+from core.ladder import signs_in_by_itself
 from core.settings import Settings
 
 _CURED_BY = {Hold.NOT_LIVE: Cure.GO_LIVE, Hold.KILLED: Cure.UNKILL}
@@ -44,7 +45,7 @@ class Checkup:
         self._account = account
         self._addresses = addresses
         self._calendar = calendar
-        self._renews_itself = settings.pin_and_totp is not None
+        self._settings = settings
         self._folder = settings.munshi_data_dir
         self._clock = clock
         self._skew = skew
@@ -76,9 +77,9 @@ class Checkup:
         calendar = market_days.in_force(connection, self._calendar)
         today, living = to_india(now).date(), tokens.age(connection)
         last = alerts.recent(connection, 1)
-        needed = needed_through(calendar, now)
+        ends, needed = living.expires_at if living else None, needed_through(calendar, now)
         return [
-            readiness.token_line(living.expires_at if living else None, needed, now, renews_itself=self._renews_itself),
+            readiness.token_line(ends, needed, now, renews_itself=signs_in_by_itself(connection, self._settings, now)),
             *_hold_lines(controls.holds(connection)),
             readiness.calendar_line(calendar.day(SegmentClass.CASH, today)),
             readiness.queue_line(

@@ -15,11 +15,11 @@ from core.broker.port import Broker
 from core.clock import Clock, monotonic, to_india
 from core.db import tokens
 from core.db.engine import Database
-from core.domain.instrument import SegmentClass
 from core.domain.notice import Notice
-from core.domain.preflight import checks, is_reminding_time, needed_through
+from core.domain.preflight import checks, is_holiday, is_reminding_time, needed_through
 from core.domain.sessions import Calendar
 from core.errors import BrokerUnavailable
+from core.ladder import signs_in_by_itself, why_stopped
 from core.settings import Settings
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 ASK_AGAIN = 30.0
 WARN_BEFORE = timedelta(hours=2)
 _JUST_RANG = timedelta(minutes=30)
-_SIGNED_OUT = "The market opens soon, and the desk is not signed in at Dhan: orders would wait."
+_SIGNED_OUT = "The market opens today, and the desk is not signed in at Dhan: orders would wait."
 
 
 class Readiness:
@@ -98,12 +98,14 @@ class Readiness:
         if living is None or living.expires_at <= now:
             rang = notifications.rang_lately(connection, Notice.SIGN_IN, now, within=_JUST_RANG)
             return (_SIGNED_OUT, f"{today}") if is_morning and not rang else None
-        if self._settings.pin_and_totp:
-            return None  # the desk sees to it by itself
+        if signs_in_by_itself(connection, self._settings, now):
+            return None
+        why = why_stopped(connection, self._settings, now) if self._settings.pin_and_totp else None
+        cannot = f" The desk cannot: {why}" if why else ""
         ends, through = living.expires_at, self.needed_through
         if is_morning and through and ends <= through:
-            return f"The sign-in at Dhan ends at {to_india(ends):%H:%M} today: sign in again first.", f"{today}"
-        is_holiday = self._calendar.is_trading_day(SegmentClass.CASH, today) is False
-        if ends - now <= WARN_BEFORE and not is_holiday:
-            return f"The sign-in at Dhan ends at {to_india(ends):%H:%M}: sign in again, or orders wait.", f"{ends}"
+            return f"The sign-in at Dhan ends at {to_india(ends):%H:%M} today: sign in again first.{cannot}", f"{today}"
+        if ends - now <= WARN_BEFORE and not is_holiday(self._calendar, today):
+            words = f"The sign-in at Dhan ends at {to_india(ends):%H:%M}: sign in again, or orders wait.{cannot}"
+            return words, f"{ends}"
         return None

@@ -12,8 +12,10 @@ from core.addresses import AddressBook
 from core.broker.account import Position
 from core.broker.dhan.account import DhanAccount
 from core.controls import Hold
+from core.db import logins
 from core.db.tables import outbox
 from core.domain import readiness
+from core.domain.login import LoginRefusal, LoginState, Way
 from core.domain.notice import Notice
 from core.domain.order import OrderState
 from core.domain.readiness import Cure, Light, Line
@@ -24,6 +26,7 @@ from core.engine.pnl_watch import PnlWatch
 from core.engine.rounds import Rounds
 from core.pnl import Point
 from tests.builders import CALENDAR, NOON, an_order
+from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor, settings_for
 
 
@@ -54,6 +57,21 @@ async def test_a_desk_that_is_ready_has_no_red_line(floor: Floor, tmp_path: Path
     told = "\n".join(line.words for line in lines)
     for words in ("Signed in at Dhan until", "from this address", "Funds ₹", "Shares trade 09:15", "Disk: "):
         assert words in told
+
+
+async def test_a_sign_in_that_the_desk_may_not_make_anew_today_is_a_red_line(floor: Floor, tmp_path: Path) -> None:
+    floor.clock.instant = at = india("2026-11-26 08:45")
+    card = checkup(floor, tmp_path)
+    assert [line.words for line in await card.look() if line.light is Light.RED] == []
+    with floor.database.transaction() as connection:
+        for _ in range(2):
+            tried = logins.start(connection, Way.TOTP, LoginState.REQUESTED, by="desk", at=at)
+            logins.fail(connection, tried, LoginRefusal.OTHER, "signing in failed: Blocked", at)
+    [red] = [line for line in await card.look() if line.light is Light.RED]
+    assert (red.words, red.cures) == (
+        "Signed in at Dhan until Thu 26 Nov 12:00: before the session ends.",
+        (Cure.LOGIN,),
+    )
 
 
 async def test_red_lines_come_first_and_each_has_its_cure(floor: Floor, tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from sqlalchemy import select
 from core import controls, market_days
 from core.addresses import AddressBook
 from core.controls import Hold
+from core.db import logins
 from core.db.overrides import Change
 from core.db.tables import outbox
 from core.domain.instrument import Market
+from core.domain.login import LoginRefusal, LoginState, Way
 from core.domain.notice import Notice
 from core.domain.order import OrderState
 from core.domain.preflight import checks, is_reminding_time, needed_through
@@ -68,6 +70,9 @@ def test_checks_come_before_the_open_and_before_the_after_market_window() -> Non
         ("2026-11-25 09:14", "2026-11-25 15:30"),
         ("2026-11-25 09:15", None),
         ("2026-11-28 08:30", None),
+        ("2026-11-24 08:15", "2026-11-24 23:55"),
+        ("2026-11-24 16:59", "2026-11-24 23:55"),
+        ("2026-11-24 17:00", None),
     ],
 )
 def test_in_the_morning_a_sign_in_should_last_through_the_session(at: str, through: str | None) -> None:
@@ -76,7 +81,14 @@ def test_in_the_morning_a_sign_in_should_last_through_the_session(at: str, throu
 
 @pytest.mark.parametrize(
     ("at", "due"),
-    [("2026-11-25 08:29", False), ("2026-11-25 08:30", True), ("2026-11-25 09:15", False), ("2026-11-28 08:30", False)],
+    [
+        ("2026-11-25 08:29", False),
+        ("2026-11-25 08:30", True),
+        ("2026-11-25 09:15", False),
+        ("2026-11-28 08:30", False),
+        ("2026-11-24 08:30", True),
+        ("2026-11-24 17:00", False),
+    ],
 )
 def test_reminders_are_of_trading_mornings(at: str, due: bool) -> None:
     assert is_reminding_time(CALENDAR, india(at)) is due
@@ -248,6 +260,58 @@ async def test_a_desk_that_signs_in_by_itself_asks_nobody(floor: Floor, tmp_path
     assert rings(floor, Notice.SIGN_IN) == []
 
 
+def refuse_pin(floor: Floor, *times: str) -> None:
+    with floor.database.transaction() as connection:
+        for at in map(india, times):
+            tried = logins.start(connection, Way.TOTP, LoginState.REQUESTED, by="desk", at=at)
+            logins.fail(connection, tried, LoginRefusal.WRONG_PIN, "signing in failed: Invalid Pin", at)
+
+
+async def test_a_desk_that_may_not_try_again_today_says_so_before_its_sign_in_ends(
+    floor: Floor, tmp_path: Path
+) -> None:
+    watch = readiness(floor, tmp_path)
+    refuse_pin(floor, "2026-11-26 08:15")
+    for at in ("08:28", "08:30"):
+        floor.clock.instant = india(f"2026-11-26 {at}")
+        await watch.remind_when_due()
+    assert rings(floor, Notice.SIGN_IN) == []
+    refuse_pin(floor, "2026-11-26 08:31")
+    for at in ("08:32", "08:45"):
+        floor.clock.instant = india(f"2026-11-26 {at}")
+        await watch.remind_when_due()
+    [asked] = rings(floor, Notice.SIGN_IN)
+    assert asked["words"].startswith(
+        "The sign-in at Dhan ends at 12:00 today: sign in again first. The desk cannot: signing in failed: Invalid "
+        "Pin. Dhan refused PIN and one-time code twice today"
+    )
+    assert asked["login"]
+    for at in ("09:50", "10:05", "10:30"):
+        floor.clock.instant = india(f"2026-11-26 {at}")
+        await watch.remind_when_due()
+    assert len(rings(floor, Notice.SIGN_IN)) == 2
+
+
+@pytest.mark.parametrize(
+    ("made", "at", "words"),
+    [
+        ("2026-11-23 12:00", ("08:28", "08:30", "08:45"), "ends at 12:00 today: sign in again first."),
+        ("2026-11-23 19:30", ("17:20", "17:35", "18:30"), "ends at 19:30: sign in again, or orders wait."),
+    ],
+)
+async def test_a_day_on_which_only_commodities_trade_is_a_trading_day(
+    floor: Floor, tmp_path: Path, made: str, at: tuple[str, ...], words: str
+) -> None:
+    floor.clock.instant = india(made)
+    assert await floor.session.sign_in_anew() is None
+    watch = readiness(floor, tmp_path, **BY_LINK)
+    for moment in at:
+        floor.clock.instant = india(f"2026-11-24 {moment}")
+        await watch.remind_when_due()
+    [asked] = rings(floor, Notice.SIGN_IN)
+    assert words in asked["words"]
+
+
 async def test_in_the_morning_a_desk_that_is_signed_out_is_said_again(floor: Floor, tmp_path: Path) -> None:
     floor.clock.pass_time(hours=2)
     await floor.session.die("Invalid Token", floor.session.serial)
@@ -271,10 +335,12 @@ async def test_on_a_saturday_nobody_is_told_of_a_sign_in_that_ends(floor: Floor,
 
 async def test_a_day_that_the_operator_closed_has_no_morning(floor: Floor, tmp_path: Path) -> None:
     ends, thursday = india("2026-11-27 00:00"), date(2026, 11, 26)
-    closed = Change(day=thursday, market=Market.EQUITY, is_open=False, reason="election", expires_at=ends)
+    closed = [
+        Change(day=thursday, market=market, is_open=False, reason="election", expires_at=ends) for market in Market
+    ]
     with floor.database.transaction() as connection:
         at = floor.clock.now()
-        market_days.confirm(connection, market_days.ask(connection, [closed], by="me", at=at), CALENDAR, by="me", at=at)
+        market_days.confirm(connection, market_days.ask(connection, closed, by="me", at=at), CALENDAR, by="me", at=at)
     watch = readiness(floor, tmp_path, **BY_LINK)
     for at in ("08:28", "08:30", "08:45"):
         floor.clock.instant = india(f"2026-11-26 {at}")
