@@ -86,14 +86,13 @@ class Session:
         `through`: for so long it should last.
         """
         async with self._turn:
-            now = self._clock.now()
-            if self._token is None and (stored := await self._database.read(self._stored)):
-                self._adopt(stored)
-            if self._lasts(now, through):
-                await self._signed_in(now)
-            else:
-                await self._try(asked=False)
+            await self._keep(through)
             return self.is_signed_in
+
+    async def sign_in_through(self, through: datetime) -> str | None:
+        """As `keep`; why there is neither a token that lasts so long nor a new one, or None: there is."""
+        async with self._turn:
+            return await self._keep(through)
 
     async def sign_in_anew(self) -> str | None:
         """Make a new token even where the old one lasts, as the operator asks; why there is none, or None: there is."""
@@ -146,6 +145,15 @@ class Session:
 
             await self._database.write(settle)
             self._may_be_held, self._ended = False, ""
+
+    async def _keep(self, through: datetime | None) -> str | None:
+        now = self._clock.now()
+        if self._token is None and (stored := await self._database.read(self._stored)):
+            self._adopt(stored)
+        if not self._lasts(now, through):
+            return await self._try(asked=False)
+        await self._signed_in(now)
+        return None
 
     async def _try(self, *, asked: bool) -> str | None:
         """Climb the ladder by one rung; why it led to no token, or None: it did."""

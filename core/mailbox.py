@@ -4,20 +4,29 @@ Web and the command line only leave rows; the desk alone talks to Dhan.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
 
 from core import controls
-from core.broker.dhan.auth import AccessToken, App, LoginRefused, check_token, consume_consent, create_consent
+from core.broker.dhan.auth import (
+    TOKEN_LASTS,
+    AccessToken,
+    App,
+    LoginRefused,
+    check_token,
+    consume_consent,
+    create_consent,
+)
 from core.broker.dhan.client import CallFailed, DhanClient
 from core.clock import Clock, to_india
 from core.controls import Hold
-from core.db import logins
+from core.db import logins, tokens
 from core.db.engine import Database
 from core.db.logins import Login
 from core.domain.login import CONSENTS_A_DAY, STOP_AT_CONSENTS, TAP_LIVES, LoginRefusal, Way
+from core.domain.sessions import spoken
 from core.ladder import Try
 from core.logins import Session
 from core.seal import Seal
@@ -29,6 +38,8 @@ FRESH_LASTS = timedelta(hours=22)
 """A sign-in that a daily job asks for should last until its next run; a younger one is good enough."""
 
 _LOST = "The desk was interrupted while it asked Dhan. Send /login for a new link."
+_NOT_REACHED = "Dhan could not be reached. Send /login for a new link."
+_TOO_OLD = "For a day Dhan could not say whose token it is: hand in another with `munshi token`."
 _NO_KEY = "Sign-in links need DHAN_API_KEY and DHAN_API_SECRET."
 _DHANS_LIMIT = (
     f"Dhan makes {CONSENTS_A_DAY} sign-in links in a day, and they are used up. They come back 24 hours after each was "
@@ -64,23 +75,25 @@ class Mailbox:
             await self._fail(login, LoginRefusal.OTHER, "TOKEN_KEYS changed in between. Send /login for a new link.")
             return False
         if self._is_too_old(login):
-            await self._fail(login, LoginRefusal.NO_REPLY, "Dhan could not be reached. Send /login for a new link.")
+            await self._fail(login, LoginRefusal.NO_REPLY, _TOO_OLD if login.way is Way.WEB else _NOT_REACHED)
             return False
         return await self._session.take(Try(login_id=login.id, way=login.way, fetch=self._fetch(login, secret)))
 
     async def _sign_in(self, login: Login) -> bool:
         """As the desk does by itself: a job that calls again and again spends none of the day's tries with a PIN."""
         before = self._session.serial
-        if await self._session.keep(self._clock.now() + FRESH_LASTS):
-            await self._database.write(lambda c: logins.complete(c, login.id, self._clock.now()))
+        why_not = await self._session.sign_in_through(self._clock.now() + FRESH_LASTS)
+        now = self._clock.now()
+        if why_not is None:
+            await self._database.write(lambda c: logins.complete(c, login.id, now))
         else:
-            held = await self._database.read(controls.holds)
-            await self._fail(login, LoginRefusal.OTHER, held.get(Hold.SIGNED_OUT, "Not signed in at Dhan."))
+            await self._fail(login, LoginRefusal.OTHER, await self._database.read(lambda c: _no_new(c, why_not, now)))
         return self._session.serial != before and self._session.is_signed_in
 
     def _is_too_old(self, login: Login) -> bool:
-        """Dhan does not say how long a token id lives."""
-        return login.opened_at is not None and self._clock.now() - login.opened_at > 2 * TAP_LIVES
+        """Dhan does not say how long a token id lives; a token of the website that nobody could check has ended."""
+        lives = TOKEN_LASTS if login.way is Way.WEB else 2 * TAP_LIVES
+        return self._clock.now() - (login.opened_at or login.requested_at) > lives
 
     def _fetch(self, login: Login, secret: str) -> Callable[[], Awaitable[AccessToken]]:
         async def fetch() -> AccessToken:
@@ -138,3 +151,11 @@ class Mailbox:
             key=key.get_secret_value(),
             secret=secret.get_secret_value(),
         )
+
+
+def _no_new(connection: Connection, why: str, now: datetime) -> str:
+    """What stands in the way of a sign-in that was asked for, in a sentence."""
+    living = tokens.age(connection)
+    if living is None or living.expires_at <= now:
+        return controls.holds(connection).get(Hold.SIGNED_OUT, f"Not signed in at Dhan: {why}")
+    return f"No new sign-in, and the one in force ends {spoken(living.expires_at)}: {why}"

@@ -50,6 +50,25 @@ async def test_where_a_person_is_needed_it_fails_with_what_to_do(door: Door) -> 
     assert door.tries() == []
 
 
+async def test_a_sign_in_that_ends_soon_and_stays_is_no_success(door: Door) -> None:
+    session = door.session(**BY_LINK)
+    mailbox = door.mailbox(session)
+    door.hand_in(door.dhan.web_token())
+    assert await mailbox.attend()
+    door.dhan.script("login", "status", status=400, body={"errorCode": "DH-905", "errorMessage": "Cannot be renewed"})
+    door.dhan.clock.pass_time(hours=23, minutes=50)
+    token = session.token()
+    for words in ("signing in failed: Cannot be renewed.", "open the sign-in link in the chat"):
+        asked = ask(door)
+        assert not await mailbox.attend()
+        assert session.token() == token
+        failed = door.login(asked)
+        assert failed.state is LoginState.FAILED
+        assert failed.words.startswith("No new sign-in, and the one in force ends Thu 26 Nov 12:00: ")
+        assert words in failed.words
+    assert door.hold() is None
+
+
 async def test_a_question_that_no_desk_saw_in_time_is_not_acted_on_later(door: Door) -> None:
     session = door.session()
     asked = ask(door)

@@ -222,6 +222,20 @@ async def test_a_token_of_the_website_waits_until_dhan_can_say_whose_it_is(
     assert session.is_signed_in
 
 
+async def test_a_token_of_the_website_is_given_up_when_it_must_have_ended(door: Door, mailbox: Mailbox) -> None:
+    door.dhan.script("profile", "status", status=503, body="<html>", times=99)
+    login_id = door.hand_in(door.dhan.web_token())
+    for _ in range(24):
+        assert not await mailbox.attend()
+        assert door.login(login_id).state is LoginState.RECEIVED
+        door.dhan.clock.pass_time(hours=1)
+    door.dhan.clock.pass_time(minutes=1)
+    assert not await mailbox.attend()
+    given_up = door.login(login_id)
+    assert given_up.state is LoginState.FAILED
+    assert "hand in another with `munshi token`" in given_up.words
+
+
 async def test_while_dhan_cannot_be_reached_what_was_handed_in_waits(door: Door) -> None:
     nowhere = {**BY_LINK, "dhan_auth_url": "http://127.0.0.1:9/dhan-login"}
     session = door.session(**BY_LINK)
