@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address
 
 import structlog
 from sqlalchemy import Connection
@@ -13,7 +13,7 @@ from core.broker.port import Broker
 from core.clock import Clock, to_india
 from core.controls import Hold
 from core.db.engine import Database
-from core.domain.address import LOCKED_DAYS, Addresses, Slot
+from core.domain.address import LOCKED_DAYS, Addresses, Slot, read_address
 from core.domain.notice import Notice
 from core.domain.sessions import spoken_day
 from core.errors import Refusal
@@ -88,21 +88,26 @@ def _follow(connection: Connection, addresses: Addresses, now: datetime) -> None
 
 
 def _proposal(addresses: Addresses, wanted: str, now: datetime) -> Proposal:
-    address = _public(wanted or addresses.detected)
-    if address in (addresses.primary.address, addresses.secondary.address):
+    address = _read(wanted or addresses.detected)
+    if addresses.is_registered(str(address)):
         raise Refusal(f"{address} is registered already.")
+    if not address.is_global or address.is_multicast:
+        raise Refusal(
+            f"{address} is no address of the public internet, so no order can come from it: name the one by which this "
+            "machine is seen from outside, /ip set and the address."
+        )
     slot = addresses.slot_for(to_india(now).date())
     if slot is None:
         free = addresses.free_from()
         until = f" before {spoken_day(free)}" if free else ""
         raise Refusal(f"Both addresses are fixed for {LOCKED_DAYS} days; Dhan changes none of them{until}.")
-    return Proposal(nonce=secrets.token_urlsafe(12), address=address, slot=slot.slot, replaces=slot.address)
+    return Proposal(nonce=secrets.token_urlsafe(12), address=str(address), slot=slot.slot, replaces=slot.address)
 
 
-def _public(text: str) -> str:
+def _read(text: str) -> IPv4Address | IPv6Address:
     if not text:
         raise Refusal("Dhan did not say which address it sees. Name it: /ip set 203.0.113.24")
     try:
-        return str(ip_address(text))
+        return read_address(text)
     except ValueError:
         raise Refusal(f"{text} is no address. For example: /ip set 203.0.113.24") from None

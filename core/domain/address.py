@@ -4,8 +4,23 @@ Authentication, Static IP): a primary and a secondary, each fixed for seven days
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 LOCKED_DAYS = 7
+
+
+def read_address(written: str) -> IPv4Address | IPv6Address:
+    """However it is written: long, short, or an IPv4 address in IPv6's clothes. Raises ValueError."""
+    address = ip_address(written)
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def are_same(one: str, other: str) -> bool:
+    """Whether both name the same address; what is no address is the same as nothing."""
+    try:
+        return read_address(one) == read_address(other)
+    except ValueError:
+        return False
 
 
 class Slot(StrEnum):
@@ -38,15 +53,25 @@ class Addresses:
         """What is wrong, and what to do, in one sentence; None when nothing is known to be."""
         known = [slot.address for slot in (self.primary, self.secondary) if slot.address]
         here = f"this machine's, {self.detected}," if self.detected else "this machine's"
+        if self.allowed:
+            return None
         if not known:
             return f"No address is registered at Dhan, so it refuses every order: register {here} with /ip set."
-        if self.allowed is False:
-            come = f"Orders would come from {self.detected}" if self.detected else "Orders come from another address"
+        if self.allowed is None:
+            return None
+        if self.is_registered(self.detected):
             return (
-                f"{come}, but Dhan takes them from {' and '.join(known)} only: go back to that address, "
-                f"or register this one with /ip set, which then is fixed for {LOCKED_DAYS} days."
+                f"Dhan takes no orders from here, although this machine's address, {self.detected}, is registered: "
+                "send /login, since a new address needs a new sign-in, and then /ip; if it stays so, ask Dhan."
             )
-        return None
+        come = f"Orders would come from {self.detected}" if self.detected else "Orders come from another address"
+        return (
+            f"{come}, but Dhan takes them from {' and '.join(known)} only: go back to that address, "
+            f"or register this one with /ip set, which then is fixed for {LOCKED_DAYS} days."
+        )
+
+    def is_registered(self, address: str) -> bool:
+        return any(are_same(slot.address, address) for slot in (self.primary, self.secondary))
 
     def slot_for(self, today: date) -> Registered | None:
         """Where a new address may go today: an empty place first, and none where both are fixed."""

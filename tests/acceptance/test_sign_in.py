@@ -127,12 +127,12 @@ def test_orders_wait_for_the_sign_in_and_go_out_once(world: World) -> None:
 def test_an_address_is_registered_by_a_tap_after_a_question_that_names_the_seven_days(world: World) -> None:
     Browser().signs_in(the_link(world))
     world.is_ready()
-    dhan(world, "POST", "/addresses", primary="NA", detected="203.0.113.24")
+    dhan(world, "POST", "/addresses", primary="NA", detected="9.9.9.9")
     world.phone.ask("/ip", "No address is registered at Dhan")
     world.until(lambda: told(world, "No address is registered") == 2, "the answer stands there, and the hold rang")
     assert world.health()["holds"]["invalid_ip"]
     question = world.phone.ask("/ip set")
-    assert "203.0.113.24 as the primary address" in question
+    assert "9.9.9.9 as the primary address" in question
     assert "7 days" in question
     asked = world.phone.messages()[-1]
     [button] = asked["buttons"]

@@ -45,7 +45,15 @@ async def test_without_the_undocumented_fields_nothing_is_claimed(broker: Broker
         ({"ipMatchStatus": "MATCH"}, True),
         ({"detectedIP": "203.0.113.24"}, True),
         ({"detectedIP": "198.51.100.9"}, False),
+        ({"ipMatchStatus": "mismatch", "detectedIP": "203.0.113.24"}, False),
+        ({"ipMatchStatus": "Primary_Match", "detectedIP": "198.51.100.9"}, True),
+        ({"ipMatchStatus": "NOT_MATCHED"}, None),
+        ({"ipMatchStatus": "NOT_MATCHED", "detectedIP": "198.51.100.9"}, False),
+        ({"ipMatchStatus": "NOT_MATCHED", "detectedIP": "203.0.113.24"}, True),
         ({"ordersAllowed": "yes"}, None),
+        ({"primaryIP": "2001:0DB8:0:0:0:0:0:1", "detectedIP": "2001:db8::1"}, True),
+        ({"detectedIP": "::ffff:203.0.113.24"}, True),
+        ({"primaryIP": "desk.example.com", "detectedIP": "198.51.100.9"}, False),
         ({"ordersAllowed": False, "ipMatchStatus": "MATCH"}, False),
     ],
 )
@@ -54,6 +62,12 @@ async def test_any_one_of_the_fields_tells_whether_orders_are_taken(
 ) -> None:
     dhan.script("ip", "status", status=200, body={"primaryIP": "203.0.113.24", "secondaryIP": "NA", **fields})
     assert (await broker.addresses()).allowed is allowed
+
+
+async def test_an_answer_that_names_no_address_is_not_an_account_without_one(broker: Broker, dhan: PaperDhan) -> None:
+    dhan.script("ip", "status", status=200, body={"status": "success", "data": {"primaryIP": "203.0.113.24"}})
+    with pytest.raises(BrokerUnavailable):
+        await broker.addresses()
 
 
 async def test_an_address_is_registered_in_an_empty_place_and_changed_in_a_full_one(

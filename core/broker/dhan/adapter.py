@@ -121,7 +121,7 @@ class Dhan:
     async def addresses(self) -> Addresses:
         reply = await self.read("/ip/getIP")
         row = as_row(reply.json())
-        if not reply.is_success or row is None or read_error(reply):
+        if not reply.is_success or row is None or read_error(reply) or "primaryIP" not in row:
             raise no_evidence(reply)
         return read_addresses(row)
 

@@ -3,7 +3,10 @@
 from datetime import date
 
 from core.broker.dhan.wire import Row, text
-from core.domain.address import Addresses, Registered, Slot
+from core.domain.address import Addresses, Registered, Slot, are_same
+
+_MATCHES = ("PRIMARY_MATCH", "SECONDARY_MATCH", "MATCH")
+_MISMATCH = "MISMATCH"
 
 
 def read_addresses(row: Row) -> Addresses:
@@ -20,10 +23,10 @@ def _allowed(row: Row, primary: Registered, secondary: Registered) -> bool | Non
     said = row.get("ordersAllowed")
     if isinstance(said, bool):
         return said
-    match_status, detected = text(row, "ipMatchStatus"), text(row, "detectedIP")
-    if match_status:
-        return match_status != "MISMATCH"
-    return detected in (primary.address, secondary.address) if detected else None
+    match_status, detected = text(row, "ipMatchStatus").upper(), text(row, "detectedIP")
+    if match_status in (*_MATCHES, _MISMATCH):
+        return match_status in _MATCHES
+    return any(are_same(slot.address, detected) for slot in (primary, secondary)) if detected else None
 
 
 def _day(row: Row, key: str) -> date | None:

@@ -84,6 +84,17 @@ def test_a_wrong_address_says_what_is_wrong_and_what_to_do() -> None:
     assert "/ip set" in text
 
 
+@pytest.mark.parametrize("detected", ["203.0.113.24", "::ffff:203.0.113.24"])
+def test_a_registered_address_that_dhan_takes_no_orders_from_is_not_called_another_one(detected: str) -> None:
+    text = views.addresses(addresses(detected=detected, allowed=False))
+    assert f"🔴 Dhan takes no orders from here, although this machine&#x27;s address, {detected}, is registered" in text
+    assert "/login" in text
+
+
+def test_an_account_without_a_registered_address_that_may_send_is_in_no_trouble() -> None:
+    assert "🟢 Dhan takes orders from here" in views.addresses(addresses(primary="", allowed=True))
+
+
 @pytest.mark.parametrize("replaces", ["", "203.0.113.2"])
 def test_the_question_names_the_address_the_place_and_the_seven_days(replaces: str) -> None:
     proposal = Proposal(nonce="n", address="198.51.100.9", slot=Slot.SECONDARY, replaces=replaces)

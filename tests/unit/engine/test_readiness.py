@@ -26,7 +26,7 @@ from tests.unit.engine.door import BY_LINK
 from tests.unit.engine.floor import Floor, settings_for
 
 WEDNESDAY, SATURDAY = date(2026, 11, 25), date(2026, 11, 28)
-HERE, ELSEWHERE = "203.0.113.24", "198.51.100.9"
+HERE, ELSEWHERE = "9.9.9.9", "1.1.1.1"
 
 
 @pytest.fixture
@@ -192,9 +192,17 @@ async def test_a_full_account_gets_the_address_that_may_be_changed(floor: Floor,
     ("wanted", "words"),
     [
         ("", "registered already"),
-        ("203.0.113.1", "Both addresses are fixed for 7 days; Dhan changes none of them before Tue 1 Dec."),
+        ("8.8.8.8", "Both addresses are fixed for 7 days; Dhan changes none of them before Tue 1 Dec."),
         ("my server", "is no address"),
         ("203.0.113.999", "is no address"),
+        ("10.0.0.5", "10.0.0.5 is no address of the public internet"),
+        ("127.0.0.1", "is no address of the public internet"),
+        ("169.254.1.1", "is no address of the public internet"),
+        ("224.0.0.1", "is no address of the public internet"),
+        ("203.0.113.24", "is no address of the public internet"),
+        ("fe80::1", "is no address of the public internet"),
+        ("::ffff:10.0.0.5", "is no address of the public internet"),
+        ("::ffff:9.9.9.9", "9.9.9.9 is registered already"),
     ],
 )
 async def test_what_cannot_be_registered_is_said_before_the_question(
@@ -210,7 +218,15 @@ async def test_where_dhan_does_not_name_our_address_the_operator_has_to(floor: F
     floor.dhan.arrange_addresses(primary="NA", terse=True)
     with pytest.raises(Refusal, match="Name it"):
         await book.propose("", "operator 42")
-    assert (await book.propose("2001:db8::7", "operator 42")).address == "2001:db8::7"
+    assert (await book.propose("2620:00FE:0:0::fe", "operator 42")).address == "2620:fe::fe"
+
+
+async def test_an_address_inside_a_network_is_not_registered_although_dhan_names_it(
+    floor: Floor, book: AddressBook
+) -> None:
+    floor.dhan.arrange_addresses(primary="NA", detected="192.168.1.20")
+    with pytest.raises(Refusal, match="no address of the public internet"):
+        await book.propose("", "operator 42")
 
 
 async def test_an_old_yes_and_a_refused_one_register_nothing(floor: Floor, book: AddressBook) -> None:
