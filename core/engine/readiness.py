@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from core import market_days, notifications, reminders
 from core.addresses import AddressBook
 from core.broker.port import Broker
-from core.clock import Clock, monotonic, to_india
+from core.clock import Clock, to_india
 from core.db import tokens
 from core.db.engine import Database
 from core.domain.notice import Notice
@@ -24,9 +24,17 @@ from core.settings import Settings
 
 log = structlog.get_logger()
 
-ASK_AGAIN = 30.0
+ASK_AGAIN = timedelta(seconds=30)
+TELL_AT_FAILURE = 3
 WARN_BEFORE = timedelta(hours=2)
 _JUST_RANG = timedelta(minutes=30)
+_TOLD_FOR = timedelta(hours=1)
+"""What was told before a window needs no repeating before one that opens a quarter of an hour later."""
+_NOT_KNOWN = (
+    "Dhan does not say which addresses it takes orders from ({why}). Nothing is held for that; should this machine's "
+    "not be registered, Dhan refuses the next order, which then waits. /ip asks again; web.dhan.co shows what is "
+    "registered."
+)
 _SIGNED_OUT = "The market opens today, and the desk is not signed in at Dhan: orders would wait."
 
 
@@ -49,7 +57,8 @@ class Readiness:
         self._clock = clock
         self._checked_at: datetime | None = None
         self._looked_at: datetime | None = None
-        self._not_before = 0.0
+        self._failed_at = clock.now()
+        self._failures = 0
 
     @property
     def needed_through(self) -> datetime | None:
@@ -59,16 +68,15 @@ class Readiness:
     async def check_when_due(self) -> None:
         """Ask Dhan about our token and our address. Raises SignInNeeded; when Dhan cannot say, it stays due."""
         now = self._clock.now()
-        if not self._is_due(now) or monotonic() < self._not_before:
+        if not self._is_due(now) or self._rests(now):
             return
         try:
             await self._broker.check_session()
             addresses = await self._addresses.check()
         except BrokerUnavailable as trouble:
-            log.warning("readiness_not_known", why=str(trouble))
-            self._not_before = monotonic() + ASK_AGAIN
+            await self._not_known(str(trouble), now)
         else:
-            self._checked_at = now
+            self._checked_at, self._failures = now, 0
             log.info("readiness_checked", orders_allowed=addresses.allowed)
 
     async def remind_when_due(self) -> None:
@@ -82,10 +90,30 @@ class Readiness:
                 await self._database.write(lambda connection: self._remind(connection, now))
 
     def _is_due(self, now: datetime) -> bool:
-        last = self._checked_at
-        if last is None or now < last:
-            return True
-        return any(last < moment <= now for moment in checks(self._calendar, to_india(now).date()))
+        return self._checked_at is None or self._has_come(self._checked_at, now)
+
+    def _has_come(self, last: datetime, now: datetime) -> bool:
+        """Whether it has been time to look since then; a clock that was moved back makes it so."""
+        return now < last or any(last < moment <= now for moment in checks(self._calendar, to_india(now).date()))
+
+    def _rests(self, now: datetime) -> bool:
+        """After tries that failed: for ever longer, but not past the next time to look."""
+        if self._has_come(self._failed_at, now):
+            self._failures = 0
+        doublings = min(self._failures, 6) - 1
+        return self._failures > 0 and now - self._failed_at < ASK_AGAIN * 2**doublings
+
+    async def _not_known(self, why: str, now: datetime) -> None:
+        """One answer may get lost; what stays unknown is told once before a window, and holds nothing back."""
+        self._failures, self._failed_at = self._failures + 1, now
+        log.warning("readiness_not_known", why=why)
+
+        def tell(connection: Connection) -> None:
+            if not notifications.rang_lately(connection, Notice.BLIND, now, within=_TOLD_FOR):
+                notifications.ring(connection, Notice.BLIND, at=now, words=_NOT_KNOWN.format(why=why))
+
+        if self._failures == TELL_AT_FAILURE:
+            await self._database.write(tell)
 
     def _remind(self, connection: Connection, now: datetime) -> None:
         if reminder := self._reminder(connection, now):

@@ -115,6 +115,31 @@ async def test_a_dhan_that_cannot_say_holds_nothing_up(floor: Floor, tmp_path: P
     assert hold(floor) is None
 
 
+async def test_an_address_that_stays_unknown_is_told_once_for_a_window_and_asked_for_ever_less_often(
+    floor: Floor, tmp_path: Path
+) -> None:
+    watch = readiness(floor, tmp_path)
+    await watch.check_when_due()
+    floor.dhan.arrange_addresses(primary=HERE, detected=ELSEWHERE)
+    floor.dhan.script("ip", "status", status=404, body={"status": 404, "error": "Not Found"}, times=40)
+
+    async def look_all_the_time(start: str, minutes: float) -> None:
+        floor.clock.instant = india(start)
+        for _ in range(int(minutes * 6)):
+            await watch.check_when_due()
+            floor.clock.pass_time(seconds=10)
+
+    await look_all_the_time("2026-11-25 16:30", 1)
+    assert rings(floor, Notice.BLIND) == []
+    await look_all_the_time("2026-11-25 16:31", 150)
+    [told] = rings(floor, Notice.BLIND)
+    assert told["words"].startswith("Dhan does not say which addresses it takes orders from (Dhan answered 404")
+    assert hold(floor) is None
+    await look_all_the_time("2026-11-26 08:30", 44)
+    assert len(rings(floor, Notice.BLIND)) == 2
+    assert ELSEWHERE in (hold(floor) or "")
+
+
 @pytest.mark.fault("TK-18")
 async def test_a_changed_address_holds_orders_before_the_window_and_rings_once(floor: Floor, tmp_path: Path) -> None:
     watch = readiness(floor, tmp_path)
