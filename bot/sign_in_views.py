@@ -5,10 +5,9 @@ from html import escape
 
 from bot.text import day_time
 from core.addresses import Proposal
-from core.clock import to_india
 from core.db.tokens import TokenAge
 from core.domain.address import LOCKED_DAYS, Addresses, Registered
-from core.domain.login import CONSENTS_A_DAY, STOP_AT_CONSENTS, TAP_LIVES, WARN_AT_CONSENTS, Way
+from core.domain.login import TAP_LIVES, Way
 from core.domain.sessions import spoken_day
 
 _WAYS = {
@@ -19,24 +18,15 @@ _WAYS = {
 }
 
 
-def login_offer(living: TokenAge | None, consents: int, now: datetime) -> str:
-    """Above the link. One tap makes one of the day's consents, so the last ones are counted aloud."""
+def login_offer(living: TokenAge | None, count: str, now: datetime) -> str:
+    """Above the link. `count`: one tap makes one of the day's consents, so the last ones are counted aloud."""
     lines = ["<b>Sign in at Dhan</b>"]
     if living is not None and living.expires_at > now:
         lines.append(f"Signed in until {day_time(living.expires_at)}; a new sign-in ends that one.")
     lines.append(f"Open the link and finish within {TAP_LIVES.seconds // 60} minutes, in the browser that it opens.")
-    if consents >= WARN_AT_CONSENTS:
-        lines.append(f"🟠 {consents} of Dhan's {CONSENTS_A_DAY} sign-in links of a day are used.")
+    if count:
+        lines.append(f"🟠 {count}")
     return "\n".join(lines)
-
-
-def no_more_links(made: list[datetime]) -> str:
-    free = to_india(made[0] + timedelta(hours=24))
-    return (
-        f"{len(made)} of Dhan's {CONSENTS_A_DAY} sign-in links of a day are used, and the desk stops at "
-        f"{STOP_AT_CONSENTS}. The next one is free at {free:%H:%M}. Until then: <code>munshi token</code> on the "
-        "desk's machine, with a token from web.dhan.co."
-    )
 
 
 def token(living: TokenAge | None, hold: str | None, now: datetime, why_no_new: str | None = None) -> str:

@@ -6,8 +6,31 @@ the browser that opened the link. It is computed, never stored.
 
 import base64
 import hmac
+from dataclasses import dataclass
+from datetime import datetime
 
+from sqlalchemy import Connection
+
+from core.db import logins
+from core.domain.login import LoginState, Way, count_aloud, why_no_link
 from core.settings import Settings
+
+
+@dataclass(frozen=True)
+class Offer:
+    """`login_id`: whose link it is, None where none may be made. `words`: how short links run, or why there is none."""
+
+    login_id: int | None
+    words: str
+
+
+def offer(connection: Connection, *, by: str, at: datetime) -> Offer:
+    """A link, as long as Dhan makes consents today; it costs one only when it is opened."""
+    made = logins.consents(connection, at)
+    if why_not := why_no_link(made):
+        return Offer(None, why_not)
+    login_id = logins.start(connection, Way.LINK, LoginState.OFFERED, by=by, at=at)
+    return Offer(login_id, count_aloud(len(made)))
 
 
 class LoginLinks:

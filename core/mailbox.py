@@ -20,12 +20,12 @@ from core.broker.dhan.auth import (
     create_consent,
 )
 from core.broker.dhan.client import CallFailed, DhanClient
-from core.clock import Clock, to_india
+from core.clock import Clock
 from core.controls import Hold
 from core.db import logins, tokens
 from core.db.engine import Database
 from core.db.logins import Login
-from core.domain.login import CONSENTS_A_DAY, STOP_AT_CONSENTS, TAP_LIVES, LoginRefusal, Way
+from core.domain.login import CONSENTS_A_DAY, TAP_LIVES, LoginRefusal, Way, why_no_link
 from core.domain.sessions import spoken
 from core.ladder import Try
 from core.logins import Session
@@ -128,11 +128,8 @@ class Mailbox:
         now = self._clock.now()
         if self._settings.api_key_and_secret is None:
             return LoginRefusal.OTHER, _NO_KEY
-        made = logins.consents(connection, now)
-        if len(made) >= STOP_AT_CONSENTS:
-            free = to_india(made[0] + timedelta(hours=24))
-            used = f"{len(made)} of Dhan's {CONSENTS_A_DAY} sign-in links of a day are used"
-            return LoginRefusal.CONSENT_LIMIT, f"{used}; the next one is free at {free:%H:%M}."
+        if why_not := why_no_link(logins.consents(connection, now)):
+            return LoginRefusal.CONSENT_LIMIT, why_not
         return None if logins.asking(connection, login, now) else (LoginRefusal.INTERRUPTED, _LOST)
 
     async def _fail(self, login: Login, refusal: LoginRefusal, words: str) -> None:

@@ -6,9 +6,10 @@ from sqlalchemy import Connection
 
 from core import controls, journal, notifications
 from core.db import logins
-from core.domain.login import LoginState, Way
+from core.domain.login import LoginState
 from core.domain.notice import Notice
 from core.ladder import signs_in_by_itself
+from core.login_link import Offer, offer
 from core.settings import Settings
 
 _PROMPT = "sign_in.prompt"
@@ -49,8 +50,7 @@ def _has_failed(connection: Connection, login_id: int | None) -> bool:
 
 
 def _ring(connection: Connection, settings: Settings, words: str, at: datetime) -> int | None:
-    login_id = None
-    if settings.api_key_and_secret:
-        login_id = logins.start(connection, Way.LINK, LoginState.OFFERED, by=journal.DESK, at=at)
-    notifications.ring(connection, Notice.SIGN_IN, at=at, words=words, login=login_id)
-    return login_id
+    offered = offer(connection, by=journal.DESK, at=at) if settings.api_key_and_secret else Offer(None, "")
+    said = f"{words} {offered.words}".rstrip()
+    notifications.ring(connection, Notice.SIGN_IN, at=at, words=said, login=offered.login_id)
+    return offered.login_id

@@ -18,11 +18,10 @@ from bot.messenger import send_link
 from bot.text import cut
 from core import controls, journal
 from core.controls import Hold
-from core.db import logins, tokens
-from core.domain.login import STOP_AT_CONSENTS, LoginState, Way
+from core.db import tokens
 from core.engine.parts import Parts
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded
-from core.login_link import LoginLinks
+from core.login_link import LoginLinks, offer
 from core.settings import Role, Settings
 
 _Trouble = (Refusal, BrokerUnavailable, SignInNeeded)
@@ -49,15 +48,14 @@ class SignInCommands:
             await self._show_token(message, why_no_new=await self._session.sign_in_anew())
             return
         now = self._clock.now()
-        made = await self._database.read(lambda c: logins.consents(c, now))
-        if len(made) >= STOP_AT_CONSENTS:
-            await message.reply_html(views.no_more_links(made))
-            return
         by = journal.operator(message.chat.id)
-        login_id = await self._database.write(lambda c: logins.start(c, Way.LINK, LoginState.OFFERED, by=by, at=now))
+        offered = await self._database.write(lambda c: offer(c, by=by, at=now))
+        if offered.login_id is None:
+            await message.reply_text(offered.words)
+            return
         living = await self._database.read(tokens.age)
-        text = views.login_offer(living, len(made), now)
-        await send_link(message.get_bot(), message.chat.id, text, self._links.url(login_id))
+        text = views.login_offer(living, offered.words, now)
+        await send_link(message.get_bot(), message.chat.id, text, self._links.url(offered.login_id))
 
     async def token(self, message: Message, _arguments: list[str], _role: Role) -> None:
         await self._show_token(message)

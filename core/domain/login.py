@@ -1,7 +1,10 @@
 """One sign-in at the broker: by which way it goes, where it stands, and why it failed."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+from core.domain.sessions import INDIA, spoken_time
 
 LINK_LIVES = timedelta(hours=12)
 """How long a link in the chat may be opened."""
@@ -63,3 +66,20 @@ class LoginRefusal(StrEnum):
     def is_a_no(self) -> bool:
         """To what was handed in, so that the same again is refused again; the others pass by themselves."""
         return self not in (LoginRefusal.TOO_SOON, LoginRefusal.NO_REPLY, LoginRefusal.INTERRUPTED)
+
+
+def count_aloud(used: int) -> str:
+    """A sentence for beside a link, once the consents of 24 hours run short; empty before."""
+    return f"{used} of Dhan's {CONSENTS_A_DAY} sign-in links of a day are used." if used >= WARN_AT_CONSENTS else ""
+
+
+def why_no_link(made: Sequence[datetime]) -> str | None:
+    """None: a link may be offered. `made`: when consents were asked for in the last 24 hours, oldest first."""
+    if len(made) < STOP_AT_CONSENTS:
+        return None
+    free = (made[-STOP_AT_CONSENTS] + timedelta(hours=24)).astimezone(INDIA)
+    return (
+        f"{len(made)} of Dhan's {CONSENTS_A_DAY} sign-in links of a day are used, and the desk stops there: the "
+        f"next is free at {spoken_time(free)}. Until then hand in a token from web.dhan.co with `munshi token` on the "
+        "desk's machine."
+    )

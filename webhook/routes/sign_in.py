@@ -3,7 +3,6 @@
 As everywhere in web, the calls leave rows, and tell what the desk made of them.
 """
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -11,14 +10,14 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from core import journal, notifications
-from core.clock import Clock, to_india
+from core.clock import Clock
 from core.db import logins, tokens
 from core.db.engine import Database
 from core.db.logins import Login
-from core.domain.login import CONSENTS_A_DAY, LINK_LIVES, STOP_AT_CONSENTS, LoginState, Way
+from core.domain.login import LINK_LIVES, LoginState
 from core.domain.notice import Notice
 from core.errors import Unavailable
-from core.login_link import LoginLinks
+from core.login_link import LoginLinks, Offer, offer
 from core.settings import Settings
 from core.wakeup import Nudger
 from webhook.answers import Answer, error, unavailable
@@ -35,7 +34,11 @@ _PENDING = {
     "consent_app_id": "munshi-17",
 }
 _LINKS: dict[int | str, dict[str, Any]] = {
-    200: text("The link; opening it makes the consent at Dhan, and it can be opened for twelve hours", _PENDING),
+    200: text(
+        "The link; opening it makes the consent at Dhan, and it can be opened for twelve hours. A `message` counts "
+        "Dhan's links of the day when they run short",
+        _PENDING,
+    ),
     409: error_text("No link can be made here", _NO_KEY),
     429: error_text("Dhan's links of this day are used up, or too many tries with wrong credentials", "24 of Dhan's …"),
     503: error_text("The database or the desk cannot be reached", "The desk does not run."),
@@ -65,29 +68,22 @@ class SignInCalls:
             return error(409, _NO_KEY)
         now = self._clock.now()
 
-        def offer(connection: Connection) -> int | datetime:
-            made = logins.consents(connection, now)
-            if len(made) >= STOP_AT_CONSENTS:
-                return made[0]
-            login_id = logins.start(connection, Way.LINK, LoginState.OFFERED, by=journal.WEB, at=now)
-            if ring:
-                notifications.ring(connection, Notice.SIGN_IN, at=now, words=_ASKED, login=login_id)
-            return login_id
+        def make(connection: Connection) -> Offer:
+            made = offer(connection, by=journal.WEB, at=now)
+            if ring and made.login_id is not None:
+                words = f"{_ASKED} {made.words}".rstrip()
+                notifications.ring(connection, Notice.SIGN_IN, at=now, words=words, login=made.login_id)
+            return made
 
-        offered = await self._database.write(offer)
-        if isinstance(offered, datetime):
-            free = f"{to_india(offered):%H:%M}"
-            words = (
-                f"{STOP_AT_CONSENTS} of Dhan's {CONSENTS_A_DAY} sign-in links of a day are used; one is free at {free}."
-            )
-            return error(429, words, headers={"Retry-After": "3600"})
-        return Answer(
-            {
-                "status": LoginState.PENDING,
-                "login_url": self._links.url(offered),
-                "consent_app_id": f"{_NAME}{offered}",
-            }
-        )
+        offered = await self._database.write(make)
+        if offered.login_id is None:
+            return error(429, offered.words, headers={"Retry-After": "3600"})
+        answer = {
+            "status": LoginState.PENDING,
+            "login_url": self._links.url(offered.login_id),
+            "consent_app_id": f"{_NAME}{offered.login_id}",
+        }
+        return Answer(answer | ({"message": offered.words} if offered.words else {}))
 
     async def status(self, consent_app_id: str) -> Response:
         def look(connection: Connection) -> tuple[Login | None, tokens.TokenAge | None]:

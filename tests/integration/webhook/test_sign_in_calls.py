@@ -95,17 +95,37 @@ def test_where_no_key_makes_links_none_is_promised(tmp_path: Path) -> None:
             assert "DHAN_API_KEY" in reply.json()["message"]
 
 
-def test_a_day_whose_consents_are_used_up_makes_no_link_and_says_when_it_does(web: RunningWeb) -> None:
+def use_up(web: RunningWeb, consents: int) -> None:
     with web.database.transaction() as connection:
-        for _ in range(24):
+        for _ in range(consents):
             number = logins.start(connection, Way.LINK, LoginState.REQUESTED, by="test", at=NOON)
             made = logins.get(connection, number)
             assert made
             logins.asking(connection, made, PaperClock(web.settings.clock_file).now())
-    reply = web.client.post("/initiate-oauth")
+
+
+@pytest.mark.parametrize("call", ["/initiate-oauth", "/refresh-token?use_callback=true"])
+def test_a_day_whose_consents_are_used_up_makes_no_link_and_says_when_it_does(web: RunningWeb, call: str) -> None:
+    use_up(web, 24)
+    reply = web.client.post(call)
     assert reply.status_code == 429
     assert "24 of Dhan's 25" in reply.json()["message"]
     assert "free at 12:00" in reply.json()["message"]
+    assert "munshi token" in reply.json()["message"]
+
+
+def test_the_last_links_of_a_day_are_counted_aloud_in_the_answer_and_in_the_chat(web: RunningWeb) -> None:
+    with web.database.transaction() as connection:
+        connection.execute(operators.insert().values(user_id=42, chat_id=42, role="admin"))
+    use_up(web, 19)
+    assert "message" not in web.client.post("/initiate-oauth").json()
+    use_up(web, 1)
+    count = "20 of Dhan's 25 sign-in links of a day are used."
+    assert web.client.post("/initiate-oauth").json()["message"] == count
+    assert web.client.post("/refresh-token", params={"use_callback": "true"}).json()["message"] == count
+    with web.database.snapshot() as connection:
+        [payload] = connection.execute(select(outbox.c.payload).where(outbox.c.kind == Notice.SIGN_IN)).scalars()
+    assert payload["words"].endswith(count)
 
 
 @pytest.mark.parametrize("name", ["munshi-99", "munshi-", "munshi-x", "munshi-" + "9" * 40, "3f0c", "17", "é", ""])

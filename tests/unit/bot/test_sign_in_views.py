@@ -8,7 +8,7 @@ from bot import sign_in_views as views
 from core.addresses import Proposal
 from core.db.tokens import TokenAge
 from core.domain.address import Addresses, Registered, Slot
-from core.domain.login import Way
+from core.domain.login import Way, count_aloud, why_no_link
 from tests.builders import NOON
 
 LIVING = TokenAge(Way.LINK, NOON - timedelta(hours=3, minutes=5), NOON + timedelta(hours=20, minutes=55))
@@ -49,18 +49,20 @@ def test_without_a_token_the_hold_says_what_to_do(living: TokenAge | None) -> No
 
 @pytest.mark.parametrize(("used", "warns"), [(0, False), (19, False), (20, True), (23, True)])
 def test_the_last_links_of_a_day_are_counted_aloud(used: int, warns: bool) -> None:
-    text = views.login_offer(None, used, NOON)
+    text = views.login_offer(None, count_aloud(used), NOON)
     assert (f"{used} of Dhan's 25" in text) is warns
     assert "within 10 minutes" in text
 
 
 def test_who_is_signed_in_is_told_that_a_new_sign_in_ends_the_old_one() -> None:
-    assert "Signed in until Thu 26 Nov 08:55; a new sign-in ends that one." in views.login_offer(LIVING, 0, NOON)
+    assert "Signed in until Thu 26 Nov 08:55; a new sign-in ends that one." in views.login_offer(LIVING, "", NOON)
 
 
 def test_when_no_link_is_left_the_time_of_the_next_one_is_said() -> None:
-    text = views.no_more_links([NOON - timedelta(hours=2)] * 24)
-    assert "24 of Dhan's 25" in text
+    assert why_no_link([NOON - timedelta(hours=2)] * 23) is None
+    made = [NOON - timedelta(hours=3), *[NOON - timedelta(hours=2)] * 24]
+    text = why_no_link(made) or ""
+    assert "25 of Dhan's 25" in text
     assert "free at 10:00" in text
     assert "munshi token" in text
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from core import controls
 from core.broker.dhan.client import DhanClient
@@ -60,9 +60,12 @@ class Door:
 
     def link(self) -> int:
         """A link in the chat."""
-        at = self.dhan.clock.now()
         with self.database.transaction() as connection:
-            return login_rows.start(connection, Way.LINK, LoginState.OFFERED, by="operator 42", at=at)
+            return self.link_in(connection)
+
+    def link_in(self, connection: Connection) -> int:
+        at = self.dhan.clock.now()
+        return login_rows.start(connection, Way.LINK, LoginState.OFFERED, by="operator 42", at=at)
 
     def tap(self, login_id: int) -> bool:
         with self.database.transaction() as connection:
