@@ -6,7 +6,8 @@ from html import escape
 
 from bot.text import fit, quoted, rupees
 from core.broker.account import Fill, Funds, Holding, Position
-from core.exits import ExitPlan
+from core.domain.sessions import spoken
+from core.exits import Exit, ExitPlan
 
 
 def funds(found: Funds) -> str:
@@ -69,14 +70,28 @@ def trades(found: Sequence[Fill]) -> str:
 
 
 def flatten(plan: ExitPlan) -> str:
-    """Names and sizes of what a yes would exit, and what it cannot."""
+    """Names and sizes of what a yes would exit, and when that is not at once; and what it cannot."""
     lines = ["<b>Exit at the market</b>", ""] if plan.exits else []
     for exit_ in plan.exits:
         product = exit_.product.replace("_", " ").lower()
         lines.append(f"<b>{exit_.side} {exit_.quantity} {escape(exit_.instrument.symbol)}</b> · {product}")
+        if exit_.reaches_later is not None:
+            lines.append(f"Not now: it reaches the exchange <b>{spoken(exit_.reaches_later)}</b>.")
     if plan.left:
-        lines += ["", "Not from here, close it in Dhan's app:", *(escape(words) for words in plan.left)]
-    return fit("\n".join(lines)) or "No open positions."
+        lines += ["", "Not exited:", *(escape(words) for words in plan.left)]
+    return fit("\n".join(lines)).strip() or "No open positions."
+
+
+def exiting(alerts: Sequence[int], exits: Sequence[Exit], left: Sequence[str]) -> str:
+    """What became of the yes: the exits by their alerts' numbers, and what stays open."""
+    at_once = [str(number) for number, exit_ in zip(alerts, exits, strict=True) if exit_.reaches_later is None]
+    said = [f"Exiting, as {', '.join(at_once)}"] if at_once else []
+    said += [
+        f"{number} waits and reaches the exchange {spoken(exit_.reaches_later)}"
+        for number, exit_ in zip(alerts, exits, strict=True)
+        if exit_.reaches_later is not None
+    ]
+    return ". ".join([*said, *(f"Not exited: {words}" for words in left)])
 
 
 def gain(amount: Decimal) -> str:

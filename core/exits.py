@@ -6,7 +6,7 @@ approved by name and size. The stop switch still stops them, since it stops ever
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,12 +14,13 @@ from sqlalchemy import Connection
 
 from core import market_days, notifications
 from core.broker.account import Position
+from core.clock import INDIA, to_india
 from core.db import alerts, orders
 from core.domain.alert import AmoTime, OrderType, Product, Side
 from core.domain.instrument import Instrument, Segment
-from core.domain.order import OrderState
+from core.domain.order import Mode, OrderState
 from core.domain.routing import Decision, ReleasePolicy, route
-from core.domain.sessions import Calendar
+from core.domain.sessions import Calendar, Trading, spoken_time
 from core.errors import Refusal
 from core.tickets import Ticket, slice_order
 
@@ -29,11 +30,12 @@ _OPEN = [state for state in OrderState if not state.is_final]
 
 @dataclass(frozen=True, kw_only=True)
 class Exit:
-    """One position to be closed whole, at the market, in its own product."""
+    """One position to be closed whole, at the market, in its own product; `decision` is when it goes."""
 
     instrument: Instrument
     product: Product
     net: int
+    decision: Decision
 
     @property
     def side(self) -> Side:
@@ -44,61 +46,68 @@ class Exit:
         return abs(self.net)
 
     @property
+    def reaches_later(self) -> datetime | None:
+        """When the exchange sees it; None when that is at once."""
+        return None if self.decision.mode is Mode.IMMEDIATE else self.decision.reaches_exchange_at
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What the operator confirms, as plain values."""
+        later = self.reaches_later
         return {
             "segment": self.instrument.segment,
             "security_id": self.instrument.security_id,
             "product": self.product,
             "net": self.net,
+            "later": later and later.isoformat(),
         }
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExitPlan:
-    """What can be exited here, and why the rest must be closed in the broker's app."""
+    """What can be exited here, and why the rest cannot: each a sentence about one position."""
 
     exits: tuple[Exit, ...]
     left: tuple[str, ...]
 
 
-def plan_exits(positions: Iterable[Position], find: Find, symbol: str | None = None) -> ExitPlan:
-    """Exits for all open positions, or for those of one symbol."""
+def plan_exits(
+    connection: Connection,
+    positions: Iterable[Position],
+    find: Find,
+    *,
+    now: datetime,
+    calendar: Calendar,
+    symbol: str | None = None,
+) -> ExitPlan:
+    """Exits for all open positions, or for those of one symbol.
+
+    Short ones come first: what is held against them may be all that keeps their margin down.
+    """
     exits: list[Exit] = []
     left: list[str] = []
-    for position in positions:
+    today = market_days.in_force(connection, calendar)
+    for position in sorted(positions, key=lambda position: position.net > 0):
         if not position.net or symbol not in (None, position.symbol.upper()):
             continue
         try:
-            exits.append(_exit(position, find))
+            exits.append(_exit(position, find, now, today))
         except (Refusal, ValueError) as reason:
             left.append(f"{position.symbol}, {position.net}, {position.product_name}: {reason}")
     return ExitPlan(exits=tuple(exits), left=tuple(left))
 
 
-def _exit(position: Position, find: Find) -> Exit:
+def _exit(position: Position, find: Find, now: datetime, calendar: Calendar) -> Exit:
     if position.product is None:
-        raise Refusal("this product is not traded from here")
+        raise Refusal("this product is not traded from here: close it in Dhan's app.")
     instrument = find(Segment(position.segment), position.security_id)
-    return Exit(instrument=instrument, product=position.product, net=position.net)
+    if position.net < 0 and position.product in (Product.DELIVERY, Product.MARGIN_FUNDED):
+        raise Refusal("sold from the account's holdings, so nothing is open: to have them back, buy them.")
+    decision = _decide(instrument, position.product, now, calendar)
+    return Exit(instrument=instrument, product=position.product, net=position.net, decision=decision)
 
 
-def write_exits(
-    connection: Connection, exits: Iterable[Exit], *, actor: str, read_at: datetime, now: datetime, calendar: Calendar
-) -> list[int]:
-    """One alert with its card for each exit of positions that were asked for at `read_at`; returns their numbers.
-
-    Raises Refusal, and then none was written.
-    """
-    exits = list(exits)
-    for exit_ in exits:
-        _check_no_other(connection, exit_, read_at)
-    today = market_days.in_force(connection, calendar)
-    return [_write_exit(connection, exit_, actor, now, today) for exit_ in exits]
-
-
-def _write_exit(connection: Connection, exit_: Exit, actor: str, now: datetime, calendar: Calendar) -> int:
-    instrument = exit_.instrument
+def _decide(instrument: Instrument, product: Product, now: datetime, calendar: Calendar) -> Decision:
     decision = route(
         segment_class=instrument.segment_class,
         order_type=OrderType.MARKET,
@@ -108,8 +117,46 @@ def _write_exit(connection: Connection, exit_: Exit, actor: str, now: datetime, 
         policy=ReleasePolicy.OPEN,
         index_expiry=instrument.index_expiry,
     )
-    if decision.release_at is None:
-        raise Refusal(f"{instrument.symbol}: {decision.reason} Close it in Dhan's app.")
+    if decision.reaches_exchange_at is None or decision.window_ends_at is None:
+        raise Refusal(f"{decision.reason} Close it in Dhan's app.")
+    return _within_its_day(decision, instrument, now, calendar) if product is Product.INTRADAY else decision
+
+
+def _within_its_day(decision: Decision, instrument: Instrument, now: datetime, calendar: Calendar) -> Decision:
+    """An intraday position lives from the first trade of a day until Dhan squares it off: an exit after that would open
+    a new one. Raises Refusal when it would come then.
+    """
+    reaches, here = to_india(decision.reaches_exchange_at or now), to_india(now)
+    hours = calendar.day(instrument.segment_class, here.date())
+    square_off = hours.square_off if isinstance(hours, Trading) else None
+    is_too_late = reaches.date() != here.date() or (square_off is not None and reaches.time() >= square_off)
+    if is_too_late or not isinstance(hours, Trading) or here.time() < hours.trades_from:
+        since = "" if square_off is None else f" from {spoken_time(square_off)}"
+        raise Refusal(
+            f"no exit from here now: Dhan squares intraday positions off itself{since}, and a later order would open a "
+            "new one. If it is still there, close it in Dhan's app."
+        )
+    if square_off is None or decision.window_ends_at is None:
+        return decision
+    ends = datetime.combine(here.date(), square_off, INDIA)
+    return replace(decision, window_ends_at=min(decision.window_ends_at, ends))
+
+
+def write_exits(
+    connection: Connection, exits: Iterable[Exit], *, actor: str, read_at: datetime, now: datetime
+) -> list[int]:
+    """One alert with its card for each exit of positions that were asked for at `read_at`; returns their numbers.
+
+    Raises Refusal, and then none was written.
+    """
+    exits = list(exits)
+    for exit_ in exits:
+        _check_no_other(connection, exit_, read_at)
+    return [_write_exit(connection, exit_, actor, now) for exit_ in exits]
+
+
+def _write_exit(connection: Connection, exit_: Exit, actor: str, now: datetime) -> int:
+    instrument = exit_.instrument
     words = f"Exit of {exit_.net} {instrument.symbol}, asked for by {actor}."
     alert_id = alerts.add_own(connection, body=json.dumps({"exit": exit_.facts}), reason=words, actor=actor, at=now)
     notifications.open_cards(connection, alert_id, now)
@@ -117,7 +164,7 @@ def _write_exit(connection: Connection, exit_: Exit, actor: str, now: datetime, 
         order_type=OrderType.MARKET, product=exit_.product, quantity=exit_.quantity, price=None, trigger_price=None
     )
     for place, ticket in enumerate(slice_order(whole, instrument), start=1):
-        row = {"alert_id": alert_id, "position": place, **_what(exit_), **vars(ticket), **_when(decision, now)}
+        row = {"alert_id": alert_id, "position": place, **_what(exit_), **vars(ticket), **_when(exit_.decision, now)}
         orders.add(connection, row, at=now, actor=actor)
     return alert_id
 

@@ -1,7 +1,6 @@
 """The account: looking at it, exiting positions, and Dhan's own kill switch."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from html import escape
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ from bot import account_views, keyboards
 from bot.handlers.pictures import CURVES, Pictures
 from bot.text import cut
 from core import journal, pnl, questions
-from core.broker.account import Account
+from core.broker.account import Account, Position
 from core.clock import Clock
 from core.db.engine import Database
 from core.domain.question import Question
@@ -80,7 +79,8 @@ class AccountCommands:
         symbol = " ".join(arguments).upper() or None
 
         async def ask() -> tuple[str, InlineKeyboardMarkup | None]:
-            plan = plan_exits(await self._account.positions(), self._find, symbol)
+            positions = await self._account.positions()
+            plan = await self._database.read(lambda c: self._plan(c, positions, symbol))
             shown = account_views.flatten(plan)
             if not plan.exits:
                 return shown, None
@@ -95,14 +95,25 @@ class AccountCommands:
         """The tap below /flatten. Raises Refusal when the positions are no longer those that were confirmed."""
         read_at = self._clock.now()
         try:
-            plan = plan_exits(await self._account.positions(), self._find, payload["symbol"])
+            positions = await self._account.positions()
         except SignInNeeded as trouble:
             raise Refusal(str(trouble)) from trouble
-        if [exit_.facts for exit_ in plan.exits] != payload["exits"]:
-            raise Refusal("The positions have changed since you asked: look again.")
-        alerts = await self._database.write(lambda c: self._write(c, plan, user_id, read_at))
+
+        def write(connection: Connection) -> str:
+            plan = self._plan(connection, positions, payload["symbol"])
+            if [exit_.facts for exit_ in plan.exits] != payload["exits"]:
+                raise Refusal("The positions have changed since you asked: look again.")
+            actor, now = journal.operator(user_id), self._clock.now()
+            alerts = write_exits(connection, plan.exits, actor=actor, read_at=read_at, now=now)
+            return account_views.exiting(alerts, plan.exits, ())
+
+        answer = await self._database.write(write)
         self._desk.nudge()
-        return f"Exiting, as {', '.join(str(number) for number in alerts)}"
+        return answer
+
+    def _plan(self, connection: Connection, positions: Sequence[Position], symbol: str | None) -> ExitPlan:
+        now, calendar = self._clock.now(), self._calendar
+        return plan_exits(connection, positions, self._find, now=now, calendar=calendar, symbol=symbol)
 
     async def killswitch(self, message: Message, _arguments: list[str], _role: Role) -> None:
         """Say how Dhan's own switch stands, and offer the other way."""
@@ -121,10 +132,6 @@ class AccountCommands:
             return await self._account.stop(bool(payload["on"])) or "Dhan took it"
         except SignInNeeded as trouble:
             raise Refusal(str(trouble)) from trouble
-
-    def _write(self, connection: Connection, plan: ExitPlan, user_id: int, read_at: datetime) -> list[int]:
-        actor, now = journal.operator(user_id), self._clock.now()
-        return write_exits(connection, plan.exits, actor=actor, read_at=read_at, now=now, calendar=self._calendar)
 
     async def _ask(self, message: Message, kind: Question, payload: Mapping[str, Any]) -> str:
         if message.from_user is None:

@@ -66,6 +66,11 @@ class Trading:
     by_day_only: bool = False
 
     @property
+    def trades_from(self) -> time:
+        """The day has no trade before."""
+        return self.pre_open.span.opens if self.pre_open else self.sessions[0].opens
+
+    @property
     def amo_morning_closes(self) -> time:
         return min(self.amo.morning_closes, self.sessions[0].opens)
 

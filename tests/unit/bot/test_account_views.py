@@ -7,7 +7,10 @@ from bot import account_views
 from core.broker.account import Fill, Funds, Holding, Position
 from core.domain.alert import Exchange, InstrumentKind, Product, Side
 from core.domain.instrument import Instrument, Segment
+from core.domain.order import Mode
+from core.domain.routing import Decision
 from core.exits import Exit, ExitPlan
+from tests.builders import NOON
 
 POSITION = Position(
     symbol="M&M",
@@ -78,14 +81,35 @@ def test_trades_are_told_with_their_time() -> None:
     assert account_views.trades([]) == "No trades today."
 
 
+NOW = Decision(
+    mode=Mode.IMMEDIATE,
+    as_amo=False,
+    release_at=NOON,
+    window_ends_at=NOON,
+    reaches_exchange_at=NOON,
+    reason="The market is open.",
+    alternatives=(),
+)
+EXIT = Exit(instrument=SHARE, product=Product.INTRADAY, net=-10, decision=NOW)
+LATER = replace(EXIT, product=Product.DELIVERY, net=3, decision=replace(NOW, mode=Mode.QUEUE))
+
+
 def test_flatten_names_each_exit_and_what_it_cannot_do() -> None:
-    exit_ = Exit(instrument=SHARE, product=Product.INTRADAY, net=-10)
-    assert account_views.flatten(ExitPlan(exits=(exit_,), left=("X, 1, MTF: not <here>",))).splitlines() == [
+    assert account_views.flatten(ExitPlan(exits=(EXIT,), left=("X, 1, MTF: not <here>",))).splitlines() == [
         "<b>Exit at the market</b>",
         "",
         "<b>BUY 10 M&amp;M</b> · intraday",
         "",
-        "Not from here, close it in Dhan's app:",
+        "Not exited:",
         "X, 1, MTF: not &lt;here&gt;",
     ]
     assert account_views.flatten(ExitPlan(exits=(), left=())) == "No open positions."
+
+
+def test_an_exit_that_waits_names_its_time_in_the_question_and_in_the_answer() -> None:
+    asked = account_views.flatten(ExitPlan(exits=(EXIT, LATER), left=()))
+    assert "<b>SELL 3 M&amp;M</b> · delivery\nNot now: it reaches the exchange <b>Wed 25 Nov 12:00</b>." in asked
+    answer = account_views.exiting([41, 42], [EXIT, LATER], ["X, 1, MTF: not here."])
+    assert answer == (
+        "Exiting, as 41. 42 waits and reaches the exchange Wed 25 Nov 12:00. Not exited: X, 1, MTF: not here."
+    )

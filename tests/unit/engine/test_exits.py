@@ -1,7 +1,7 @@
 """Exits: opposite side, whole size, same product; confirmed by name, never twice, and past the queue of entries."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from core.db import alerts, orders
 from core.domain.alert import Product, Side
 from core.domain.order import Mode, Order, OrderState
 from core.errors import Refusal
-from core.exits import Exit, ExitPlan, plan_exits, write_exits
+from core.exits import ExitPlan, Find, plan_exits, write_exits
 from tests.builders import CALENDAR, NOON, an_order
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor
@@ -35,12 +35,21 @@ RELIANCE = Position(
 )
 
 
-def plan(listed: InstrumentList, *positions: Position, symbol: str | None = None) -> ExitPlan:
-    return plan_exits(positions or (RELIANCE,), listed.named, symbol)
+def plan(
+    connection: Connection,
+    listed: InstrumentList,
+    *positions: Position,
+    at: datetime = NOON,
+    symbol: str | None = None,
+    find: Find | None = None,
+) -> ExitPlan:
+    return plan_exits(
+        connection, positions or (RELIANCE,), find or listed.named, now=at, calendar=CALENDAR, symbol=symbol
+    )
 
 
-def exits_of(connection: Connection, plan: ExitPlan, at: Any = NOON) -> list[Order]:
-    numbers = write_exits(connection, plan.exits, actor="operator 42", read_at=at, now=at, calendar=CALENDAR)
+def exits_of(connection: Connection, plan: ExitPlan, at: datetime = NOON) -> list[Order]:
+    numbers = write_exits(connection, plan.exits, actor="operator 42", read_at=at, now=at)
     return [order for number in numbers for order in orders.of_alert(connection, number)]
 
 
@@ -48,14 +57,14 @@ def exits_of(connection: Connection, plan: ExitPlan, at: Any = NOON) -> list[Ord
 def test_an_exit_is_the_other_side_of_the_whole_position_in_its_product(
     connection: Connection, listed: InstrumentList, net: int, side: Side
 ) -> None:
-    [order] = exits_of(connection, plan(listed, replace(RELIANCE, net=net)))
+    [order] = exits_of(connection, plan(connection, listed, replace(RELIANCE, net=net)))
     assert (order.side, order.quantity, order.product) == (side, 10, Product.INTRADAY)
     assert (order.state, order.closes, order.mode) == (OrderState.QUEUED, True, Mode.IMMEDIATE)
     assert order.approved_at == NOON
 
 
 def test_an_exit_has_a_card_and_says_who_asked(connection: Connection, listed: InstrumentList) -> None:
-    [order] = exits_of(connection, plan(listed))
+    [order] = exits_of(connection, plan(connection, listed))
     stored = alerts.get(connection, order.alert_id)
     assert stored
     assert stored.reason == "Exit of 10 RELIANCE, asked for by operator 42."
@@ -65,24 +74,31 @@ def test_each_position_gets_an_alert_of_its_own_so_that_none_waits_for_another(
     connection: Connection, listed: InstrumentList
 ) -> None:
     other = replace(RELIANCE, symbol="IRCON", security_id="4986")
-    first, second = exits_of(connection, plan(listed, RELIANCE, other))
+    first, second = exits_of(connection, plan(connection, listed, RELIANCE, other))
     assert first.alert_id != second.alert_id
 
 
-def test_only_what_is_open_is_exited_and_only_the_one_that_was_named(listed: InstrumentList) -> None:
+def test_only_what_is_open_is_exited_and_only_the_one_that_was_named(
+    connection: Connection, listed: InstrumentList
+) -> None:
     other = replace(RELIANCE, symbol="IRCON", security_id="4986")
     closed = replace(RELIANCE, net=0)
-    assert [exit_.instrument.symbol for exit_ in plan(listed, RELIANCE, other, closed).exits] == ["RELIANCE", "IRCON"]
-    assert [exit_.instrument.symbol for exit_ in plan(listed, RELIANCE, other, symbol="IRCON").exits] == ["IRCON"]
+    assert [exit_.instrument.symbol for exit_ in plan(connection, listed, RELIANCE, other, closed).exits] == [
+        "RELIANCE",
+        "IRCON",
+    ]
+    assert [exit_.instrument.symbol for exit_ in plan(connection, listed, RELIANCE, other, symbol="IRCON").exits] == [
+        "IRCON"
+    ]
 
 
 @pytest.mark.parametrize(
     "changes", [{"product": None, "product_name": "MTF"}, {"security_id": "1"}, {"segment": "NSE_COMM"}]
 )
 def test_what_cannot_be_exited_from_here_is_named_with_the_reason(
-    listed: InstrumentList, changes: dict[str, Any]
+    connection: Connection, listed: InstrumentList, changes: dict[str, Any]
 ) -> None:
-    made = plan(listed, replace(RELIANCE, **changes))
+    made = plan(connection, listed, replace(RELIANCE, **changes))
     assert made.exits == ()
     assert made.left[0].startswith("RELIANCE, 10, ")
 
@@ -92,14 +108,14 @@ def test_an_exit_beside_an_open_order_of_the_same_side_is_refused(
 ) -> None:
     an_order(connection, side=Side.SELL, state=OrderState.WORKING)
     with pytest.raises(Refusal, match="turn the position round"):
-        exits_of(connection, plan(listed))
+        exits_of(connection, plan(connection, listed))
     assert len(orders.recent(connection, 9)) == 1
 
 
 def test_a_second_exit_of_the_same_position_is_refused(connection: Connection, listed: InstrumentList) -> None:
-    exits_of(connection, plan(listed))
+    exits_of(connection, plan(connection, listed))
     with pytest.raises(Refusal, match="turn the position round"):
-        exits_of(connection, plan(listed))
+        exits_of(connection, plan(connection, listed))
 
 
 def test_an_exit_beside_an_order_that_filled_since_the_position_was_read_is_refused(
@@ -109,36 +125,84 @@ def test_an_exit_beside_an_order_that_filled_since_the_position_was_read_is_refu
     target = an_order(connection, side=Side.SELL, state=OrderState.WORKING)
     orders.move(connection, target, OrderState.FILLED, at=NOON, actor=journal.DHAN, reason="Filled.")
     with pytest.raises(Refusal, match=rf"{target.label} RELIANCE has just ended \(filled\)"):
-        exits_of(connection, plan(listed))
-    assert exits_of(connection, plan(listed), NOON + timedelta(microseconds=1))
+        exits_of(connection, plan(connection, listed))
+    assert exits_of(connection, plan(connection, listed), NOON + timedelta(microseconds=1))
 
 
 def test_shares_held_in_two_products_are_exited_in_both(connection: Connection, listed: InstrumentList) -> None:
-    made = exits_of(connection, plan(listed, RELIANCE, replace(RELIANCE, product=Product.DELIVERY, net=3)))
+    made = exits_of(connection, plan(connection, listed, RELIANCE, replace(RELIANCE, product=Product.DELIVERY, net=3)))
     assert [(order.quantity, order.product) for order in made] == [(10, Product.INTRADAY), (3, Product.DELIVERY)]
 
 
 def test_an_exit_above_the_freeze_quantity_goes_in_slices(connection: Connection, listed: InstrumentList) -> None:
-    huge = Exit(instrument=replace(listed.named(*key(listed)), freezes_at=7), product=Product.INTRADAY, net=15)
-    made = exits_of(connection, ExitPlan(exits=(huge,), left=()))
+    made = exits_of(connection, plan(connection, listed, replace(RELIANCE, net=15), find=freezing(listed, at=7)))
     assert [order.quantity for order in made] == [6, 6, 3]
 
 
-def key(listed: InstrumentList) -> Any:
-    found = plan(listed).exits[0].instrument
-    return found.segment, found.security_id
+def freezing(listed: InstrumentList, *, at: int) -> Find:
+    """The list, if the exchange froze orders of so many units."""
+    return lambda segment, security_id: replace(listed.named(segment, security_id), freezes_at=at)
 
 
-def test_on_a_closed_day_an_exit_waits_for_the_open_without_being_asked_about(
+def test_on_a_closed_day_an_exit_of_what_is_kept_waits_for_the_open_and_says_so(
     connection: Connection, listed: InstrumentList
 ) -> None:
-    [order] = exits_of(connection, plan(listed), SATURDAY)
+    made = plan(connection, listed, replace(RELIANCE, product=Product.DELIVERY), at=SATURDAY)
+    assert [exit_.reaches_later for exit_ in made.exits] == [india("2026-11-30 09:15")]
+    [order] = exits_of(connection, made, SATURDAY)
     assert (order.state, order.release_at) == (OrderState.QUEUED, india("2026-11-30 09:15"))
 
 
+def test_what_goes_at_once_has_no_later_time(connection: Connection, listed: InstrumentList) -> None:
+    assert [exit_.reaches_later for exit_ in plan(connection, listed).exits] == [None]
+
+
+def test_an_exit_after_hours_says_when_the_exchange_sees_it(connection: Connection, listed: InstrumentList) -> None:
+    evening = india("2026-11-25 18:00")
+    [exit_] = plan(connection, listed, replace(RELIANCE, product=Product.DELIVERY), at=evening).exits
+    assert exit_.reaches_later == india("2026-11-26 09:15")
+
+
+@pytest.mark.parametrize("at", ["2026-11-25 15:16", "2026-11-25 18:00", "2026-11-26 08:30", "2026-11-28 14:00"])
+def test_an_intraday_position_is_not_exited_on_another_day_when_dhan_has_squared_it_off(
+    connection: Connection, listed: InstrumentList, at: str
+) -> None:
+    made = plan(connection, listed, at=india(at))
+    assert made.exits == ()
+    assert "Dhan squares intraday positions off itself" in made.left[0]
+    assert "close it in Dhan's app" in made.left[0]
+
+
+def test_an_intraday_position_is_exited_only_before_dhan_squares_it_off(
+    connection: Connection, listed: InstrumentList
+) -> None:
+    ircon = replace(RELIANCE, symbol="IRCON", security_id="4986")
+    [order] = exits_of(connection, plan(connection, listed, ircon))
+    assert order.expires_at == order.window_ends_at == india("2026-11-25 15:20")
+    too_late = plan(connection, listed, ircon, at=india("2026-11-25 15:25"))
+    assert too_late.exits == ()
+    assert "Dhan squares intraday positions off itself from 15:20" in too_late.left[0]
+
+
+def test_shares_sold_from_the_account_are_no_short_position_to_be_bought_back(
+    connection: Connection, listed: InstrumentList
+) -> None:
+    made = plan(connection, listed, replace(RELIANCE, product=Product.DELIVERY, net=-10))
+    assert made.exits == ()
+    assert "sold from the account's holdings" in made.left[0]
+
+
+def test_short_positions_are_bought_back_before_what_may_be_their_hedge_is_sold(
+    connection: Connection, listed: InstrumentList
+) -> None:
+    short = replace(RELIANCE, symbol="IRCON", security_id="4986", net=-5)
+    assert [exit_.net for exit_ in plan(connection, listed, RELIANCE, short).exits] == [-5, 10]
+
+
 def test_a_day_that_the_calendar_does_not_know_is_said(connection: Connection, listed: InstrumentList) -> None:
-    with pytest.raises(Refusal, match="Close it in Dhan's app"):
-        exits_of(connection, plan(listed), india("2027-03-01 11:00"))
+    made = plan(connection, listed, at=india("2027-03-01 11:00"))
+    assert made.exits == ()
+    assert "Close it in Dhan's app" in made.left[0]
 
 
 async def test_an_exit_closes_the_position_at_dhan(floor: Floor, listed: InstrumentList) -> None:
@@ -146,8 +210,9 @@ async def test_an_exit_closes_the_position_at_dhan(floor: Floor, listed: Instrum
     floor.clock.pass_time(seconds=1)
     await floor.follow_book()
     account = DhanAccount(floor.broker)
-    made = plan_exits(await account.positions(), listed.named)
+    positions = await account.positions()
     with floor.database.transaction() as connection:
+        made = plan(connection, listed, *positions, at=floor.clock.now())
         [order] = exits_of(connection, made, floor.clock.now())
     await floor.send()
     floor.clock.pass_time(seconds=1)
