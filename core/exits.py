@@ -5,7 +5,7 @@ approved by name and size. The stop switch still stops them, since it stops ever
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,12 +13,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core import market_days, notifications
-from core.broker.account import Position
+from core.broker.account import Account, Position
+from core.broker.port import Broker, BrokerOrder
 from core.clock import INDIA, to_india
-from core.db import alerts, orders
+from core.db import alerts, attempts, orders
 from core.domain.alert import AmoTime, OrderType, Product, Side
+from core.domain.attempt import AttemptState
 from core.domain.instrument import Instrument, Segment
-from core.domain.order import Mode, OrderState
+from core.domain.order import AT_BROKER, Mode, Order, OrderState
 from core.domain.routing import Decision, ReleasePolicy, route
 from core.domain.sessions import Calendar, Trading, spoken_time
 from core.errors import Refusal
@@ -26,6 +28,85 @@ from core.tickets import Ticket, slice_order
 
 Find = Callable[[Segment, str], Instrument]
 _OPEN = [state for state in OrderState if not state.is_final]
+_ON_THE_WAY = (OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.NEEDS_OPERATOR, *AT_BROKER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What Dhan said of the account, asked at `at` of the desk's time.
+
+    The book was read first: what fills in between counts twice, and never not at all.
+    """
+
+    positions: Sequence[Position]
+    book: Sequence[BrokerOrder]
+    at: datetime
+
+
+async def look(account: Account, broker: Broker, at: datetime) -> Seen:
+    """Raises BrokerUnavailable, SignInNeeded."""
+    book = await broker.book()
+    return Seen(positions=await account.positions(), book=book, at=at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What orders of one side work on: one position, since Dhan keeps one for each product."""
+
+    segment: str
+    security_id: str
+    side: Side
+    product: Product
+
+    @classmethod
+    def of(cls, order: Order) -> "Place":
+        return cls(segment=order.segment, security_id=order.security_id, side=order.side, product=order.product)
+
+    def has(self, order: Order | BrokerOrder) -> bool:
+        """What Dhan does not name in our words may be of this place, too."""
+        is_same = (order.segment, order.security_id) == (self.segment, self.security_id)
+        return is_same and order.side in (None, self.side) and order.product in (None, self.product)
+
+    def net(self, positions: Iterable[Position]) -> int:
+        """Units that orders of this side can still close; negative where the position lies the other way."""
+        same = (
+            position.net
+            for position in positions
+            if (position.segment, position.security_id, position.product)
+            == (self.segment, self.security_id, self.product)
+        )
+        return sum(same) * (1 if self.side is Side.SELL else -1)
+
+
+def on_the_way(connection: Connection, place: Place, now: datetime) -> list[Order]:
+    """Our orders of that place that Dhan has or may have, and that can trade today: all are valid for one day."""
+    found = orders.alike(connection, _ON_THE_WAY, segment=place.segment, security_id=place.security_id)
+    return [order for order in found if place.has(order) and _may_trade(connection, order, now)]
+
+
+def _may_trade(connection: Connection, order: Order, now: datetime) -> bool:
+    if to_india(order.reaches_exchange_at or order.updated_at).date() < to_india(now).date():
+        return False
+    return order.state is not OrderState.NEEDS_OPERATOR or not _is_absent(connection, order)
+
+
+def _is_absent(connection: Connection, order: Order) -> bool:
+    last = attempts.last_of(connection, order.id)
+    return last is not None and last.state is AttemptState.ABSENT
+
+
+def open_beside(place: Place, ours: Iterable[Order], book: Sequence[BrokerOrder]) -> str | None:
+    """The first order of that place that may still fill beside an exit, in words; of `ours` first, then of the book."""
+    rows, known = {row.order_id: row for row in book}, set[str | None]()
+    for order in ours:
+        known.add(order.broker_order_id)
+        row = rows.get(order.broker_order_id or "")
+        if row is None or row.remaining:
+            return f"{order.label} {order.side} {order.quantity} {order.symbol} is open already"
+    for row in book:
+        if place.has(row) and row.remaining and row.order_id not in known:
+            return f"{place.side} {row.remaining} {row.symbol} (order {row.order_id}) is open at Dhan"
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -118,6 +118,8 @@ class BrokerState(StrEnum):
     OTHER = "other"
 
 
+_ENDED = (BrokerState.FILLED, BrokerState.REJECTED, BrokerState.CANCELLED, BrokerState.LAPSED)
+
 Said = tuple[BrokerState, int]
 """What the broker says of an order in short: its state, and how much is filled."""
 NOTHING_KNOWN: Mapping[str, Said] = MappingProxyType({})
@@ -156,6 +158,11 @@ class BrokerOrder:
     def is_whole(self) -> bool:
         """Whether all of it is filled, by its counts; its state may be ahead of them, or behind."""
         return 0 < self.quantity <= self.filled_quantity
+
+    @property
+    def remaining(self) -> int:
+        """Units that may still trade."""
+        return 0 if self.state in _ENDED else self.quantity - self.filled_quantity
 
     def is_what_was_asked(self, order: Order) -> bool:
         """Whether this is that order. Type and price may differ: Dhan turns market orders into protected limits."""

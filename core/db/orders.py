@@ -208,6 +208,12 @@ def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Orde
     return _find(connection, _IN_STATES, {"states": list(states)})
 
 
+def alike(connection: Connection, states: Iterable[OrderState], **same: Any) -> list[Order]:
+    """Orders in any of the states whose columns of these names have these values."""
+    of_these = (orders.c[name] == value for name, value in same.items())
+    return _read(connection, select(*_COLUMNS).where(orders.c.state.in_(list(states)), *of_these).order_by(orders.c.id))
+
+
 def count(connection: Connection, *states: OrderState) -> int:
     """How many orders are in any of the states."""
     return connection.execute(select(func.count()).where(orders.c.state.in_(states))).scalar_one()

@@ -25,20 +25,19 @@ _ASKED = "uncovered"
 
 
 def needs_cover(order: Order) -> bool:
-    """Whether the order sells shares for delivery. Exits were confirmed against the account a moment ago."""
+    """Whether the order sells shares for delivery."""
     return (
         order.side is Side.SELL
         and order.product is Product.DELIVERY
         and order.segment.is_of_shares
-        and not order.closes
         and not order.filled_quantity
     )
 
 
-def was_asked(connection: Connection, order: Order) -> bool:
-    """Whether the operator was told already, and has let it go since."""
+def was_asked(connection: Connection, order: Order, kind: str = _ASKED) -> bool:
+    """Whether the operator was told of that already, and has let it go since."""
     query = select(events.c.id).where(events.c.alert_id == order.alert_id, events.c.order_id == order.id)
-    return connection.execute(query.where(events.c.kind == _ASKED).limit(1)).first() is not None
+    return connection.execute(query.where(events.c.kind == kind).limit(1)).first() is not None
 
 
 async def why_uncovered(account: Account, order: Order) -> str | None:
@@ -73,7 +72,7 @@ def _too_few(order: Order, sellable: int) -> str:
     )
 
 
-def ask_about(connection: Connection, seen: Order, words: str, moment: Moment) -> None:
+def ask_about(connection: Connection, seen: Order, words: str, moment: Moment, kind: str = _ASKED) -> None:
     """Put the order back to the operator, with the reason."""
     order = orders.get(connection, seen.id)
     if order.state is not OrderState.QUEUED or order.version != seen.version:
@@ -81,7 +80,7 @@ def ask_about(connection: Connection, seen: Order, words: str, moment: Moment) -
     journal.append(
         connection,
         journal.Event(
-            at=moment.now, alert_id=order.alert_id, order_id=order.id, actor=journal.DESK, kind=_ASKED, reason=words
+            at=moment.now, alert_id=order.alert_id, order_id=order.id, actor=journal.DESK, kind=kind, reason=words
         ),
     )
     ask_again(connection, order, words, moment.now)

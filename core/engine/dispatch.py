@@ -1,10 +1,9 @@
 """Sending what is due: claim, one POST, write down what became of it. A few orders at a time, each in its own task."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from math import inf
 from typing import Any
 
@@ -14,25 +13,25 @@ from sqlalchemy import Connection
 from core import controls
 from core.broker.account import Account
 from core.broker.port import Broker, BrokerOrder, IncompleteBook, Outcome, Refusal, Refused, Unknown
-from core.broker.quotes import Name, Quotes
+from core.broker.quotes import Quotes
 from core.clock import Clock, Moment, SystemClock, monotonic
 from core.db import leases, orders
 from core.db.engine import Database
 from core.db.writer import T
 from core.domain.order import Order
 from core.domain.sessions import Calendar
-from core.engine import cover, crowd, drift, record
+from core.engine import crowd, record
 from core.engine.adopt import adopt
 from core.engine.brakes import Brakes
 from core.engine.claim import Claim, claim, claim_all, claim_apart, why_not_now
 from core.engine.limiter import AHEAD, Limiter
 from core.engine.record import Posted, record_all
 from core.engine.rules import LeaseLost, Rules
+from core.engine.soundness import Asked, Check, Soundness
 from core.engine.words import explain
 from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
 from core.failpoints import Point, reach
 from core.logins import Session
-from core.policies import Policies
 
 log = structlog.get_logger()
 
@@ -81,15 +80,16 @@ class Dispatcher:
     ) -> None:
         self._database = database
         self._broker = broker
-        self._account = account
         self._session = session
         self._calendar = calendar
         self._clock = clock
         self._wall = SystemClock()
         self._limiter = limiter
         self._clock_is_sure = clock_is_sure
-        self._quotes = quotes
         self._brakes = Brakes(database=database, session=session, limiter=limiter)
+        self._soundness = Soundness(
+            database=database, broker=broker, account=account, session=session, clock=clock, quotes=quotes
+        )
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._places: set[int] = set()
         self._alarm: asyncio.TimerHandle | None = None
@@ -134,9 +134,9 @@ class Dispatcher:
         for claimed in batch.claims:
             self._start(claimed.order, self._send(claimed, batch.moment, epoch), tasks, wake)
         if batch.asked_about:
-            prices = asyncio.create_task(self._last_prices(batch.asked_about))
+            asked = self._soundness.ask(batch.asked_about)
             for order in batch.asked_about:
-                self._start(order, self._send_if_sound(order, prices, epoch), tasks, wake)
+                self._start(order, self._send_if_sound(order, asked, epoch), tasks, wake)
         self._look_again(batch.wait, wake)
         for _ in range(TURNS_TO_LEAVE if batch.claims else 0):
             await asyncio.sleep(0)  # nothing else is looked at before those have left that need not wait
@@ -180,12 +180,10 @@ class Dispatcher:
         """Not those that Dhan is asked about first."""
         if self._closed or rules.holds or not (self._session.is_signed_in and self._clock_is_sure()):
             return
-        may_know_prices = self._quotes is not None and self._quotes.may_tell
         going: list[Order] = []
         for order in self._due(connection, rules.now):
-            is_asked_about = cover.needs_cover(order) or (may_know_prices and drift.may_drift(order))
             wait = self._limiter.room_in(urgent=order.closes, behind=len(going))
-            if is_asked_about and not crowd.is_long(wait):
+            if self._soundness.is_in_question(order, rules.now) and not crowd.is_long(wait):
                 batch.asked_about.append(order)
             elif wait <= AHEAD:
                 going.append(order)
@@ -209,21 +207,16 @@ class Dispatcher:
         self._places.add(order.id)
         self._under_way[order.id] = tasks.create_task(send())
 
-    async def _last_prices(self, waited: list[Order]) -> Mapping[Name, Decimal]:
-        return await drift.last_prices(self._quotes, waited) if self._quotes else {}
-
-    async def _send_if_sound(self, order: Order, prices: asyncio.Task[Mapping[Name, Decimal]], epoch: int) -> None:
-        """Send it, unless Dhan says that it would be refused, or that its price has moved away."""
-        if cover.needs_cover(order) and await self._is_uncovered(order):
+    async def _send_if_sound(self, order: Order, asked: Asked, epoch: int) -> None:
+        """Send it, unless what Dhan says speaks against it."""
+        checks = await self._soundness.look(order, asked)
+        if checks is None:
             return
-        last = (await prices).get((order.segment, order.security_id)) if drift.may_drift(order) else None
-        if last is not None and await self._has_drifted(order, last):
-            return
-        await self._limiter.wait_for_room()
+        await self._limiter.wait_for_room(urgent=order.closes)
         moment = self._moment()
         claimed = None
         try:
-            claimed = await self._database.write(lambda connection: self._claim(connection, order, epoch, moment))
+            claimed = await self._database.write(lambda c: self._claim(c, order, epoch, moment, checks))
         finally:
             if claimed is None:
                 self._limiter.give_back()
@@ -281,23 +274,22 @@ class Dispatcher:
         await self._brakes.heed(outcome, serial, self._moment())
         return outcome
 
-    def _claim(self, connection: Connection, order: Order, epoch: int, moment: Moment) -> Claim | None:
+    def _claim(
+        self, connection: Connection, seen: Order, epoch: int, moment: Moment, checks: Sequence[Check]
+    ) -> Claim | None:
         if self._closed or not (self._session.is_signed_in and self._clock_is_sure()):
+            return None
+        if controls.holds(connection) or not orders.is_as_seen(connection, seen):
+            return None
+        order: Order | None = seen
+        for check in checks:
+            order = order and check(connection, order, moment)
+        if order is None:
             return None
         return claim(connection, order, epoch=epoch, now=moment.now, wall=moment.wall, calendar=self._calendar)
 
     def _rules(self, connection: Connection, epoch: int, moment: Moment) -> Rules:
         return Rules.read(connection, epoch=epoch, now=moment.now, wall=moment.wall, calendar=self._calendar)
-
-    async def _is_uncovered(self, order: Order) -> bool:
-        """Whether the sale would be refused, so that the operator is asked instead; once, and only when it is known."""
-        if await self._database.read(lambda connection: cover.was_asked(connection, order)):
-            return False
-        words = await cover.why_uncovered(self._account, order)
-        if words is None:
-            return False
-        await self._database.write(lambda connection: cover.ask_about(connection, order, words, self._moment()))
-        return True
 
     async def _is_too_late(self, claimed: Claim) -> bool:
         """Whether the claim must not be used any more; then its order is back in the queue."""
@@ -327,15 +319,6 @@ class Dispatcher:
     def _is_fresh(self, moment: Moment) -> bool:
         now = self._moment()
         return abs(now.now - moment.now) < _FRESH and abs(now.wall - moment.wall) < _FRESH
-
-    async def _has_drifted(self, order: Order, last: Decimal) -> bool:
-        """Whether the price moved too far while the order waited, so that the operator is asked."""
-        policies = await self._database.read(Policies.read)
-        words = drift.why_ask(order, last, policies.drift)
-        if words is None:
-            return False
-        await self._database.write(lambda connection: drift.ask_about(connection, order, last, words, self._moment()))
-        return True
 
     async def _is_ours(self, claimed: Claim, epoch: int) -> bool:
         """A claim that took longer than a lease lasts may be another desk's by now, which looks it up and asks."""

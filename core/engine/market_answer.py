@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from core import journal, notifications
 from core.db import attempts, orders
+from core.domain.alert import Product
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.domain.routing import after_market
@@ -25,10 +26,12 @@ _TRY_AGAIN_AFTER = (1, 2, 5, 10, 15)  # minutes
 def offer_after_market(connection: Connection, claim: Claim, now: datetime, *, words: str) -> bool:
     """Ask whether the refused regular order shall go after-market; False when there is no such way for it.
 
-    Asked under every policy: the operator wanted it now, and it would come a day later.
+    Asked under every policy: the operator wanted it now, and it would come a day later. Dhan squares an intraday
+    position off before that, so there is no such way for its exit.
     """
     order = claim.order
-    way = None if order.as_amo else after_market(order, claim.calendar, now)
+    is_over_by_then = order.closes and order.product is Product.INTRADAY
+    way = None if order.as_amo or is_over_by_then else after_market(order, claim.calendar, now)
     if not isinstance(way, Alternative):
         return False
     offer = f"Approve it to go after-market instead, and to reach the exchange {spoken(way.reaches_exchange_at)}."

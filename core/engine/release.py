@@ -19,7 +19,10 @@ _A_SHORT_STOP = timedelta(minutes=5)
 def why_ask_again(
     connection: Connection, order: Order, policies: Policies, source: Source, now: datetime
 ) -> str | None:
-    """Why a tap is needed before this order may leave, in a sentence; None when nothing has changed, and for exits."""
+    """Why a tap is needed before this order may leave, in a sentence; None when nothing has changed.
+
+    None for exits, too: they are held against what is left of their position (closing).
+    """
     if order.closes:
         return None
     late = _late(order, policies, now)

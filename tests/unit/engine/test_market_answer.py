@@ -9,7 +9,7 @@ from core import approvals, controls, journal
 from core.broker.port import Refusal, Refused
 from core.clock import Moment
 from core.db import attempts
-from core.domain.alert import AmoTime, OrderType
+from core.domain.alert import AmoTime, OrderType, Product
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
@@ -57,6 +57,14 @@ def test_an_after_market_order_is_not_offered_again_as_one(connection: Connectio
     evening = india("2026-11-25 18:00")
     order = an_order(connection, at=evening, as_amo=True, mode=Mode.AMO, expires_at=india("2026-11-26 08:59"))
     assert told(connection, order, CLOSED, evening).state is OrderState.REJECTED
+
+
+@pytest.mark.parametrize(("product", "state"), [("INTRADAY", "REJECTED"), ("DELIVERY", "AWAITING_APPROVAL")])
+def test_an_intraday_exit_is_not_offered_to_go_when_dhan_has_squared_it_off(
+    connection: Connection, product: str, state: str
+) -> None:
+    order = an_order(connection, closes=True, product=Product[product])
+    assert told(connection, order, CLOSED).state is OrderState[state]
 
 
 def test_what_no_after_market_window_takes_is_rejected_with_dhans_words(connection: Connection) -> None:

@@ -1,0 +1,119 @@
+"""Before an exit that waited leaves: what is left of its position?
+
+It was confirmed against the account of that moment. Since then the position may have been closed, and the whole exit
+would open another one the other way round. So at most what is left goes; what nobody can tell is asked about.
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from core import exits, journal
+from core.broker.account import Account
+from core.broker.port import Broker
+from core.clock import Moment, to_india
+from core.db import orders
+from core.domain.alert import Product
+from core.domain.order import Order, OrderState
+from core.engine import cover
+from core.engine.claim import expire
+from core.errors import BrokerUnavailable
+from core.exits import Place, Seen
+
+log = structlog.get_logger()
+
+PATIENCE = 3.0
+"""Seconds for Dhan to tell; whoever waits longer is asked instead."""
+_A_MOMENT = timedelta(seconds=10)
+"""An exit goes on the word that was given so long ago at most, and an operator's tap overrules Dhan's silence."""
+_GOOD_FOR = timedelta(seconds=5)
+_LOOK_AGAIN = timedelta(seconds=2)
+_UNSEEN = "position_unseen"
+_WAITING = (OrderState.QUEUED, OrderState.AWAITING_APPROVAL)
+_DELIVERED = (Product.DELIVERY, Product.MARGIN_FUNDED)
+
+_CLOSED = "The position is closed already: nothing was sent."
+_NOTHING_MORE = "The orders before it close what is left of the position: nothing more was sent."
+_SQUARED_OFF = "Dhan has squared it off, as it does with intraday positions each day: nothing was sent."
+_BESIDE = (
+    "{beside}: with it, this exit could turn the position round. "
+    "Cancel it first, or wait for it; then approve this exit."
+)
+_NOBODY_KNOWS = (
+    "Dhan did not say whether the position is still open. "
+    "Look in Dhan's app, and approve this exit only if all of it is."
+)
+
+
+def has_waited(order: Order, now: datetime) -> bool:
+    return order.closes and abs(now - order.created_at) > _A_MOMENT
+
+
+async def look(account: Account, broker: Broker, at: datetime) -> Seen | None:
+    """What Dhan says now; None when that is nothing, or too late. Raises SignInNeeded."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await exits.look(account, broker, at)
+    except (BrokerUnavailable, TimeoutError) as trouble:
+        log.warning("positions_not_known", why=str(trouble) or "no answer in time")
+        return None
+
+
+def check(connection: Connection, order: Order, moment: Moment, *, seen: Seen | None) -> Order | None:
+    """The exit as it may be claimed in this transaction, smaller where less is left; None when it does not go now."""
+    now, legs = moment.now, orders.of_alert(connection, order.alert_id)
+    if _was_put_off(order):
+        return _end(connection, order, legs, _SQUARED_OFF, now)
+    if seen is None:
+        is_fresh = order.approved_at is not None and abs(now - order.approved_at) <= _A_MOMENT
+        if is_fresh and cover.was_asked(connection, order, _UNSEEN):
+            return order
+        cover.ask_about(connection, order, _NOBODY_KNOWS, moment, kind=_UNSEEN)
+        return None
+    place = Place.of(order)
+    others = [each for each in exits.on_the_way(connection, place, now) if each.alert_id != order.alert_id]
+    if now - seen.at > _GOOD_FOR or _has_moved(connection, place, seen) or any(map(_will_be_known, others)):
+        orders.postpone(connection, order, now + _LOOK_AGAIN)
+        return None
+    net = place.net(seen.positions)
+    if order.product in _DELIVERED and to_india(order.created_at).date() != to_india(now).date():
+        net += sum(leg.quantity for leg in legs)  # overnight it became a holding; what was sold of it since is short
+    if net <= 0:
+        return _end(connection, order, legs, _CLOSED, now)
+    slices = {leg.broker_order_id for leg in legs}
+    left = net - sum(row.remaining for row in seen.book if row.order_id in slices)
+    if left <= 0:
+        return _end(connection, order, legs, _NOTHING_MORE, now)
+    beside = exits.open_beside(place, others, [row for row in seen.book if row.order_id not in slices])
+    if beside is not None:
+        cover.ask_about(connection, order, _BESIDE.format(beside=beside), moment, kind="order_beside")
+        return None
+    if left >= order.quantity:
+        return order
+    words = f"{left} of {order.quantity} are left of the position: so many are exited."
+    return orders.note(connection, order, at=now, actor=journal.DESK, reason=words, quantity=left)
+
+
+def _was_put_off(order: Order) -> bool:
+    """To a day on which its intraday position is no more, whatever there is by then."""
+    reaches = order.reaches_exchange_at or order.created_at
+    return order.product is Product.INTRADAY and to_india(reaches).date() != to_india(order.created_at).date()
+
+
+def _has_moved(connection: Connection, place: Place, seen: Seen) -> bool:
+    """Whether an order of ours changed since Dhan was asked, and with it perhaps the position."""
+    return any(place.has(each) and each.updated_at > seen.at for each in orders.changed_since(connection, seen.at))
+
+
+def _will_be_known(order: Order) -> bool:
+    return order.state in (OrderState.SUBMITTING, OrderState.UNKNOWN)
+
+
+def _end(connection: Connection, order: Order, legs: list[Order], words: str, now: datetime) -> None:
+    """With the slices behind it; one of them rings."""
+    expire(connection, order, now, words)
+    for leg in legs:
+        if leg.id != order.id and leg.state in _WAITING:
+            orders.move(connection, leg, OrderState.EXPIRED, at=now, actor=journal.DESK, reason=words)

@@ -1,0 +1,112 @@
+"""What Dhan is asked before an order leaves: are the shares there, has the price moved, is the position still open?
+
+Each question has its module (cover, drift, closing); here they are put, those of several orders together.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+
+from sqlalchemy import Connection
+
+from core.broker.account import Account
+from core.broker.port import Broker
+from core.broker.quotes import Name, Quotes
+from core.clock import Clock, Moment, SystemClock
+from core.db.engine import Database
+from core.domain.order import Order
+from core.engine import closing, cover, drift
+from core.errors import SignInNeeded
+from core.exits import Seen
+from core.logins import Session
+from core.policies import Policies
+
+Check = Callable[[Connection, Order, Moment], Order | None]
+"""Asked in the transaction of the claim: the order as it may be claimed, None when it does not go now."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for several orders at once."""
+
+    prices: asyncio.Task[Mapping[Name, Decimal]]
+    account: asyncio.Task[Seen | None]
+
+
+class Soundness:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        broker: Broker,
+        account: Account,
+        session: Session,
+        clock: Clock,
+        quotes: Quotes | None,
+    ) -> None:
+        self._database = database
+        self._broker = broker
+        self._account = account
+        self._session = session
+        self._clock = clock
+        self._wall = SystemClock()
+        self._quotes = quotes
+
+    def is_in_question(self, order: Order, now: datetime) -> bool:
+        """Whether Dhan is asked before it leaves. An exit that goes at once was confirmed a moment ago."""
+        if order.closes:
+            return closing.has_waited(order, now)
+        may_know_prices = self._quotes is not None and self._quotes.may_tell
+        return cover.needs_cover(order) or (may_know_prices and drift.may_drift(order))
+
+    def ask(self, waited: Sequence[Order]) -> Asked:
+        return Asked(asyncio.create_task(self._last_prices(waited)), asyncio.create_task(self._see(waited)))
+
+    async def look(self, order: Order, asked: Asked) -> list[Check] | None:
+        """What its claim has to check; None when the operator is asked about it instead."""
+        checks: list[Check] = []
+        if order.closes:
+            checks.append(partial(closing.check, seen=await asked.account))
+        if cover.needs_cover(order) and await self._is_uncovered(order):
+            return None
+        last = (await asked.prices).get((order.segment, order.security_id)) if drift.may_drift(order) else None
+        return None if last is not None and await self._has_drifted(order, last) else checks
+
+    async def _last_prices(self, waited: Sequence[Order]) -> Mapping[Name, Decimal]:
+        return await drift.last_prices(self._quotes, waited) if self._quotes else {}
+
+    async def _see(self, waited: Sequence[Order]) -> Seen | None:
+        """The account, for the exits among these."""
+        if not any(order.closes for order in waited):
+            return None
+        serial = self._session.serial
+        try:
+            return await closing.look(self._account, self._broker, self._clock.now())
+        except SignInNeeded as trouble:
+            await self._session.die(str(trouble), serial)
+            return None
+
+    async def _is_uncovered(self, order: Order) -> bool:
+        """Whether the sale would be refused, so that the operator is asked instead; once, and only when it is known."""
+        if await self._database.read(lambda connection: cover.was_asked(connection, order)):
+            return False
+        words = await cover.why_uncovered(self._account, order)
+        if words is None:
+            return False
+        await self._database.write(lambda connection: cover.ask_about(connection, order, words, self._moment()))
+        return True
+
+    async def _has_drifted(self, order: Order, last: Decimal) -> bool:
+        """Whether the price moved too far while the order waited, so that the operator is asked."""
+        policies = await self._database.read(Policies.read)
+        words = drift.why_ask(order, last, policies.drift)
+        if words is None:
+            return False
+        await self._database.write(lambda connection: drift.ask_about(connection, order, last, words, self._moment()))
+        return True
+
+    def _moment(self) -> Moment:
+        return Moment(now=self._clock.now(), wall=self._wall.now())

@@ -1,0 +1,312 @@
+"""An exit that waited: at most what is left of its position goes, and what nobody can tell is asked about."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from core import controls, journal
+from core.db import orders
+from core.domain.alert import OrderType, Product, Side
+from core.domain.order import Order, OrderState
+from tests.builders import an_alert
+from tests.integration.paper_dhan import india
+from tests.unit.engine.floor import Floor
+
+EXIT: dict[str, Any] = {"side": Side.SELL, "closes": True}
+ASKED, ENDED, SENT, WAITS = (
+    OrderState.AWAITING_APPROVAL,
+    OrderState.EXPIRED,
+    OrderState.WORKING,
+    OrderState.QUEUED,
+)
+
+
+def trade(floor: Floor, side: str = "BUY", quantity: int = 10, **more: Any) -> None:
+    """By hand, in Dhan's app; at once."""
+    floor.dhan.placed(transactionType=side, quantity=quantity, correlationId=None, **more)
+    floor.clock.pass_time(seconds=1)
+    floor.dhan.book()
+
+
+def exit_that_waited(floor: Floor, **values: Any) -> Order:
+    """Confirmed while the desk was stopped, and due now, minutes later."""
+    order = floor.order(**(EXIT | {"approved_at": floor.clock.now()} | values))
+    floor.clock.pass_time(minutes=30)
+    return order
+
+
+def approve(floor: Floor, order: Order) -> None:
+    with floor.database.transaction() as connection:
+        now, asked = floor.clock.now(), orders.get(connection, order.id)
+        orders.move(connection, asked, WAITS, at=now, actor="operator 42", reason="", approved_at=now)
+
+
+def sales(floor: Floor) -> list[int]:
+    """What was sent for the desk; purchases and sales by hand have no name of ours."""
+    floor.clock.pass_time(seconds=1)
+    return [row["quantity"] for row in floor.dhan.book() if row["correlationId"].startswith("MU")]
+
+
+def net(floor: Floor) -> int:
+    floor.clock.pass_time(seconds=1)
+    floor.dhan.book()
+    return sum(row["netQty"] for row in floor.dhan.http.get("/dhan/v2/positions").json())
+
+
+async def test_an_exit_of_a_position_that_is_there_as_it_was_goes_out(floor: Floor) -> None:
+    trade(floor)
+    order = exit_that_waited(floor)
+    await floor.send()
+    assert floor.now(order).state is SENT
+    assert net(floor) == 0
+
+
+async def test_an_exit_of_what_was_closed_meanwhile_ends_without_being_sent(floor: Floor) -> None:
+    trade(floor)
+    order = exit_that_waited(floor)
+    trade(floor, "SELL")
+    await floor.send()
+    ended = floor.now(order)
+    assert ended.state is ENDED
+    assert ended.reason == "The position is closed already: nothing was sent."
+    assert net(floor) == 0
+
+
+async def test_an_exit_that_was_held_back_by_kill_is_checked_anew_after_it(floor: Floor) -> None:
+    trade(floor)
+    with floor.database.transaction() as connection:
+        controls.kill(connection, at=floor.clock.now(), actor="operator 42")
+    order = exit_that_waited(floor)
+    await floor.send()
+    assert floor.now(order).state is WAITS
+    trade(floor, "SELL")
+    with floor.database.transaction() as connection:
+        controls.unkill(connection, at=floor.clock.now(), actor="operator 42")
+    await floor.send()
+    assert floor.now(order).state is ENDED
+    assert net(floor) == 0
+
+
+async def test_of_a_position_that_was_closed_in_part_the_rest_is_exited(floor: Floor) -> None:
+    trade(floor)
+    order = exit_that_waited(floor)
+    trade(floor, "SELL", 4)
+    await floor.send()
+    assert (floor.now(order).state, floor.now(order).quantity) == (SENT, 6)
+    assert net(floor) == 0
+
+
+async def test_a_position_that_grew_is_exited_by_what_was_confirmed(floor: Floor) -> None:
+    trade(floor)
+    exit_that_waited(floor)
+    trade(floor)
+    await floor.send()
+    assert net(floor) == 10
+
+
+async def test_a_short_position_is_bought_back_by_what_is_left_of_it(floor: Floor) -> None:
+    trade(floor, "SELL")
+    order = exit_that_waited(floor, side=Side.BUY)
+    trade(floor, "BUY", 7)
+    await floor.send()
+    assert floor.now(order).quantity == 3
+    assert net(floor) == 0
+
+
+async def test_a_position_that_was_turned_round_is_left_alone(floor: Floor) -> None:
+    trade(floor)
+    order = exit_that_waited(floor)
+    trade(floor, "SELL", 15)
+    await floor.send()
+    assert floor.now(order).state is ENDED
+    assert net(floor) == -5
+
+
+async def test_a_position_in_another_product_is_not_the_one_to_exit(floor: Floor) -> None:
+    trade(floor, productType="CNC")
+    order = exit_that_waited(floor)
+    await floor.send()
+    assert floor.now(order).state is ENDED
+
+
+async def test_an_exit_that_goes_at_once_asks_nobody(floor: Floor) -> None:
+    floor.dhan.script("positions", "status", status=503)
+    assert (await floor.sent(**EXIT)).state is SENT
+    assert len(floor.dhan.http.get("/dhan/sandbox/faults").json()) == 1, "nobody asked for the positions"
+
+
+@pytest.mark.fault("BR-15")
+@pytest.mark.parametrize("call", ["positions", "book"])
+async def test_where_nobody_can_tell_the_operator_is_asked_and_his_tap_sends_it(floor: Floor, call: str) -> None:
+    trade(floor)
+    order = exit_that_waited(floor)
+    floor.dhan.script(call, "status", status=503)
+    await floor.send()
+    asked = floor.now(order)
+    assert asked.state is ASKED
+    assert asked.reason.startswith("Dhan did not say whether the position is still open")
+    approve(floor, order)
+    floor.dhan.script(call, "status", status=503)
+    await floor.send()
+    assert floor.now(order).state is SENT
+
+
+async def test_a_tap_does_not_send_what_dhan_knows_to_be_closed(floor: Floor) -> None:
+    trade(floor)
+    order = exit_that_waited(floor)
+    floor.dhan.script("positions", "status", status=503)
+    await floor.send()
+    trade(floor, "SELL")
+    approve(floor, order)
+    await floor.send()
+    assert floor.now(order).state is ENDED
+
+
+async def test_a_tap_that_is_old_itself_is_asked_for_again(floor: Floor) -> None:
+    trade(floor)
+    order = exit_that_waited(floor)
+    for _ in range(2):
+        floor.dhan.script("positions", "status", status=503)
+        await floor.send()
+        assert floor.now(order).state is ASKED
+        approve(floor, order)
+        floor.clock.pass_time(minutes=1)
+
+
+async def test_a_sign_in_that_died_keeps_the_exit_in_the_queue(floor: Floor) -> None:
+    trade(floor)
+    order = exit_that_waited(floor)
+    floor.dhan.end_token()
+    await floor.send()
+    assert floor.now(order).state is WAITS
+    assert not floor.session.is_signed_in
+    floor.clock.pass_time(minutes=5)
+    assert await floor.sign_in()
+    await floor.send()
+    assert floor.now(order).state is SENT
+
+
+async def test_an_exit_beside_an_order_placed_in_dhans_app_asks_until_that_is_gone(floor: Floor) -> None:
+    trade(floor)
+    order = exit_that_waited(floor)
+    theirs = floor.dhan.placed(transactionType="SELL", orderType="LIMIT", price=1500, correlationId=None)
+    await floor.send()
+    asked = floor.now(order)
+    assert asked.state is ASKED
+    assert f"SELL 10 RELIANCE (order {theirs}) is open at Dhan" in asked.reason
+    approve(floor, order)
+    await floor.send()
+    assert floor.now(order).state is ASKED, "it is still there"
+    floor.clock.pass_time(seconds=1)
+    assert floor.dhan.http.delete(f"/dhan/v2/orders/{theirs}").is_success
+    approve(floor, order)
+    await floor.send()
+    assert floor.now(order).state is SENT
+
+
+async def test_an_exit_beside_an_order_of_the_desk_at_dhan_asks(floor: Floor) -> None:
+    trade(floor)
+    resting = await floor.sent(side=Side.SELL, order_type=OrderType.LIMIT, price=Decimal(1500))
+    order = exit_that_waited(floor)
+    await floor.send()
+    assert floor.now(order).state is ASKED
+    assert resting.label in floor.now(order).reason
+
+
+async def test_slices_go_on_by_what_those_before_them_left(floor: Floor) -> None:
+    trade(floor, quantity=20)
+    with floor.database.transaction() as connection:
+        alert = an_alert(connection, state="decided").id
+    slices = [floor.order(**EXIT, alert_id=alert, quantity=quantity) for quantity in (8, 8, 4)]
+    await floor.send()
+    for _ in range(2):
+        floor.clock.pass_time(minutes=1)
+        await floor.follow_book()
+        await floor.send()
+    assert [floor.now(each).quantity for each in slices] == [8, 8, 4]
+    assert net(floor) == 0
+
+
+async def test_slices_of_what_was_closed_meanwhile_all_end(floor: Floor) -> None:
+    trade(floor, quantity=20)
+    with floor.database.transaction() as connection:
+        alert = an_alert(connection, state="decided").id
+    slices = [floor.order(**EXIT, alert_id=alert, quantity=quantity) for quantity in (8, 8, 4)]
+    await floor.send()
+    floor.clock.pass_time(minutes=1)
+    await floor.follow_book()
+    trade(floor, "SELL", 12)
+    await floor.send()
+    assert [floor.now(each).state for each in slices] == [OrderState.FILLED, ENDED, ENDED]
+    assert net(floor) == 0
+
+
+async def test_a_slice_that_rests_at_dhan_counts_as_gone(floor: Floor) -> None:
+    trade(floor, quantity=10)
+    with floor.database.transaction() as connection:
+        alert = an_alert(connection, state="decided").id
+    first = floor.order(**EXIT, alert_id=alert, quantity=8, order_type=OrderType.LIMIT, price=Decimal(1500))
+    second = floor.order(**EXIT, alert_id=alert, quantity=8)
+    await floor.send()
+    floor.clock.pass_time(minutes=1)
+    await floor.follow_book()
+    await floor.send()
+    assert (floor.now(first).state, floor.now(second).quantity) == (SENT, 2)
+
+
+async def test_many_exits_that_waited_ask_dhan_once(floor: Floor) -> None:
+    waited = [exit_that_waited(floor), exit_that_waited(floor, symbol="IRCON", security_id="4986")]
+    floor.dhan.script("positions", "status", status=503)
+    await floor.send()
+    assert [floor.now(order).state for order in waited] == [ASKED, ASKED]
+
+
+async def test_delivery_shares_that_became_holdings_overnight_are_still_exited(floor: Floor) -> None:
+    trade(floor, productType="CNC")
+    order = await next_day(floor)
+    await floor.send()
+    assert floor.now(order).state is SENT
+    assert net(floor) == -10
+
+
+async def test_holdings_sold_in_the_morning_are_not_sold_twice(floor: Floor) -> None:
+    trade(floor, quantity=20, productType="CNC")
+    order = await next_day(floor)
+    trade(floor, "SELL", productType="CNC")
+    await floor.send()
+    assert floor.now(order).state is ENDED
+    assert net(floor) == -10
+
+
+async def next_day(floor: Floor) -> Order:
+    """The exit of ten shares, asked for after the close and due the next morning, when they are holdings."""
+    order = floor.order(**EXIT, product=Product.DELIVERY, expires_at=india("2026-11-26 15:00"))
+    floor.clock.instant = india("2026-11-26 12:00")
+    assert await floor.sign_in()
+    return order
+
+
+async def test_an_intraday_exit_that_was_put_off_to_another_day_is_not_sent(floor: Floor) -> None:
+    tomorrow = india("2026-11-26 12:00")
+    order = floor.order(**EXIT, release_at=tomorrow, reaches_exchange_at=tomorrow, expires_at=india("2026-11-26 15:00"))
+    floor.clock.instant = tomorrow
+    assert await floor.sign_in()
+    trade(floor)
+    await floor.send()
+    assert floor.now(order).state is ENDED
+    assert "squared it off" in floor.now(order).reason
+    assert net(floor) == 10
+
+
+async def test_an_order_that_moved_while_dhan_was_asked_makes_it_look_again(floor: Floor) -> None:
+    trade(floor)
+    order = exit_that_waited(floor)
+    other = floor.order(side=Side.SELL, state=OrderState.SUBMITTING)
+    await floor.send()
+    assert floor.now(order).state is WAITS, "nobody knows what becomes of the other one"
+    with floor.database.transaction() as connection:
+        orders.move(connection, other, OrderState.REJECTED, at=floor.clock.now(), actor=journal.DHAN, reason="No.")
+    floor.clock.pass_time(seconds=5)
+    await floor.send()
+    assert floor.now(order).state is SENT
