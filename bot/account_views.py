@@ -6,6 +6,7 @@ from html import escape
 
 from bot.text import fit, quoted, rupees
 from core.broker.account import Fill, Funds, Holding, Position
+from core.domain.order import Order
 from core.domain.sessions import spoken
 from core.exits import Exit, ExitPlan
 
@@ -77,21 +78,27 @@ def flatten(plan: ExitPlan) -> str:
         lines.append(f"<b>{exit_.side} {exit_.quantity} {escape(exit_.instrument.symbol)}</b> · {product}")
         if exit_.reaches_later is not None:
             lines.append(f"Not now: it reaches the exchange <b>{spoken(exit_.reaches_later)}</b>.")
+        lines += [f"Instead of {escape(_unsent(order))}, which has not gone out." for order in exit_.replaces]
     if plan.left:
         lines += ["", "Not exited:", *(escape(words) for words in plan.left)]
     return fit("\n".join(lines)).strip() or "No open positions."
 
 
-def exiting(alerts: Sequence[int], exits: Sequence[Exit], left: Sequence[str]) -> str:
-    """What became of the yes: the exits by their alerts' numbers, and what stays open."""
-    at_once = [str(number) for number, exit_ in zip(alerts, exits, strict=True) if exit_.reaches_later is None]
+def exiting(alerts: Sequence[int], exits: Sequence[Exit], changed: Sequence[str]) -> str:
+    """What became of the yes: the exits by their alerts' numbers, and the names of what is not as it was confirmed."""
+    by_number = list(zip(alerts, exits, strict=True))
+    at_once = [str(number) for number, exit_ in by_number if exit_.reaches_later is None]
     said = [f"Exiting, as {', '.join(at_once)}"] if at_once else []
-    said += [
-        f"{number} waits and reaches the exchange {spoken(exit_.reaches_later)}"
-        for number, exit_ in zip(alerts, exits, strict=True)
-        if exit_.reaches_later is not None
-    ]
-    return ". ".join([*said, *(f"Not exited: {words}" for words in left)])
+    for number, exit_ in by_number:
+        if exit_.reaches_later is not None:
+            said.append(f"{number} waits and reaches the exchange {spoken(exit_.reaches_later)}")
+    if changed:
+        said.append(f"Not exited, since they have changed: {', '.join(changed)}. Look again")
+    return ". ".join(said)
+
+
+def _unsent(order: Order) -> str:
+    return f"{order.label} {order.side} {order.quantity} {order.symbol}"
 
 
 def gain(amount: Decimal) -> str:

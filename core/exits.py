@@ -24,10 +24,10 @@ from core.domain.order import AT_BROKER, Mode, Order, OrderState
 from core.domain.routing import Decision, ReleasePolicy, route
 from core.domain.sessions import Calendar, Trading, spoken_time
 from core.errors import Refusal
-from core.tickets import Ticket, slice_order
+from core.tickets import Ticket, slices
 
 Find = Callable[[Segment, str], Instrument]
-_OPEN = [state for state in OrderState if not state.is_final]
+_UNSENT = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED, OrderState.NEEDS_OPERATOR)
 _ON_THE_WAY = (OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.NEEDS_OPERATOR, *AT_BROKER)
 
 
@@ -44,7 +44,7 @@ class Seen:
 
 
 async def look(account: Account, broker: Broker, at: datetime) -> Seen:
-    """Raises BrokerUnavailable, SignInNeeded."""
+    """Book and positions, one after the other. Raises BrokerUnavailable, SignInNeeded."""
     book = await broker.book()
     return Seen(positions=await account.positions(), book=book, at=at)
 
@@ -111,12 +111,17 @@ def open_beside(place: Place, ours: Iterable[Order], book: Sequence[BrokerOrder]
 
 @dataclass(frozen=True, kw_only=True)
 class Exit:
-    """One position to be closed whole, at the market, in its own product; `decision` is when it goes."""
+    """One position to be closed whole, at the market, in its own product; `decision` is when it goes.
+
+    `replaces` are orders of the same side that were not sent, and are given up for it: after it they would open another
+    position.
+    """
 
     instrument: Instrument
     product: Product
     net: int
     decision: Decision
+    replaces: tuple[Order, ...] = ()
 
     @property
     def side(self) -> Side:
@@ -125,6 +130,11 @@ class Exit:
     @property
     def quantity(self) -> int:
         return abs(self.net)
+
+    @property
+    def place(self) -> Place:
+        where = self.instrument.segment, self.instrument.security_id
+        return Place(segment=where[0], security_id=where[1], side=self.side, product=self.product)
 
     @property
     def reaches_later(self) -> datetime | None:
@@ -136,11 +146,13 @@ class Exit:
         """What the operator confirms, as plain values."""
         later = self.reaches_later
         return {
+            "symbol": self.instrument.symbol,
             "segment": self.instrument.segment,
             "security_id": self.instrument.security_id,
             "product": self.product,
             "net": self.net,
             "later": later and later.isoformat(),
+            "replaces": [order.label for order in self.replaces],
         }
 
 
@@ -154,7 +166,7 @@ class ExitPlan:
 
 def plan_exits(
     connection: Connection,
-    positions: Iterable[Position],
+    seen: Seen,
     find: Find,
     *,
     now: datetime,
@@ -168,11 +180,11 @@ def plan_exits(
     exits: list[Exit] = []
     left: list[str] = []
     today = market_days.in_force(connection, calendar)
-    for position in sorted(positions, key=lambda position: position.net > 0):
+    for position in sorted(seen.positions, key=lambda position: position.net > 0):
         if not position.net or symbol not in (None, position.symbol.upper()):
             continue
         try:
-            exits.append(_exit(position, find, now, today))
+            exits.append(_unhindered(connection, _exit(position, find, now, today), seen, now))
         except (Refusal, ValueError) as reason:
             left.append(f"{position.symbol}, {position.net}, {position.product_name}: {reason}")
     return ExitPlan(exits=tuple(exits), left=tuple(left))
@@ -186,6 +198,31 @@ def _exit(position: Position, find: Find, now: datetime, calendar: Calendar) -> 
         raise Refusal("sold from the account's holdings, so nothing is open: to have them back, buy them.")
     decision = _decide(instrument, position.product, now, calendar)
     return Exit(instrument=instrument, product=position.product, net=position.net, decision=decision)
+
+
+def _unhindered(connection: Connection, exit_: Exit, seen: Seen, now: datetime) -> Exit:
+    """With what it replaces. Raises Refusal beside an order that may fill, too: both would turn the position round."""
+    place = exit_.place
+    for order in orders.changed_since(connection, seen.at):
+        if place.has(order) and order.state.is_final and (order.filled_quantity or order.state is OrderState.FILLED):
+            raise Refusal(f"{order.label} has just ended ({order.state}): look at the position again.")
+    unsent = orders.alike(connection, _UNSENT, segment=place.segment, security_id=place.security_id)
+    replaces = [order for order in unsent if place.has(order) and _is_unsent(connection, order)]
+    earlier = next((order for order in replaces if order.closes and order.state is OrderState.QUEUED), None)
+    if earlier is not None:
+        raise Refusal(f"{earlier.label} exits it already and waits to go out: {earlier.reason}")
+    beside = open_beside(place, on_the_way(connection, place, now), seen.book)
+    if beside is not None:
+        raise Refusal(
+            f"{beside}: with it, an exit could turn the position round. "
+            "Cancel it first, or wait for it; then ask again."
+        )
+    return replace(exit_, replaces=tuple(replaces))
+
+
+def _is_unsent(connection: Connection, order: Order) -> bool:
+    """Whether it provably is not at Dhan, and still may go there."""
+    return order.state is not OrderState.NEEDS_OPERATOR or _is_absent(connection, order)
 
 
 def _decide(instrument: Instrument, product: Product, now: datetime, calendar: Calendar) -> Decision:
@@ -223,16 +260,8 @@ def _within_its_day(decision: Decision, instrument: Instrument, now: datetime, c
     return replace(decision, window_ends_at=min(decision.window_ends_at, ends))
 
 
-def write_exits(
-    connection: Connection, exits: Iterable[Exit], *, actor: str, read_at: datetime, now: datetime
-) -> list[int]:
-    """One alert with its card for each exit of positions that were asked for at `read_at`; returns their numbers.
-
-    Raises Refusal, and then none was written.
-    """
-    exits = list(exits)
-    for exit_ in exits:
-        _check_no_other(connection, exit_, read_at)
+def write_exits(connection: Connection, exits: Iterable[Exit], *, actor: str, now: datetime) -> list[int]:
+    """One alert with its card for each exit, as planned in this transaction; returns their numbers."""
     return [_write_exit(connection, exit_, actor, now) for exit_ in exits]
 
 
@@ -241,27 +270,17 @@ def _write_exit(connection: Connection, exit_: Exit, actor: str, now: datetime) 
     words = f"Exit of {exit_.net} {instrument.symbol}, asked for by {actor}."
     alert_id = alerts.add_own(connection, body=json.dumps({"exit": exit_.facts}), reason=words, actor=actor, at=now)
     notifications.open_cards(connection, alert_id, now)
+    for order in exit_.replaces:
+        to = OrderState.DROPPED if order.state is OrderState.NEEDS_OPERATOR else OrderState.DECLINED
+        reason = f"Given up for {alert_id}, the exit of the whole position."
+        orders.move(connection, order, to, at=now, actor=actor, reason=reason)
     whole = Ticket(
         order_type=OrderType.MARKET, product=exit_.product, quantity=exit_.quantity, price=None, trigger_price=None
     )
-    for place, ticket in enumerate(slice_order(whole, instrument), start=1):
+    for place, ticket in enumerate(slices(whole, instrument), start=1):
         row = {"alert_id": alert_id, "position": place, **_what(exit_), **vars(ticket), **_when(exit_.decision, now)}
         orders.add(connection, row, at=now, actor=actor)
     return alert_id
-
-
-def _check_no_other(connection: Connection, exit_: Exit, read_at: datetime) -> None:
-    """An exit twice would turn the position round; one that has just ended may have filled since it was read."""
-    place = exit_.instrument.segment, exit_.instrument.security_id, exit_.side
-    for order in [*orders.in_states(connection, _OPEN), *orders.changed_since(connection, read_at)]:
-        if (order.segment, order.security_id, order.side) != place:
-            continue
-        if order.state.is_final:
-            raise Refusal(f"{order.label} {order.symbol} has just ended ({order.state}): look at the position again.")
-        raise Refusal(
-            f"{order.label} {order.side} {order.quantity} {order.symbol} is open already: "
-            "with it, an exit could turn the position round. Cancel it first, or wait for it."
-        )
 
 
 def _what(exit_: Exit) -> dict[str, Any]:

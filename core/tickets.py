@@ -175,5 +175,11 @@ def slice_order(whole: Ticket, instrument: Instrument) -> Iterator[Ticket]:
             f"{whole.quantity} {instrument.symbol} would take {count} orders, since one may have at most {most}: "
             "is the quantity in lots?"
         )
-    for place in range(count):
-        yield replace(whole, quantity=min(most, whole.quantity - place * most))
+    yield from slices(whole, instrument)
+
+
+def slices(whole: Ticket, instrument: Instrument) -> Iterator[Ticket]:
+    """The same, however many they are."""
+    most = instrument.most_units or whole.quantity
+    for start in range(0, whole.quantity, most):
+        yield replace(whole, quantity=min(most, whole.quantity - start))

@@ -70,6 +70,7 @@ class Handlers:
         self._notices = NoticeCommands(parts=parts, mode=settings.munshi_mode)
         account = AccountCommands(
             account=parts.account,
+            broker=parts.broker,
             database=database,
             desk=desk,
             clock=clock,

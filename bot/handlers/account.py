@@ -1,6 +1,6 @@
 """The account: looking at it, exiting positions, and Dhan's own kill switch."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from html import escape
 from typing import Any, TypeVar
 
@@ -10,15 +10,16 @@ from telegram import InlineKeyboardMarkup, Message
 from bot import account_views, keyboards
 from bot.handlers.pictures import CURVES, Pictures
 from bot.text import cut
-from core import journal, pnl, questions
-from core.broker.account import Account, Position
+from core import exits, journal, pnl, questions
+from core.broker.account import Account
+from core.broker.port import Broker
 from core.clock import Clock
 from core.db.engine import Database
 from core.domain.question import Question
 from core.domain.sessions import Calendar
 from core.engine.desk import Desk
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded
-from core.exits import ExitPlan, Find, plan_exits, write_exits
+from core.exits import ExitPlan, Find, Seen, plan_exits, write_exits
 from core.settings import Role
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class AccountCommands:
         self,
         *,
         account: Account,
+        broker: Broker,
         database: Database,
         desk: Desk,
         clock: Clock,
@@ -41,6 +43,7 @@ class AccountCommands:
         pictures: Pictures,
     ) -> None:
         self._account = account
+        self._broker = broker
         self._database = database
         self._desk = desk
         self._clock = clock
@@ -79,8 +82,8 @@ class AccountCommands:
         symbol = " ".join(arguments).upper() or None
 
         async def ask() -> tuple[str, InlineKeyboardMarkup | None]:
-            positions = await self._account.positions()
-            plan = await self._database.read(lambda c: self._plan(c, positions, symbol))
+            seen = await exits.look(self._account, self._broker, self._clock.now())
+            plan = await self._database.read(lambda c: self._plan(c, seen, symbol))
             shown = account_views.flatten(plan)
             if not plan.exits:
                 return shown, None
@@ -92,28 +95,32 @@ class AccountCommands:
         await self._show(message, ask)
 
     async def exit_positions(self, payload: Mapping[str, Any], user_id: int) -> str:
-        """The tap below /flatten. Raises Refusal when the positions are no longer those that were confirmed."""
-        read_at = self._clock.now()
+        """The tap below /flatten: exits what still is as it was confirmed, and names the rest.
+
+        Raises Refusal when nothing is.
+        """
         try:
-            positions = await self._account.positions()
+            seen = await exits.look(self._account, self._broker, self._clock.now())
         except SignInNeeded as trouble:
             raise Refusal(str(trouble)) from trouble
 
         def write(connection: Connection) -> str:
-            plan = self._plan(connection, positions, payload["symbol"])
-            if [exit_.facts for exit_ in plan.exits] != payload["exits"]:
+            plan = self._plan(connection, seen, payload["symbol"])
+            going = [exit_ for exit_ in plan.exits if exit_.facts in payload["exits"]]
+            if not going:
                 raise Refusal("The positions have changed since you asked: look again.")
-            actor, now = journal.operator(user_id), self._clock.now()
-            alerts = write_exits(connection, plan.exits, actor=actor, read_at=read_at, now=now)
-            return account_views.exiting(alerts, plan.exits, ())
+            alerts = write_exits(connection, going, actor=journal.operator(user_id), now=self._clock.now())
+            as_confirmed = [exit_.facts for exit_ in going]
+            changed = [facts["symbol"] for facts in payload["exits"] if facts not in as_confirmed]
+            return account_views.exiting(alerts, going, changed)
 
         answer = await self._database.write(write)
         self._desk.nudge()
         return answer
 
-    def _plan(self, connection: Connection, positions: Sequence[Position], symbol: str | None) -> ExitPlan:
+    def _plan(self, connection: Connection, seen: Seen, symbol: str | None) -> ExitPlan:
         now, calendar = self._clock.now(), self._calendar
-        return plan_exits(connection, positions, self._find, now=now, calendar=calendar, symbol=symbol)
+        return plan_exits(connection, seen, self._find, now=now, calendar=calendar, symbol=symbol)
 
     async def killswitch(self, message: Message, _arguments: list[str], _role: Role) -> None:
         """Say how Dhan's own switch stands, and offer the other way."""

@@ -1,7 +1,13 @@
 """The account in the chat: sizes, money and signs, and nothing from outside unescaped."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
 
 from bot import account_views
 from core.broker.account import Fill, Funds, Holding, Position
@@ -10,7 +16,7 @@ from core.domain.instrument import Instrument, Segment
 from core.domain.order import Mode
 from core.domain.routing import Decision
 from core.exits import Exit, ExitPlan
-from tests.builders import NOON
+from tests.builders import NOON, an_order, fresh_database
 
 POSITION = Position(
     symbol="M&M",
@@ -90,6 +96,14 @@ NOW = Decision(
     reason="The market is open.",
     alternatives=(),
 )
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    with closing(fresh_database(tmp_path)) as database, database.transaction() as connection:
+        yield connection
+
+
 EXIT = Exit(instrument=SHARE, product=Product.INTRADAY, net=-10, decision=NOW)
 LATER = replace(EXIT, product=Product.DELIVERY, net=3, decision=replace(NOW, mode=Mode.QUEUE))
 
@@ -109,7 +123,13 @@ def test_flatten_names_each_exit_and_what_it_cannot_do() -> None:
 def test_an_exit_that_waits_names_its_time_in_the_question_and_in_the_answer() -> None:
     asked = account_views.flatten(ExitPlan(exits=(EXIT, LATER), left=()))
     assert "<b>SELL 3 M&amp;M</b> · delivery\nNot now: it reaches the exchange <b>Wed 25 Nov 12:00</b>." in asked
-    answer = account_views.exiting([41, 42], [EXIT, LATER], ["X, 1, MTF: not here."])
-    assert answer == (
-        "Exiting, as 41. 42 waits and reaches the exchange Wed 25 Nov 12:00. Not exited: X, 1, MTF: not here."
+    assert account_views.exiting([41, 42], [EXIT, LATER], ["M&M"]) == (
+        "Exiting, as 41. 42 waits and reaches the exchange Wed 25 Nov 12:00. "
+        "Not exited, since they have changed: M&M. Look again"
     )
+
+
+def test_flatten_names_the_orders_that_an_exit_is_instead_of(connection: Connection) -> None:
+    order = an_order(connection, side=Side.BUY, symbol="M&M")
+    asked = account_views.flatten(ExitPlan(exits=(replace(EXIT, replaces=(order,)),), left=()))
+    assert f"Instead of {order.label} BUY 10 M&amp;M, which has not gone out." in asked

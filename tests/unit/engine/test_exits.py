@@ -12,11 +12,13 @@ from core import journal
 from core.broker.account import Position
 from core.broker.dhan.account import DhanAccount
 from core.broker.dhan.instruments import InstrumentList
-from core.db import alerts, orders
+from core.broker.port import BrokerOrder, BrokerState
+from core.db import alerts, attempts, orders
+from core.db.attempts import Try
 from core.domain.alert import Product, Side
+from core.domain.attempt import AttemptState
 from core.domain.order import Mode, Order, OrderState
-from core.errors import Refusal
-from core.exits import ExitPlan, Find, plan_exits, write_exits
+from core.exits import ExitPlan, Find, Seen, plan_exits, write_exits
 from tests.builders import CALENDAR, NOON, an_order
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor
@@ -33,6 +35,7 @@ RELIANCE = Position(
     realised=Decimal(0),
     unrealised=Decimal(0),
 )
+IRCON = replace(RELIANCE, symbol="IRCON", security_id="4986")
 
 
 def plan(
@@ -42,14 +45,14 @@ def plan(
     at: datetime = NOON,
     symbol: str | None = None,
     find: Find | None = None,
+    book: tuple[BrokerOrder, ...] = (),
 ) -> ExitPlan:
-    return plan_exits(
-        connection, positions or (RELIANCE,), find or listed.named, now=at, calendar=CALENDAR, symbol=symbol
-    )
+    seen = Seen(positions=positions or (RELIANCE,), book=book, at=at)
+    return plan_exits(connection, seen, find or listed.named, now=at, calendar=CALENDAR, symbol=symbol)
 
 
 def exits_of(connection: Connection, plan: ExitPlan, at: datetime = NOON) -> list[Order]:
-    numbers = write_exits(connection, plan.exits, actor="operator 42", read_at=at, now=at)
+    numbers = write_exits(connection, plan.exits, actor="operator 42", now=at)
     return [order for number in numbers for order in orders.of_alert(connection, number)]
 
 
@@ -73,21 +76,19 @@ def test_an_exit_has_a_card_and_says_who_asked(connection: Connection, listed: I
 def test_each_position_gets_an_alert_of_its_own_so_that_none_waits_for_another(
     connection: Connection, listed: InstrumentList
 ) -> None:
-    other = replace(RELIANCE, symbol="IRCON", security_id="4986")
-    first, second = exits_of(connection, plan(connection, listed, RELIANCE, other))
+    first, second = exits_of(connection, plan(connection, listed, RELIANCE, IRCON))
     assert first.alert_id != second.alert_id
 
 
 def test_only_what_is_open_is_exited_and_only_the_one_that_was_named(
     connection: Connection, listed: InstrumentList
 ) -> None:
-    other = replace(RELIANCE, symbol="IRCON", security_id="4986")
     closed = replace(RELIANCE, net=0)
-    assert [exit_.instrument.symbol for exit_ in plan(connection, listed, RELIANCE, other, closed).exits] == [
+    assert [exit_.instrument.symbol for exit_ in plan(connection, listed, RELIANCE, IRCON, closed).exits] == [
         "RELIANCE",
         "IRCON",
     ]
-    assert [exit_.instrument.symbol for exit_ in plan(connection, listed, RELIANCE, other, symbol="IRCON").exits] == [
+    assert [exit_.instrument.symbol for exit_ in plan(connection, listed, RELIANCE, IRCON, symbol="IRCON").exits] == [
         "IRCON"
     ]
 
@@ -103,30 +104,137 @@ def test_what_cannot_be_exited_from_here_is_named_with_the_reason(
     assert made.left[0].startswith("RELIANCE, 10, ")
 
 
-def test_an_exit_beside_an_open_order_of_the_same_side_is_refused(
+@pytest.mark.parametrize("state", ["SUBMITTING", "UNKNOWN", "NEEDS_OPERATOR", "WORKING", "PART_FILLED", "CANCELLING"])
+def test_beside_an_order_of_the_same_side_that_may_fill_only_that_position_is_left(
+    connection: Connection, listed: InstrumentList, state: str
+) -> None:
+    order = an_order(connection, side=Side.SELL, state=OrderState[state])
+    made = plan(connection, listed, RELIANCE, IRCON)
+    assert [exit_.instrument.symbol for exit_ in made.exits] == ["IRCON"]
+    assert made.left[0].startswith(f"RELIANCE, 10, INTRADAY: {order.label} SELL 10 RELIANCE is open already")
+    assert "turn the position round" in made.left[0]
+
+
+@pytest.mark.parametrize("state", ["QUEUED", "AWAITING_APPROVAL"])
+def test_an_order_that_was_not_sent_is_given_up_for_the_exit(
+    connection: Connection, listed: InstrumentList, state: str
+) -> None:
+    order = an_order(connection, side=Side.SELL, state=OrderState[state])
+    [exit_] = plan(connection, listed).exits
+    assert exit_.replaces == (order,)
+    assert exit_.facts["replaces"] == [order.label]
+    [made] = exits_of(connection, plan(connection, listed))
+    given_up = orders.get(connection, order.id)
+    assert given_up.state is OrderState.DECLINED
+    assert given_up.reason == f"Given up for {made.alert_id}, the exit of the whole position."
+
+
+def test_an_order_that_dhan_proved_not_to_have_is_given_up_too(connection: Connection, listed: InstrumentList) -> None:
+    order = an_order(connection, side=Side.SELL, state=OrderState.NEEDS_OPERATOR)
+    [attempt] = attempts.start(connection, [Try(order_id=order.id, number=1, name="MU1", request={})], epoch=1, at=NOON)
+    attempts.settle(connection, attempt, AttemptState.ABSENT, at=NOON)
+    exits_of(connection, plan(connection, listed))
+    assert orders.get(connection, order.id).state is OrderState.DROPPED
+
+
+def test_an_order_in_doubt_of_a_day_that_is_over_hinders_nothing(
     connection: Connection, listed: InstrumentList
 ) -> None:
-    an_order(connection, side=Side.SELL, state=OrderState.WORKING)
-    with pytest.raises(Refusal, match="turn the position round"):
-        exits_of(connection, plan(connection, listed))
-    assert len(orders.recent(connection, 9)) == 1
-
-
-def test_a_second_exit_of_the_same_position_is_refused(connection: Connection, listed: InstrumentList) -> None:
+    yesterday = NOON - timedelta(days=1)
+    order = an_order(connection, at=yesterday, side=Side.SELL, state=OrderState.NEEDS_OPERATOR)
     exits_of(connection, plan(connection, listed))
-    with pytest.raises(Refusal, match="turn the position round"):
-        exits_of(connection, plan(connection, listed))
+    assert orders.get(connection, order.id).state is OrderState.NEEDS_OPERATOR
 
 
-def test_an_exit_beside_an_order_that_filled_since_the_position_was_read_is_refused(
+@pytest.mark.parametrize(
+    "changes",
+    [{"side": Side.BUY}, {"product": Product.DELIVERY}, {"security_id": "4986"}],
+    ids=["of the other side", "of another product", "of another share"],
+)
+def test_other_orders_are_neither_given_up_nor_waited_for(
+    connection: Connection, listed: InstrumentList, changes: dict[str, Any]
+) -> None:
+    waiting = an_order(connection, **{"side": Side.SELL, **changes})
+    an_order(connection, state=OrderState.WORKING, **{"side": Side.SELL, **changes})
+    exits_of(connection, plan(connection, listed))
+    assert orders.get(connection, waiting.id).state is OrderState.QUEUED
+
+
+def test_a_second_exit_of_the_same_position_is_not_made(connection: Connection, listed: InstrumentList) -> None:
+    [first] = exits_of(connection, plan(connection, listed))
+    again = plan(connection, listed)
+    assert again.exits == ()
+    assert f"{first.label} exits it already" in again.left[0]
+
+
+def test_an_exit_that_asks_again_makes_room_for_a_new_one(connection: Connection, listed: InstrumentList) -> None:
+    asking = an_order(connection, side=Side.SELL, state=OrderState.AWAITING_APPROVAL, closes=True)
+    exits_of(connection, plan(connection, listed))
+    assert orders.get(connection, asking.id).state is OrderState.DECLINED
+
+
+def test_an_exit_beside_an_order_that_filled_since_the_position_was_read_is_not_made(
     connection: Connection, listed: InstrumentList
 ) -> None:
     an_order(connection, side=Side.SELL, state=OrderState.FILLED, at=NOON - timedelta(seconds=1))
     target = an_order(connection, side=Side.SELL, state=OrderState.WORKING)
     orders.move(connection, target, OrderState.FILLED, at=NOON, actor=journal.DHAN, reason="Filled.")
-    with pytest.raises(Refusal, match=rf"{target.label} RELIANCE has just ended \(filled\)"):
-        exits_of(connection, plan(connection, listed))
-    assert exits_of(connection, plan(connection, listed), NOON + timedelta(microseconds=1))
+    assert f"{target.label} has just ended (filled)" in plan(connection, listed).left[0]
+    assert exits_of(connection, plan(connection, listed, at=NOON + timedelta(microseconds=1)))
+
+
+THEIRS = BrokerOrder(
+    order_id="52",
+    correlation_id="1106500417-1",
+    state=BrokerState.WORKING,
+    status="PENDING",
+    side=Side.SELL,
+    segment="NSE_EQ",
+    security_id="2885",
+    product=Product.INTRADAY,
+    quantity=10,
+    filled_quantity=4,
+    average_price=None,
+    price=Decimal(1300),
+    symbol="RELIANCE",
+    is_amo=False,
+)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"state": BrokerState.OTHER}, {"product": None}],
+    ids=["as it is", "in a state that nobody knows", "in a product that is not ours"],
+)
+def test_beside_an_open_order_placed_in_dhans_app_that_position_is_left_and_the_order_named(
+    connection: Connection, listed: InstrumentList, changes: dict[str, Any]
+) -> None:
+    made = plan(connection, listed, RELIANCE, IRCON, book=(replace(THEIRS, **changes),))
+    assert [exit_.instrument.symbol for exit_ in made.exits] == ["IRCON"]
+    assert "SELL 6 RELIANCE (order 52) is open at Dhan" in made.left[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": BrokerState.CANCELLED},
+        {"state": BrokerState.FILLED, "filled_quantity": 10},
+        {"side": Side.BUY},
+        {"product": Product.DELIVERY},
+        {"security_id": "4986"},
+    ],
+)
+def test_what_can_not_turn_the_position_round_hinders_no_exit(
+    connection: Connection, listed: InstrumentList, changes: dict[str, Any]
+) -> None:
+    assert plan(connection, listed, book=(replace(THEIRS, **changes),)).exits
+
+
+def test_an_own_order_that_filled_at_dhan_and_is_not_followed_yet_hinders_no_exit(
+    connection: Connection, listed: InstrumentList
+) -> None:
+    an_order(connection, side=Side.SELL, state=OrderState.WORKING, broker_order_id="52")
+    assert plan(connection, listed, book=(replace(THEIRS, state=BrokerState.FILLED, filled_quantity=10),)).exits
 
 
 def test_shares_held_in_two_products_are_exited_in_both(connection: Connection, listed: InstrumentList) -> None:
@@ -137,6 +245,11 @@ def test_shares_held_in_two_products_are_exited_in_both(connection: Connection, 
 def test_an_exit_above_the_freeze_quantity_goes_in_slices(connection: Connection, listed: InstrumentList) -> None:
     made = exits_of(connection, plan(connection, listed, replace(RELIANCE, net=15), find=freezing(listed, at=7)))
     assert [order.quantity for order in made] == [6, 6, 3]
+
+
+def test_an_exit_takes_as_many_slices_as_it_needs(connection: Connection, listed: InstrumentList) -> None:
+    made = exits_of(connection, plan(connection, listed, replace(RELIANCE, net=185), find=freezing(listed, at=7)))
+    assert [order.quantity for order in made] == [6] * 30 + [5]
 
 
 def freezing(listed: InstrumentList, *, at: int) -> Find:
@@ -176,10 +289,9 @@ def test_an_intraday_position_is_not_exited_on_another_day_when_dhan_has_squared
 def test_an_intraday_position_is_exited_only_before_dhan_squares_it_off(
     connection: Connection, listed: InstrumentList
 ) -> None:
-    ircon = replace(RELIANCE, symbol="IRCON", security_id="4986")
-    [order] = exits_of(connection, plan(connection, listed, ircon))
+    [order] = exits_of(connection, plan(connection, listed, IRCON))
     assert order.expires_at == order.window_ends_at == india("2026-11-25 15:20")
-    too_late = plan(connection, listed, ircon, at=india("2026-11-25 15:25"))
+    too_late = plan(connection, listed, IRCON, at=india("2026-11-25 15:25"))
     assert too_late.exits == ()
     assert "Dhan squares intraday positions off itself from 15:20" in too_late.left[0]
 
