@@ -28,7 +28,7 @@ from core.tickets import Ticket, slices
 
 Find = Callable[[Segment, str], Instrument]
 _UNSENT = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED, OrderState.NEEDS_OPERATOR)
-_ON_THE_WAY = (OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.NEEDS_OPERATOR, *AT_BROKER)
+ON_THE_WAY = (OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.NEEDS_OPERATOR, *AT_BROKER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +80,12 @@ class Place:
 
 def on_the_way(connection: Connection, place: Place, now: datetime) -> list[Order]:
     """Our orders of that place that Dhan has or may have, and that can trade today: all are valid for one day."""
-    found = orders.alike(connection, _ON_THE_WAY, segment=place.segment, security_id=place.security_id)
-    return [order for order in found if place.has(order) and _may_trade(connection, order, now)]
+    found = orders.alike(connection, ON_THE_WAY, segment=place.segment, security_id=place.security_id)
+    return [order for order in found if place.has(order) and may_trade(connection, order, now)]
 
 
-def _may_trade(connection: Connection, order: Order, now: datetime) -> bool:
+def may_trade(connection: Connection, order: Order, now: datetime) -> bool:
+    """Whether an order that is on the way can fill today."""
     if to_india(order.reaches_exchange_at or order.updated_at).date() < to_india(now).date():
         return False
     return order.state is not OrderState.NEEDS_OPERATOR or not _is_absent(connection, order)

@@ -1,15 +1,18 @@
 """Before shares are sold from the account: are they there, and may they leave the depository?
 
-Asked just before sending, as far as Dhan answers; what cannot be known holds nothing up, since Dhan itself will say no.
+Asked just before sending, as far as Dhan answers soon; what cannot be known holds nothing up, since Dhan itself will
+say no. What the desk is selling already counts as gone.
 A sale that would be refused is not sent: its card says why, and the operator may send it all the same.
 """
 
 import asyncio
+from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from sqlalchemy import Connection, select
 
-from core import journal
+from core import exits, journal
 from core.broker.account import Account, Holding, Position
 from core.clock import Moment
 from core.db import orders
@@ -22,6 +25,8 @@ from core.errors import BrokerUnavailable, SignInNeeded
 log = structlog.get_logger()
 
 _ASKED = "uncovered"
+PATIENCE = 3.0
+"""Seconds that a sale waits for what Dhan says."""
 
 
 def needs_cover(order: Order) -> bool:
@@ -40,35 +45,87 @@ def was_asked(connection: Connection, order: Order, kind: str = _ASKED) -> bool:
     return connection.execute(query.where(events.c.kind == kind).limit(1)).first() is not None
 
 
-async def why_uncovered(account: Account, order: Order) -> str | None:
-    """Why Dhan would refuse the sale and what to do, in sentences; None when it would not, or nobody knows."""
+@dataclass(frozen=True, kw_only=True)
+class Stock:
+    """What the account has of a share, in shares, asked at `at` of the desk's time.
+
+    `free` in the depository, `bought` today less what was sold. `consented`: how many may leave the depository; None:
+    as many as there are.
+    """
+
+    free: int
+    bought: int
+    consented: int | None
+    at: datetime
+
+
+async def look(account: Account, order: Order, at: datetime) -> Stock | None:
+    """None when Dhan does not tell, or not in time: what nobody knows holds nothing up."""
     try:
-        holdings, positions, has_ddpi = await asyncio.gather(
-            account.holdings(), account.positions(), account.may_sell_holdings()
-        )
-        held = next((holding for holding in holdings if _is_of(holding, order)), None)
-        bought = sum(position.net for position in positions if _is_delivery_of(position, order))
-        sellable = (held.sellable if held else 0) + bought
-        if sellable < order.quantity:
-            return _too_few(order, sellable)
-        from_depository = order.quantity - max(bought, 0)
-        if has_ddpi or held is None or from_depository <= 0:
-            return None
-        if held.isin and await account.approved_for_sale(held.isin) >= from_depository:
-            return None
-    except (BrokerUnavailable, SignInNeeded) as trouble:
-        log.warning("cover_not_known", order=order.label, why=str(trouble))
+        async with asyncio.timeout(PATIENCE):
+            return await _stock(account, order, at)
+    except (BrokerUnavailable, SignInNeeded, TimeoutError) as trouble:
+        log.warning("cover_not_known", order=order.label, why=str(trouble) or "no answer in time")
+        return None
+
+
+async def _stock(account: Account, order: Order, at: datetime) -> Stock:
+    holdings, positions, has_ddpi = await asyncio.gather(
+        account.holdings(), account.positions(), account.may_sell_holdings()
+    )
+    held = next((holding for holding in holdings if _is_of(holding, order)), None)
+    bought = sum(position.net for position in positions if _is_delivery_of(position, order))
+    consented = None
+    if held is not None and not has_ddpi and order.quantity > bought:
+        consented = await account.approved_for_sale(held.isin) if held.isin else 0
+    return Stock(free=held.sellable if held else 0, bought=bought, consented=consented, at=at)
+
+
+def check(connection: Connection, order: Order, moment: Moment, *, stock: Stock | None) -> Order | None:
+    """The sale if Dhan would take it, or nobody knows; None when the operator is asked instead."""
+    words = None if stock is None else _why_refused(order, stock, _promised(connection, order, stock.at, moment.now))
+    if words is None:
+        return order
+    ask_about(connection, order, words, moment)
+    return None
+
+
+def _why_refused(order: Order, stock: Stock, promised: int) -> str | None:
+    if stock.free + stock.bought - promised < order.quantity:
+        return _too_few(order, stock.free + stock.bought, promised)
+    need = order.quantity + promised - max(stock.bought, 0)
+    if stock.consented is None or need <= stock.consented:
         return None
     return (
-        f"Selling {from_depository} {order.symbol} from the depository needs your consent: DDPI is not active. "
-        "Approve the sale with your T-PIN in Dhan's app, then approve it here; or set up DDPI once."
+        f"Selling {min(order.quantity, need)} {order.symbol} from the depository needs your consent: "
+        "DDPI is not active. Approve the sale with your T-PIN in Dhan's app, then approve it here; or set up DDPI once."
     )
 
 
-def _too_few(order: Order, sellable: int) -> str:
-    there = f"only {sellable} of {order.symbol}" if sellable > 0 else f"no {order.symbol}"
+def _promised(connection: Connection, order: Order, seen_at: datetime, now: datetime) -> int:
+    """Shares that our other sales of the day take, beyond what Dhan's answer had told of them."""
+    changed = [each for each in orders.changed_since(connection, seen_at) if each.updated_at > seen_at]
+    fresh = {each.id for each in changed}
+    open_ = orders.alike(connection, exits.ON_THE_WAY, symbol=order.symbol)
+    here = [each for each in open_ if _is_like(each, order) and exits.may_trade(connection, each, now)]
+    over = [each for each in changed if _is_like(each, order) and each.state.is_final]
+    return sum(each.quantity - (0 if each.id in fresh else each.filled_quantity) for each in here) + sum(
+        each.filled_quantity for each in over
+    )
+
+
+def _is_like(other: Order, order: Order) -> bool:
+    """Whether it sells the same shares, on either exchange."""
+    is_sale = other.side is Side.SELL and other.product is Product.DELIVERY and other.segment in _CASH
+    return is_sale and other.symbol == order.symbol and other.id != order.id
+
+
+def _too_few(order: Order, there: int, promised: int) -> str:
+    has = f"only {there} of {order.symbol}" if there > 0 else f"no {order.symbol}"
+    taken = f", and {promised} of them are being sold" if promised and there > 0 else ""
     return (
-        f"The account has {there} to sell, so Dhan would refuse {order.quantity}. Approve it to send it all the same."
+        f"The account has {has} to sell{taken}, so Dhan would refuse {order.quantity}. "
+        "Approve it to send it all the same."
     )
 
 

@@ -70,8 +70,9 @@ class Soundness:
         checks: list[Check] = []
         if order.closes:
             checks.append(partial(closing.check, seen=await asked.account))
-        if cover.needs_cover(order) and await self._is_uncovered(order):
-            return None
+        if cover.needs_cover(order) and not await self._database.read(lambda c: cover.was_asked(c, order)):
+            stock = await cover.look(self._account, order, self._clock.now())
+            checks.append(partial(cover.check, stock=stock))
         last = (await asked.prices).get((order.segment, order.security_id)) if drift.may_drift(order) else None
         return None if last is not None and await self._has_drifted(order, last) else checks
 
@@ -88,16 +89,6 @@ class Soundness:
         except SignInNeeded as trouble:
             await self._session.die(str(trouble), serial)
             return None
-
-    async def _is_uncovered(self, order: Order) -> bool:
-        """Whether the sale would be refused, so that the operator is asked instead; once, and only when it is known."""
-        if await self._database.read(lambda connection: cover.was_asked(connection, order)):
-            return False
-        words = await cover.why_uncovered(self._account, order)
-        if words is None:
-            return False
-        await self._database.write(lambda connection: cover.ask_about(connection, order, words, self._moment()))
-        return True
 
     async def _has_drifted(self, order: Order, last: Decimal) -> bool:
         """Whether the price moved too far while the order waited, so that the operator is asked."""

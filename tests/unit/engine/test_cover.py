@@ -1,13 +1,19 @@
 """Before shares are sold: are they there, and may they leave the depository? What nobody knows holds nothing up."""
 
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from core.clock import monotonic
 from core.db import orders
-from core.domain.alert import Product, Side
+from core.domain.alert import OrderType, Product, Side
 from core.domain.order import Order, OrderState
+from core.engine import cover
+from tests.builders import an_order
 from tests.integration.paper_dhan import india
+from tests.patience import PATIENCE
 from tests.unit.engine.floor import Floor
 
 SALE: dict[str, Any] = {"side": Side.SELL, "product": Product.DELIVERY}
@@ -79,6 +85,51 @@ async def test_shares_whose_sale_was_consented_to_are_sold(floor: Floor) -> None
 async def test_what_cannot_be_known_holds_nothing_up(floor: Floor, call: str) -> None:
     floor.dhan.script(call, "status", status=503)
     assert (await floor.sent(**SALE)).state is SENT
+
+
+async def test_of_two_sales_of_the_same_shares_at_once_one_asks(floor: Floor) -> None:
+    await holding(floor)
+    sales = [floor.order(**SALE), floor.order(**SALE)]
+    await floor.send()
+    assert sorted(floor.now(order).state for order in sales) == sorted([ASKED, SENT])
+    [asked] = [floor.now(order) for order in sales if floor.now(order).state is ASKED]
+    assert asked.reason.startswith("The account has only 10 of RELIANCE to sell, and 10 of them are being sold")
+
+
+async def test_a_sale_that_rests_counts_by_what_is_not_filled_yet(floor: Floor) -> None:
+    await holding(floor)
+    resting = await floor.sent(**SALE, quantity=6, order_type=OrderType.LIMIT, price=Decimal(1500))
+    assert resting.state is SENT
+    floor.clock.pass_time(seconds=1)
+    assert (await floor.sent(**SALE, quantity=5)).state is ASKED
+    assert (await floor.sent(**SALE, quantity=4)).state is SENT
+
+
+async def test_a_sale_that_was_filled_is_counted_once(floor: Floor) -> None:
+    await holding(floor)
+    await floor.sent(**SALE, quantity=6)
+    floor.clock.pass_time(seconds=1)
+    await floor.follow_book()
+    floor.clock.pass_time(seconds=1)
+    assert (await floor.sent(**SALE, quantity=4)).state is SENT
+
+
+async def test_a_sale_of_an_earlier_day_takes_nothing(floor: Floor) -> None:
+    yesterday = floor.clock.now() - timedelta(hours=1)
+    await holding(floor)
+    with floor.database.transaction() as connection:
+        an_order(connection, at=yesterday, state=OrderState.NEEDS_OPERATOR, **SALE)
+    assert (await floor.sent(**SALE)).state is SENT
+
+
+async def test_an_account_that_does_not_answer_does_not_cost_the_window(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cover, "PATIENCE", 0.05)
+    floor.dhan.script("holdings", "hang")
+    began = monotonic()
+    assert (await floor.sent(**SALE)).state is SENT
+    assert monotonic() - began < PATIENCE / 2
 
 
 @pytest.mark.parametrize(
