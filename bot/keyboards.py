@@ -15,6 +15,8 @@ from core.reports import AlertReport
 _GREEN = "success"
 _RED = "danger"
 _A_ROW = 4
+_MOST_LEGS = 80
+"""Telegram takes a hundred buttons; a large exit may have more slices."""
 _WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 
 
@@ -53,7 +55,7 @@ def _legs(report: AlertReport, nonce: str, version: int) -> list[list[InlineKeyb
         return []
     buttons = [
         InlineKeyboardButton(f"Cancel {leg}", callback_data=pack(CardTap(Verb.CANCEL, nonce, version, leg)))
-        for leg in waiting
+        for leg in waiting[:_MOST_LEGS]
     ]
     return [buttons[place : place + _A_ROW] for place in range(0, len(buttons), _A_ROW)]
 

@@ -20,7 +20,7 @@ from core.db import alerts, attempts, orders
 from core.domain.alert import AmoTime, OrderType, Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.instrument import Instrument, Segment
-from core.domain.order import AT_BROKER, Mode, Order, OrderState
+from core.domain.order import AT_BROKER, IN_DOUBT, Mode, Order, OrderState
 from core.domain.routing import Decision, ReleasePolicy, route
 from core.domain.sessions import Calendar, Trading, spoken_time
 from core.errors import Refusal
@@ -103,7 +103,8 @@ def open_beside(place: Place, ours: Iterable[Order], book: Sequence[BrokerOrder]
         known.add(order.broker_order_id)
         row = rows.get(order.broker_order_id or "")
         if row is None or row.remaining:
-            return f"{order.label} {order.side} {order.quantity} {order.symbol} is open already"
+            stands = "may be at Dhan" if order.state in IN_DOUBT else "is open already"
+            return f"{order.label} {order.side} {order.quantity} {order.symbol} {stands}"
     for row in book:
         if place.has(row) and row.remaining and row.order_id not in known:
             return f"{place.side} {row.remaining} {row.symbol} (order {row.order_id}) is open at Dhan"
@@ -186,14 +187,14 @@ def plan_exits(
             continue
         try:
             exits.append(_unhindered(connection, _exit(position, find, now, today), seen, now))
-        except (Refusal, ValueError) as reason:
+        except Refusal as reason:
             left.append(f"{position.symbol}, {position.net}, {position.product_name}: {reason}")
     return ExitPlan(exits=tuple(exits), left=tuple(left))
 
 
 def _exit(position: Position, find: Find, now: datetime, calendar: Calendar) -> Exit:
-    if position.product is None:
-        raise Refusal("this product is not traded from here: close it in Dhan's app.")
+    if position.product is None or position.segment not in Segment.__members__:
+        raise Refusal("this is not traded from here: close it in Dhan's app.")
     instrument = find(Segment(position.segment), position.security_id)
     if position.net < 0 and position.product in (Product.DELIVERY, Product.MARGIN_FUNDED):
         raise Refusal("sold from the account's holdings, so nothing is open: to have them back, buy them.")
@@ -205,7 +206,8 @@ def _unhindered(connection: Connection, exit_: Exit, seen: Seen, now: datetime) 
     """With what it replaces. Raises Refusal beside an order that may fill, too: both would turn the position round."""
     place = exit_.place
     for order in orders.changed_since(connection, seen.at):
-        if place.has(order) and order.state.is_final and (order.filled_quantity or order.state is OrderState.FILLED):
+        has_filled = order.state.is_final and (order.filled_quantity or order.state is OrderState.FILLED)
+        if place.has(order) and has_filled and order.updated_at <= now:
             raise Refusal(f"{order.label} has just ended ({order.state}): look at the position again.")
     unsent = orders.alike(connection, _UNSENT, segment=place.segment, security_id=place.security_id)
     replaces = [order for order in unsent if place.has(order) and _is_unsent(connection, order)]

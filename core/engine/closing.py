@@ -74,7 +74,7 @@ def check(connection: Connection, order: Order, moment: Moment, *, seen: Seen | 
         return None
     place = Place.of(order)
     others = [each for each in exits.on_the_way(connection, place, now) if each.alert_id != order.alert_id]
-    if now - seen.at > _GOOD_FOR or _has_moved(connection, place, seen) or any(map(_will_be_known, others)):
+    if now - seen.at > _GOOD_FOR or _has_moved(connection, place, seen, now) or any(map(_will_be_known, others)):
         orders.postpone(connection, order, now + _LOOK_AGAIN)
         return None
     net = place.net(seen.positions)
@@ -102,9 +102,13 @@ def _was_put_off(order: Order) -> bool:
     return order.product is Product.INTRADAY and to_india(reaches).date() != to_india(order.created_at).date()
 
 
-def _has_moved(connection: Connection, place: Place, seen: Seen) -> bool:
-    """Whether an order of ours changed since Dhan was asked, and with it perhaps the position."""
-    return any(place.has(each) and each.updated_at > seen.at for each in orders.changed_since(connection, seen.at))
+def _has_moved(connection: Connection, place: Place, seen: Seen, now: datetime) -> bool:
+    """Whether an order of ours changed since Dhan was asked, and with it perhaps the position.
+
+    What lies ahead was written before the clock was set back.
+    """
+    changed = orders.changed_since(connection, seen.at)
+    return any(place.has(each) and seen.at < each.updated_at <= now for each in changed)
 
 
 def _will_be_known(order: Order) -> bool:

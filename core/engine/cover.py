@@ -104,7 +104,7 @@ def _why_refused(order: Order, stock: Stock, promised: int) -> str | None:
 
 def _promised(connection: Connection, order: Order, seen_at: datetime, now: datetime) -> int:
     """Shares that our other sales of the day take, beyond what Dhan's answer had told of them."""
-    changed = [each for each in orders.changed_since(connection, seen_at) if each.updated_at > seen_at]
+    changed = [each for each in orders.changed_since(connection, seen_at) if seen_at < each.updated_at <= now]
     fresh = {each.id for each in changed}
     open_ = orders.alike(connection, exits.ON_THE_WAY, symbol=order.symbol)
     here = [each for each in open_ if _is_like(each, order) and exits.may_trade(connection, each, now)]

@@ -65,6 +65,11 @@ def test_each_leg_of_several_that_waits_has_a_way_out_of_its_own() -> None:
     assert [tap.leg for tap in taps(report(*waiting[:1])) if tap.verb is Verb.CANCEL] == [0]
 
 
+def test_an_exit_of_very_many_slices_has_no_more_buttons_than_telegram_takes() -> None:
+    slices = [order(OrderState.QUEUED, position=number) for number in range(1, 200)]
+    assert len(taps(report(*slices))) <= 100
+
+
 def test_a_copy_that_waits_can_be_executed_from_the_first_card() -> None:
     assert verbs(report(order(OrderState.FILLED), repeats=[42])) == [Verb.REPEAT, Verb.DETAILS]
 

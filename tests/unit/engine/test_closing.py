@@ -1,5 +1,6 @@
 """An exit that waited: at most what is left of its position goes, and what nobody can tell is asked about."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ from core import controls, journal
 from core.db import orders
 from core.domain.alert import OrderType, Product, Side
 from core.domain.order import Order, OrderState
-from tests.builders import an_alert
+from tests.builders import an_alert, an_order
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor
 
@@ -308,5 +309,15 @@ async def test_an_order_that_moved_while_dhan_was_asked_makes_it_look_again(floo
     with floor.database.transaction() as connection:
         orders.move(connection, other, OrderState.REJECTED, at=floor.clock.now(), actor=journal.DHAN, reason="No.")
     floor.clock.pass_time(seconds=5)
+    await floor.send()
+    assert floor.now(order).state is SENT
+
+
+async def test_a_clock_that_was_set_back_does_not_keep_an_exit_for_ever(floor: Floor) -> None:
+    trade(floor)
+    with floor.database.transaction() as connection:
+        ahead = floor.clock.now() + timedelta(hours=2)
+        an_order(connection, at=ahead, side=Side.SELL, state=OrderState.REJECTED)
+    order = exit_that_waited(floor)
     await floor.send()
     assert floor.now(order).state is SENT
