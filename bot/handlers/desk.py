@@ -12,7 +12,7 @@ from bot.secrets import Secrets
 from bot.text import fit
 from core import __version__, journal, logs, policies, reports
 from core.clock import SystemClock
-from core.db import orders
+from core.db import attempts, orders
 from core.engine.parts import Parts
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded
 from core.second_factor import SecondFactor
@@ -69,7 +69,7 @@ class DeskCommands:
         except (BrokerUnavailable, SignInNeeded) as trouble:
             return order_views.plain(f"Orders placed elsewhere are not known: {trouble}")
         names = {row.order_id: row.correlation_id for row in book}
-        ours = await self._database.read(lambda c: orders.ours_among(c, names))
+        ours = await self._database.read(lambda c: attempts.ours_among(c, names))
         return order_views.elsewhere([row for row in book if row.order_id not in ours])
 
     async def order(self, message: Message, arguments: list[str], _role: Role) -> None:

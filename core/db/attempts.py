@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from core.db import bulk
 from core.db.statement import Statement
-from core.db.tables import attempts
+from core.db.tables import attempts, orders
 from core.domain.attempt import AttemptState
 
 
@@ -207,6 +207,14 @@ def begin_again(connection: Connection, attempt: Attempt, at: datetime) -> Attem
     """Count the attempt's age from now on: the machine's clock was set back behind its claim."""
     connection.execute(update(attempts).where(attempts.c.id == attempt.id).values(claimed_at=at))
     return replace(attempt, claimed_at=at)
+
+
+def ours_among(connection: Connection, book: Mapping[str, str]) -> set[str]:
+    """Of a book, the broker's order ids with their correlation ids, those that are ours by either."""
+    by_id = select(orders.c.broker_order_id).where(orders.c.broker_order_id.in_(list(book)))
+    by_name = select(attempts.c.correlation_id).where(attempts.c.correlation_id.in_(list(book.values())))
+    names = set(connection.execute(by_name).scalars())
+    return set(connection.execute(by_id).scalars()) | {key for key, name in book.items() if name in names}
 
 
 def ages(connection: Connection, at: datetime) -> list[float]:

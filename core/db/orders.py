@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, bindparam, false, func, insert, selec
 from core import journal
 from core.db import approvers
 from core.db.statement import Statement
-from core.db.tables import alerts, attempts, orders
+from core.db.tables import alerts, orders
 from core.db.trouble import DatabaseUnavailable
 from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState, check_move
 
@@ -293,14 +293,6 @@ def changed_since(connection: Connection, at: datetime) -> list[Order]:
 def recent(connection: Connection, limit: int) -> list[Order]:
     """The newest orders first."""
     return _read(connection, select(*_COLUMNS).order_by(orders.c.id.desc()).limit(limit))
-
-
-def ours_among(connection: Connection, book: Mapping[str, str]) -> set[str]:
-    """Of a book, the broker's order ids with their correlation ids, those that are ours by either."""
-    by_id = select(orders.c.broker_order_id).where(orders.c.broker_order_id.in_(list(book)))
-    by_name = select(attempts.c.correlation_id).where(attempts.c.correlation_id.in_(list(book.values())))
-    names = set(connection.execute(by_name).scalars())
-    return set(connection.execute(by_id).scalars()) | {key for key, name in book.items() if name in names}
 
 
 def after_market_between(connection: Connection, after: datetime, until: datetime) -> list[Order]:

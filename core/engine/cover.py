@@ -116,7 +116,7 @@ def _promised(connection: Connection, order: Order, seen_at: datetime, now: date
 
 def _is_like(other: Order, order: Order) -> bool:
     """Whether it sells the same shares, on either exchange."""
-    is_sale = other.side is Side.SELL and other.product is Product.DELIVERY and other.segment in _CASH
+    is_sale = other.side is Side.SELL and other.product is Product.DELIVERY and other.segment.is_of_shares
     return is_sale and other.symbol == order.symbol and other.id != order.id
 
 
