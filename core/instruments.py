@@ -44,7 +44,8 @@ class InstrumentKeeper:
 
     async def refresh_when_old(self) -> None:
         """Fetch the day's list unless it is here. A failure leaves the old one in use, and is told once a day."""
-        day = (to_india(self._clock.now()) - NEW_FROM).date()
+        now = to_india(self._clock.now())
+        day = (now - NEW_FROM).date()
         if monotonic() < self._not_before:
             return
         stored = await self._database.read(_day_of_list) if self._listed.is_there else None

@@ -13,6 +13,7 @@ from core.broker.account import Account
 from core.broker.dhan.account import DhanAccount
 from core.broker.dhan.adapter import Dhan
 from core.broker.dhan.client import DhanClient
+from core.broker.dhan.instrument_counts import LEAST_AT_DHAN, LEAST_ON_PAPER, Counts
 from core.broker.dhan.instruments import InstrumentList
 from core.broker.dhan.quotes import DhanQuotes
 from core.broker.dhan.updates import OrderUpdates
@@ -63,15 +64,24 @@ class Parts:
         self.database.close()
 
 
-def build_desk(settings: Settings, messenger: Messenger, *, windows: Iterable[Window] = ORDER_CALLS) -> Parts:
-    """Everything that the desk's process needs, wired and not yet started."""
+def build_desk(
+    settings: Settings,
+    messenger: Messenger,
+    *,
+    windows: Iterable[Window] = ORDER_CALLS,
+    least: Counts | None = None,
+) -> Parts:
+    """Everything that the desk's process needs, wired and not yet started.
+
+    `least`: what an instrument file must have in it, where it is neither Dhan's nor paper mode's.
+    """
     clock = build_clock(settings)
     database = open_database(settings)
     client = DhanClient()
     session = Session(database, client, settings, clock, keep_copy=_token_copies(settings))
     broker = Dhan(client, url=settings.dhan_api, client_id=settings.client_id, token=session.token)
     account = DhanAccount(broker)
-    listed = InstrumentList(settings.instruments_file)
+    listed = InstrumentList(settings.instruments_file, least=least or _least_listed(settings))
     calendar = load_calendar()
     addresses = AddressBook(database, broker, clock)
     watch = ClockWatch(SystemClock(), client.clock_skew, ask=lambda: client.has_reply(f"{settings.dhan_api}/profile"))
@@ -148,6 +158,10 @@ def _token_copies(settings: Settings) -> Callable[[str], None] | None:
     from core.secrets.google import keep_token  # noqa: PLC0415 - its libraries are for those who use it
 
     return lambda token: keep_token(settings.gcp_project, token)
+
+
+def _least_listed(settings: Settings) -> Counts:
+    return LEAST_ON_PAPER if settings.paper else LEAST_AT_DHAN
 
 
 def _apply_settings(connection: Connection, settings: Settings, at: datetime) -> None:

@@ -68,10 +68,10 @@ def main(folder: Path) -> None:
     if not source.exists():
         with source.open("w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in chain([DETAILED_HEADER], rows()))
-    listed = InstrumentList(folder / "instruments.db")
+    listed = InstrumentList(folder / "instruments.db", least={})
     before = _peak_mib()
     started = time.monotonic()
-    loaded = listed.load(source)
+    loaded = listed.load(source, TODAY)
     took = time.monotonic() - started
     assert loaded.rows == ROWS, loaded
     grown = _peak_mib() - before

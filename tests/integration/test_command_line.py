@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from core.broker.dhan.instrument_counts import LEAST_ON_PAPER
 from core.broker.dhan.instruments import InstrumentList
 from core.cli import COMMANDS, main
 from core.cli.claims import Taken, claim
@@ -176,8 +177,8 @@ def test_check_tells_a_script_whether_the_alert_has_mistakes(
 def test_what_if_prints_the_decision_with_its_reason(tmp_path: Path) -> None:
     fresh_address(tmp_path)
     (tmp_path / "list.csv").write_bytes(instrument_file(date(2026, 11, 25)))
-    listed = InstrumentList(tmp_path / "instruments.db")
-    listed.load(tmp_path / "list.csv")
+    listed = InstrumentList(tmp_path / "instruments.db", least=LEAST_ON_PAPER)
+    listed.load(tmp_path / "list.csv", date(2026, 11, 25))
     (tmp_path / "alert.json").write_bytes(body(SHARE))
     done = munshi("whatif", "alert.json", "--at", "2026-12-01T16:00", data_dir=tmp_path)
     assert done.stderr == ""

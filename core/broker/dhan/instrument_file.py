@@ -15,12 +15,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from core.broker.dhan.instrument_counts import BadInstrumentFile, Counts, check_counts, count
 from core.db.driver import sqlite_driver
 from core.domain.alert import InstrumentKind, OptionType
 from core.domain.instrument import Segment
-from core.errors import Unavailable
 
-LEAST_ROWS = 20
+MOST_UNREADABLE = 0.2
 MOST_UNITS_IN_A_LOT = 10_000_000
 _COMPACT = {
     "exchange": "SEM_EXM_EXCH_ID",
@@ -92,42 +92,44 @@ _WIDTH = 20
 _INSERT = f"INSERT INTO instruments VALUES ({', '.join('?' * _WIDTH)}, 0)"  # noqa: S608 - question marks
 
 
-class BadInstrumentFile(Unavailable):
-    """The downloaded file fails a check; the one in use stays."""
-
-
 @dataclass(frozen=True)
 class Loaded:
     rows: int
     skipped: int
 
 
-def build(source: Path, target: Path, day: date | None) -> Loaded:
-    """Make `target` from the CSV `source`. Raises BadInstrumentFile.
+def build(source: Path, target: Path, *, day: date, in_use: Counts, least: Counts) -> Loaded:
+    """Make `target` from the CSV `source` of that day. Raises BadInstrumentFile, also where it lacks of `in_use` or
+    `least`.
 
-    The day of the list stands in it as its `user_version`: the day's ordinal, 0 where nobody knows.
+    The day stands in it as its `user_version`: its ordinal; 0 in a list that was made before days were noted.
     """
     driver = sqlite_driver()
     try:
         with closing(driver.connect(target)) as database, source.open(newline="", encoding="utf-8-sig") as text:
-            return _fill(database, csv.reader(text), day)
+            loaded = _fill(database, csv.reader(text), day)
+            check_counts(count(database, day), in_use, least)
+            return loaded
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInstrumentFile(f"Dhan's instrument file is no readable text: {error}") from error
     except driver.IntegrityError as error:
         raise BadInstrumentFile(f"Dhan's instrument file names an instrument twice: {error}") from error
 
 
-def _fill(database: Any, lines: Iterator[list[str]], day: date | None) -> Loaded:
+def _fill(database: Any, lines: Iterator[list[str]], day: date) -> Loaded:
     places = _places(next(lines, list[str]()))
     database.execute("PRAGMA journal_mode=OFF")  # a half-written file is thrown away
     database.execute("PRAGMA synchronous=OFF")
     database.executescript(_SCHEMA)
     rows = _Rows(lines, places)
     database.executemany(_INSERT, rows)
-    if rows.taken < LEAST_ROWS:
-        raise BadInstrumentFile(f"Dhan's instrument file has only {rows.taken} usable rows")
+    ours = rows.taken + rows.unreadable
+    if rows.unreadable > ours * MOST_UNREADABLE:
+        raise BadInstrumentFile(
+            f"Dhan's instrument file is damaged: {rows.unreadable:,} of {ours:,} rows cannot be read"
+        )
     database.executescript(_AFTER_LOADING)
-    database.execute(f"PRAGMA user_version={day.toordinal() if day else 0}")
+    database.execute(f"PRAGMA user_version={day.toordinal()}")
     database.commit()
     return Loaded(rows.taken, rows.skipped)
 
@@ -147,13 +149,14 @@ def _places(header: Sequence[str]) -> dict[str, int]:
 
 
 class _Rows:
-    """The file's rows as our columns; other markets, test symbols and unreadable rows are counted as skipped."""
+    """The file's rows as our columns. `skipped` are other markets, test symbols, and those that are `unreadable`."""
 
     def __init__(self, lines: Iterator[list[str]], places: dict[str, int]) -> None:
         self._lines = lines
         self._read = _reader(places)
         self.taken = 0
         self.skipped = 0
+        self.unreadable = 0
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         read = self._read
@@ -162,6 +165,7 @@ class _Rows:
                 row = read(line)
             except (ValueError, IndexError, InvalidOperation):
                 row = None
+                self.unreadable += 1
             if row is None:
                 self.skipped += 1
             else:
@@ -170,7 +174,10 @@ class _Rows:
 
 
 def _reader(places: dict[str, int]) -> Callable[[list[str]], tuple[Any, ...] | None]:
-    """A function from a line to our columns; None for what is not for us. Called 240,000 times a day, so it is flat."""
+    """A function from a line to our columns; None for what is not for us, and an error for what cannot be read.
+
+    Called 240,000 times a day, so it is flat.
+    """
     exchange_at, segment_at, id_at, kind_at = (places[name] for name in ("exchange", "segment", "id", "kind"))
     symbol_at, lot_at, name_at, expiry_at = (places[name] for name in ("symbol", "lot", "name", "expiry"))
     strike_at, option_at, tick_at, series_at = (places[name] for name in ("strike", "option", "tick", "series"))
@@ -186,8 +193,10 @@ def _reader(places: dict[str, int]) -> Callable[[list[str]], tuple[Any, ...] | N
         if is_share and ticker not in ("", "NA"):
             symbol = ticker
         lot, tick = _whole(line[lot_at]), _tick(line[tick_at])
-        if not symbol or "NSETEST" in symbol or not 1 <= lot <= MOST_UNITS_IN_A_LOT or tick is None:
+        if "NSETEST" in symbol:
             return None
+        if not symbol or not 1 <= lot <= MOST_UNITS_IN_A_LOT or tick is None:
+            raise ValueError("no name, lot or tick")
         underlying = None if is_share else _underlying(symbol, ticker)
         is_option = kind == _OPTION
         return (

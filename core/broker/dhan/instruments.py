@@ -6,12 +6,14 @@ A file that fails a check leaves the last good one in place.
 import difflib
 import re
 import threading
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from core.broker.dhan.instrument_file import BadInstrumentFile, Loaded, build, chart_symbol, strike_text
+from core.broker.dhan.instrument_counts import LEAST_AT_DHAN, BadInstrumentFile, Counts, count
+from core.broker.dhan.instrument_file import Loaded, build, chart_symbol, strike_text
 from core.broker.dhan.names import contract_name
 from core.db.driver import sqlite_driver
 from core.domain.alert import Exchange, InstrumentKind, Leg, OptionType
@@ -24,10 +26,11 @@ _CONTRACTS = "exchange = ? AND kind = ? AND kind <> 'EQUITY' AND chart_underlyin
 
 
 class InstrumentList:
-    """Look-ups in the file that is in use, from any thread."""
+    """Look-ups in the file that is in use, from any thread. `least` is what a new one has to have in it."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, least: Counts = LEAST_AT_DHAN) -> None:
         self._file = file
+        self._least = least
         self._connection: Any = None
         self._lock = threading.Lock()
 
@@ -35,18 +38,27 @@ class InstrumentList:
     def is_there(self) -> bool:
         return self._file.exists()
 
-    def load(self, source: Path, day: date | None = None) -> Loaded:
-        """Build a new list from the CSV of that day and swap it in; None: nobody knows of which day it is.
+    def load(self, source: Path, day: date) -> Loaded:
+        """Build a new list from the CSV of that day and swap it in.
 
         Raises BadInstrumentFile, leaving the old one in use.
         """
         fresh = self._file.with_suffix(".new")
         fresh.unlink(missing_ok=True)
-        loaded = build(source, fresh, day)
+        loaded = build(source, fresh, day=day, in_use=self._counts(day), least=self._least)
         with self._lock:
             self._close()
             fresh.replace(self._file)
         return loaded
+
+    def _counts(self, today: date) -> Counts:
+        """Nothing where there is no readable list: then there is nothing to compare with."""
+        driver = sqlite_driver()
+        try:
+            with closing(driver.connect(f"{self._file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+                return count(database, today)
+        except driver.Error:
+            return {}
 
     def close(self) -> None:
         with self._lock:

@@ -13,6 +13,7 @@ from typing import Any
 from bot.app import Console, build_application
 from bot.messenger import TelegramMessenger
 from core import controls, intake
+from core.broker.dhan.instrument_counts import LEAST_ON_PAPER
 from core.clock import INDIA, monotonic
 from core.db import alerts, logins, orders
 from core.domain.login import LoginRefusal, Way
@@ -212,7 +213,7 @@ async def desk(sandbox: Sandbox, settings: Settings, *held: controls.Hold) -> As
     """One life of the desk, as `python -m bot` runs it, held by nothing else; ended as by SIGTERM."""
     application = build_application(settings)
     messenger = TelegramMessenger(application.bot, settings.munshi_mode, LoginLinks(settings))
-    parts = build_desk(settings, messenger)
+    parts = build_desk(settings, messenger, least=LEAST_ON_PAPER)
     console = Console(settings=settings, application=application, messenger=messenger, parts=parts)
     chats = Chats(settings, sandbox, parts)
     await parts.desk.take_lease()

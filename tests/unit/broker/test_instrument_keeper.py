@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from core import instruments, notifications
 from core.broker.dhan.client import DhanClient
+from core.broker.dhan.instrument_counts import LEAST_ON_PAPER
 from core.broker.dhan.instruments import InstrumentList
 from core.db.engine import Database
 from core.db.tables import outbox
@@ -32,7 +33,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def listed(tmp_path: Path) -> Iterator[InstrumentList]:
-    with closing(InstrumentList(tmp_path / "instruments.db")) as listed:
+    with closing(InstrumentList(tmp_path / "instruments.db", least=LEAST_ON_PAPER)) as listed:
         yield listed
 
 

@@ -1,79 +1,28 @@
-"""Dhan's instrument file: what is taken from it, what leaves the last good one in place, and what a leg names."""
+"""Dhan's instrument file: what is taken from it, and what a leg names."""
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from core.broker.dhan.instruments import BadInstrumentFile, InstrumentList, Loaded
-from core.domain.alert import Exchange, InstrumentKind, Leg, OptionContract, OptionType, OrderType, Product, Side
-from core.domain.instrument import Instrument, Segment, SegmentClass
+from core.broker.dhan.instruments import BadInstrumentFile, Loaded
+from core.domain.alert import Exchange, OptionType
+from core.domain.instrument import Segment, SegmentClass
 from core.errors import Refusal, Unavailable
 from core.sandbox.dhan.instruments import DETAILED_HEADER, HEADER, detailed_file, instrument_file
-
-TODAY = date(2026, 11, 25)
-FUTURE, OPTION = InstrumentKind.FUTURE, InstrumentKind.OPTION
-
-
-def share(symbol: str, security_id: str, series: str = "EQ", exchange: str = "NSE", tick: str = "10.0000") -> str:
-    return f"{exchange},E,{security_id},EQUITY,0,{symbol},1.0,{symbol} Ltd,,,,{tick},NA,ES,{series},{symbol} LIMITED"
-
-
-def future(underlying: str, expiry: str, security_id: str, lot: str = "65.0") -> str:
-    month = date.fromisoformat(expiry).strftime("%b%Y")
-    symbol = f"{underlying}-{month}-FUT"
-    return f"NSE,D,{security_id},FUTSTK,0,{symbol},{lot},{symbol},{expiry} 14:30:00,-0.01000,XX,10.0000,M,FUT,,"
-
-
-def option(underlying: str, expiry: str, strike: str, side: str, security_id: str) -> str:
-    symbol = f"{underlying}-{date.fromisoformat(expiry):%b%Y}-{strike}-{side}"
-    strike = f"{strike}.00000"
-    return f"NSE,D,{security_id},OPTIDX,0,{symbol},65.0,{symbol},{expiry} 14:30:00,{strike},{side},5.0000,W,OP,,"
-
-
-FILLERS = [share(f"FILLER{number}", str(90_000 + number)) for number in range(20)]
-
-
-def leg(symbol: str, kind: InstrumentKind = InstrumentKind.EQUITY, **changes: Any) -> Leg:
-    values: dict[str, Any] = {
-        "position": 1,
-        "side": Side.BUY,
-        "order_type": OrderType.MARKET,
-        "quantity": 1,
-        "exchange": Exchange.NSE,
-        "symbol": symbol,
-        "kind": kind,
-        "product": Product.INTRADAY,
-    }
-    return Leg(**(values | changes))
-
-
-class Shelf:
-    """An instrument list and the files that are loaded into it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.listed = InstrumentList(folder / "instruments.db")
-        self._source = folder / "list.csv"
-
-    def load(
-        self, *rows: str, header: str = HEADER, fillers: Iterable[str] = FILLERS, day: date | None = None
-    ) -> Loaded:
-        self._source.write_text("\n".join([header, *fillers, *rows]) + "\n", "utf-8")
-        return self.listed.load(self._source, day)
-
-    def load_bytes(self, content: bytes) -> Loaded:
-        self._source.write_bytes(content)
-        return self.listed.load(self._source)
-
-    def find(self, symbol: str, kind: InstrumentKind = InstrumentKind.EQUITY, **changes: Any) -> Instrument:
-        return self.listed.resolve(leg(symbol, kind, **changes), TODAY)
-
-    def call(self, underlying: str, strike: str, expiry: str, side: OptionType = OptionType.CALL) -> Instrument:
-        contract = OptionContract(option_type=side, strike=Decimal(strike), expiry=date.fromisoformat(expiry))
-        return self.find(underlying, OPTION, option=contract)
+from tests.unit.broker.shelf import (
+    FILLERS,
+    FUTURE,
+    MORE,
+    SHARE_DETAILS,
+    TODAY,
+    Shelf,
+    detailed,
+    future,
+    option,
+    share,
+)
 
 
 @pytest.fixture
@@ -102,34 +51,10 @@ def test_columns_are_read_by_name_in_any_order_and_new_ones_are_ignored(shelf: S
     assert shelf.find("RELIANCE").security_id == "2885"
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"<html>Service unavailable</html>",
-        HEADER.replace("SEM_TICK_SIZE", "TICK").encode() + b"\n" + "\n".join(FILLERS).encode(),
-        (HEADER + "\n" + "\n".join(FILLERS[:19])).encode(),
-        (HEADER + "\n" + "\n".join([*FILLERS, FILLERS[0]])).encode(),
-    ],
-    ids=["empty", "a page", "a column renamed", "too few rows", "one id twice"],
-)
-def test_a_bad_file_leaves_the_old_list_in_use(shelf: Shelf, content: bytes) -> None:
-    shelf.load(share("RELIANCE", "2885"))
-    with pytest.raises(BadInstrumentFile):
-        shelf.load_bytes(content)
-    assert shelf.find("RELIANCE").security_id == "2885"
-
-
 def test_a_row_that_breaks_off_is_skipped(shelf: Shelf) -> None:
     whole = "\n".join([HEADER, *FILLERS, share("RELIANCE", "2885")])
     loaded = shelf.load_bytes(whole[:-60].encode())
     assert loaded.skipped == 1
-
-
-def test_a_file_that_is_no_text_is_a_bad_file(shelf: Shelf) -> None:
-    garbage = (HEADER + "\n" + "\n".join(FILLERS) + "\n").encode() + b"NSE,E,1,EQUITY,0,\xff\xfe\x80"
-    with pytest.raises(BadInstrumentFile):
-        shelf.load_bytes(garbage)
 
 
 def test_the_same_id_in_two_segments_is_two_instruments(shelf: Shelf) -> None:
@@ -287,43 +212,6 @@ def test_the_stand_ins_file_is_read_whole(shelf: Shelf) -> None:
     assert shelf.find("RELIANCE").security_id == "2885"
 
 
-def detailed(**changes: str) -> str:
-    """A row of the detailed file: a NIFTY option, changed as named."""
-    row = dict.fromkeys(DETAILED_HEADER.split(","), "NA") | {
-        "EXCH_ID": "NSE",
-        "SEGMENT": "D",
-        "SECURITY_ID": "35084",
-        "INSTRUMENT": "OPTIDX",
-        "UNDERLYING_SYMBOL": "NIFTY",
-        "SYMBOL_NAME": "NIFTY-Dec2026-26000-CE",
-        "DISPLAY_NAME": "NIFTY 01 DEC 26000 CALL",
-        "LOT_SIZE": "65.0",
-        "SM_EXPIRY_DATE": "2026-12-01",
-        "STRIKE_PRICE": "26000.00000",
-        "OPTION_TYPE": "CE",
-        "TICK_SIZE": "5.0000",
-        "SM_UPPER_LIMIT": "420.1000",
-        "SM_LOWER_LIMIT": "0.0500",
-        "SM_FREEZE_QTY": "1756",
-        "": "",
-    }
-    return ",".join((row | changes).values())
-
-
-SHARE_DETAILS = {
-    "SEGMENT": "E",
-    "SECURITY_ID": "2885",
-    "ISIN": "INE002A01018",
-    "INSTRUMENT": "EQUITY",
-    "UNDERLYING_SYMBOL": "RELIANCE",
-    "SYMBOL_NAME": "RELIANCE INDUSTRIES LTD",
-    "SERIES": "EQ",
-    "LOT_SIZE": "1.0",
-    "TICK_SIZE": "10.0000",
-}
-MORE = [detailed(SECURITY_ID=str(number), UNDERLYING_SYMBOL=f"F{number}") for number in range(20)]
-
-
 def test_the_detailed_file_says_band_freeze_quantity_and_isin(shelf: Shelf) -> None:
     shelf.load(detailed(), detailed(**SHARE_DETAILS), header=DETAILED_HEADER, fillers=MORE)
     option = shelf.call("NIFTY", "26000", "2026-12-01")
@@ -333,17 +221,17 @@ def test_the_detailed_file_says_band_freeze_quantity_and_isin(shelf: Shelf) -> N
     assert (share.symbol, share.isin, share.tick) == ("RELIANCE", "INE002A01018", Decimal("0.1"))
 
 
-@pytest.mark.parametrize("day", [TODAY, None])
-def test_an_instrument_says_of_which_day_its_list_is(shelf: Shelf, day: date | None) -> None:
-    shelf.load(detailed(), header=DETAILED_HEADER, fillers=MORE, day=day)
+@pytest.mark.parametrize("day", [TODAY, TODAY - timedelta(days=1)])
+def test_an_instrument_says_of_which_day_its_list_is(shelf: Shelf, day: date) -> None:
+    shelf.load(detailed(), header=DETAILED_HEADER, fillers=MORE, today=day)
     assert shelf.call("NIFTY", "26000", "2026-12-01").listed_on == day
     assert shelf.listed.named(Segment.NSE_FNO, "35084").listed_on == day
 
 
 def test_a_bad_list_leaves_the_good_one_the_day_that_it_is_of(shelf: Shelf) -> None:
-    shelf.load(share("RELIANCE", "2885"), day=TODAY)
+    shelf.load(share("RELIANCE", "2885"), today=TODAY)
     with pytest.raises(BadInstrumentFile):
-        shelf.load(share("RELIANCE", "2885"), fillers=(), day=TODAY + timedelta(days=1))
+        shelf.load(share("RELIANCE", "2885"), fillers=(), today=TODAY + timedelta(days=1))
     assert shelf.find("RELIANCE").listed_on == TODAY
 
 
