@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 NEW_FROM = timedelta(hours=8)
 AT_LEISURE, SOON_AT_MOST = 600.0, 60.0
-_KEY, _TOLD = "instruments", "instruments_trouble"
+_KEY, _TOLD, _TOLD_DAMAGE = "instruments", "instruments_trouble", "instruments_damage"
 
 
 class InstrumentKeeper:
@@ -35,7 +35,7 @@ class InstrumentKeeper:
         self._url = url
         self._scratch = scratch
         self._clock = clock
-        self._not_before = 0.0
+        self._failed_at = 0.0
         self._failures = 0
 
     @property
@@ -43,12 +43,20 @@ class InstrumentKeeper:
         return self._listed.is_there
 
     async def refresh_when_old(self) -> None:
-        """Fetch the day's list unless it is here. A failure leaves the old one in use, and is told once a day."""
+        """Fetch the day's list unless it is here. A failure leaves the old one in use; it is told once a day, and so is
+        a list that is damaged.
+        """
         now = to_india(self._clock.now())
         day = (now - NEW_FROM).date()
-        if monotonic() < self._not_before:
+        is_there, damage = self._listed.is_there, self._listed.damage
+        if damage:
+            words = (
+                f"Dhan's instrument list is damaged on this machine ({damage}), so alerts wait. It is fetched anew now."
+            )
+            await self._database.write(lambda c: self._tell_once(c, _TOLD_DAMAGE, day, words))
+        if self._failures and monotonic() - self._failed_at < self._rest(is_there):
             return
-        stored = await self._database.read(_day_of_list) if self._listed.is_there else None
+        stored = await self._database.read(_day_of_list) if is_there else None
         if stored == day.isoformat():
             return
         try:
@@ -63,20 +71,23 @@ class InstrumentKeeper:
         await self._database.write(lambda c: self._note(c, day, loaded.rows))
         log.info("instruments_refreshed", rows=loaded.rows, skipped=loaded.skipped)
 
-    async def _failed(self, day: date, stored: str | None, why: str) -> None:
-        """Try again, soon when there is no list at all, else at leisure: the file is large."""
-        self._failures += 1
-        self._not_before = monotonic() + (AT_LEISURE if stored else min(2.0**self._failures, SOON_AT_MOST))
-        log.warning("instruments_not_refreshed", why=why)
-        stays = f"The one of {stored} stays in use" if stored else "There is none yet, so alerts wait"
-        words = f"Dhan's instrument list of {day} cannot be used: {why}. {stays}; it is tried again by itself."
-        await self._database.write(lambda c: self._tell_once(c, day, words))
+    def _rest(self, is_there: bool) -> float:
+        """Seconds from a failure to the next try: few while there is no list, else more, for the file is large."""
+        return AT_LEISURE if is_there else min(2.0**self._failures, SOON_AT_MOST)
 
-    def _tell_once(self, connection: Connection, day: date, words: str) -> None:
-        told = controls.fetch(connection, _TOLD)
+    async def _failed(self, day: date, stored: str | None, why: str) -> None:
+        self._failures += 1
+        self._failed_at = monotonic()
+        log.warning("instruments_not_refreshed", why=why)
+        stays = f"The one of {stored} stays in use" if stored else "There is none, so alerts wait"
+        words = f"Dhan's instrument list of {day} cannot be used: {why}. {stays}; it is tried again by itself."
+        await self._database.write(lambda c: self._tell_once(c, _TOLD, day, words))
+
+    def _tell_once(self, connection: Connection, key: str, day: date, words: str) -> None:
+        told = controls.fetch(connection, key)
         if told is not None and told["day"] == day.isoformat():
             return
-        controls.put(connection, _TOLD, {"day": day.isoformat()}, at=self._clock.now(), actor=journal.DESK)
+        controls.put(connection, key, {"day": day.isoformat()}, at=self._clock.now(), actor=journal.DESK)
         notifications.ring(connection, Notice.INSTRUMENTS, at=self._clock.now(), words=words)
 
     def _note(self, connection: Connection, day: date, rows: int) -> None:

@@ -90,7 +90,7 @@ class DeskCommands:
         disk = shutil.disk_usage(self._settings.munshi_data_dir)
         facts = {
             "Telegram": self._hearing(),
-            "Instrument list": "there" if self._instruments.is_there else "not downloaded yet: nothing can be sent",
+            "Instrument list": "there" if self._instruments.is_there else "not there yet: nothing can be sent",
             "Disk": f"{disk.free // 2**20:,} MiB free",
             "Version": __version__,
         }

@@ -52,6 +52,7 @@ LAST_SENDS = 5.0
 REDRAW_EVERY = 60.0
 REDRAWN_AT_ONCE = 10
 DELIVERY_RESTS = 5.0
+INSTRUMENTS_REST = 30  # s, unless the list is lost
 A_BREATH = 0.03  # the order goes before its card, and what changes meanwhile makes one edit
 
 
@@ -368,7 +369,10 @@ class Desk:
         while True:
             await self._instruments.refresh_when_old()
             self._wake.set()
-            await asyncio.sleep(30 if self._instruments.is_there else 1)
+            for _ in range(INSTRUMENTS_REST):
+                await asyncio.sleep(1)
+                if not self._instruments.is_there:
+                    break
 
     async def _deliver(self) -> None:
         while True:

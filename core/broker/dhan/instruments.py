@@ -4,9 +4,11 @@ A file that fails a check leaves the last good one in place.
 """
 
 import difflib
+import os
 import re
 import threading
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +24,7 @@ from core.errors import Refusal, Unavailable
 
 __all__ = ["BadInstrumentFile", "InstrumentList", "Loaded"]
 _MOST_HINTS = 3
+_HAS_ROWS = "SELECT EXISTS (SELECT 1 FROM instruments)"
 _CONTRACTS = "exchange = ? AND kind = ? AND kind <> 'EQUITY' AND chart_underlying = ?"
 
 
@@ -32,11 +35,25 @@ class InstrumentList:
         self._file = file
         self._least = least
         self._connection: Any = None
+        self._damage = ""
         self._lock = threading.Lock()
 
     @property
     def is_there(self) -> bool:
-        return self._file.exists()
+        """Whether names can be looked up: a file that SQLite cannot read is as good as none."""
+        if not self._file.exists():
+            return False
+        with self._lock:
+            try:
+                self._open()
+            except Unavailable:
+                return False
+        return True
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with the file that is there; empty while nothing is known to be."""
+        return self._damage
 
     def load(self, source: Path, day: date) -> Loaded:
         """Build a new list from the CSV of that day and swap it in.
@@ -46,16 +63,19 @@ class InstrumentList:
         fresh = self._file.with_suffix(".new")
         fresh.unlink(missing_ok=True)
         loaded = build(source, fresh, day=day, in_use=self._counts(day), least=self._least)
+        _put_on_disk(fresh)
         with self._lock:
             self._close()
             fresh.replace(self._file)
+            self._damage = ""
+        _put_on_disk(self._file.parent)
         return loaded
 
     def _counts(self, today: date) -> Counts:
         """Nothing where there is no readable list: then there is nothing to compare with."""
         driver = sqlite_driver()
         try:
-            with closing(driver.connect(f"{self._file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            with closing(_connect(self._file)) as database:
                 return count(database, today)
         except driver.Error:
             return {}
@@ -116,14 +136,34 @@ class InstrumentList:
         return self._query(rows, *values)
 
     def _query(self, query: str, *values: str) -> list[dict[str, Any]]:
-        with self._lock:
-            if self._connection is None:
-                if not self.is_there:
-                    raise Unavailable("the instrument list has not been downloaded yet")
-                self._connection = sqlite_driver().connect(self._file, check_same_thread=False)
-            cursor = self._connection.execute(query, values)
+        with self._lock, self._taken_for_none():
+            cursor = self._open().execute(query, values)
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def _open(self) -> Any:
+        """Raises Unavailable."""
+        if self._damage:
+            raise Unavailable(f"the instrument list is damaged: {self._damage}")
+        if self._connection is None:
+            if not self._file.exists():
+                raise Unavailable("the instrument list has not been downloaded yet")
+            with self._taken_for_none():
+                self._connection = _connect(self._file)
+                for (found,) in self._connection.execute(_HAS_ROWS):
+                    if not found:
+                        raise sqlite_driver().DatabaseError("it is empty")
+        return self._connection
+
+    @contextmanager
+    def _taken_for_none(self) -> Generator[None]:
+        """What SQLite cannot read counts as no list from now on, until there is a new one."""
+        try:
+            yield
+        except sqlite_driver().DatabaseError as error:
+            self._close()
+            self._damage = str(error)
+            raise Unavailable(f"the instrument list is damaged: {error}") from error
 
     def _why_none(self, leg: Leg, today: date) -> str:
         if leg.kind is InstrumentKind.EQUITY:
@@ -166,6 +206,19 @@ class InstrumentList:
         rows = self._select(condition, *_contract(leg, leg.symbol), *values)
         strikes = sorted((Decimal(row["strike"]) for row in rows), key=lambda strike: abs(strike - wanted))
         return ", ".join(f"{strike:f}" for strike in sorted(strikes[:_MOST_HINTS]))
+
+
+def _connect(file: Path) -> Any:
+    return sqlite_driver().connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+
+
+def _put_on_disk(path: Path) -> None:
+    """A file, or the names in a folder: else a power cut after the swap could leave an empty list."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _contract(leg: Leg, underlying: str) -> tuple[str, str, str]:

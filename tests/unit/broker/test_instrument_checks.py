@@ -1,11 +1,13 @@
 """What makes an instrument file a bad one, which leaves the last good list in use."""
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from core.broker.dhan.instruments import BadInstrumentFile, InstrumentList, Loaded
+from core.errors import Unavailable
 from core.sandbox.dhan.instruments import HEADER, instrument_file
 from tests.unit.broker.shelf import FILLERS, TODAY, Shelf, future, option, share
 
@@ -76,3 +78,36 @@ def test_the_first_list_has_as_many_rows_as_an_exchange_has_instruments(tmp_path
     (tmp_path / "list.csv").write_bytes(instrument_file(TODAY))
     with pytest.raises(BadInstrumentFile, match="has only 62 shares in NSE_EQ, where 1,500 are the least"):
         InstrumentList(tmp_path / "instruments.db").load(tmp_path / "list.csv", TODAY)
+
+
+def zeroed(content: bytes) -> bytes:
+    """All but the first page: what a machine has on its disk that lost its power too soon."""
+    return content[:4096] + bytes(len(content) - 4096)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda _: b"", lambda _: b"no database", lambda content: content[:4096], zeroed],
+    ids=["empty", "something else", "broken off", "zeroes"],
+)
+def test_a_damaged_list_is_no_list_until_there_is_a_new_one(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    Shelf(tmp_path).load(share("RELIANCE", "2885"))
+    file = tmp_path / "instruments.db"
+    file.write_bytes(damage(file.read_bytes()))
+    shelf = Shelf(tmp_path)
+    assert not shelf.listed.is_there
+    with pytest.raises(Unavailable, match="instrument list is damaged"):
+        shelf.find("RELIANCE")
+    shelf.load(share("RELIANCE", "2885"))
+    assert shelf.listed.is_there
+    assert shelf.find("RELIANCE").security_id == "2885"
+
+
+def test_a_list_that_is_damaged_while_it_is_in_use_is_no_list_any_more(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.load(*(share(f"S{number}", str(number)) for number in range(5_000)))
+    assert shelf.find("S1").security_id == "1"
+    file = tmp_path / "instruments.db"
+    file.write_bytes(zeroed(file.read_bytes()))
+    with pytest.raises(Unavailable, match="instrument list is damaged"):
+        [shelf.find(f"S{number}") for number in range(5_000)]
+    assert not shelf.listed.is_there

@@ -33,14 +33,25 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def listed(tmp_path: Path) -> Iterator[InstrumentList]:
-    with closing(InstrumentList(tmp_path / "instruments.db", least=LEAST_ON_PAPER)) as listed:
+    with closing(new_list(tmp_path)) as listed:
         yield listed
+
+
+def new_list(folder: Path) -> InstrumentList:
+    return InstrumentList(folder / "instruments.db", least=LEAST_ON_PAPER)
 
 
 @pytest.fixture
 def keeper(
     database: Database, dhan: PaperDhan, client: DhanClient, listed: InstrumentList, tmp_path: Path
 ) -> InstrumentKeeper:
+    return keeper_of(database, dhan, client, listed, tmp_path)
+
+
+def keeper_of(
+    database: Database, dhan: PaperDhan, client: DhanClient, listed: InstrumentList, tmp_path: Path
+) -> InstrumentKeeper:
+    """As after a start."""
     return InstrumentKeeper(
         database=database,
         client=client,
@@ -125,3 +136,30 @@ async def test_a_disk_that_cannot_take_the_list_is_told_and_ends_nothing(
     await keeper.refresh_when_old()
     assert not keeper.is_there
     assert "cannot be used" in told(database)[0]
+
+
+async def test_a_damaged_list_is_told_and_fetched_at_once(
+    keeper: InstrumentKeeper, dhan: PaperDhan, database: Database, client: DhanClient, tmp_path: Path
+) -> None:
+    await keeper.refresh_when_old()
+    (tmp_path / "instruments.db").write_bytes(b"")
+    after_a_start = keeper_of(database, dhan, client, new_list(tmp_path), tmp_path)
+    await after_a_start.refresh_when_old()
+    assert after_a_start.is_there
+    [words] = told(database)
+    assert "instrument list is damaged" in words
+    assert "alerts wait" in words
+
+
+async def test_a_list_that_is_damaged_while_the_next_one_rests_is_fetched_at_once(
+    keeper: InstrumentKeeper, dhan: PaperDhan, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instruments, "SOON_AT_MOST", 0.0)
+    await keeper.refresh_when_old()
+    dhan.clock.instant = india("2026-11-26 09:00")
+    dhan.script("instruments", **BAD)
+    await keeper.refresh_when_old()
+    (tmp_path / "instruments.db").unlink()
+    await keeper.refresh_when_old()
+    assert keeper.is_there
+    assert len(told(database)) == 1
