@@ -82,7 +82,7 @@ CREATE UNIQUE INDEX by_id ON instruments (segment, security_id);
 CREATE INDEX by_share ON instruments (exchange, chart_symbol, rank) WHERE kind = 'EQUITY';
 CREATE INDEX by_contract ON instruments (exchange, kind, chart_underlying, expiry, strike, option_type)
   WHERE kind <> 'EQUITY';
-CREATE INDEX by_future ON instruments (exchange, symbol) WHERE kind = 'FUTURE';
+CREATE INDEX by_future ON instruments (exchange, symbol COLLATE NOCASE) WHERE kind = 'FUTURE';
 CREATE TABLE underlyings AS SELECT DISTINCT exchange, kind, chart_underlying, underlying FROM instruments
   WHERE kind <> 'EQUITY';
 UPDATE instruments SET has_derivatives = 1 WHERE kind = 'EQUITY' AND symbol IN

@@ -119,7 +119,8 @@ class InstrumentList:
     def _futures(self, leg: Leg, today: date) -> list[dict[str, Any]]:
         continuous = re.fullmatch(r"(.+?)([1-9])!", leg.symbol)
         if continuous is None:
-            return self._select("exchange = ? AND kind = 'FUTURE' AND symbol = ?", leg.exchange.value, leg.symbol)
+            by_name = "exchange = ? AND kind = 'FUTURE' AND symbol = ? COLLATE NOCASE"  # an alert's is in capitals
+            return self._select(by_name, leg.exchange.value, leg.symbol)
         underlying, nth = continuous.groups()
         coming = f"{_CONTRACTS} AND expiry >= ? ORDER BY expiry LIMIT 1 OFFSET {int(nth) - 1}"
         return self._select(coming, *_contract(leg, underlying), today.isoformat())

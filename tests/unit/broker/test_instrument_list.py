@@ -147,9 +147,10 @@ def test_a_future_still_counts_on_its_last_day(shelf: Shelf) -> None:
     assert shelf.find("NIFTY1!", FUTURE).security_id == "59"
 
 
-def test_a_future_can_be_named_by_its_exact_symbol(shelf: Shelf) -> None:
+@pytest.mark.parametrize("name", ["BAJAJ-AUTO-Dec2026-FUT", "BAJAJ-AUTO-DEC2026-FUT"])
+def test_a_future_can_be_named_by_its_exact_symbol_as_an_alert_writes_it_in_capitals(shelf: Shelf, name: str) -> None:
     shelf.load(future("BAJAJ-AUTO", "2026-12-29", "60", lot="75.0"))
-    found = shelf.find("BAJAJ-AUTO-Dec2026-FUT", FUTURE)
+    found = shelf.find(name, FUTURE)
     assert (found.underlying, found.units_per_alert_quantity) == ("BAJAJ-AUTO", 75)
 
 
