@@ -236,6 +236,7 @@ def _decide(instrument: Instrument, product: Product, now: datetime, calendar: C
         now=now,
         calendar=calendar,
         policy=ReleasePolicy.OPEN,
+        expiry=instrument.expiry,
         index_expiry=instrument.index_expiry,
     )
     if decision.reaches_exchange_at is None or decision.window_ends_at is None:
@@ -296,6 +297,7 @@ def _what(exit_: Exit) -> dict[str, Any]:
         "security_id": instrument.security_id,
         "tick": instrument.tick,
         "has_derivatives": instrument.has_derivatives,
+        "expiry": instrument.expiry,
         "index_expiry": instrument.index_expiry,
         "amo_time": AmoTime.OPEN,
     }

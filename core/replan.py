@@ -118,6 +118,7 @@ def decide_again(order: Order, calendar: Calendar, policies: Policies, now: date
         now=now,
         calendar=calendar,
         policy=policies.release,
+        expiry=order.expiry,
         index_expiry=order.index_expiry,
         validity=order.validity,
     )

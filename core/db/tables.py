@@ -158,6 +158,7 @@ orders = _table(
     Column("alert_price", Money),
     Column("asked_at_price", Money),
     Column("validity", Word(Validity), nullable=False, server_default=text("'DAY'")),
+    Column("expiry", Day),
     UniqueConstraint("alert_id", "position"),
 )
 Index("ix_orders_state", orders.c.state, orders.c.release_at, orders.c.id)

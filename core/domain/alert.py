@@ -1,6 +1,6 @@
 """What an alert asks for, in our own words: one or more legs, each a wish for one order."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -109,6 +109,13 @@ class Leg:
     validity: Validity = Validity.DAY
     alert_price: Decimal | None = None
     segment: Segment | None = None
+
+    @property
+    def nearest(self) -> "Leg | None":
+        """Of a continuous future such as NIFTY2! the one of the nearest contract, NIFTY1!; None for all else."""
+        if self.kind is not InstrumentKind.FUTURE or not self.symbol.endswith("!"):
+            return None
+        return replace(self, symbol=f"{self.symbol[:-2]}1!")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,8 +97,9 @@ class Order:
     `closes`: it takes a position back at the operator's word, so entry rules do not hold it up.
     `release_at` is when it may go out, `reaches_exchange_at` when the exchange sees it, `expires_at` when waiting ends:
     for the answer, and once approved for the window. `into_auction`: the operator sent it into the closing auction.
-    `index_expiry` is the last day of an index contract. `alert_price` is the chart's when the alert fired, where it
-    said so; `asked_at_price` the one that the operator was last asked at, because it had moved.
+    `expiry` is a contract's last day, and `index_expiry` the same of an index contract. `alert_price` is the chart's
+    when the alert fired, where it said so; `asked_at_price` the one that the operator was last asked at, because it had
+    moved.
     """
 
     id: int
@@ -126,6 +127,7 @@ class Order:
     expires_at: datetime | None
     retry_at: datetime | None
     validity: Validity = Validity.DAY
+    expiry: date | None = None
     index_expiry: date | None = None
     into_auction: bool = False
     window_ends_at: datetime | None = None

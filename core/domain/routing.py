@@ -5,13 +5,14 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from core.domain.alert import AmoTime, OrderType, Validity
-from core.domain.instrument import SegmentClass
+from core.domain.instrument import Instrument, SegmentClass
 from core.domain.order import Mode, Order
 from core.domain.sessions import INDIA, Calendar, Trading, Unknown, spoken, spoken_time
 from core.domain.ways import Alternative, as_amo, as_auction, as_regular
 from core.domain.windows import (
     SESSION_MARGIN,
     AmoWindow,
+    Expired,
     MarketTime,
     Window,
     amo_window,
@@ -58,16 +59,17 @@ def route(
     now: datetime,
     calendar: Calendar,
     policy: ReleasePolicy,
+    expiry: date | None = None,
     index_expiry: date | None = None,
     validity: Validity = Validity.DAY,
 ) -> Decision:
     """Decide how an order goes out. Pure, and total over aware instants.
 
     What the session or the after-market window takes, goes now. What waits on the morning of a session waits for that
-    session, and all else for what `policy` says; an IOC order can only wait for a session. `index_expiry` is the last
-    day of an index contract.
+    session, and all else for what `policy` says; an IOC order can only wait for a session. `expiry` is a contract's
+    last day, and `index_expiry` the same of an index contract.
     """
-    moment = look(now, segment_class, calendar, index_expiry)
+    moment = look(now, segment_class, calendar, expiry=expiry, index_expiry=index_expiry)
     session = regular_window(moment)
     regular = session if isinstance(session, Unknown) else as_regular(moment, session)
     if isinstance(regular, Alternative) and regular.mode is Mode.IMMEDIATE:
@@ -75,7 +77,8 @@ def route(
         return _decide(regular, f"The market is open until {spoken_time(closes.astimezone(INDIA))}.", ())
     evening = amo_window(moment)
     amo = evening if isinstance(evening, Unknown) else as_amo(moment, evening, order_type, amo_time, validity)
-    chosen = amo or regular if _prefers_amo(moment, session, evening, policy) else regular
+    prefers_amo = _prefers_amo(moment, session, evening, policy) and not isinstance(amo, Expired)
+    chosen = amo or regular if prefers_amo else regular
     others = tuple(
         way
         for way in (as_auction(moment, order_type, validity), regular, amo)
@@ -89,9 +92,18 @@ def route(
     return _decide(chosen, _why(chosen, waits_because), others)
 
 
+def why_expired(instrument: Instrument, calendar: Calendar, now: datetime) -> str | None:
+    """Why a contract can be traded no more, in a sentence; None while a session is left, and for a share."""
+    moment = look(
+        now, instrument.segment_class, calendar, expiry=instrument.expiry, index_expiry=instrument.index_expiry
+    )
+    left = regular_window(moment)
+    return left.reason if isinstance(left, Expired) else None
+
+
 def after_market(order: Order, calendar: Calendar, now: datetime) -> Alternative | Unknown | None:
     """How a stored order could go as an after-market order from this moment on; None when it cannot."""
-    moment = look(now, order.segment_class, calendar, order.index_expiry)
+    moment = _look_for(order, calendar, now)
     window = amo_window(moment)
     if isinstance(window, Unknown):
         return window
@@ -105,7 +117,7 @@ def same_way_again(order: Order, calendar: Calendar, now: datetime) -> Alternati
     way = after_market(order, calendar, now) if order.as_amo else None
     if way is not None:
         return way
-    moment = look(now, order.segment_class, calendar, order.index_expiry)
+    moment = _look_for(order, calendar, now)
     if order.into_auction:
         return as_auction(moment, order.order_type, order.validity) or Unknown(AUCTION_IS_OVER)
     session = regular_window(moment)
@@ -119,6 +131,7 @@ def may_send(
     as_amo: bool,
     now: datetime,
     calendar: Calendar,
+    expiry: date | None = None,
     index_expiry: date | None = None,
     into_auction: bool = False,
     validity: Validity = Validity.DAY,
@@ -127,7 +140,7 @@ def may_send(
 
     `into_auction`: the operator has sent this order into the closing auction.
     """
-    moment = look(now, segment_class, calendar, index_expiry)
+    moment = look(now, segment_class, calendar, expiry=expiry, index_expiry=index_expiry)
     if validity is Validity.IOC and (into_auction or as_amo):
         return IOC_NEEDS_A_SESSION
     if into_auction:
@@ -145,6 +158,10 @@ def may_send(
             return None
         case Window():
             return f"The {name} is closed until {spoken(window.opens)}."
+
+
+def _look_for(order: Order, calendar: Calendar, now: datetime) -> MarketTime:
+    return look(now, order.segment_class, calendar, expiry=order.expiry, index_expiry=order.index_expiry)
 
 
 def _prefers_amo(

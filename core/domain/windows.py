@@ -31,34 +31,59 @@ class AmoWindow(Window):
 
 
 @dataclass(frozen=True, slots=True)
+class Expired(Unknown):
+    """The contract has no session any more; this is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class MarketTime:
-    """An instant in India as one market sees it. `index_expiry` is the last day of an index contract."""
+    """An instant in India as one market sees it.
+
+    `expiry` is a contract's last day, and `index_expiry` the same of an index contract, which then stops earlier.
+    """
 
     now: datetime
     today: Day
     segment_class: SegmentClass
     calendar: Calendar
+    expiry: date | None
     index_expiry: date | None
 
     def next_trading_day(self, after: date) -> tuple[date, Trading] | Unknown:
+        if self.expiry is not None and after >= self.expiry:
+            return _expired(self.expiry)
         found = self.calendar.next_trading_day(self.segment_class, after)
-        if isinstance(found, Unknown) or self.index_expiry is None or found[0] < self.index_expiry:
+        if isinstance(found, Unknown) or self.expiry is None or found[0] < self.expiry:
             return found
-        if found[0] > self.index_expiry:
-            return Unknown(f"The contract's last session was on {spoken_day(self.index_expiry)}.")
-        return found[0], found[1].on_index_expiry()
+        if found[0] > self.expiry:
+            return _expired(self.expiry)
+        return found[0], found[1].on_index_expiry() if found[0] == self.index_expiry else found[1]
 
 
-def look(now: datetime, segment_class: SegmentClass, calendar: Calendar, index_expiry: date | None) -> MarketTime:
+def _expired(expiry: date) -> Expired:
+    return Expired(f"The contract's last session was on {spoken_day(expiry)}.")
+
+
+def look(
+    now: datetime,
+    segment_class: SegmentClass,
+    calendar: Calendar,
+    *,
+    expiry: date | None = None,
+    index_expiry: date | None = None,
+) -> MarketTime:
     """Read the market's clock. Beyond the years that Python can count, no day is known either."""
+    expiry = expiry or index_expiry
     try:
         local = now.astimezone(INDIA)
     except OverflowError:
         local = now.replace(tzinfo=INDIA)
     today = calendar.day(segment_class, local.date())
-    if isinstance(today, Trading) and local.date() == index_expiry:
+    if expiry is not None and local.date() > expiry:
+        today = _expired(expiry)
+    elif isinstance(today, Trading) and local.date() == index_expiry:
         today = today.on_index_expiry()
-    return MarketTime(local, today, segment_class, calendar, index_expiry)
+    return MarketTime(local, today, segment_class, calendar, expiry, index_expiry)
 
 
 def regular_window(moment: MarketTime) -> Window | Unknown:

@@ -138,6 +138,7 @@ def why_not_now(order: Order, now: datetime, calendar: Calendar) -> str | None:
         as_amo=order.as_amo,
         now=now,
         calendar=calendar,
+        expiry=order.expiry,
         index_expiry=order.index_expiry,
         into_auction=order.into_auction,
         validity=order.validity,

@@ -14,7 +14,7 @@ from core.domain.approval import stricter, why_ask
 from core.domain.instrument import Instrument
 from core.domain.limits import Wish, is_exit, needs_two
 from core.domain.order import Mode, OrderState
-from core.domain.routing import Decision, route
+from core.domain.routing import Decision, route, why_expired
 from core.domain.sessions import Calendar
 from core.domain.source import Source
 from core.domain.source import why_ask as why_ask_of
@@ -65,6 +65,7 @@ class Plan:
             "security_id": instrument.security_id,
             "tick": instrument.tick,
             "has_derivatives": instrument.has_derivatives,
+            "expiry": instrument.expiry,
             "index_expiry": instrument.index_expiry,
             "amo_time": leg.amo_time,
             "validity": leg.validity,
@@ -88,7 +89,7 @@ def plan_leg(
     `late` says how old the alert is, when that is too old.
     """
     try:
-        instrument = resolve(leg, to_india(now).date())
+        instrument, moved_on = _alive(leg, resolve, calendar, now)
         decision = route(
             segment_class=instrument.segment_class,
             order_type=leg.order_type,
@@ -96,6 +97,7 @@ def plan_leg(
             now=now,
             calendar=calendar,
             policy=policies.release,
+            expiry=instrument.expiry,
             index_expiry=instrument.index_expiry,
             validity=leg.validity,
         )
@@ -132,8 +134,27 @@ def plan_leg(
         state=OrderState.REFUSED if only_told or (broken is not None and broken.is_hard) else state,
         reason=f"{only_told} {ask or decision.reason}".strip(),
         tickets=written.tickets,
-        remarks=written.remarks,
+        remarks=(*moved_on, *written.remarks),
     )
+
+
+def _alive(leg: Leg, resolve: Resolve, calendar: Calendar, now: datetime) -> tuple[Instrument, list[str]]:
+    """The leg's instrument as of the session that its order would reach, and what is remarkable about that.
+
+    Where the nearest contract has had its last session, a continuous symbol counts from the next one. Raises Refusal.
+    """
+    day, remarks = to_india(now).date(), list[str]()
+    nearest = leg if leg.nearest is None else leg.nearest
+    while True:
+        instrument = resolve(nearest, day)
+        over = why_expired(instrument, calendar, now)
+        if over is None or instrument.expiry is None:
+            break
+        if leg.nearest is None:
+            raise Refusal(f"{over} Name a later one.")
+        day = instrument.expiry + timedelta(days=1)
+        remarks.append(f"{instrument.symbol} has had its last session, so {leg.symbol} is counted from the next one.")
+    return (instrument if nearest == leg else resolve(leg, day)), remarks
 
 
 def times(plan: Plan, policies: Policies, now: datetime) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,16 @@ def test_a_revision_goes_up_and_down_and_up_to_the_same_schema(empty: Database, 
     command.upgrade(alembic_of(empty), revision)
     assert schema(empty) == above
     assert above != below
+
+
+def test_an_index_contract_of_before_keeps_its_last_day(database: Database) -> None:
+    last_day = date(2026, 12, 29)
+    with database.transaction() as connection:
+        order = an_order(connection, index_expiry=last_day)
+    command.downgrade(alembic_of(database), "0009")
+    command.upgrade(alembic_of(database), "0010")
+    with database.snapshot() as connection:
+        assert connection.execute(select(orders.c.expiry).where(orders.c.id == order.id)).scalar_one() == last_day
 
 
 def test_everything_that_was_made_goes_away_again(empty: Database) -> None:

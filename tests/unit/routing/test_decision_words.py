@@ -34,6 +34,7 @@ def decide(
     amo_time: AmoTime = AmoTime.OPEN_30,
     policy: ReleasePolicy = ReleasePolicy.AMO,
     calendar: Calendar = CALENDAR,
+    expiry: date | None = None,
     index_expiry: date | None = None,
     validity: Validity = Validity.DAY,
 ) -> Decision:
@@ -44,6 +45,7 @@ def decide(
         now=india(when),
         calendar=calendar,
         policy=policy,
+        expiry=expiry,
         index_expiry=index_expiry,
         validity=validity,
     )
@@ -56,6 +58,7 @@ def refusal(
     *,
     as_amo: bool = False,
     into_auction: bool = False,
+    expiry: date | None = None,
     index_expiry: date | None = None,
     calendar: Calendar = CALENDAR,
     validity: Validity = Validity.DAY,
@@ -67,6 +70,7 @@ def refusal(
         now=india(when),
         calendar=calendar,
         into_auction=into_auction,
+        expiry=expiry,
         index_expiry=index_expiry,
         validity=validity,
     )
@@ -275,6 +279,33 @@ def test_a_contract_that_has_had_its_last_session_goes_nowhere() -> None:
     assert refusal("2026-12-08 15:35", SegmentClass.EQUITY_DERIVATIVES) is None
     assert refusal("2026-12-08 15:35", SegmentClass.EQUITY_DERIVATIVES, index_expiry=date(2026, 12, 8)) == expired
     assert refusal("2026-12-08 19:00", SegmentClass.EQUITY_DERIVATIVES, index_expiry=date(2026, 12, 8)) == expired
+
+
+@pytest.mark.parametrize(
+    ("when", "as_amo", "goes"),
+    [
+        ("2026-12-29 08:30", True, True),
+        ("2026-12-29 15:40", False, True),
+        ("2026-12-29 15:46", False, False),
+        ("2026-12-29 19:00", True, False),
+        ("2026-12-30 08:30", True, False),
+        ("2026-12-30 12:00", False, False),
+    ],
+)
+def test_a_contract_of_a_share_is_over_after_its_last_session_too(when: str, as_amo: bool, goes: bool) -> None:
+    words = refusal(when, SegmentClass.EQUITY_DERIVATIVES, as_amo=as_amo, expiry=date(2026, 12, 29))
+    assert words == (None if goes else "The contract's last session was on Tue 29 Dec.")
+
+
+def test_the_last_session_is_reached_from_the_weekend_before_although_no_after_market_window_is() -> None:
+    decision = decide("2026-11-28 14:00", SegmentClass.EQUITY_DERIVATIVES, expiry=date(2026, 11, 30))
+    assert (decision.mode, decision.as_amo) == (Mode.QUEUE, False)
+    assert decision.release_at == india("2026-11-30 09:15")
+
+
+def test_a_contract_that_is_over_is_not_said_to_wait_for_the_next_calendar() -> None:
+    words = decide("2026-12-31 19:00", SegmentClass.EQUITY_DERIVATIVES, expiry=date(2026, 12, 31)).reason
+    assert words == "The contract's last session was on Thu 31 Dec."
 
 
 def test_the_last_session_of_a_contract_is_known_the_day_before() -> None:
