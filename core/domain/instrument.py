@@ -113,8 +113,19 @@ class Instrument:
 
     @property
     def units_per_alert_quantity(self) -> int:
-        """Shares count as they are, derivatives come in lots; on MCX the broker itself counts lots (lot unit 1)."""
-        return 1 if self.kind is InstrumentKind.EQUITY else self.lot
+        """Shares count as they are, derivatives come in lots; on MCX the broker itself counts lots (lot unit 1 in its
+        file of 2026), and goes on to, whatever the list says."""
+        return 1 if self.kind is InstrumentKind.EQUITY or self.segment is Segment.MCX_COMM else self.lot
+
+    @property
+    def why_lots_in_doubt(self) -> str:
+        """Why a person should look at the quantity, as a sentence; empty where the list says what is known of lots."""
+        if self.segment is not Segment.MCX_COMM or self.lot == 1:
+            return ""
+        return (
+            f"Dhan's list has {self.lot:,} units in a lot of {self.symbol}, but on MCX an order counts lots: "
+            "so its quantity is sent, and not the units."
+        )
 
     @property
     def most_units(self) -> int | None:

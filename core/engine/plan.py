@@ -121,7 +121,7 @@ def plan_leg(
         stricter(policies.approval, source.approval),
         decision,
         late=late,
-        above=f"{above} {why_not_lots(leg, instrument)}".strip(),
+        above=f"{above} {why_not_lots(leg, instrument)} {instrument.why_lots_in_doubt}".strip(),
         trust=why_ask_of(source, wish.value, now),
         validity=leg.validity,
     )

@@ -1,6 +1,8 @@
 """Commodities and currencies from the alert to the fill, by their own hours, in front of the stand-in."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -9,8 +11,8 @@ from sqlalchemy import Connection
 
 from core.broker.dhan.instruments import InstrumentList
 from core.db import alerts, orders
-from core.domain.alert import AlertState
-from core.domain.instrument import Segment
+from core.domain.alert import AlertState, Leg
+from core.domain.instrument import Instrument, Segment
 from core.domain.limits import Bound, Limit, Limits
 from core.domain.order import Mode, Order, OrderState
 from core.engine.decide import Decider
@@ -41,6 +43,21 @@ DOLLAR = ORDINARY | {"exchange": "CDS", "symbol": "USDINR1!", "instrument": "FUT
 def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstrumentList]:
     with listed_on(TUESDAY.date(), tmp_path_factory.mktemp("list")) as listed:
         yield listed
+
+
+async def test_a_commodity_is_sent_in_lots_whatever_the_list_says_of_them_and_then_asks(
+    floor: Floor, listed: InstrumentList
+) -> None:
+    def resolve(leg: Leg, today: date) -> Instrument:
+        return replace(listed.resolve(leg, today), lot=100)
+
+    at = india("2026-12-01 20:00")
+    with floor.database.transaction() as connection:
+        stored = an_alert(connection, body=body(CRUDE).decode(), received_at=at)
+        Decider(resolve=resolve).decide(connection, rules_at(connection, at))
+        [order] = orders.of_alert(connection, stored.id)
+    assert (order.quantity, order.state) == (1, OrderState.AWAITING_APPROVAL)
+    assert "has 100 units in a lot of CRUDEOIL-18Dec2026-FUT" in order.reason
 
 
 async def fired(floor: Floor, listed: InstrumentList, leg: dict[str, Any], at: str) -> Order:
