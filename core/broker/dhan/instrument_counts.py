@@ -20,8 +20,8 @@ LEAST_AT_DHAN: Counts = {
     (Segment.NSE_FNO.value, InstrumentKind.FUTURE.value): 200,
     (Segment.NSE_FNO.value, InstrumentKind.OPTION.value): 20_000,
 }
-"""About a third of what the exchanges list, or less: Dhan's file had 228,000 rows in the autumn of 2026, 181,000 of them
-derivatives. Whether it goes on to have currencies is not known, so it may do without."""
+"""About a third of what the exchanges list, or less. In the autumn of 2026 Dhan's file had 228,000 rows, 181,000 of
+them derivatives. Whether it goes on to have currencies is not known, so it may do without."""
 
 LEAST_ON_PAPER: Counts = {(Segment.NSE_EQ.value, InstrumentKind.EQUITY.value): 20}
 """The stand-in has a few dozen shares."""
