@@ -16,6 +16,7 @@ from core.broker.dhan.lines import ERRORS, NOTHING_LEFT, Lines, header, pieces, 
 from core.clock import SystemClock, monotonic
 
 TOTAL_SECONDS = 15.0
+DOWNLOAD_SECONDS = 300.0
 MOST_BYTES = 16 * 1024 * 1024
 MOST_FILE_BYTES = 256 * 1024 * 1024
 
@@ -78,7 +79,7 @@ class DhanClient:
         """One request, one reply. Raises CallFailed when there is none within the deadline."""
         content = "" if body is None else json.dumps(body, default=float)
         kind = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
-        with _our_words(method, url):
+        with _our_words(method, url, TOTAL_SECONDS):
             request = write_request(method, url, headers={**kind, **(headers or {})}, query=query, content=content)
             async with asyncio.timeout(TOTAL_SECONDS), self._lines.reply_to(request) as response:
                 self._note_date(header(response, b"date"))
@@ -102,9 +103,10 @@ class DhanClient:
         return True
 
     async def download(self, url: str, file: Path) -> None:
-        """A large body, straight to `file`. Raises CallFailed."""
-        with _our_words("GET", url):
-            async with self._lines.reply_to(write_request("GET", url)) as response:
+        """A large body, straight to `file`. Raises CallFailed, also when it is not over within its deadline."""
+        with _our_words("GET", url, DOWNLOAD_SECONDS):
+            request = write_request("GET", url)
+            async with asyncio.timeout(DOWNLOAD_SECONDS), self._lines.reply_to(request) as response:
                 if response.status != 200:
                     raise CallFailed(f"GET {_path(url)} answered {response.status}", sent=True)
                 size = 0
@@ -135,9 +137,10 @@ async def _read(response: httpcore.Response) -> str:
 class _our_words:  # noqa: N801 - reads as a statement where it is used
     """Maps what a line raises to CallFailed; everything else passes."""
 
-    def __init__(self, method: str, url: str) -> None:
+    def __init__(self, method: str, url: str, seconds: float) -> None:
         self._method = method
         self._url = url
+        self._seconds = seconds
 
     def __enter__(self) -> None:
         return None
@@ -147,7 +150,7 @@ class _our_words:  # noqa: N801 - reads as a statement where it is used
             return
         what = f"{self._method} {_path(self._url)}"
         if isinstance(error, TimeoutError):
-            raise CallFailed(f"{what}: no complete reply within {TOTAL_SECONDS:.0f} s", sent=True) from None
+            raise CallFailed(f"{what}: no complete reply within {self._seconds:.0f} s", sent=True) from None
         if isinstance(error, ERRORS):
             sent = not isinstance(error, NOTHING_LEFT)
             raise CallFailed(f"{what}: {type(error).__name__}", sent=sent) from None

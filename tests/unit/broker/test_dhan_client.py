@@ -265,6 +265,15 @@ async def test_a_download_goes_to_its_file(client: DhanClient, dhan: PaperDhan, 
     assert (tmp_path / "list.csv").read_text().startswith("SEM_EXM_EXCH_ID,")
 
 
+async def test_a_download_that_drips_ends_at_its_own_deadline(
+    client: DhanClient, dhan: PaperDhan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "DOWNLOAD_SECONDS", 0.1)
+    dhan.script("instruments", "drip", seconds=1)
+    with pytest.raises(CallFailed, match=r"api-scrip-master\.csv: no complete reply within 0 s"):
+        await client.download(f"{dhan.http.base_url}/dhan/api-data/api-scrip-master.csv", tmp_path / "list.csv")
+
+
 async def test_a_download_that_is_refused_fails(client: DhanClient, dhan: PaperDhan, tmp_path: Path) -> None:
     dhan.script("instruments", "status", status=503)
     with pytest.raises(CallFailed, match="503"):
