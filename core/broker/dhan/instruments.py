@@ -122,8 +122,10 @@ class InstrumentList:
             by_name = "exchange = ? AND kind = 'FUTURE' AND symbol = ? COLLATE NOCASE"  # an alert's is in capitals
             return self._select(by_name, leg.exchange.value, leg.symbol)
         underlying, nth = continuous.groups()
-        coming = f"{_CONTRACTS} AND expiry >= ? ORDER BY expiry LIMIT 1 OFFSET {int(nth) - 1}"
-        return self._select(coming, *_contract(leg, underlying), today.isoformat())
+        of_it = _contract(leg, underlying)
+        coming = f"SELECT DISTINCT expiry FROM instruments WHERE {_CONTRACTS} AND expiry >= ? ORDER BY expiry"  # noqa: S608
+        that = f"{_CONTRACTS} AND expiry = ({coming} LIMIT 1 OFFSET {int(nth) - 1})"
+        return self._select(that, *of_it, *of_it, today.isoformat())
 
     def _options(self, leg: Leg, today: date) -> list[dict[str, Any]]:
         if leg.option is None or leg.option.expiry < today:

@@ -142,6 +142,14 @@ def test_the_continuous_future_is_the_nearest_and_the_next_contract(shelf: Shelf
     assert shelf.find("NIFTY1!", FUTURE).expiry == date(2026, 12, 29)
 
 
+def test_the_second_contract_is_that_of_the_second_expiry(shelf: Shelf) -> None:
+    twice = future("NIFTY", "2026-12-29", "61").replace("NIFTY-Dec2026-FUT", "NIFTY-29Dec2026-FUT")
+    shelf.load(future("NIFTY", "2026-12-29", "60"), twice, future("NIFTY", "2027-01-26", "62"))
+    assert shelf.find("NIFTY2!", FUTURE).security_id == "62"
+    with pytest.raises(Refusal, match="could mean NIFTY-29Dec2026-FUT, NIFTY-Dec2026-FUT"):
+        shelf.find("NIFTY1!", FUTURE)
+
+
 def test_a_future_still_counts_on_its_last_day(shelf: Shelf) -> None:
     shelf.load(future("NIFTY", TODAY.isoformat(), "59"), future("NIFTY", "2026-12-29", "60"))
     assert shelf.find("NIFTY1!", FUTURE).security_id == "59"
