@@ -35,6 +35,7 @@ _COMPACT = {
     "option": "SEM_OPTION_TYPE",
     "tick": "SEM_TICK_SIZE",
     "series": "SEM_SERIES",
+    "type": "SEM_EXCH_INSTRUMENT_TYPE",
 }
 _DETAILED = {
     "exchange": "EXCH_ID",
@@ -49,6 +50,7 @@ _DETAILED = {
     "option": "OPTION_TYPE",
     "tick": "TICK_SIZE",
     "series": "SERIES",
+    "type": "INSTRUMENT_TYPE",
     "ticker": "UNDERLYING_SYMBOL",
     "isin": "ISIN",
     "lower": "SM_LOWER_LIMIT",
@@ -68,6 +70,8 @@ _EQUITY, _FUTURE, _OPTION = (kind.value for kind in InstrumentKind)
 _CONTRACT = re.compile(r"^(?P<underlying>.+)-(?:\d{1,2})?[A-Za-z]{3}\d{4}-(?:FUT|[\d.]+-(?:CE|PE))$")
 _OF_INDEX = {"FUTIDX", "OPTIDX"}
 _SERIES_FIRST = {"EQ": 0, "BE": 1, "BZ": 2}
+ANY_SERIES, BY_EXACT_TICKER, NO_SHARE = 3, 4, 5
+"""Ranks of a share in another series, of a fund, and of a bond or the like, which may bear a share's ticker."""
 _SCHEMA = """
 CREATE TABLE instruments (
   segment TEXT NOT NULL, security_id TEXT NOT NULL, exchange TEXT NOT NULL, kind TEXT NOT NULL, symbol TEXT NOT NULL,
@@ -181,7 +185,7 @@ def _reader(places: dict[str, int]) -> Callable[[list[str]], tuple[Any, ...] | N
     exchange_at, segment_at, id_at, kind_at = (places[name] for name in ("exchange", "segment", "id", "kind"))
     symbol_at, lot_at, name_at, expiry_at = (places[name] for name in ("symbol", "lot", "name", "expiry"))
     strike_at, option_at, tick_at, series_at = (places[name] for name in ("strike", "option", "tick", "series"))
-    ticker_at, extras = places.get("ticker"), _extras(places)
+    type_at, ticker_at, extras = places["type"], places.get("ticker"), _extras(places)
 
     def read(line: list[str]) -> tuple[Any, ...] | None:
         segment = _SEGMENTS.get((line[exchange_at], line[segment_at]))
@@ -207,7 +211,7 @@ def _reader(places: dict[str, int]) -> Callable[[list[str]], tuple[Any, ...] | N
             symbol,
             chart_symbol(symbol),
             line[name_at] or symbol,
-            _SERIES_FIRST.get(line[series_at], 3) if is_share else 0,
+            _rank(line[type_at], line[series_at]) if is_share else 0,
             lot,
             tick,
             underlying,
@@ -243,6 +247,14 @@ def _kind(name: str) -> str | None:
     if name.startswith("FUT"):
         return _FUTURE
     return _OPTION if name.startswith("OPT") else None
+
+
+@lru_cache(maxsize=1024)
+def _rank(kind: str, series: str) -> int:
+    """Which of several rows of one ticker is meant, the least first. The exchanges' type of a share is ES (equity)."""
+    if kind == "ES":
+        return _SERIES_FIRST.get(series, ANY_SERIES)
+    return BY_EXACT_TICKER if kind == "ETF" or series in _SERIES_FIRST else NO_SHARE
 
 
 @lru_cache(maxsize=4096)

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from core.broker.dhan.instrument_counts import LEAST_AT_DHAN, BadInstrumentFile, Counts, count
-from core.broker.dhan.instrument_file import Loaded, build, chart_symbol, strike_text
+from core.broker.dhan.instrument_file import (
+    BY_EXACT_TICKER,
+    NO_SHARE,
+    Loaded,
+    build,
+    chart_symbol,
+    strike_text,
+)
 from core.broker.dhan.names import contract_name
 from core.db.driver import sqlite_driver
 from core.domain.alert import Exchange, InstrumentKind, Leg, OptionType
@@ -25,6 +32,7 @@ from core.errors import Refusal, Unavailable
 __all__ = ["BadInstrumentFile", "InstrumentList", "Loaded"]
 _MOST_HINTS = 3
 _HAS_ROWS = "SELECT EXISTS (SELECT 1 FROM instruments)"
+_SHARE = "exchange = ? AND kind = 'EQUITY' AND chart_symbol = ?"
 _CONTRACTS = "exchange = ? AND kind = ? AND kind <> 'EQUITY' AND chart_underlying = ?"
 
 
@@ -112,8 +120,8 @@ class InstrumentList:
         return _instrument(rows[0])
 
     def _shares(self, leg: Leg) -> list[dict[str, Any]]:
-        condition = "exchange = ? AND kind = 'EQUITY' AND chart_symbol = ? ORDER BY rank"
-        rows = self._select(condition, leg.exchange.value, chart_symbol(leg.symbol))
+        condition = f"{_SHARE} AND (rank < {BY_EXACT_TICKER} OR rank < {NO_SHARE} AND symbol = ?) ORDER BY rank"
+        rows = self._select(condition, leg.exchange.value, chart_symbol(leg.symbol), leg.symbol)
         return [row for row in rows if row["rank"] == rows[0]["rank"]]
 
     def _futures(self, leg: Leg, today: date) -> list[dict[str, Any]]:
@@ -183,10 +191,12 @@ class InstrumentList:
 
     def _no_such_share(self, leg: Leg) -> str:
         """The names are compared within their first letter, so that a flood of wrong ones costs little."""
+        if self._select(f"{_SHARE} AND rank = {NO_SHARE}", leg.exchange.value, chart_symbol(leg.symbol)):
+            return f"Dhan's list has {leg.symbol} on {leg.exchange} only as a bond or the like, which no alert trades."
         first = chart_symbol(leg.symbol)[:1]
         names = self._query(
-            "SELECT DISTINCT symbol FROM instruments "
-            "WHERE exchange = ? AND kind = 'EQUITY' AND chart_symbol >= ? AND chart_symbol < ?",
+            "SELECT DISTINCT symbol FROM instruments "  # noqa: S608 - our own number
+            f"WHERE exchange = ? AND kind = 'EQUITY' AND chart_symbol >= ? AND chart_symbol < ? AND rank < {NO_SHARE}",
             leg.exchange.value,
             first,
             chr(ord(first) + 1),

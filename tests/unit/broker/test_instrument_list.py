@@ -126,6 +126,27 @@ def test_of_several_series_the_most_usual_one_is_meant(shelf: Shelf, series: tup
     assert shelf.find("IRCON").security_id == chosen
 
 
+@pytest.mark.parametrize(("kind", "series"), [("DBT", "N5"), ("DEB", "N0"), ("W", "W1")])
+def test_what_bears_a_shares_ticker_and_is_none_is_refused(shelf: Shelf, kind: str, series: str) -> None:
+    bond = share("IRFC", "1", series).replace(",ES,", f",{kind},")
+    shelf.load(bond)
+    with pytest.raises(Refusal, match=r"has IRFC on NSE only as a bond or the like"):
+        shelf.find("IRFC")
+    assert shelf.listed.named(Segment.NSE_EQ, "1").symbol == "IRFC"
+    shelf.load(bond, share("IRFC", "2"))
+    assert shelf.find("IRFC").security_id == "2"
+
+
+def test_an_exchange_traded_fund_is_found_by_its_exact_ticker(shelf: Shelf) -> None:
+    shelf.load(
+        *(share(name, str(place), "EQ").replace(",ES,", ",ETF,") for place, name in enumerate(("BEES", "A-BEES")))
+    )
+    assert shelf.find("BEES").security_id == "0"
+    assert shelf.find("A-BEES").security_id == "1"
+    with pytest.raises(Refusal):
+        shelf.find("A_BEES")
+
+
 def test_an_unknown_share_is_refused_with_the_nearest_names(shelf: Shelf) -> None:
     shelf.load(share("RELIANCE", "2885"))
     with pytest.raises(Refusal, match=r"RELIANC is not traded on NSE .* Did you mean RELIANCE"):
