@@ -3,6 +3,7 @@
 Without the futures every share would keep the hours of those without derivatives, and each alert for one be refused.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -13,6 +14,8 @@ from core.errors import Unavailable
 
 Counts = Mapping[tuple[str, str], int]
 """Rows by segment and kind, of what has not expired."""
+ByExpiry = dict[tuple[str, str, str | None], int]
+"""Rows by segment, kind and expiry (ISO; None for a share)."""
 
 LEAST_AT_DHAN: Counts = {
     (Segment.NSE_EQ.value, InstrumentKind.EQUITY.value): 1_500,
@@ -38,12 +41,19 @@ class BadInstrumentFile(Unavailable):
     """The downloaded file fails a check; the one in use stays."""
 
 
-def count(database: Any, today: date) -> Counts:
-    """What a list in a SQLite file has that can still be traded on that day."""
-    living = (
-        "SELECT segment, kind, count(*) FROM instruments WHERE expiry IS NULL OR expiry >= ? GROUP BY segment, kind"
-    )
-    return {(segment, kind): rows for segment, kind, rows in database.execute(living, (today.isoformat(),))}
+def count(database: Any) -> ByExpiry:
+    """All rows of a list in its SQLite file."""
+    groups = database.execute("SELECT segment, kind, expiry, count(*) FROM instruments GROUP BY segment, kind, expiry")
+    return {(segment, kind, expiry): number for segment, kind, expiry, number in groups}
+
+
+def living(rows: ByExpiry, today: date) -> Counts:
+    """What can still be traded on that day."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for (segment, kind, expiry), number in rows.items():
+        if expiry is None or expiry >= today.isoformat():
+            counts[segment, kind] += number
+    return counts
 
 
 def check_counts(new: Counts, in_use: Counts, least: Counts) -> None:

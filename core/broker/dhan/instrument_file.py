@@ -6,6 +6,7 @@ one also says where orders freeze, the day's price band and the ISIN; prices of 
 
 import csv
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from core.broker.dhan.instrument_counts import BadInstrumentFile, Counts, check_counts, count
+from core.broker.dhan.instrument_counts import BadInstrumentFile, ByExpiry, Counts, check_counts, living
 from core.db.driver import sqlite_driver
 from core.domain.alert import InstrumentKind, OptionType
 from core.domain.instrument import Segment
@@ -72,6 +73,8 @@ _OF_INDEX = {"FUTIDX", "OPTIDX"}
 _SERIES_FIRST = {"EQ": 0, "BE": 1, "BZ": 2}
 ANY_SERIES, BY_EXACT_TICKER, NO_SHARE = 3, 4, 5
 """Ranks of a share in another series, of a fund, and of a bond or the like, which may bear a share's ticker."""
+FIRST_OF_SEVERAL, FURTHER = 1, 2
+"""Ranks of futures of one underlying that expire on one day; 0 is one that is alone."""
 _SCHEMA = """
 CREATE TABLE instruments (
   segment TEXT NOT NULL, security_id TEXT NOT NULL, exchange TEXT NOT NULL, kind TEXT NOT NULL, symbol TEXT NOT NULL,
@@ -87,6 +90,10 @@ CREATE INDEX by_share ON instruments (exchange, chart_symbol, rank) WHERE kind =
 CREATE INDEX by_contract ON instruments (exchange, kind, chart_underlying, expiry, strike, option_type)
   WHERE kind <> 'EQUITY';
 CREATE INDEX by_future ON instruments (exchange, symbol COLLATE NOCASE) WHERE kind = 'FUTURE';
+UPDATE instruments SET rank = twins.rank FROM (
+  SELECT rowid AS twin, CASE row_number() OVER expiries WHEN 1 THEN 1 ELSE 2 END AS rank, count(*) OVER expiries AS rows
+  FROM instruments WHERE kind = 'FUTURE' WINDOW expiries AS (PARTITION BY exchange, chart_underlying, expiry)
+) AS twins WHERE twins.rows > 1 AND twins.twin = instruments.rowid;
 CREATE TABLE underlyings AS SELECT DISTINCT exchange, kind, chart_underlying, underlying FROM instruments
   WHERE kind <> 'EQUITY';
 UPDATE instruments SET has_derivatives = 1 WHERE kind = 'EQUITY' AND symbol IN
@@ -111,16 +118,16 @@ def build(source: Path, target: Path, *, day: date, in_use: Counts, least: Count
     driver = sqlite_driver()
     try:
         with closing(driver.connect(target)) as database, source.open(newline="", encoding="utf-8-sig") as text:
-            loaded = _fill(database, csv.reader(text), day)
-            check_counts(count(database, day), in_use, least)
-            return loaded
+            rows = _fill(database, csv.reader(text), day)
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInstrumentFile(f"Dhan's instrument file is no readable text: {error}") from error
     except driver.IntegrityError as error:
         raise BadInstrumentFile(f"Dhan's instrument file names an instrument twice: {error}") from error
+    check_counts(living(rows.by_expiry, day), in_use, least)
+    return Loaded(rows.taken, rows.skipped)
 
 
-def _fill(database: Any, lines: Iterator[list[str]], day: date) -> Loaded:
+def _fill(database: Any, lines: Iterator[list[str]], day: date) -> "_Rows":
     places = _places(next(lines, list[str]()))
     database.execute("PRAGMA journal_mode=OFF")  # a half-written file is thrown away
     database.execute("PRAGMA synchronous=OFF")
@@ -135,7 +142,7 @@ def _fill(database: Any, lines: Iterator[list[str]], day: date) -> Loaded:
     database.executescript(_AFTER_LOADING)
     database.execute(f"PRAGMA user_version={day.toordinal()}")
     database.commit()
-    return Loaded(rows.taken, rows.skipped)
+    return rows
 
 
 def chart_symbol(symbol: str) -> str:
@@ -161,9 +168,10 @@ class _Rows:
         self.taken = 0
         self.skipped = 0
         self.unreadable = 0
+        self.by_expiry: ByExpiry = defaultdict(int)
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        read = self._read
+        read, by_expiry = self._read, self.by_expiry
         for line in self._lines:
             try:
                 row = read(line)
@@ -174,6 +182,7 @@ class _Rows:
                 self.skipped += 1
             else:
                 self.taken += 1
+                by_expiry[row[0], row[3], row[12]] += 1
                 yield row
 
 

@@ -7,16 +7,17 @@ import difflib
 import os
 import re
 import threading
-from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from core.broker.dhan.instrument_counts import LEAST_AT_DHAN, BadInstrumentFile, Counts, count
+from core.broker.dhan.instrument_counts import LEAST_AT_DHAN, BadInstrumentFile, Counts, count, living
 from core.broker.dhan.instrument_file import (
     BY_EXACT_TICKER,
+    FIRST_OF_SEVERAL,
+    FURTHER,
     NO_SHARE,
     Loaded,
     build,
@@ -31,7 +32,6 @@ from core.errors import Refusal, Unavailable
 
 __all__ = ["BadInstrumentFile", "InstrumentList", "Loaded"]
 _MOST_HINTS = 3
-_HAS_ROWS = "SELECT EXISTS (SELECT 1 FROM instruments)"
 _SHARE = "exchange = ? AND kind = 'EQUITY' AND chart_symbol = ?"
 _CONTRACTS = "exchange = ? AND kind = ? AND kind <> 'EQUITY' AND chart_underlying = ?"
 
@@ -84,7 +84,7 @@ class InstrumentList:
         driver = sqlite_driver()
         try:
             with closing(_connect(self._file)) as database:
-                return count(database, today)
+                return living(count(database), today)
         except driver.Error:
             return {}
 
@@ -131,9 +131,10 @@ class InstrumentList:
             return self._select(by_name, leg.exchange.value, leg.symbol)
         underlying, nth = continuous.groups()
         of_it = _contract(leg, underlying)
-        coming = f"SELECT DISTINCT expiry FROM instruments WHERE {_CONTRACTS} AND expiry >= ? ORDER BY expiry"  # noqa: S608
-        that = f"{_CONTRACTS} AND expiry = ({coming} LIMIT 1 OFFSET {int(nth) - 1})"
-        return self._select(that, *of_it, *of_it, today.isoformat())
+        coming = f"{_CONTRACTS} AND expiry >= ? AND rank < {FURTHER} ORDER BY expiry LIMIT 1 OFFSET {int(nth) - 1}"
+        rows = self._select(coming, *of_it, today.isoformat())
+        is_one_of_several = bool(rows) and rows[0]["rank"] == FIRST_OF_SEVERAL
+        return self._select(f"{_CONTRACTS} AND expiry = ?", *of_it, rows[0]["expiry"]) if is_one_of_several else rows
 
     def _options(self, leg: Leg, today: date) -> list[dict[str, Any]]:
         if leg.option is None or leg.option.expiry < today:
@@ -147,34 +148,34 @@ class InstrumentList:
         return self._query(rows, *values)
 
     def _query(self, query: str, *values: str) -> list[dict[str, Any]]:
-        with self._lock, self._taken_for_none():
-            cursor = self._open().execute(query, values)
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor]
+        with self._lock:
+            connection = self._open()
+            try:
+                cursor = connection.execute(query, values)
+                names = [column[0] for column in cursor.description]
+                return [dict(zip(names, row, strict=True)) for row in cursor]
+            except sqlite_driver().DatabaseError as error:
+                raise self._taken_for_none(error) from error
 
     def _open(self) -> Any:
         """Raises Unavailable."""
         if self._damage:
-            raise Unavailable(f"the instrument list is damaged: {self._damage}")
+            raise _damaged(self._damage)
         if self._connection is None:
             if not self._file.exists():
                 raise Unavailable("the instrument list has not been downloaded yet")
-            with self._taken_for_none():
+            try:
                 self._connection = _connect(self._file)
-                for (found,) in self._connection.execute(_HAS_ROWS):
-                    if not found:
-                        raise sqlite_driver().DatabaseError("it is empty")
+                self._connection.execute("SELECT * FROM instruments LIMIT 1").fetchone()  # or it is not read yet
+            except sqlite_driver().DatabaseError as error:
+                raise self._taken_for_none(error) from error
         return self._connection
 
-    @contextmanager
-    def _taken_for_none(self) -> Generator[None]:
+    def _taken_for_none(self, error: Exception) -> Unavailable:
         """What SQLite cannot read counts as no list from now on, until there is a new one."""
-        try:
-            yield
-        except sqlite_driver().DatabaseError as error:
-            self._close()
-            self._damage = str(error)
-            raise Unavailable(f"the instrument list is damaged: {error}") from error
+        self._close()
+        self._damage = str(error)
+        return _damaged(self._damage)
 
     def _why_none(self, leg: Leg, today: date) -> str:
         if leg.kind is InstrumentKind.EQUITY:
@@ -219,6 +220,10 @@ class InstrumentList:
         rows = self._select(condition, *_contract(leg, leg.symbol), *values)
         strikes = sorted((Decimal(row["strike"]) for row in rows), key=lambda strike: abs(strike - wanted))
         return ", ".join(f"{strike:f}" for strike in sorted(strikes[:_MOST_HINTS]))
+
+
+def _damaged(how: str) -> Unavailable:
+    return Unavailable(f"the instrument list is damaged: {how}")
 
 
 def _connect(file: Path) -> Any:
