@@ -4,7 +4,7 @@ The classes follow what may be done next: an accepted order is watched, a refuse
 provably not sent may be sent again, and of an unknown one nothing may be assumed: it is looked up, then asked about.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -118,7 +118,9 @@ class BrokerState(StrEnum):
     OTHER = "other"
 
 
-_ENDED = (BrokerState.FILLED, BrokerState.REJECTED, BrokerState.CANCELLED, BrokerState.LAPSED)
+CAME_TO_NOTHING = (BrokerState.REJECTED, BrokerState.CANCELLED, BrokerState.LAPSED)
+"""Without a fill."""
+ENDED = (BrokerState.FILLED, *CAME_TO_NOTHING)
 
 Said = tuple[BrokerState, int]
 """What the broker says of an order in short: its state, and how much is filled."""
@@ -162,7 +164,12 @@ class BrokerOrder:
     @property
     def remaining(self) -> int:
         """Units that may still trade."""
-        return 0 if self.state in _ENDED else self.quantity - self.filled_quantity
+        return 0 if self.state in ENDED else self.quantity - self.filled_quantity
+
+    @property
+    def stands(self) -> bool:
+        """Whether it has traded or still may."""
+        return self.filled_quantity > 0 or self.state not in CAME_TO_NOTHING
 
     def is_what_was_asked(self, order: Order) -> bool:
         """Whether this is that order. Type and price may differ: Dhan turns market orders into protected limits."""
@@ -173,6 +180,12 @@ class BrokerOrder:
             and self.product is order.product
             and self.quantity == order.quantity
         )
+
+
+def named(book: Iterable[BrokerOrder], name: str) -> BrokerOrder | None:
+    """The order of that correlation id: of several the one that stands, if any does."""
+    rows = [row for row in book if row.correlation_id == name]
+    return next((row for row in rows if row.stands), rows[0] if rows else None)
 
 
 class IncompleteBook(BrokerUnavailable):
@@ -216,7 +229,10 @@ class Broker(Protocol):
         ...
 
     async def find(self, correlation_id: str) -> BrokerOrder | None:
-        """The order of that name, or None when the broker says that there is none."""
+        """The order of that name, of several one that stands, or None when the broker says that there is none.
+
+        The book has the others, too.
+        """
         ...
 
     async def book(self, known: Mapping[str, Said] = NOTHING_KNOWN) -> list[BrokerOrder]:

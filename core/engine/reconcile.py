@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from core import journal, restored
-from core.broker.port import Broker, BrokerOrder, BrokerState, IncompleteBook, Said
+from core.broker.port import ENDED, Broker, BrokerOrder, IncompleteBook, Said
 from core.clock import Clock, Moment, SystemClock, monotonic, to_india
 from core.db import attempts, changes, orders
 from core.db.engine import Database
@@ -37,8 +37,6 @@ AT_A_TIME = 50
 LONGEST_REST = 0.1
 """Seconds. As long as some rows took, others have before the next."""
 HISTORY_AGAIN_AFTER = timedelta(minutes=1)
-_CAME_TO_NOTHING = (BrokerState.REJECTED, BrokerState.CANCELLED, BrokerState.LAPSED)
-_ENDED = (BrokerState.FILLED, *_CAME_TO_NOTHING)
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class Reconciler:
 
     def _follow(self, connection: Connection, some: _Rows, moment: Moment) -> None:
         follow_rows(connection, some, moment)
-        over = [row for row in some.rows if row.state in _ENDED]
+        over = [row for row in some.rows if row.state in ENDED]
         fills = orders.final_fills(connection, [row.order_id for row in over])
         agreed = {row.order_id: row.said for row in over if fills.get(row.order_id) == row.filled_quantity}
         self._database.after_commit(lambda: self._ended.update(agreed))
@@ -220,7 +218,7 @@ def follow_rows(connection: Connection, some: _Rows, moment: Moment) -> None:
         theirs = ours[order.id]
         doubted = _doubt_its_refusal(connection, order, theirs, moment)
         if doubted.state in IN_DOUBT:
-            adopt(connection, doubted, next(filter(_stands, theirs), theirs[0]), moment)
+            adopt(connection, doubted, next((row for row in theirs if row.stands), theirs[0]), moment)
         _look_for_more(connection, orders.get(connection, order.id), theirs, moment)
 
 
@@ -297,7 +295,7 @@ def _look_for_more(connection: Connection, order: Order, rows: list[BrokerOrder]
 
 def _has_more(rows: list[BrokerOrder], own: AtBroker) -> bool:
     """Whether Dhan has another order than our own one for this, or has filled more of it than we know."""
-    return any(row.order_id != own.order_id or row.filled_quantity > own.filled for row in rows if _stands(row))
+    return any(row.order_id != own.order_id or row.filled_quantity > own.filled for row in rows if row.stands)
 
 
 def _waits_long(order: Order, now: datetime) -> bool:
@@ -307,9 +305,4 @@ def _waits_long(order: Order, now: datetime) -> bool:
 
 
 def _standing(rows: list[BrokerOrder]) -> set[str]:
-    return {row.order_id for row in rows if _stands(row)}
-
-
-def _stands(row: BrokerOrder) -> bool:
-    """Whether it has traded or still may."""
-    return row.filled_quantity > 0 or row.state not in _CAME_TO_NOTHING
+    return {row.order_id for row in rows if row.stands}

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from core import journal, notifications
-from core.broker.port import Broker, BrokerOrder, IncompleteBook
+from core.broker.port import Broker, BrokerOrder, IncompleteBook, named
 from core.clock import Clock, Moment, SystemClock, to_india
 from core.db import attempts, orders
 from core.db.attempts import Attempt
@@ -54,27 +54,24 @@ class Resolver:
             await self._look_up(attempt)
 
     async def _look_up(self, attempt: Attempt) -> None:
-        try:
-            found = await self._broker.find(attempt.correlation_id) or await self._in_book(attempt)
-            answered = True
-        except (BrokerUnavailable, SignInNeeded) as trouble:
-            log.warning("lookup_failed", name=attempt.correlation_id, why=str(trouble))
-            found, answered = None, False
+        name, found, answered = attempt.correlation_id, None, True
+        for look in (self._broker.find, self._in_book):
+            try:
+                found = found or await look(name)
+            except (BrokerUnavailable, SignInNeeded) as trouble:
+                log.warning("lookup_failed", name=name, why=str(trouble))
+                answered = False
         reach(Point.LOOKED_UP)
         moment = Moment(now=self._clock.now(), wall=self._wall.now())
         await self._database.write(lambda connection: _conclude(connection, attempt, found, answered, moment))
 
-    async def _in_book(self, attempt: Attempt) -> BrokerOrder | None:
+    async def _in_book(self, name: str) -> BrokerOrder | None:
         try:
-            return _under_its_name(attempt, await self._broker.book())
+            return named(await self._broker.book(), name)
         except IncompleteBook as incomplete:
-            if (found := _under_its_name(attempt, incomplete.orders)) is not None:
+            if (found := named(incomplete.orders, name)) is not None:
                 return found
             raise
-
-
-def _under_its_name(attempt: Attempt, book: list[BrokerOrder]) -> BrokerOrder | None:
-    return next((row for row in book if row.correlation_id == attempt.correlation_id), None)
 
 
 def _conclude(

@@ -369,5 +369,25 @@ async def test_a_look_up_may_answer_with_a_list_of_one(broker: Broker, dhan: Pap
     assert (await found(broker, WISH)).order_id == order_id
 
 
+async def test_of_several_orders_under_one_name_the_one_that_stands_is_found(broker: Broker, dhan: PaperDhan) -> None:
+    order_id = await placed(broker, RESTING)
+    [standing] = dhan.book()
+    rejected = standing | {"orderId": "1", "orderStatus": "REJECTED"}
+    dhan.script("lookup", "status", status=200, body=[rejected, standing | {"correlationId": "by-hand"}, standing])
+    assert (await found(broker, RESTING)).order_id == order_id
+
+
+@pytest.mark.parametrize("other", [{"correlationId": "by-hand"}, {"correlationId": "NA"}, {"dhanClientId": "1"}])
+@pytest.mark.parametrize("is_list", [True, False])
+async def test_an_answer_about_another_name_or_account_proves_nothing(
+    broker: Broker, dhan: PaperDhan, other: dict[str, str], is_list: bool
+) -> None:
+    await placed(broker, WISH)
+    row = dhan.book()[0] | other
+    dhan.script("lookup", "status", status=200, body=[row, row] if is_list else row)
+    with pytest.raises(BrokerUnavailable, match="another order"):
+        await broker.find(WISH.correlation_id)
+
+
 async def test_a_good_session_is_good(broker: Broker) -> None:
     await broker.check_session()

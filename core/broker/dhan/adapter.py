@@ -29,6 +29,7 @@ from core.broker.port import (
     PastFill,
     Said,
     Unknown,
+    named,
 )
 from core.broker.port import Refusal as Kind
 from core.domain.address import Addresses, Slot
@@ -72,12 +73,13 @@ class Dhan:
         body = reply.json()
         if (reply.is_success and body == []) or _says_no_such_order(reply):
             return None
-        if not reply.is_success:
+        if not reply.is_success or read_error(reply):
             raise no_evidence(reply)
-        order = read_order(as_row(body) or {})
-        if order is None:
-            raise BrokerUnavailable("Dhan's answer about an order cannot be read")
-        return order
+        rows = cast("list[Any]", body if isinstance(body, list) else [body])
+        found = named(map(_order, rows), correlation_id)
+        if found is None or any(text(row, "dhanClientId") not in ("", self._client_id) for row in rows):
+            raise BrokerUnavailable("Dhan answered with another order than the one that was looked up")
+        return found
 
     async def book(self, known: Mapping[str, Said] = NOTHING_KNOWN) -> list[BrokerOrder]:
         reply = await self.read("/orders")
@@ -160,6 +162,13 @@ class Dhan:
 
     def _headers(self) -> dict[str, str]:
         return {"access-token": self._token(), "client-id": self._client_id}
+
+
+def _order(entry: Any) -> BrokerOrder:
+    order = read_order(cast("Row", entry)) if isinstance(entry, dict) else None
+    if order is None:
+        raise BrokerUnavailable("Dhan's answer about an order cannot be read")
+    return order
 
 
 def _says_no_such_order(reply: Reply) -> bool:

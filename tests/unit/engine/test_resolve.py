@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from core import approvals
+from core import approvals, controls
 from core.approvals import Tap
 from core.clock import Moment, SystemClock
 from core.db import attempts as attempt_store
@@ -152,6 +152,48 @@ async def test_another_order_under_our_name_is_not_taken_for_ours(floor: Floor) 
     await look_up(floor, order)
     assert floor.now(order).state is OrderState.NEEDS_OPERATOR
     assert told(floor) == [Notice.UNKNOWN, Notice.CONFLICT]
+
+
+@pytest.mark.parametrize("answer", ["another name", "unreadable"])
+async def test_the_book_tells_when_the_look_up_cannot(floor: Floor, answer: str) -> None:
+    order = await doubtful(floor, "drop_after")
+    floor.dhan.placed(correlationId="by-hand")
+    by_hand = next(row for row in floor.dhan.book() if row["correlationId"] == "by-hand")
+    floor.dhan.script("lookup", "status", status=200, body=by_hand if answer == "another name" else [None])
+    await look_up(floor, order)
+    [attempt] = floor.attempts(order)
+    assert (floor.now(order).state, attempt.state) == (OrderState.WORKING, AttemptState.ACCEPTED)
+    mine = next(row for row in floor.dhan.book() if row["orderId"] == floor.now(order).broker_order_id)
+    assert mine["correlationId"] == attempt.correlation_id
+
+
+async def test_an_order_placed_by_hand_is_never_taken_for_ours(floor: Floor) -> None:
+    order = await doubtful(floor)
+    floor.dhan.placed(correlationId="by-hand")
+    floor.dhan.script("lookup", "status", status=200, body=floor.dhan.book()[0], times=9)
+    attempt = await look_up(floor, order, times=4, age=600)
+    assert (floor.now(order).state, floor.now(order).broker_order_id) == (OrderState.UNKNOWN, None)
+    assert (attempt.state, attempt.absences) == (AttemptState.UNKNOWN, 0)
+
+
+@pytest.mark.parametrize("seen_by", ["look-up", "book"])
+async def test_a_request_in_doubt_that_became_two_orders_is_found_and_told(floor: Floor, seen_by: str) -> None:
+    order = await doubtful(floor, "drop_after")
+    name = floor.attempts(order)[0].correlation_id
+    second = floor.dhan.placed(correlationId=name)
+    rejected = floor.dhan.book()[0] | {"orderId": "1", "orderStatus": "REJECTED"}
+    if seen_by == "look-up":
+        floor.dhan.script("lookup", "status", status=200, body=[rejected, *floor.dhan.book()])
+    else:
+        floor.dhan.script("lookup", "index_lag")
+        floor.dhan.script("book", "status", status=200, body=[rejected, *floor.dhan.book()])
+    await look_up(floor, order)
+    assert floor.now(order).state is OrderState.WORKING
+    await floor.follow_book()
+    with floor.database.snapshot() as connection:
+        held = controls.holds(connection)[controls.Hold.PAUSED]
+    assert "2 orders for this one" in held
+    assert second in held
 
 
 async def test_at_start_whatever_was_being_sent_is_in_doubt_and_looked_up_at_once(floor: Floor) -> None:
