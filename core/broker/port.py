@@ -4,7 +4,7 @@ The classes follow what may be done next: an accepted order is watched, a refuse
 provably not sent may be sent again, and of an unknown one nothing may be assumed: it is looked up, then asked about.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -182,12 +182,6 @@ class BrokerOrder:
         )
 
 
-def named(book: Iterable[BrokerOrder], name: str) -> BrokerOrder | None:
-    """The order of that correlation id: of several the one that stands, if any does."""
-    rows = [row for row in book if row.correlation_id == name]
-    return next((row for row in rows if row.stands), rows[0] if rows else None)
-
-
 class IncompleteBook(BrokerUnavailable):
     """A book with entries that cannot be read: no evidence of what it lacks. `orders` are those that can.
 
@@ -203,6 +197,26 @@ class IncompleteBook(BrokerUnavailable):
     def may_hide_ours(self) -> bool:
         """Whether one of those entries may be an order of this desk. Of a book without a readable entry any may."""
         return not self.orders or any(not name or is_like_ours(name) for name in self.unread)
+
+
+def named(book: Iterable[BrokerOrder], *names: str) -> BrokerOrder | None:
+    """The order of one of these correlation ids: of several the one that stands, if any does."""
+    rows = [row for row in book if row.correlation_id in names]
+    return next((row for row in rows if row.stands), rows[0] if rows else None)
+
+
+async def in_book(reading: Awaitable[list[BrokerOrder]], names: Sequence[str]) -> BrokerOrder | None:
+    """The order of one of our names in the book that is being read.
+
+    Raises as the reading does, but not over entries that cannot be read and are provably of somebody else.
+    """
+    try:
+        return named(await reading, *names)
+    except IncompleteBook as incomplete:
+        found = named(incomplete.orders, *names)
+        if found is None and incomplete.may_hide_ours:
+            raise
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

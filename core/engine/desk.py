@@ -100,7 +100,7 @@ class Desk:
         self._dispatcher = dispatcher
         self._changer = changer
         self._limiter = limiter
-        self._resolver = Resolver(database=database, broker=broker, clock=clock)
+        self._resolver = Resolver(database=database, broker=broker, session=session, clock=clock)
         self._reconciler = Reconciler(database=database, broker=broker, clock=clock)
         self._look = asyncio.Event()
         self._hints_seen = 0
@@ -151,6 +151,7 @@ class Desk:
                     tasks.create_task(self._keep_lease()),
                     tasks.create_task(self._work(tasks)),
                     tasks.create_task(self._watch_broker()),
+                    tasks.create_task(self._settle_doubts()),
                     tasks.create_task(self._listener.run()),
                     tasks.create_task(self._read_mail()),
                     tasks.create_task(self._keep_instruments()),
@@ -290,7 +291,7 @@ class Desk:
             await self._database.write(lambda c: notifications.redraw_waiting(c, now, REDRAWN_AT_ONCE))
 
     async def _watch_broker(self) -> None:
-        """Keep signed in, follow the order book, look up what is in doubt.
+        """Keep signed in, and follow the order book.
 
         The first book, and a list of instruments, let orders go out.
         """
@@ -322,7 +323,6 @@ class Desk:
                 except BrokerUnavailable as trouble:
                     log.warning("broker_unavailable", why=str(trouble))
                     await self._sight.lost(str(trouble), self._wall.now())
-                await self._resolver.look_up_due()
             await asyncio.sleep(BETWEEN_BOOKS)
             heard = await _wait(self._look, WATCH_EVERY - BETWEEN_BOOKS) or heard
 
@@ -335,6 +335,12 @@ class Desk:
             return await self._sight.lost_in_part(incomplete, self._wall.now())
         self._sight.regained()
         return True
+
+    async def _settle_doubts(self) -> None:
+        """Look up what is in doubt, apart from the book: Dhan may take its time over each."""
+        while True:
+            await self._resolver.look_up_due()
+            await asyncio.sleep(WATCH_EVERY)
 
     async def _read_mail(self) -> None:
         """See to sign-ins that a person began on the web page or the command line."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from core import controls
 from core.broker.account import Account
-from core.broker.port import Broker, BrokerOrder, IncompleteBook, Outcome, Refusal, Refused, Unknown
+from core.broker.port import Broker, BrokerOrder, Outcome, Refusal, Refused, Unknown, in_book
 from core.broker.quotes import Quotes
 from core.clock import Clock, Moment, SystemClock, monotonic
 from core.db import leases, orders
@@ -341,13 +341,7 @@ class Dispatcher:
         for name in names:
             if (order := await self._broker.find(name)) is not None:
                 return order
-        try:
-            book = await self._broker.book()
-        except IncompleteBook as incomplete:
-            if incomplete.may_hide_ours:
-                raise
-            book = incomplete.orders
-        return next((row for row in book if row.correlation_id in names), None)
+        return await in_book(self._broker.book(), names)
 
     async def _confirmed(self, claimed: Claim, refused: Refused) -> Outcome | None:
         """The refusal, once Dhan was asked for the order all the same; None when it has it, which is written down.

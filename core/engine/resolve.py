@@ -4,13 +4,17 @@ Absence is proven by three good answers from both sources on the order's own day
 could still be on its way. A look-up that fails proves nothing.
 """
 
-from datetime import timedelta
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
 
 import structlog
 from sqlalchemy import Connection
 
 from core import journal, notifications
-from core.broker.port import Broker, BrokerOrder, IncompleteBook, named
+from core.broker.port import Broker, BrokerOrder, in_book
 from core.clock import Clock, Moment, SystemClock, to_india
 from core.db import attempts, orders
 from core.db.attempts import Attempt
@@ -19,12 +23,16 @@ from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine.adopt import adopt
+from core.engine.limiter import Limiter, Window
 from core.engine.overdue import broker_day
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.failpoints import Point, reach
+from core.logins import Session
 
 log = structlog.get_logger()
 
+LOOK_UPS = Window(10, 1)
+"""Under way at once, and begun in a second: half of what Dhan takes of reads (Dhan API v2 docs, Rate Limit)."""
 SETTLES_AFTER = timedelta(seconds=60)
 ENOUGH_ABSENCES = 3
 _LOOKUPS_AT = (1, 3, 8, 20, 45, 75)
@@ -39,39 +47,62 @@ _ABSENT = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Round:
+    """Look-ups that are due together. Machine time, and the token in force, are those of its beginning."""
+
+    asked_at: datetime
+    serial: int
+    book: Callable[[], Awaitable[list[BrokerOrder]]]
+
+
 class Resolver:
-    def __init__(self, *, database: Database, broker: Broker, clock: Clock) -> None:
+    def __init__(self, *, database: Database, broker: Broker, session: Session, clock: Clock) -> None:
         self._database = database
         self._broker = broker
+        self._session = session
         self._clock = clock
         self._wall = SystemClock()
+        self._pace = Limiter([LOOK_UPS])
 
     async def look_up_due(self) -> None:
-        """Look up every attempt in doubt whose time has come."""
-        wall = self._wall.now()
-        doubtful = await self._database.read(lambda connection: attempts.due_for_lookup(connection, wall))
-        for attempt in doubtful:
-            await self._look_up(attempt)
+        """Look up every attempt in doubt whose time has come, several at once; the book is read once for all of them.
 
-    async def _look_up(self, attempt: Attempt) -> None:
+        Without a sign-in there is nothing to ask with.
+        """
+        if not self._session.is_signed_in:
+            return
+        wall, serial = self._wall.now(), self._session.serial
+        doubtful = await self._database.read(lambda connection: attempts.due_for_lookup(connection, wall))
+        book = cache(lambda: asyncio.create_task(self._broker.book()))
+        async with asyncio.TaskGroup() as tasks:
+            for attempt in doubtful:
+                tasks.create_task(self._look_up(attempt, _Round(asked_at=wall, serial=serial, book=book)))
+
+    async def _look_up(self, attempt: Attempt, its: _Round) -> None:
         name, found, answered = attempt.correlation_id, None, True
-        for look in (self._broker.find, self._in_book):
+
+        async def read_book(name: str) -> BrokerOrder | None:
+            return await in_book(its.book(), [name])
+
+        for look in (self._find, read_book):
             try:
                 found = found or await look(name)
             except (BrokerUnavailable, SignInNeeded) as trouble:
                 log.warning("lookup_failed", name=name, why=str(trouble))
                 answered = False
+                if isinstance(trouble, SignInNeeded):
+                    await self._session.die(str(trouble), its.serial)
         reach(Point.LOOKED_UP)
-        moment = Moment(now=self._clock.now(), wall=self._wall.now())
+        moment = Moment(now=self._clock.now(), wall=its.asked_at)  # what is absent was so then, not when Dhan said it
         await self._database.write(lambda connection: _conclude(connection, attempt, found, answered, moment))
 
-    async def _in_book(self, name: str) -> BrokerOrder | None:
+    async def _find(self, name: str) -> BrokerOrder | None:
+        await self._pace.wait_for_room()
         try:
-            return named(await self._broker.book(), name)
-        except IncompleteBook as incomplete:
-            if (found := named(incomplete.orders, name)) is not None:
-                return found
-            raise
+            return await self._broker.find(name)
+        finally:
+            self._pace.answered()
 
 
 def _conclude(

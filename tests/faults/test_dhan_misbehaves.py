@@ -118,6 +118,21 @@ def test_an_order_that_the_index_does_not_show_yet_is_found_in_the_end(world: Wo
     assert (len(world.ledger()), world.placements()) == (1, 1)
 
 
+@pytest.mark.fault("BR-16")
+def test_look_ups_that_hang_keep_nobody_from_the_book(world: World) -> None:
+    world.fault("place", "drop_after")
+    world.fault("book", "status", status=503, times=999)
+    world.fault("lookup", "hang")
+    doubtful = world.fire(world.leg("INFY"))["alert_id"]
+    world.until(lambda: {fault["call"] for fault in world.faults()} == {"book"}, "Dhan keeps the look-up waiting")
+    world.clear_faults()
+    alert = world.fire(world.leg("TCS"))["alert_id"]
+    for each in (alert, doubtful):
+        world.phone.card_shows(each, "Filled 1 at ₹")
+    name = world.attempts(doubtful)[0].correlation_id
+    assert not world.desk.said(f"name={name} process=desk why="), "its look-up still waits"
+
+
 @pytest.mark.fault("BR-07", "TK-01")
 def test_a_dead_token_burns_no_order_and_is_replaced_as_soon_as_dhan_allows(world: World) -> None:
     world.fault("place", "status", status=401, body=DEAD_TOKEN)

@@ -187,6 +187,10 @@ class World:
         """What Dhan's next such calls shall suffer."""
         self._script("/dhan/sandbox/faults", {"call": call, "kind": kind, **more})
 
+    def faults(self) -> list[dict[str, Any]]:
+        """Those that no call has suffered yet."""
+        return self._sandbox_http.get("/dhan/sandbox/faults").json()
+
     def telegram_fault(self, kind: str, **more: Any) -> None:
         self._script("/telegram/sandbox/faults", {"kind": kind, **more})
 

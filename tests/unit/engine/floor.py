@@ -99,7 +99,12 @@ class Floor:
         await Reconciler(database=self.database, broker=self.broker, clock=self.clock).follow_book()
 
     async def look_up(self) -> None:
-        await Resolver(database=self.database, broker=self.broker, clock=self.clock).look_up_due()
+        await self.resolver().look_up_due()
+
+    def resolver(self, **parts: Any) -> Resolver:
+        """With these parts in place of the usual ones."""
+        usual = {"database": self.database, "broker": self.broker, "session": self.session, "clock": self.clock}
+        return Resolver(**usual | parts)
 
     def keep_lease(self) -> None:
         at = SystemClock().now()

@@ -1,22 +1,27 @@
 """Orders in doubt: looked up until they are found, or until their absence is proven and a person is asked."""
 
+import asyncio
+from dataclasses import dataclass, field
 from datetime import timedelta
+from string import ascii_uppercase
 
 import pytest
 from sqlalchemy import update
 
 from core import approvals, controls
 from core.approvals import Tap
-from core.clock import Moment, SystemClock
+from core.broker.port import BrokerOrder
+from core.clock import Moment, SystemClock, monotonic
 from core.db import attempts as attempt_store
 from core.db.attempts import Attempt
 from core.db.tables import attempts
-from core.domain.attempt import AttemptState
+from core.domain.attempt import AttemptState, is_like_ours
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
-from core.engine.resolve import doubt_unfinished
-from core.errors import Refusal
+from core.engine.resolve import LOOK_UPS, SETTLES_AFTER, doubt_unfinished
+from core.errors import Refusal, SignInNeeded
 from tests.builders import an_order
+from tests.patience import PATIENCE
 from tests.unit.engine.floor import Floor
 from tests.unit.engine.rows import an_attempt, rings
 
@@ -194,6 +199,76 @@ async def test_a_request_in_doubt_that_became_two_orders_is_found_and_told(floor
         held = controls.holds(connection)[controls.Hold.PAUSED]
     assert "2 orders for this one" in held
     assert second in held
+
+
+@dataclass
+class Slow:
+    """A broker that answers no look-up before `together` of them are under way, and knows of no order."""
+
+    together: int
+    asked: list[float] = field(default_factory=list[float])
+    books: int = 0
+    enough: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def find(self, correlation_id: str) -> BrokerOrder | None:
+        assert is_like_ours(correlation_id)
+        self.asked.append(monotonic())
+        if len(self.asked) == self.together:
+            self.enough.set()
+        await self.enough.wait()
+        return None
+
+    async def book(self) -> list[BrokerOrder]:
+        self.books += 1
+        return []
+
+
+async def test_many_doubts_are_looked_up_together_within_dhans_pace_and_read_the_book_once(floor: Floor) -> None:
+    broker, now = Slow(together=LOOK_UPS.calls), SystemClock().now()
+    with floor.database.transaction() as connection:
+        orders = [an_order(connection, state=OrderState.UNKNOWN) for _ in range(LOOK_UPS.calls + 2)]
+        for order, letter in zip(orders, ascii_uppercase, strict=False):
+            an_attempt(connection, order, AttemptState.UNKNOWN, name=f"MU{letter * 18}", at=now)
+    async with asyncio.timeout(PATIENCE):
+        await floor.resolver(broker=broker).look_up_due()
+    assert [attempt.absences for order in orders for attempt in floor.attempts(order)] == [1] * len(orders)
+    assert broker.books == 1
+    assert broker.asked[LOOK_UPS.calls] - broker.asked[0] >= LOOK_UPS.seconds
+
+
+async def test_absence_counts_from_when_dhan_was_asked_and_not_from_its_late_answer(floor: Floor) -> None:
+    order = await doubtful(floor)
+    await look_up(floor, order, times=2, age=59.6)
+    floor.dhan.script("lookup", "delay", seconds=0.6)
+    attempt = await look_up(floor, order, age=59.6)
+    assert SystemClock().now() - attempt.claimed_at > SETTLES_AFTER
+    assert (attempt.state, attempt.absences) == (AttemptState.UNKNOWN, 3)
+
+
+async def test_a_token_that_dhan_refuses_for_a_look_up_is_used_no_more(floor: Floor) -> None:
+    order = await doubtful(floor)
+    floor.dhan.end_token()
+    attempt = await look_up(floor, order)
+    with floor.database.snapshot() as connection:
+        assert controls.Hold.SIGNED_OUT in controls.holds(connection)
+    assert (floor.session.is_signed_in, attempt.absences) == (False, 0)
+
+
+async def test_a_late_refusal_of_the_token_before_does_not_end_the_new_sign_in(floor: Floor) -> None:
+    order = await doubtful(floor)
+
+    class RefusesTheOldToken(Slow):
+        async def find(self, correlation_id: str) -> BrokerOrder | None:
+            await floor.session.die("Invalid Token", floor.session.serial)
+            floor.clock.pass_time(minutes=3)
+            assert await floor.sign_in()
+            raise SignInNeeded(f"of the old token, asked about {correlation_id}")
+
+    with floor.database.transaction() as connection:
+        connection.execute(update(attempts).values(next_lookup_at=SystemClock().now()))
+    await floor.resolver(broker=RefusesTheOldToken(together=1)).look_up_due()
+    assert floor.session.is_signed_in
+    assert floor.now(order).state is OrderState.UNKNOWN
 
 
 async def test_at_start_whatever_was_being_sent_is_in_doubt_and_looked_up_at_once(floor: Floor) -> None:
