@@ -145,7 +145,8 @@ def doubt(connection: Connection, order: Order, attempt_id: int, words: str, mom
         connection, order, OrderState.UNKNOWN, at=moment.now, actor=journal.DESK, reason=f"No clear answer: {words}"
     )
     if unsure is not None:
-        notifications.ring_order(connection, Notice.UNKNOWN, unsure, at=moment.now, words=words)
+        told = f"{words.rstrip('.')}. It is being looked up at Dhan: do not send it again meanwhile."
+        notifications.ring_order(connection, Notice.UNKNOWN, unsure, at=moment.now, words=told)
 
 
 def not_yet(connection: Connection, claim: Claim, words: str, moment: Moment) -> None:

@@ -166,10 +166,18 @@ def _speaks_of_token(error: DhanError) -> bool:
 
 
 def _unclear(reply: Reply) -> Unknown:
-    error = read_error(reply)
-    said = f"{error.code} {error.words}".strip() if error else reply.text[:200]
-    words = f"Dhan answered {reply.status}: {said}" if said else f"Dhan answered {reply.status}"
-    return Unknown(words=words, refusal=classify(error) if error else None)
+    """Of a meaning only the sentence: a next step may be to send the order once more, which may be there."""
+    answered, error = f"Dhan answered {reply.status}", read_error(reply)
+    if error is not None:
+        refusal = classify(error)
+        ours = "" if refusal else f"{meaning_of(error.code, error.words).sentence} "
+        return Unknown(words=f"{ours}{answered}: {error.code} {error.words}".rstrip(": "), refusal=refusal)
+    if not reply.text:
+        return Unknown(words=answered)
+    is_page = reply.json() is None
+    return Unknown(
+        words=f"{answered} with something that cannot be read" if is_page else f"{answered}: {reply.text[:200]}"
+    )
 
 
 def says_the_same(row: Row, known: Mapping[str, Said]) -> bool:

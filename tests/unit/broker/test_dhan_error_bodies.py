@@ -119,6 +119,34 @@ def test_whatever_is_no_clear_yes_and_no_clear_no_is_unknown(status: int, body: 
     assert str(status) in outcome.words
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (500, {"errorCode": "DH-908", "errorMessage": "Internal error"}, "Dhan had a fault of its own. "),
+        (503, {"errorCode": "DH-909", "errorMessage": "Network error"}, "Dhan had a fault of its own. "),
+        (400, {"errorCode": "DH-910", "errorMessage": "Others"}, "Dhan gave a reason of its own. "),
+        (429, {"status": "failed", "data": {"805": "Too many requests"}}, "Dhan asks for fewer calls at a time. "),
+        (400, {"status": "failed", "data": {"810": "Client ID is invalid"}}, "Dhan no longer takes the sign-in. "),
+        (400, {"status": "failed", "data": {"814": "Bad request"}}, "Dhan could not use what it was asked. "),
+        (500, {"errorCode": "DH-906", "errorMessage": "Order refused"}, ""),
+    ],
+)
+def test_a_doubt_says_in_our_words_what_dhan_said_and_keeps_dhans_beside_it(status: int, body: Any, words: str) -> None:
+    error = read_error(reply(status, body))
+    assert error is not None
+    outcome = read_placement(reply(status, body))
+    assert outcome == Unknown(
+        words=f"{words}Dhan answered {status}: {error.code} {error.words}", refusal=classify(error)
+    ), "nobody knows, so no next step says to send it once more"
+
+
+@pytest.mark.parametrize(
+    "body", ["<html><h1>Bad gateway</h1></html>", " <!DOCTYPE html>", "no healthy upstream", '{"or']
+)
+def test_a_page_in_place_of_an_answer_is_named_and_not_quoted(body: str) -> None:
+    assert read_placement(reply(502, body)) == Unknown(words="Dhan answered 502 with something that cannot be read")
+
+
 @pytest.mark.parametrize("status", [200, 201, 202])
 def test_an_order_id_with_any_2xx_is_a_yes(status: int) -> None:
     assert read_placement(reply(status, {"orderId": "52261125", "orderStatus": "PENDING"})) == Accepted(

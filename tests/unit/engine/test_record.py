@@ -66,7 +66,9 @@ def test_an_unclear_answer_is_a_doubt_that_is_looked_up_a_second_later(connectio
     attempt = attempts.get(connection, claim.attempt_id)
     assert (attempt.state, attempt.next_lookup_at) == (AttemptState.UNKNOWN, WALL + FIRST_LOOKUP)
     assert rings(connection) == [Notice.UNKNOWN]
-    assert "ReadTimeout" in order.reason
+    assert order.reason == "No clear answer: POST /orders: ReadTimeout"
+    told = "POST /orders: ReadTimeout. It is being looked up at Dhan: do not send it again meanwhile."
+    assert last_words(connection) == told
 
 
 @pytest.mark.parametrize("refusal", [Refusal.FINAL, Refusal.IN_TRANSIT])
