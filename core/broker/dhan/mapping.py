@@ -1,12 +1,13 @@
 """The one bridge between Dhan's names and ours. Facts: Dhan API v2 docs, Orders and Annexure."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Any, assert_never
 
 from core.broker.dhan.client import Reply
-from core.broker.dhan.meanings import meaning_of
+from core.broker.dhan.meanings import SIGN_IN_ENDED, SIGN_IN_NAMED, meaning_of
 from core.broker.dhan.names import name_in
 from core.broker.dhan.wire import EMPTY, NO_NUMBER, DhanError, Row, as_row, read_error, text
 from core.broker.port import (
@@ -159,10 +160,9 @@ def classify(error: DhanError) -> Refusal | None:
 
 
 def _speaks_of_token(error: DhanError) -> bool:
-    """A dead token also comes under generic codes; which text goes with them is not documented."""
-    return error.says("invalid token", "token invalid", "token expired") or (
-        error.code in ("DH-902", "DH-905", "DH-906") and error.says("token")
-    )
+    """A dead token also comes under generic codes: DH-906 says it in so many words, some met others with "token"."""
+    pattern = SIGN_IN_NAMED if error.code in ("DH-902", "DH-905") else SIGN_IN_ENDED
+    return re.search(pattern, error.words, re.IGNORECASE) is not None
 
 
 def _unclear(reply: Reply) -> Unknown:

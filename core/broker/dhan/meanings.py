@@ -60,6 +60,10 @@ _CLOSED = Meaning(_T.SESSION, "Dhan takes no regular order now.", "Send it again
 _NO_HOLDINGS = Meaning(_T.NOTHING_THERE, "There are no holdings.", "Nothing to do: the list is empty.")
 UNEXPLAINED = Meaning(_T.OTHER, "Dhan gave a reason of its own.", "Read its words, then decide whether to send anew.")
 
+SIGN_IN_NAMED = r"(?<!instrument.)(?<!security.)(?<!scrip.)(?<!symbol.)token"
+"""The token of our sign-in, and not that of an instrument."""
+SIGN_IN_ENDED = rf"invalid token|access token|{SIGN_IN_NAMED} (is |has )?(invalid|expired)"
+
 _BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     (
         r"invalid ip",
@@ -69,7 +73,7 @@ _BY_TEXT: tuple[tuple[str, Meaning], ...] = (
             "Register this machine's address at Dhan (/ip shows it), then /resume.",
         ),
     ),
-    (r"invalid token|token invalid|token expired|token is invalid", _SIGN_IN),
+    (SIGN_IN_ENDED, _SIGN_IN),
     (
         r"insufficient fund",
         Meaning(_T.MONEY, "There is not enough money in the account.", "Add funds at Dhan or send a smaller order."),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from core.broker.dhan.client import Reply
 from core.broker.dhan.mapping import classify, read_placement
+from core.broker.dhan.meanings import Trouble, meaning_of
 from core.broker.dhan.wire import DhanError, read_error
 from core.broker.port import Accepted, Outcome, Refusal, Refused, Unknown
 
@@ -72,6 +73,34 @@ def test_a_well_formed_no_is_a_refusal_of_its_kind(code: str, words: str, status
     outcome = dhan_says(code, words, status)
     assert isinstance(outcome, Refused)
     assert (outcome.refusal, outcome.code, outcome.words) == (refusal, code, words)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("DH-906", "Invalid Token"),
+        ("DH-906", "Token is expired"),
+        ("DH-906", "Access token missing"),
+        ("DH-905", "Token mismatch"),
+        ("DH-902", "The token has no access"),
+        ("DH-910", "Authentication Failed - Client ID or Token invalid"),
+    ],
+)
+def test_a_dead_token_is_known_by_its_text(code: str, words: str) -> None:
+    assert classify(DhanError(code, words)) is Refusal.SIGNED_OUT
+
+
+@pytest.mark.parametrize("code", ["DH-905", "DH-906"])
+@pytest.mark.parametrize(
+    "words", ["Instrument token not found", "Instrument token invalid", "instrument_token is invalid", "Security token"]
+)
+def test_a_token_that_names_an_instrument_is_not_our_sign_in(code: str, words: str) -> None:
+    assert classify(DhanError(code, words)) is Refusal.FINAL
+    assert meaning_of(code, words).trouble is not Trouble.SIGN_IN
+
+
+def test_a_token_of_which_nothing_bad_is_said_ends_no_sign_in() -> None:
+    assert classify(DhanError("DH-906", "No such token in this segment")) is Refusal.FINAL
 
 
 @pytest.mark.parametrize("code", ["807", "808", "809"])
