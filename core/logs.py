@@ -6,10 +6,11 @@ What is a secret all the same is masked where lines leave the process: a library
 import logging
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import TextIO, cast
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from core.redaction import Redacted
 from core.settings import Settings
@@ -25,11 +26,16 @@ def recent() -> list[str]:
     return list(_recent)
 
 
-def _keep_warnings(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    if method in ("warning", "error", "exception", "critical"):
-        told = " ".join(f"{name}={value}" for name, value in event.items() if name not in _NOT_KEPT)
-        _recent.append(f"{event.get('timestamp', '')} {event.get('event', '')} {told}".strip())
-    return event
+def _keep_warnings(mask: Callable[[str], str]) -> Processor:
+    """They are shown in the chat: another way out of the process."""
+
+    def keep(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        if method in ("warning", "error", "exception", "critical"):
+            told = " ".join(f"{name}={value}" for name, value in event.items() if name not in _NOT_KEPT)
+            _recent.append(mask(f"{event.get('timestamp', '')} {event.get('event', '')} {told}".strip()))
+        return event
+
+    return keep
 
 
 def set_up_logging(settings: Settings, process: str) -> None:
@@ -49,7 +55,7 @@ def set_up_logging(settings: Settings, process: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _keep_warnings,
+            _keep_warnings(sink.mask),
             structlog.processors.format_exc_info,
             renderer,
         ],

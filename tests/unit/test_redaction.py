@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from core.logs import set_up_logging
+from core.logs import recent, set_up_logging
 from core.redaction import Redacted
 from core.settings import PaperAccount, Settings, load
 
@@ -73,6 +73,16 @@ def test_what_looks_like_a_token_is_masked_though_nobody_knows_it(said: io.Strin
     assert "***" in said.getvalue()
     assert "canary" not in said.getvalue()
     assert "eyJ" not in said.getvalue()
+
+
+@pytest.mark.parametrize("text", [*SHAPES, "the PIN 135790 of canary-api-key"])
+def test_a_warning_is_masked_before_it_is_kept_for_the_chat(said: io.StringIO, text: str) -> None:
+    structlog.get_logger().warning("call_failed", what=text)
+    kept = recent()[-1]
+    assert "call_failed" in kept
+    assert "***" in kept
+    assert not [word for word in ("canary", "eyJ", "135790") if word in kept]
+    assert kept.partition("what=")[2] in said.getvalue()
 
 
 def test_a_pin_is_masked_where_it_stands_alone_and_numbers_stay_readable(said: io.StringIO) -> None:
