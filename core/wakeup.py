@@ -54,3 +54,14 @@ class Nudger:
 
     def close(self) -> None:
         self._socket.close()
+
+
+async def woken(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for the event, at most so long; True when it came."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    event.clear()
+    return True

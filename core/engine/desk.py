@@ -40,6 +40,7 @@ from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
 from core.instruments import InstrumentKeeper
 from core.logins import Session
 from core.mailbox import Mailbox
+from core.wakeup import woken
 
 log = structlog.get_logger()
 
@@ -221,7 +222,7 @@ class Desk:
         """Decide what came in and send what is due, when nudged and at every poll."""
         swept = 0.0
         while True:
-            nudged = await _wait(self._wake, POLL)
+            nudged = await woken(self._wake, POLL)
             may_expire = await self._mind_the_clock()
             has_looked = await self._decide(tasks, look_first=not nudged)
             if may_expire and monotonic() - swept > 1:
@@ -324,7 +325,7 @@ class Desk:
                     log.warning("broker_unavailable", why=str(trouble))
                     await self._sight.lost(str(trouble), self._wall.now())
             await asyncio.sleep(BETWEEN_BOOKS)
-            heard = await _wait(self._look, WATCH_EVERY - BETWEEN_BOOKS) or heard
+            heard = await woken(self._look, WATCH_EVERY - BETWEEN_BOOKS) or heard
 
     async def _follow_book(self) -> bool:
         """Whether our orders are compared with it, so that others may go out."""
@@ -345,7 +346,7 @@ class Desk:
     async def _read_mail(self) -> None:
         """See to sign-ins that a person began on the web page or the command line."""
         while True:
-            if await _wait(self._mail, MAIL_EVERY):
+            if await woken(self._mail, MAIL_EVERY):
                 await asyncio.sleep(A_BREATH)
             if await self._mailbox.attend():
                 self._wake.set()
@@ -382,7 +383,7 @@ class Desk:
 
     async def _deliver(self) -> None:
         while True:
-            if await _wait(self._tell, POLL):
+            if await woken(self._tell, POLL):
                 await asyncio.sleep(A_BREATH)
             try:
                 while await self._relay.deliver_due(self._epoch):
@@ -392,14 +393,3 @@ class Desk:
             except Exception:  # whatever is wrong with telling, orders and their look-ups go on
                 log.exception("nothing_delivered")
                 await asyncio.sleep(DELIVERY_RESTS)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for the event, at most so long; True when it came."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    event.clear()
-    return True
