@@ -59,14 +59,16 @@ async def test_an_order_in_transit_rings_from_an_incomplete_book_too(floor: Floo
 
 
 @pytest.mark.fault("BR-15", "BR-33")
-async def test_a_look_up_in_an_incomplete_book_finds_an_order_and_calls_none_absent(floor: Floor) -> None:
+@pytest.mark.parametrize(("name", "absences"), [("NA", 0), (THEIRS["correlationId"], 1)])
+async def test_an_entry_that_may_be_ours_lets_a_look_up_call_nothing_absent(
+    floor: Floor, name: str, absences: int
+) -> None:
     lost, found = await doubtful(floor, "drop_before"), await doubtful(floor, "drop_after")
-    show(floor, *floor.dhan.book(), THEIRS, times=9)
-    floor.dhan.script("lookup", "index_lag", times=9)
-    for _ in range(4):
-        await look_up(floor)
+    show(floor, *floor.dhan.book(), THEIRS | {"correlationId": name})
+    floor.dhan.script("lookup", "index_lag", times=2)
+    await look_up(floor)
     assert floor.now(found).state is OrderState.WORKING
-    assert (floor.now(lost).state, floor.attempts(lost)[0].absences) == (OrderState.UNKNOWN, 0)
+    assert (floor.now(lost).state, floor.attempts(lost)[0].absences) == (OrderState.UNKNOWN, absences)
 
 
 async def doubtful(floor: Floor, fault: str) -> Order:
