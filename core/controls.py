@@ -43,10 +43,11 @@ SAID_TO_ANYONE: Mapping[Hold, str] = MappingProxyType(
 )
 """A hold in words for whoever asks over HTTP. Its own reason names operators and orders, and is for them."""
 
-_HOLDS = Statement(select(settings.c.key, settings.c.value).where(settings.c.key.startswith("hold.")))
+_HOLD_KEYS = [f"hold.{hold}" for hold in Hold]
+_HOLDS = Statement(select(settings.c.key, settings.c.value).where(settings.c.key.in_(_HOLD_KEYS)))
 _STANDING = Statement(
     select(settings.c.key, settings.c.value).where(
-        settings.c.key.startswith("hold.") | settings.c.key.in_(bindparam("beside", expanding=True))
+        settings.c.key.in_(_HOLD_KEYS) | settings.c.key.in_(bindparam("beside", expanding=True))
     )
 )
 _ONE = Statement(select(settings.c.value).where(settings.c.key == bindparam("setting")))

@@ -163,6 +163,7 @@ orders = _table(
 )
 Index("ix_orders_state", orders.c.state, orders.c.release_at, orders.c.id)
 Index("ix_orders_broker_order_id", orders.c.broker_order_id)
+Index("ix_orders_updated_at", orders.c.updated_at)
 _index_some("ix_orders_closes", orders.c.state, orders.c.release_at, orders.c.id, where=orders.c.closes.is_(True))
 
 order_moves = _table(

@@ -189,7 +189,7 @@ class Dispatcher:
                 going.append(order)
             else:
                 batch.wait = wait
-                crowd.tell(connection, wait, rules.now)
+                crowd.tell(connection, order, wait, rules.now)
                 break
         batch.claims = claim_due(connection, going, rules)
 

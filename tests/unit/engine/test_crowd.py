@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from core.db.tables import outbox
 from core.domain.alert import Side
 from core.domain.notice import Notice
 from core.domain.order import OrderState
@@ -35,6 +37,11 @@ def told(floor: Floor) -> list[Notice]:
         return rings(connection)
 
 
+def words(floor: Floor) -> str:
+    with floor.database.snapshot() as connection:
+        return connection.execute(select(outbox.c.payload)).scalars().one()["words"]
+
+
 @pytest.mark.parametrize("order", [{}, {"side": Side.SELL, "quantity": 1_000}])
 async def test_an_order_that_has_to_wait_for_the_next_hour_is_told_once(floor: Floor, order: dict[str, Any]) -> None:
     waiting, limiter = floor.order(**order), full(ONE_AN_HOUR)
@@ -42,6 +49,14 @@ async def test_an_order_that_has_to_wait_for_the_next_hour_is_told_once(floor: F
     await send(floor, limiter)
     assert floor.now(waiting).state is OrderState.QUEUED
     assert told(floor) == [Notice.CROWDED]
+    assert "Exits and cancellations have room of their own" in words(floor)
+
+
+async def test_an_exit_that_has_to_wait_is_not_told_that_exits_go(floor: Floor) -> None:
+    floor.order(closes=True)
+    await send(floor, full(Window(1, 3_600)))
+    assert "by itself from" in words(floor)
+    assert "Exits" not in words(floor)
 
 
 async def test_a_wait_within_the_minute_is_no_news(floor: Floor) -> None:
