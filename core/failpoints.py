@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Point(StrEnum):
-    """Letters as in the fault list: I intake, S sending, R look-ups, O outbox."""
+    """Letters as in the fault list: I intake, S sending, C changes, R look-ups, O outbox."""
 
     BEFORE_ALERT_COMMIT = "I3"
     ALERT_COMMITTED = "I4"
@@ -13,6 +13,8 @@ class Point(StrEnum):
     CLAIMED = "S2"
     POSTED = "S7"
     OUTCOME_RECORDED = "S9"
+    CHANGE_CLAIMED = "C1"
+    CHANGE_POSTED = "C2"
     LOOKED_UP = "R1"
     BOOK_READ = "R2"
     PART_FOLLOWED = "R3"

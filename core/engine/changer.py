@@ -24,6 +24,7 @@ from core.engine.limiter import Limiter
 from core.engine.rules import LeaseLost
 from core.engine.settle import fail
 from core.engine.words import explain
+from core.failpoints import Point, reach
 from core.logins import Session
 
 log = structlog.get_logger()
@@ -82,11 +83,13 @@ class Changer:
             order = await self._claim(change, epoch)
             if order is None:
                 return
+            reach(Point.CHANGE_CLAIMED)
             serial = self._session.serial
             try:
                 outcome = await self._call(change, order)
             finally:
                 self._limiter.answered()
+            reach(Point.CHANGE_POSTED)
             await self._brakes.heed(outcome, serial, self._moment())
             await self._database.write(lambda c: record(c, change, outcome, self._moment()))
             log.info("change_sent", order=order.label, kind=change.kind, outcome=type(outcome).__name__)

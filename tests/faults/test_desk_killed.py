@@ -20,6 +20,7 @@ PROGRESS = {
     "Placed at Dhan": 4,
     "Filled": 5,
 }
+RESTING = {"orderType": "LMT", "price": "1000"}
 SETTLED = 75.0  # seconds; absence is believed from 60 on
 
 
@@ -100,6 +101,49 @@ def test_an_order_claimed_and_never_posted_is_asked_about_and_not_sent_again_by_
     world.phone.card_shows(alert, "Filled 1 at ₹")
     assert (len(world.ledger()), world.placements()) == (1, 1)
     assert [attempt.number for attempt in world.attempts(alert)] == [1, 2]
+
+
+@pytest.mark.fault("CR-10", "BR-27")
+@pytest.mark.parametrize("point", [Point.CHANGE_CLAIMED, Point.CHANGE_POSTED])
+def test_an_order_is_cancelled_although_the_desk_is_killed_while_it_asks_for_that(
+    world: World, fates: Fates, point: Point
+) -> None:
+    alert = world.fire(world.leg(**RESTING))["alert_id"]
+    world.phone.card_shows(alert, "resting at ₹1,000.00")
+    fates.die_at(point)
+    world.phone.tap(alert, "Cancel at Dhan")
+    world.phone.press(alert, "Yes, cancel it")
+    fates.is_dead(world.desk)
+    fates.revive_desk()
+    world.phone.card_shows(alert, "Cancelled at the exchange")
+    assert [order["orderStatus"] for order in world.ledger()] == ["CANCELLED"]
+    assert world.placements() == 1
+
+
+@pytest.mark.fault("CR-10")
+@pytest.mark.parametrize(
+    ("point", "told", "price"),
+    [(Point.CHANGE_CLAIMED, "Not changed", 1000.0), (Point.CHANGE_POSTED, "Changed at Dhan", 1010.0)],
+)
+def test_a_desk_killed_while_it_changes_a_price_tells_which_one_dhan_has(
+    world: World, fates: Fates, point: Point, told: str, price: float
+) -> None:
+    alert = world.fire(world.leg(**RESTING))["alert_id"]
+    world.phone.card_shows(alert, "resting at ₹1,000.00")
+    fates.die_at(point)
+    world.phone.ask(f"/modify {alert}.1 price=1010", "Then: limit ₹1,010.00")
+    world.phone.press_newest("Yes, change it")
+    fates.is_dead(world.desk)
+    fates.revive_desk()
+    world.is_ready()  # by then the change is for the book to decide
+    world.desk.stop()
+    world.let_time_pass(SETTLED)
+    world.desk.start()
+    world.phone.card_shows(alert, told, f"Price: ₹{price:,.2f}")
+    assert [order["price"] for order in world.ledger()] == [price]
+    world.phone.tap(alert, "Cancel at Dhan")
+    world.phone.tap(alert, "Yes, cancel it")
+    world.phone.card_shows(alert, "Cancelled at the exchange")
 
 
 @pytest.mark.fault("CR-14")

@@ -16,7 +16,7 @@ from core.db.attempts import Attempt, of_orders
 from core.db.engine import Database
 from core.db.migration import migrate
 from core.db.orders import of_alert
-from core.db.tables import alerts, attempts, cards, events, leases, orders, outbox
+from core.db.tables import alerts, attempts, cards, changes, events, leases, orders, outbox
 from core.db.tokens import TokenVault
 from core.sandbox.tradingview import content_type
 from core.settings import load
@@ -263,7 +263,9 @@ class World:
     def let_time_pass(self, seconds: float) -> None:
         """With the desk down: as if it had been down for so long. Ages every time that the machine's clock gave."""
         lookups = (attempts.c.claimed_at, attempts.c.next_lookup_at)
-        self._age(seconds, *lookups, leases.c.renewed_at, leases.c.expires_at, cards.c.not_before, outbox.c.not_before)
+        calls = (changes.c.due_at, changes.c.sent_at, changes.c.answered_at)
+        messages = (cards.c.not_before, outbox.c.not_before)
+        self._age(seconds, *lookups, *calls, *messages, leases.c.renewed_at, leases.c.expires_at)
 
     def _age(self, seconds: float, *columns: Column[datetime]) -> None:
         assert not self.desk.is_alive, "time cannot be skipped under a running desk"

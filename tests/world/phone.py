@@ -114,6 +114,10 @@ class Phone:
 
     def tap(self, alert: int, button: str) -> str:
         """Tap the button that begins so, when it is there; what the desk answers."""
+        return self.answer_to(self.press(alert, button))
+
+    def press(self, alert: int, button: str) -> str:
+        """Tap it without waiting for the answer, since the desk may die first; the query's id."""
 
         def found() -> tuple[Card, str] | None:
             card = self.card(alert)
@@ -122,13 +126,17 @@ class Phone:
             return next(((card, data) for text, data in card.buttons.items() if text.startswith(button)), None)
 
         card, data = until(found, f"the card of alert {alert} has a button {button}")
-        return self.answer_to(self.touch(card.message_id, data))
+        return self.touch(card.message_id, data)
 
     def confirm(self, button: str) -> str:
         """Tap the button below the newest message that has one so named; what the desk answers."""
+        return self.answer_to(self.press_newest(button))
+
+    def press_newest(self, button: str) -> str:
+        """Tap it without waiting for the answer; the query's id."""
         message = next(m for m in reversed(self.messages()) if any(b["text"] == button for b in m["buttons"]))
         data = next(b["callback_data"] for b in message["buttons"] if b["text"] == button)
-        return self.answer_to(self.touch(message["message_id"], data))
+        return self.touch(message["message_id"], data)
 
     def touch(self, message: int, data: str, **who: int) -> str:
         """Send a tap without waiting for anything; the query's id."""
