@@ -1,10 +1,11 @@
 """The Dhan stand-in, running for a test, and the client that the tests talk to it with."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from typing import Any
 import httpx
 import uvicorn
 from pyotp.totp import TOTP
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.clock import INDIA
 from core.sandbox.dhan import HangUpProtocol, build
 from core.settings import PaperAccount
+from tests.patience import PATIENCE
 
 RELIANCE, IRCON = "2885", "4986"  # with derivatives, and without
 
@@ -35,9 +37,23 @@ class HandClock:
 
 
 @dataclass
+class HeldBack:
+    """An answer that Dhan has decided on, and that does not arrive before it is let go."""
+
+    call: tuple[str, str]
+    decided: threading.Event = field(default_factory=threading.Event)
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+    async def wait(self) -> None:
+        self.decided.set()
+        assert await asyncio.to_thread(self.let_go.wait, PATIENCE)
+
+
+@dataclass
 class PaperDhan:
     clock: HandClock
     http: httpx.Client
+    held_back: list[HeldBack] = field(default_factory=list[HeldBack])
 
     def sign_in(self, pin: str = PaperAccount.PIN) -> httpx.Response:
         code = TOTP(PaperAccount.TOTP_SECRET).at(self.clock.now())
@@ -86,6 +102,16 @@ class PaperDhan:
     def arrange_addresses(self, **wish: Any) -> None:
         self.http.post("/dhan/sandbox/addresses", json=wish)
 
+    @contextmanager
+    def holding_back(self, method: str, path: str) -> Generator[HeldBack]:
+        """The answer to the next such call, until the end of the block."""
+        held = HeldBack((method, path))
+        self.held_back.append(held)
+        try:
+            yield held
+        finally:
+            held.let_go.set()
+
     def script(self, call: str, kind: str, **more: Any) -> None:
         reply = self.http.post("/dhan/sandbox/faults", json={"call": call, "kind": kind, **more})
         assert reply.status_code == 200, reply.text
@@ -98,10 +124,23 @@ class Stage:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._app: ASGIApp | None = None
+        self._held_back: list[HeldBack] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._app is not None
-        await self._app(scope, receive, send)
+        call = (scope.get("method"), scope.get("path"))
+        held = next((held for held in self._held_back if held.call == call), None)
+        if held is None:
+            await self._app(scope, receive, send)
+            return
+        self._held_back.remove(held)
+
+        async def send_later(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await held.wait()
+            await send(message)
+
+        await self._app(scope, receive, send_later)
 
     @contextmanager
     def raised(self) -> Generator["Stage"]:
@@ -120,9 +159,9 @@ class Stage:
     def dhan(self, data_dir: Path, at: datetime) -> Generator[PaperDhan]:
         """Signed in, with the clock standing still at `at`."""
         clock = HandClock(at)
-        self._app = build(data_dir, clock)
+        self._app, self._held_back = build(data_dir, clock), []
         with httpx.Client(base_url=self.url, trust_env=False, verify=False) as http:
-            dhan = PaperDhan(clock, http)
+            dhan = PaperDhan(clock, http, self._held_back)
             assert "accessToken" in dhan.sign_in().json()
             yield dhan
 

@@ -11,7 +11,10 @@ from core.domain.login import LoginState, Way
 from core.domain.order import OrderState
 from core.failpoints import Point
 from core.mailbox import Mailbox
+from core.sandbox.dhan.login import OTHER_ACCOUNT
+from tests.builders import until
 from tests.integration.paper_dhan import PaperDhan
+from tests.unit.engine.changing import ask_cancel, hurry, resting, settled
 from tests.unit.engine.door import BY_LINK, Door
 from tests.unit.engine.floor import Floor, settings_for
 
@@ -113,6 +116,38 @@ async def test_a_login_in_the_middle_of_a_queue_loses_and_doubles_nothing(floor:
 
 
 @pytest.mark.fault("TK-06")
+async def test_a_refusal_that_arrives_after_a_new_sign_in_does_not_end_that(floor: Floor, tmp_path: Path) -> None:
+    order = floor.order()
+    floor.dhan.end_token()
+    with floor.dhan.holding_back("POST", "/dhan/v2/orders") as refusal:
+        sending = asyncio.create_task(floor.send())
+        await until(refusal.decided.is_set)
+        await signs_in_by_link(floor, tmp_path)
+    await sending
+    assert floor.session.is_signed_in
+    assert held(floor) is None
+    floor.clock.pass_time(seconds=1)
+    await floor.send()
+    assert (floor.now(order).state, ordered(floor.dhan)) == (OrderState.WORKING, 1)
+
+
+@pytest.mark.fault("TK-06")
+async def test_a_change_that_is_refused_after_a_new_sign_in_does_not_end_that(floor: Floor, tmp_path: Path) -> None:
+    order = await resting(floor)
+    ask_cancel(floor, order)
+    floor.dhan.end_token()
+    with floor.dhan.holding_back("DELETE", f"/dhan/v2/orders/{order.broker_order_id}") as refusal:
+        sending = asyncio.create_task(floor.send_changes())
+        await until(refusal.decided.is_set)
+        await signs_in_by_link(floor, tmp_path)
+    await sending
+    assert floor.session.is_signed_in
+    assert held(floor) is None
+    hurry(floor)
+    assert (await settled(floor, order)).state is OrderState.CANCELLED
+
+
+@pytest.mark.fault("TK-06")
 async def test_a_refusal_of_the_token_before_holds_nothing_once_there_is_a_new_one(
     floor: Floor, tmp_path: Path
 ) -> None:
@@ -121,6 +156,43 @@ async def test_a_refusal_of_the_token_before_holds_nothing_once_there_is_a_new_o
     await floor.session.die("Invalid Token", before)
     assert held(floor) is None
     assert (await floor.sent()).state is OrderState.WORKING
+
+
+@pytest.mark.fault("TK-06", "TK-10")
+async def test_of_sign_ins_that_come_at_once_one_is_made_and_the_others_wait_for_it(
+    floor: Floor, tmp_path: Path
+) -> None:
+    orders = [floor.order() for _ in range(4)]
+    floor.dhan.end_token()
+    await floor.session.die("Invalid Token", floor.session.serial)
+    door = Door(floor.database, floor.dhan, floor.client, tmp_path)
+    mailbox = door.mailbox(floor.session)
+    mine, foreign = door.link(), door.link()
+    for link in (mine, foreign):
+        door.tap(link)
+    await mailbox.attend()
+    door.come_back(mine, floor.dhan.granted(door.login(mine).consent_id or ""))
+    door.come_back(foreign, floor.dhan.granted(door.login(foreign).consent_id or "", account=OTHER_ACCOUNT))
+    floor.clock.pass_time(minutes=5)  # long enough after the desk's own for another with PIN and code
+    with floor.dhan.holding_back("GET", "/dhan-login/app/consumeApp-consent") as token:
+        by_link = asyncio.create_task(mailbox.attend())
+        await until(token.decided.is_set)
+        by_itself = asyncio.create_task(floor.session.keep(asked=True))
+        for _ in range(5):  # whoever does not wait for the link signs in meanwhile
+            await floor.send()
+        assert not by_itself.done()
+        assert ordered(floor.dhan) == 0
+    assert await by_link
+    assert await by_itself
+    floor.dhan.http.headers["access-token"] = floor.session.token()
+    assert floor.dhan.http.get("/dhan/v2/profile").status_code == 200
+    assert door.tries(Way.TOTP) == [LoginState.COMPLETED]
+    assert [door.login(link).state for link in (mine, foreign)] == [LoginState.COMPLETED, LoginState.FAILED]
+    assert held(floor) is None
+    for _ in range(2):
+        await floor.send()
+    assert {floor.now(order).state for order in orders} == {OrderState.WORKING}
+    assert (floor.dhan.ledger()["placements"], ordered(floor.dhan)) == (4, 4)
 
 
 async def test_while_signed_out_nothing_is_posted_and_nothing_expires_early(floor: Floor, tmp_path: Path) -> None:
