@@ -10,9 +10,9 @@ from core.controls import Hold
 from core.db import changes
 from core.domain.change import ChangeState
 from core.domain.notice import Notice
-from core.domain.order import OrderState
+from core.domain.order import Order, OrderState
 from tests.builders import until
-from tests.unit.engine.changing import FAR, ask_cancel, ask_change, hurry, resting, settled
+from tests.unit.engine.changing import FAR, ask_cancel, ask_change, hurry, resting, settled, states
 from tests.unit.engine.floor import Floor
 from tests.unit.engine.rows import rings
 
@@ -34,6 +34,14 @@ def told(floor: Floor) -> list[Notice]:
 
 def refuse(floor: Floor, call: str, body: dict[str, str], status: int = 400, **more: Any) -> None:
     floor.dhan.script(call, "status", status=status, body=body, **more)
+
+
+async def send_change(floor: Floor, call: str, order: Order) -> None:
+    if call == "cancel":
+        ask_cancel(floor, order)
+    else:
+        ask_change(floor, order, price=FAR - 1)
+    await floor.send_changes()
 
 
 @pytest.mark.parametrize(("body", "hold"), [(INVALID_IP, Hold.INVALID_IP), (NO_SEGMENT, Hold.NO_ACCESS)])
@@ -87,11 +95,7 @@ async def test_nothing_leaves_while_dhan_is_asked_whether_it_has_the_refused_ord
 async def test_a_change_that_is_refused_for_the_address_stops_orders_as_well(floor: Floor, call: str) -> None:
     order = await resting(floor)
     refuse(floor, call, INVALID_IP)
-    if call == "cancel":
-        ask_cancel(floor, order)
-    else:
-        ask_change(floor, order, price=FAR - 1)
-    await floor.send_changes()
+    await send_change(floor, call, order)
     assert holds(floor) == [Hold.INVALID_IP]
     assert (await floor.sent()).state is OrderState.QUEUED
 
@@ -102,12 +106,38 @@ async def test_a_dead_token_in_an_answer_that_counts_as_success_ends_the_session
     assert not floor.session.is_signed_in
 
 
-async def test_a_change_that_came_too_fast_lets_every_call_rest(floor: Floor) -> None:
+@pytest.mark.fault("BR-06")
+async def test_an_order_that_came_too_fast_lets_every_call_rest(floor: Floor) -> None:
+    refuse(floor, "place", TOO_MANY, status=429)
+    assert (await floor.sent()).state is OrderState.QUEUED
+    assert floor.limiter.room_in(urgent=True) > 0
+
+
+@pytest.mark.parametrize("call", ["cancel", "modify"])
+async def test_a_change_that_came_too_fast_lets_every_call_rest(floor: Floor, call: str) -> None:
     order = await resting(floor)
-    refuse(floor, "cancel", TOO_MANY, status=429)
-    ask_cancel(floor, order)
-    await floor.send_changes()
+    refuse(floor, call, TOO_MANY, status=429)
+    await send_change(floor, call, order)
     assert floor.limiter.room_in(urgent=True) > 0.5
+
+
+@pytest.mark.fault("BR-07", "TK-01")
+@pytest.mark.parametrize("call", ["cancel", "modify"])
+async def test_a_dead_token_in_the_answer_to_a_change_ends_the_session_and_the_change_goes_under_the_next(
+    floor: Floor, call: str
+) -> None:
+    order = await resting(floor)
+    floor.dhan.end_token()
+    await send_change(floor, call, order)
+    assert not floor.session.is_signed_in
+    assert holds(floor) == [Hold.SIGNED_OUT]
+    hurry(floor)
+    await floor.send_changes()
+    assert states(floor) == [ChangeState.WANTED]
+    floor.clock.pass_time(minutes=3)
+    assert await floor.sign_in()
+    await settled(floor, order)
+    assert states(floor) == [ChangeState.DONE]
 
 
 async def test_a_cancellation_outlasts_a_minute_in_which_dhan_asks_for_fewer_calls(floor: Floor) -> None:
