@@ -40,6 +40,7 @@ WISH = OrderRequest(
 RESTING = replace(WISH, order_type=OrderType.LIMIT, price=Decimal("1000.00"))
 EVENING = india("2026-11-25 19:00")
 GATEWAY = {"timestamp": "2026-11-25T10:30:00.000", "status": 404, "error": "Not Found", "path": "/v2/orders"}
+NO_DATA_PLAN = {"status": "failed", "data": {"806": "Data APIs not subscribed"}}
 
 READS: dict[str, tuple[str, Callable[[Broker], Awaitable[object]]]] = {
     "find": ("lookup", lambda broker: broker.find(WISH.correlation_id)),
@@ -319,7 +320,18 @@ async def test_a_dead_token_is_known_in_every_spelling(broker: Broker, dhan: Pap
             await ask(broker)
 
 
+@pytest.mark.parametrize("body", ["", "<html>Unauthorized</html>", {"errorCode": "DH-910", "errorMessage": "Others"}])
+async def test_a_401_without_a_word_of_the_token_means_a_dead_one_all_the_same(
+    broker: Broker, dhan: PaperDhan, body: Any
+) -> None:
+    for call, ask in READS.values():
+        dhan.script(call, "status", status=401, body=body)
+        with pytest.raises(SignInNeeded):
+            await ask(broker)
+
+
 FAILURES: dict[str, dict[str, Any]] = {
+    "401 for want of the data plan": {"kind": "status", "status": 401, "body": NO_DATA_PLAN},
     "line dies": {"kind": "drop_before"},
     "half a reply": {"kind": "half_reply"},
     "broken JSON": {"kind": "status", "status": 200, "body": '[{"orderId":'},
