@@ -2,15 +2,18 @@
 
 The desks of all tests know the stand-ins' made-up secrets, which are found nowhere by chance; so are the tokens that
 the stand-in's Dhan gave out, which its own ledger still knows, and what a desk generated for itself. Their homes are
-spared: the ledger and the stand-in's chats, since they are the outside world, in which people type what they should
-not; our own source, which names the made-up account; and the files in which a desk keeps its secrets.
+spared: the ledger, and what people typed in the stand-in's chats, since they are the outside world, in which people
+type what they should not; our own source, which names the made-up account; and the files in which a desk keeps its
+secrets.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
@@ -32,8 +35,10 @@ _ALWAYS = {
 }
 _GIVEN_OUT = {
     "an access token": "SELECT token FROM tokens",
+    "a one-time code": "SELECT DISTINCT code FROM codes",
     "a token id": "SELECT token_id FROM consents WHERE token_id IS NOT NULL",
 }
+_QUOTED = re.compile(rb"%[0-9A-Fa-f]{2}")
 
 
 @dataclass
@@ -49,16 +54,33 @@ class Canaries:
                 self._add(file.name.replace("_", " "), file.read_text(errors="replace").split(","))
             elif file.name == LEDGER_FILE:
                 for what, query in _GIVEN_OUT.items():
-                    self._add(what, _read(file, query))
+                    self._add(what, (row[0] for row in _read(file, query)))
 
     def found_in(self, text: bytes) -> Iterator[str]:
-        """What of it is in there."""
+        """What of it is in there, as it is or quoted for an address, once or more."""
+        forms = [text]
+        while _QUOTED.search(forms[-1]):
+            forms.append(unquote_to_bytes(forms[-1]))
         for secret, what in self.secrets.items():
-            if secret in text and (not secret.isdigit() or re.search(rb"(?<!\w)%b(?!\w)" % secret, text)):
+            if any(_is_there(secret, form) for form in forms):
                 yield what
 
     def _add(self, what: str, texts: Iterable[str]) -> None:
-        self.secrets |= {text.strip().encode(): what for text in texts if len(text.strip()) >= 8}
+        found = {text.strip().encode(): what for text in texts}
+        self.secrets |= {secret: what for secret, what in found.items() if len(secret) >= 8 or _is_code(secret)}
+
+
+def _is_code(secret: bytes) -> bool:
+    return len(secret) == 6 and secret.isdigit() and secret != PaperAccount.PIN.encode()
+
+
+def _is_there(secret: bytes, text: bytes) -> bool:
+    """Digits as a number of their own; a one-time code, which is met by chance, near a word that says what it is."""
+    if secret not in text:
+        return False
+    if _is_code(secret):
+        return re.search(rb"(?i)(?:otp|code).{0,40}?(?<![\w.])%b(?!\w|\.\d)" % secret, text) is not None
+    return not secret.isdigit() or re.search(rb"(?<!\w)%b(?!\w)" % secret, text) is not None
 
 
 def leaks(base: Path) -> list[str]:
@@ -78,20 +100,33 @@ def _leaks_of(folder: Path) -> Iterator[tuple[Path, str]]:
     canaries.learn(folder)
     for file in sorted(folder.rglob("*")):
         if file.is_file() and not _is_home(file):
-            for what in canaries.found_in(file.read_bytes()):
+            for what in canaries.found_in(_sent_by_bot(file) if file.name == CHAT_FILE else file.read_bytes()):
                 yield file, what
 
 
 def _is_home(file: Path) -> bool:
-    is_outside = file.name.startswith((LEDGER_FILE, CHAT_FILE))
+    is_outside = file.name.startswith((LEDGER_FILE, f"{CHAT_FILE}-"))
     return is_outside or file.suffix == ".py" or file.name.lstrip(".").split(".")[0] in GENERATED
 
 
-def _read(ledger: Path, query: str) -> list[str]:
+def _sent_by_bot(chat: Path) -> bytes:
+    """Its messages as they stand, without those of people that it answered, and its files."""
+    sent = b""
+    files = dict(_read(chat, "SELECT file_id, content FROM files"))
+    for text, html in _read(chat, "SELECT body, html FROM messages"):
+        body = json.loads(text)
+        if body.get("from", {}).get("is_bot"):
+            said = json.dumps(body | {"reply_to_message": None}, ensure_ascii=False)
+            sent += f"{said}\n{html}\n".encode()
+            sent += b"".join(content for name, content in files.items() if name in said)
+    return sent
+
+
+def _read(file: Path, query: str) -> list[Any]:
     driver = sqlite_driver()
-    connection = driver.connect(str(ledger))
+    connection = driver.connect(str(file))
     try:
-        return [row[0] for row in connection.execute(query)]
+        return connection.execute(query).fetchall()
     except driver.OperationalError:  # no such table: it was never signed in there
         return []
     finally:

