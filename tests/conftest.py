@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from core.settings import Settings
-from tests import ports, scratch, statements
+from tests import overheard, ports, scratch, statements
 from tests import postgres_server as postgres
 from tests.canary import CanaryWatch
 
@@ -35,6 +35,7 @@ _lines = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structl
 structlog.configure([structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"), _lines])
 
 statements.share()
+overheard.listen()
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost", "", None}
 
@@ -73,7 +74,11 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    for what, text in overheard.taken():
+        item.add_report_section(call.when, what, text)
     report = yield
     if report.failed:
         report.sections.append(("Time zone", os.environ.get("TZ", "this machine's")))

@@ -20,6 +20,7 @@ from core.cli.claims import Taken, claim
 from core.errors import EX_CONFIG
 from core.sandbox.dhan.instruments import instrument_file
 from core.settings import PaperAccount
+from tests import overheard
 from tests.builders import fresh_address
 from tests.unit.alerts.alert_samples import SHARE, body
 from tests.world.nursery import Streams, born
@@ -43,7 +44,10 @@ def munshi(*arguments: str, data_dir: Path, typed: str = "", **settings: str) ->
         streams.read.write_text(typed)
         running = born(("-m", "core", *arguments), environment, data_dir, streams)
         running.join(timeout=60)
-        return Done(running.exitcode, streams.out.read_text(), streams.err.read_text())
+        done = Done(running.exitcode, streams.out.read_text(), streams.err.read_text())
+    if arguments[0] != "secret":  # which it is for
+        overheard.note("child processes", done.stdout, done.stderr)
+    return done
 
 
 def test_the_secret_goes_to_output_and_the_warning_beside_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from core.cli.claims import check_port
+from tests import overheard
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +49,7 @@ async def pasted(desk: asyncio.subprocess.Process) -> str:
         async for line in desk.stdout:
             lines.append(line.decode().strip())
             if lines[-1].startswith("curl "):
+                overheard.note("child processes", *lines[:-1])
                 return lines[-1]
     raise AssertionError("\n".join(["it ended before it was up:", *lines]))
 

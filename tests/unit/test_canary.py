@@ -1,8 +1,12 @@
 """The search for secrets in what the suite wrote: it finds them, or its silence would mean nothing."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -15,7 +19,8 @@ from core.sandbox.telegram.chat import CHAT_FILE, Chat
 from core.sandbox.telegram.people import BOT
 from core.sandbox.telegram.wire import Upload
 from core.settings import PaperAccount, load
-from tests.canary import FUZZED, GENERATED, Canaries, leaks
+from tests import overheard
+from tests.canary import FUZZED, GENERATED, Canaries, CanaryWatch, leaks
 
 
 @pytest.fixture
@@ -130,3 +135,45 @@ def test_secrets_of_another_test_are_not_looked_for(base: Path, desk: Path) -> N
     other.mkdir()
     (other / "log").write_text((desk / "webhook_secret").read_text())
     assert leaks(base) == []
+
+
+def test_a_test_that_failed_or_said_a_secret_fails_the_run(base: Path) -> None:
+    folders = SimpleNamespace(_tmp_path_factory=SimpleNamespace(getbasetemp=lambda: base))
+    watch = CanaryWatch(cast("pytest.Config", folders))
+    session: Any = SimpleNamespace(exitstatus=pytest.ExitCode.OK)
+    said = [("Captured log setup", PaperAccount.PIN), ("Captured expected errors call", PaperAccount.API_SECRET)]
+    for outcome, longrepr in (("passed", None), ("failed", f"E  assert '{PaperAccount.BOT_TOKEN}' == ''")):
+        watch.pytest_runtest_logreport(
+            pytest.TestReport("a.py::test", ("a.py", 1, "test"), {}, outcome, longrepr, "call", sections=said)
+        )
+    watch.pytest_sessionfinish(session)
+    assert session.exitstatus == pytest.ExitCode.TESTS_FAILED
+    assert watch._found == [
+        "a.py::test: Captured expected errors call shows the API secret",
+        "a.py::test: its failure shows the bot's token",
+        "a.py::test: Captured expected errors call shows the API secret",
+    ]
+
+
+def raise_after_another(*, and_hide_it: bool) -> None:
+    try:
+        int("the first")
+    except ValueError as first:
+        raise KeyError("the second") from None if and_hide_it else first
+
+
+def test_what_a_test_takes_for_itself_is_kept_for_the_search(capsys: pytest.CaptureFixture[str]) -> None:
+    overheard.taken()
+    with pytest.raises(KeyError):
+        raise_after_another(and_hide_it=True)
+    assert overheard.taken() == [("expected errors", "KeyError('the second') 'the second'")]
+    with pytest.raises(ExceptionGroup):
+        raise ExceptionGroup("several", [LookupError("one of them")])
+    with pytest.raises(KeyError):
+        raise_after_another(and_hide_it=False)
+    print("printed")
+    capsys.readouterr()
+    subprocess.run([sys.executable, "-c", "print('said by a child')"], capture_output=True, check=True)
+    kept = overheard.taken()
+    for words in ("one of them", "the first", "printed", "said by a child"):
+        assert any(words in text for _, text in kept), words
