@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+import httpx
 import pytest
+from pydantic import SecretStr
 
 from core.db.driver import sqlite_driver
 from core.sandbox.dhan.app import LEDGER_FILE
 from core.sandbox.telegram.chat import CHAT_FILE
-from core.settings import PaperAccount
+from core.settings import PaperAccount, Settings
 
 _WRITE_THEM = (
     "tests/unit/test_redaction.py",
@@ -56,10 +58,10 @@ class Canaries:
         """Add what the desks and the ledgers below this folder know."""
         for file in folder.rglob("*"):
             if file.name in GENERATED and file.is_file():
-                self._add(file.name.replace("_", " "), file.read_text(errors="replace").split(","))
+                self.add(file.name.replace("_", " "), file.read_text(errors="replace").split(","))
             elif file.name == LEDGER_FILE:
                 for what, query in _GIVEN_OUT.items():
-                    self._add(what, (row[0] for row in _read(file, query)))
+                    self.add(what, (row[0] for row in _read(file, query)))
 
     def found_in(self, text: bytes) -> Iterator[str]:
         """What of it is in there, as it is or quoted for an address, once or more."""
@@ -70,7 +72,8 @@ class Canaries:
             if any(_is_there(secret, form) for form in forms):
                 yield what
 
-    def _add(self, what: str, texts: Iterable[str]) -> None:
+    def add(self, what: str, texts: Iterable[str]) -> None:
+        """These, but for what is too short not to be met by chance."""
         found = {text.strip().encode(): what for text in texts}
         self.secrets |= {secret: what for secret, what in found.items() if len(secret) >= 8 or _is_code(secret)}
 
@@ -88,6 +91,35 @@ def _is_there(secret: bytes, text: bytes) -> bool:
     return not secret.isdigit() or re.search(rb"(?<!\w)%b(?!\w)" % secret, text) is not None
 
 
+class Answers:
+    """What a desk's web process answers to the clients of a test that let this hear it: no secret of that desk."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._asked_with: set[str] = set()
+        self._said: dict[bytes, None] = {}
+
+    def hear(self, answer: httpx.Response) -> None:
+        """An answer as the client has it, headers and all; it must not repeat a token id that it was asked with."""
+        head = b"\n".join(name + b": " + value for name, value in answer.headers.raw)
+        self.hear_raw(head + b"\n" + answer.read())
+        self._asked_with.add(answer.request.url.params.get("tokenId", ""))
+
+    def hear_raw(self, said: bytes) -> None:
+        self._said[said] = None
+
+    def check(self) -> None:
+        """Raises AssertionError with the first answer that shows one."""
+        canaries = _known_in(self._settings.munshi_data_dir)
+        canaries.add("a token id", self._asked_with)
+        for name, value in self._settings:
+            if isinstance(value, SecretStr):
+                canaries.add(name.replace("_", " "), value.get_secret_value().split(","))
+        for said in self._said:
+            found = list(canaries.found_in(said))
+            assert not found, f"an answer shows {found[0]}: {said.decode(errors='replace')}"
+
+
 def leaks(base: Path) -> list[str]:
     """Every place below the tests' folder where a secret of the same test stands, in words. Costs one read of all."""
     return [f"{file.relative_to(base)} shows {what}" for folder in _folders(base) for file, what in _leaks_of(folder)]
@@ -100,9 +132,14 @@ def _folders(base: Path) -> Iterator[Path]:
             yield from _folders(folder) if folder.name.startswith("popen-") else [folder]
 
 
-def _leaks_of(folder: Path) -> Iterator[tuple[Path, str]]:
+def _known_in(folder: Path) -> Canaries:
     canaries = Canaries({}) if folder.name.startswith(FUZZED) else Canaries()
     canaries.learn(folder)
+    return canaries
+
+
+def _leaks_of(folder: Path) -> Iterator[tuple[Path, str]]:
+    canaries = _known_in(folder)
     for file in sorted(folder.rglob("*")):
         if file.is_file() and not _is_home(file):
             for what in canaries.found_in(_sent_by_bot(file) if file.name == CHAT_FILE else file.read_bytes()):

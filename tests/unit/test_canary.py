@@ -8,6 +8,7 @@ from shutil import rmtree
 from types import SimpleNamespace
 from typing import Any, cast
 
+import httpx
 import pytest
 
 from core.clock import SystemClock
@@ -20,7 +21,7 @@ from core.sandbox.telegram.people import BOT
 from core.sandbox.telegram.wire import Upload
 from core.settings import PaperAccount, load
 from tests import overheard
-from tests.canary import FUZZED, GENERATED, Canaries, CanaryWatch, leaks
+from tests.canary import FUZZED, GENERATED, Answers, Canaries, CanaryWatch, leaks
 
 
 @pytest.fixture
@@ -153,6 +154,35 @@ def test_a_test_that_failed_or_said_a_secret_fails_the_run(base: Path) -> None:
         "a.py::test: its failure shows the bot's token",
         "a.py::test: Captured expected errors call shows the API secret",
     ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "what"),
+    [
+        ({"Link": "</auth/callback?tokenId=9c1f-token-id>"}, "", "a token id"),
+        ({}, "<a href='/again?next=%2F%3FtokenId%3D9c1f-token-id'>", "a token id"),
+        ({"X-Was": "secret-of-this-desk"}, "", "dhan api secret"),
+        ({}, f"PIN {PaperAccount.PIN}", "the PIN"),
+    ],
+)
+def test_an_answer_that_shows_a_secret_is_found(desk: Path, headers: dict[str, str], body: str, what: str) -> None:
+    answers = Answers(load(munshi_data_dir=desk, dhan_api_key="key", dhan_api_secret="secret-of-this-desk"))
+    asked = httpx.Request("GET", "http://127.0.0.1/auth/callback?tokenId=9c1f-token-id")
+    answers.hear(httpx.Response(200, headers={"Content-Type": "text/html"}, text="Signed in", request=asked))
+    answers.check()
+    answers.hear(httpx.Response(200, headers=headers, text=body, request=asked))
+    with pytest.raises(AssertionError, match=f"an answer shows {what}"):
+        answers.check()
+    overheard.taken()  # which tells what it was
+
+
+def test_what_is_read_from_a_socket_is_an_answer_too(desk: Path) -> None:
+    settings = load(munshi_data_dir=desk)
+    answers = Answers(settings)
+    answers.hear_raw(b"HTTP/1.1 200 OK\r\n\r\n" + (desk / "admin_token").read_bytes())
+    with pytest.raises(AssertionError, match="an answer shows admin token"):
+        answers.check()
+    overheard.taken()
 
 
 def raise_after_another(*, and_hide_it: bool) -> None:

@@ -20,6 +20,7 @@ from core.db.tables import alerts, attempts, cards, changes, events, leases, ord
 from core.db.tokens import TokenVault
 from core.sandbox.tradingview import content_type
 from core.settings import load
+from tests.canary import Answers
 from tests.patience import PATIENCE
 from tests.ports import find_port
 from tests.world.phone import Phone
@@ -48,7 +49,8 @@ class World:
         self._second: Process | None = None
         self.clock = PaperClock(self.settings.clock_file)
         self.phone = Phone(self.settings.sandbox_url)
-        self._web_http = client(self.settings.web_url)
+        self._answers = Answers(self.settings)
+        self._web_http = client(self.settings.web_url, self._answers.hear)
         self._sandbox_http = client(self.settings.sandbox_url)
         self._serial = count(1)
         self._ordered_before = 0
@@ -94,6 +96,7 @@ class World:
         self.phone.switch_off()
         self._web_http.close()
         self._sandbox_http.close()
+        self._answers.check()
 
     # The trader's side
 

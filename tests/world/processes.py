@@ -81,9 +81,10 @@ class Process:
             assert not self.is_alive, f"{self.name} does not end"
 
 
-def client(url: str) -> httpx.Client:
+def client(url: str, heard: Callable[[httpx.Response], None] | None = None) -> httpx.Client:
     """It drops a connection sooner than the servers do, after five idle seconds: both at once looks like a crash."""
-    return httpx.Client(base_url=url, trust_env=False, verify=False, limits=httpx.Limits(keepalive_expiry=2))
+    limits, hooks = httpx.Limits(keepalive_expiry=2), {"response": [heard] if heard else []}
+    return httpx.Client(base_url=url, trust_env=False, verify=False, limits=limits, event_hooks=hooks)
 
 
 def until(condition: Callable[[], T | None], words: str, seconds: float = PATIENCE) -> T:

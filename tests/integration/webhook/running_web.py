@@ -20,6 +20,7 @@ from core.db.alerts import StoredAlert
 from core.db.engine import Database
 from core.settings import Settings, load
 from tests.builders import NOON, address_of, fresh_address, locked
+from tests.canary import Answers
 from tests.patience import PATIENCE
 from webhook.app import build_app
 from webhook.crowd import Crowd
@@ -49,8 +50,11 @@ def an_alert_text(*, secret: str | None = SECRET, note: str = "", **leg: Any) ->
 class RunningWeb:
     """Speaks to the server as senders do, and looks into its database."""
 
-    def __init__(self, settings: Settings, port: int, client: httpx.Client, database: Database) -> None:
+    def __init__(
+        self, settings: Settings, port: int, client: httpx.Client, database: Database, answers: Answers
+    ) -> None:
         self.settings = settings
+        self.answers = answers
         self.port = port
         self.client = client
         self.database = database
@@ -80,6 +84,7 @@ class RunningWeb:
             answer = b""
             while chunk := connection.recv(65_536):
                 answer += chunk
+            self.answers.hear_raw(answer)
             return answer
 
     @contextmanager
@@ -97,6 +102,7 @@ def running_web(
     fresh_address(folder)
     loaded = load(munshi_data_dir=folder, **{"webhook_secret": SECRET, **settings})
     app = build_app(loaded, failures or Failures(per_address=1_000_000, altogether=1_000_000))
+    answers = Answers(loaded)
     if loaded.paper:
         PaperClock(loaded.clock_file).jump_to(NOON)
     with (
@@ -104,10 +110,14 @@ def running_web(
         serving(uvicorn.Server(server_config(app, loaded, crowd)), listening),
         closing(Database(loaded.database)) as database,
         httpx.Client(
-            base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", trust_env=False, verify=False
+            base_url=f"http://127.0.0.1:{listening.getsockname()[1]}",
+            event_hooks={"response": [answers.hear]},
+            trust_env=False,
+            verify=False,
         ) as client,
     ):
-        yield RunningWeb(loaded, listening.getsockname()[1], client, database)
+        yield RunningWeb(loaded, listening.getsockname()[1], client, database, answers)
+    answers.check()
 
 
 @contextmanager
