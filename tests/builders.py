@@ -61,7 +61,7 @@ def fresh_address(folder: Path) -> str:
     """Where a migrated database without rows is; settings with that data directory find it."""
     if not postgres.is_chosen():
         return f"sqlite:///{database_file(folder)}"
-    os.environ["DATABASE_URL"] = address = postgres.fresh_address()
+    os.environ["DATABASE_URL"] = address = postgres.fresh_address(folder)
     return address
 
 
@@ -69,7 +69,7 @@ def empty_address(folder: Path) -> str:
     """Where nothing is yet, not even tables; settings with that data directory find it."""
     if not postgres.is_chosen():
         return f"sqlite:///{folder / 'munshi.db'}"
-    os.environ["DATABASE_URL"] = address = postgres.fresh_address(migrated=False)
+    os.environ["DATABASE_URL"] = address = postgres.fresh_address(folder, migrated=False)
     return address
 
 

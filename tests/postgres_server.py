@@ -34,11 +34,11 @@ def is_chosen() -> bool:
     return bool(CHOSEN)
 
 
-def fresh_address(*, migrated: bool = True) -> str:
-    """A database that nobody has seen; skips the test where there is no server."""
+def fresh_address(folder: Path, *, migrated: bool = True) -> str:
+    """A database that nobody has seen, whose rows are left in that folder; skips the test where there is no server."""
     name = f"munshi_{secrets.token_hex(6)}"
     _run(f"CREATE DATABASE {name} TEMPLATE {_template() if migrated else 'template0'}")
-    _made.add(name)
+    _made[name] = folder
     return _address(name)
 
 
@@ -48,17 +48,24 @@ def made() -> frozenset[str]:
 
 
 def drop_all(*, but: frozenset[str] = frozenset()) -> None:
-    """What was made until now; whoever is still connected is thrown out."""
-    for name in _made - but:
+    """What was made until now, but for its rows; whoever is still connected is thrown out."""
+    for name in _made.keys() - but:
+        folder = _made.pop(name)
+        if folder.exists():
+            (folder / f"{name}.xml").write_text(_rows(name))
         _drop(name)
-    _made.intersection_update(but)
+
+
+def _rows(name: str) -> str:
+    """All of them, for whoever looks for what should not be there."""
+    return _run("SELECT database_to_xml(true, true, '')", database=name)
 
 
 def _drop(name: str) -> None:
     _run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
-_made: set[str] = set()
+_made: dict[str, Path] = {}
 
 
 class Server:
@@ -168,10 +175,12 @@ def _address(name: str) -> str:
     return make_url(server_address()).set(database=name).render_as_string(hide_password=False)
 
 
-def _run(statement: str) -> None:
-    engine = create_engine(
-        make_url(server_address()).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
-    )
+def _run(statement: str, *, database: str | None = None) -> str:
+    """What it answers, if anything."""
+    url = make_url(server_address()).set(drivername="postgresql+psycopg")
+    engine = create_engine(url.set(database=database or url.database), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(statement))
+        done = connection.execute(text(statement))
+        answer = str(done.scalar()) if done.returns_rows else ""
     engine.dispose()
+    return answer

@@ -1,6 +1,7 @@
 """A server for the tests of this folder, whatever the rest of the run is on."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +10,9 @@ from tests import postgres_server as postgres
 
 
 @pytest.fixture
-def address() -> str:
+def address(tmp_path: Path) -> str:
     """Of a migrated database without rows; skipped where there is no server."""
-    return postgres.fresh_address()
+    return postgres.fresh_address(tmp_path)
 
 
 @pytest.fixture
