@@ -177,7 +177,7 @@ async def test_of_sign_ins_that_come_at_once_one_is_made_and_the_others_wait_for
     with floor.dhan.holding_back("GET", "/dhan-login/app/consumeApp-consent") as token:
         by_link = asyncio.create_task(mailbox.attend())
         await until(token.decided.is_set)
-        by_itself = asyncio.create_task(floor.session.keep(asked=True))
+        by_itself = asyncio.create_task(floor.session.keep())
         for _ in range(5):  # whoever does not wait for the link signs in meanwhile
             await floor.send()
         assert not by_itself.done()
