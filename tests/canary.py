@@ -152,8 +152,8 @@ def _is_home(file: Path) -> bool:
 
 
 def _sent_by_bot(chat: Path) -> bytes:
-    """Its messages as they stand, without those of people that it answered, and its files."""
-    sent = b""
+    """Its messages, without those of people that it answered, its files, and what it showed for a while."""
+    sent = b"".join(f"{text}\n".encode() for (text,) in _read(chat, "SELECT text FROM shown_before"))
     files = dict(_read(chat, "SELECT file_id, content FROM files"))
     for text, html in _read(chat, "SELECT body, html FROM messages"):
         body = json.loads(text)

@@ -156,6 +156,17 @@ def test_a_test_that_failed_or_said_a_secret_fails_the_run(base: Path) -> None:
     ]
 
 
+def test_what_the_bot_showed_for_a_while_is_searched_too(base: Path, desk: Path) -> None:
+    chat = Chat(desk, SystemClock())
+    chat.messages.add(1, {"from": BOT, "text": "…"}, html=f"<b>{PaperAccount.PIN}</b>")
+    posted = chat.messages.find(1, 1)
+    assert posted
+    chat.messages.rewrite(posted, posted.body, html="Better", text_changed=True)
+    chat.people.answered(chat.people.tap(1, "token", user_id=1, chat_id=1), PaperAccount.API_SECRET)
+    assert [words.partition(" shows ")[2] for words in leaks(base)] == ["the API secret", "the PIN"]
+    chat.store.close()
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "what"),
     [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.sandbox.telegram.feed import Feed
+from core.sandbox.telegram.store import keep_shown
 
 Body = dict[str, Any]
 
@@ -48,6 +49,8 @@ class Messages:
         return body
 
     def rewrite(self, posted: Posted, body: Body, *, html: str, text_changed: bool) -> Body:
+        if text_changed:
+            keep_shown(self._store, posted.html)
         self._store.execute(
             "UPDATE messages SET body = ?, html = ?, edits = edits + ? WHERE chat_id = ? AND message_id = ?",
             (json.dumps(body), html, int(text_changed), posted.chat_id, posted.message_id),

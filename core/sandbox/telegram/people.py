@@ -11,6 +11,7 @@ from core.sandbox.telegram.entities import Formatted, detect, utf16_length
 from core.sandbox.telegram.errors import bad_request
 from core.sandbox.telegram.files import StoredFile
 from core.sandbox.telegram.messages import Messages
+from core.sandbox.telegram.store import keep_shown
 from core.sandbox.telegram.updates import Updates
 from core.settings import PaperAccount
 
@@ -70,6 +71,7 @@ class People:
 
     def answered(self, query_id: str, text: str) -> None:
         self._answers[query_id] = text
+        keep_shown(self._store, text)
 
     @property
     def answers(self) -> dict[str, str]:

@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS files (
     file_id TEXT PRIMARY KEY, path TEXT NOT NULL UNIQUE, name TEXT NOT NULL, mime_type TEXT NOT NULL,
     content BLOB NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS shown_before (text TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 
@@ -37,6 +38,11 @@ def open_store(file: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.executescript(_SCHEMA)
     return connection
+
+
+def keep_shown(store: sqlite3.Connection, text: str) -> None:
+    """What the bot showed for a while, an answer to a tap or a text that it rewrote: it has been seen all the same."""
+    store.execute("INSERT INTO shown_before (text) VALUES (?)", (text,))
 
 
 def remember(store: sqlite3.Connection, name: str, value: str) -> None:
