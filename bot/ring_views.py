@@ -23,7 +23,7 @@ _RINGS = {
     Notice.UNKNOWN: "🟠 In doubt",
     Notice.NEEDS_OPERATOR: "🟠 Needs you",
     Notice.FOUND: "🔵 Found at Dhan",
-    Notice.OVERDUE: "🟠 Not at the exchange yet",
+    Notice.UNSEEN: "🟠 Not at the exchange yet",
     Notice.CONFLICT: "🔴 Something is wrong at Dhan",
     Notice.NOT_CHANGED: "🟠 It stays as it was",
     Notice.HELD: "🟠 Orders are held",

@@ -19,7 +19,7 @@ class Notice(StrEnum):
     UNKNOWN = "unknown"
     NEEDS_OPERATOR = "needs_operator"
     FOUND = "found"
-    OVERDUE = "overdue"
+    UNSEEN = "unseen"
     CONFLICT = "conflict"
     NOT_CHANGED = "not_changed"
     MORNING = "morning"
@@ -83,7 +83,7 @@ _TOPICS = {
     Notice.UNKNOWN: Topic.DOUBTS,
     Notice.NEEDS_OPERATOR: Topic.DOUBTS,
     Notice.FOUND: Topic.DOUBTS,
-    Notice.OVERDUE: Topic.DOUBTS,
+    Notice.UNSEEN: Topic.DOUBTS,
     Notice.CONFLICT: Topic.DOUBTS,
     Notice.NOT_CHANGED: Topic.DOUBTS,
     Notice.EXPIRED: Topic.MISSED,

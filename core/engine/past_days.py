@@ -13,8 +13,8 @@ from core.db import changes, orders
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order, OrderState
 from core.engine.adopt import short_fill
-from core.engine.overdue import broker_day
 from core.engine.settle import fail
+from core.engine.unseen import broker_day
 
 HISTORY_READY_FROM = time(7, 0)
 ASKED_FROM = time(9, 0)

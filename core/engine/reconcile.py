@@ -18,13 +18,13 @@ from core.db.engine import Database
 from core.db.orders import AtBroker
 from core.domain.attempt import is_like_ours
 from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState
-from core.engine import overdue
+from core.engine import unseen
 from core.engine.adopt import adopt, alarm_ghost, alarm_late_fill, alarm_twins, follow
 from core.engine.morning import report_morning
-from core.engine.overdue import broker_day
 from core.engine.past_days import close_past_day, left_behind
 from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
 from core.engine.strangers import tell_of_strangers
+from core.engine.unseen import broker_day
 from core.errors import BrokerUnavailable
 from core.failpoints import Point, reach
 
@@ -68,7 +68,7 @@ class Reconciler:
         self._forget_past_days()
         read_at = self._wall.now()
         now = self._clock.now()
-        touched, late = await self._database.read(lambda c: (_touched(c, read_at), overdue.overdue(c, now)))
+        touched, late = await self._database.read(lambda c: (_touched(c, read_at), unseen.unseen(c, now)))
         book, incomplete = await self._read({key: said for key, said in self._ended.items() if key not in touched})
         reach(Point.BOOK_READ)
         moment = self._moment()
@@ -87,12 +87,12 @@ class Reconciler:
         await self._database.write(finish)
         shown = _by_id(book)
         if incomplete is not None:
-            await self._mind_overdue([order for order in late if order.broker_order_id in shown], shown)
+            await self._mind_unseen([order for order in late if order.broker_order_id in shown], shown)
             raise incomplete
         left = await self._database.read(lambda connection: left_behind(connection, moment.now, book))
         if left and self._history_has_rested(moment.now):
             await self._close_past_days(left)
-        await self._mind_overdue(late, shown)
+        await self._mind_unseen(late, shown)
 
     async def _read(self, known: Mapping[str, Said]) -> tuple[list[BrokerOrder], IncompleteBook | None]:
         try:
@@ -115,42 +115,42 @@ class Reconciler:
     def _history_has_rested(self, now: datetime) -> bool:
         return self._history_read_at is None or abs(now - self._history_read_at) >= HISTORY_AGAIN_AFTER
 
-    async def _mind_overdue(self, late: list[Order], shown: dict[str, BrokerOrder]) -> None:
+    async def _mind_unseen(self, late: list[Order], shown: dict[str, BrokerOrder]) -> None:
         """Of what Dhan took long before the book: ring about what it keeps back, look up what the book lacks."""
         if late:
-            late = await self._database.read(lambda connection: overdue.still_overdue(connection, late))
-        moment, asks_from = self._moment(), monotonic() - overdue.LOOK_UP_EVERY
+            late = await self._database.read(lambda connection: unseen.still_unseen(connection, late))
+        moment, asks_from = self._moment(), monotonic() - unseen.LOOK_UP_EVERY
         kept = [
             (order, shown[order.broker_order_id].status)
             for order in late
-            if order.broker_order_id in shown and overdue.is_kept(order, moment.now)
+            if order.broker_order_id in shown and unseen.is_kept(order, moment.now)
         ]
         if kept:
-            await self._database.write(lambda c: [overdue.tell_kept(c, *each, moment) for each in kept[:AT_A_TIME]])
+            await self._database.write(lambda c: [unseen.tell_kept(c, *each, moment) for each in kept[:AT_A_TIME]])
         missing = [order for order in late if order.broker_order_id not in shown]
         self._looked_up = {order.id: self._looked_up.get(order.id, -inf) for order in missing}
-        asked = sorted(missing, key=lambda order: self._looked_up[order.id])[: overdue.LOOKED_UP_AT_ONCE]
+        asked = sorted(missing, key=lambda order: self._looked_up[order.id])[: unseen.LOOKED_UP_AT_ONCE]
         for order in asked:
             if self._looked_up[order.id] <= asks_from:
                 self._looked_up[order.id] = monotonic()
                 await self._look_up(order)
 
     async def _look_up(self, order: Order) -> None:
-        name = await self._database.read(lambda connection: overdue.name_at_broker(connection, order))
+        name = await self._database.read(lambda connection: unseen.name_at_broker(connection, order))
         try:
             found = await self._broker.find(name)
         except BrokerUnavailable as trouble:
-            log.warning("overdue_not_looked_up", order=order.label, why=str(trouble))
-            await self._database.write(lambda connection: overdue.tell_not_shown(connection, order, self._moment()))
+            log.warning("unseen_not_looked_up", order=order.label, why=str(trouble))
+            await self._database.write(lambda connection: unseen.tell_not_shown(connection, order, self._moment()))
             return
         if found is None:
-            await self._database.write(lambda connection: overdue.doubt(connection, order, self._moment()))
+            await self._database.write(lambda connection: unseen.doubt(connection, order, self._moment()))
             return
 
         def follow_found(connection: Connection) -> None:
             moment = self._moment()
             follow_rows(connection, _Rows([found], {order.id: [found]}), moment)
-            overdue.tell_kept(connection, orders.get(connection, order.id), found.status, moment)
+            unseen.tell_kept(connection, orders.get(connection, order.id), found.status, moment)
 
         await self._database.write(follow_found)
 

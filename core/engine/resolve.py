@@ -24,7 +24,7 @@ from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine.adopt import adopt
 from core.engine.limiter import Limiter, Window
-from core.engine.overdue import broker_day
+from core.engine.unseen import broker_day
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.failpoints import Point, reach
 from core.logins import Session

@@ -55,7 +55,7 @@ async def test_an_order_in_transit_rings_from_an_incomplete_book_too(floor: Floo
     floor.clock.pass_time(seconds=31)
     show(floor, *floor.dhan.book(), THEIRS)
     await follow(floor)
-    assert told(floor) == [Notice.OVERDUE]
+    assert told(floor) == [Notice.UNSEEN]
 
 
 @pytest.mark.fault("BR-15", "BR-33")

@@ -18,9 +18,9 @@ from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, IN_DOUBT, Mode, Order, OrderState
 from core.engine.adopt import follow
-from core.engine.overdue import broker_day
 from core.engine.past_days import close_past_day, left_behind
 from core.engine.reconcile import Reconciler, follow_all
+from core.engine.unseen import broker_day
 from tests.builders import an_order
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor

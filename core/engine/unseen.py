@@ -41,13 +41,13 @@ def broker_day(order: Order) -> date:
     return to_india(order.reaches_exchange_at or order.updated_at).date()
 
 
-def overdue(connection: Connection, now: datetime) -> list[Order]:
+def unseen(connection: Connection, now: datetime) -> list[Order]:
     """Orders that a book of this moment has to show past Dhan's own checks, and that none has shown so yet."""
     taken = orders.unconfirmed_since(connection, now - SHOWS_WITHIN)
     return [order for order in taken if _is_in_todays_book(order, now)]
 
 
-def still_overdue(connection: Connection, late: list[Order]) -> list[Order]:
+def still_unseen(connection: Connection, late: list[Order]) -> list[Order]:
     """Those of them that the book just followed did not bring further."""
     return [order for order in orders.some(connection, [order.id for order in late]) if _gets_no_further(order)]
 
@@ -106,7 +106,7 @@ def _taken(order: Order) -> str:
 def _tell(connection: Connection, order: Order, words: str, moment: Moment) -> None:
     noted = orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words)
     if noted is not None:
-        notifications.ring_order(connection, Notice.OVERDUE, noted, at=moment.now, words=words)
+        notifications.ring_order(connection, Notice.UNSEEN, noted, at=moment.now, words=words)
 
 
 def doubt(connection: Connection, order: Order, moment: Moment) -> None:

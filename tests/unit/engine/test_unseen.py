@@ -12,7 +12,7 @@ from core.domain.attempt import AttemptState
 from core.domain.change import ChangeState
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
-from core.engine.overdue import LOOKED_UP_AT_ONCE
+from core.engine.unseen import LOOKED_UP_AT_ONCE
 from core.errors import BrokerUnavailable
 from tests.integration.paper_dhan import india
 from tests.unit.engine.changing import FAR, ask_cancel, states, told
@@ -65,7 +65,7 @@ async def test_an_order_in_transit_for_half_a_minute_rings_once_and_stays_at_dha
     assert told(floor) == []
     for _ in range(3):
         await follow_after(floor, seconds=2)
-    assert (floor.now(order).state, told(floor)) == (OrderState.WORKING, [Notice.OVERDUE])
+    assert (floor.now(order).state, told(floor)) == (OrderState.WORKING, [Notice.UNSEEN])
     assert f"order {order.broker_order_id} and says TRANSIT" in words(floor)
     assert floor.now(order).reason == words(floor)
 
@@ -119,7 +119,7 @@ async def test_a_look_up_that_fails_proves_nothing_and_rings_once(floor: Floor) 
     floor.dhan.script("lookup", "status", status=503, times=9)
     for _ in range(3):
         await follow_after(floor, seconds=31)
-    assert (floor.now(order).state, told(floor)) == (OrderState.WORKING, [Notice.OVERDUE])
+    assert (floor.now(order).state, told(floor)) == (OrderState.WORKING, [Notice.UNSEEN])
     assert "its book does not show it" in words(floor)
 
 
@@ -158,7 +158,7 @@ async def test_an_after_market_order_may_be_in_transit_until_it_should_have_gone
     await follow_after(floor, seconds=29)
     assert told(floor) == []
     await follow_after(floor, seconds=2)
-    assert told(floor) == [Notice.OVERDUE]
+    assert told(floor) == [Notice.UNSEEN]
 
 
 @pytest.mark.usefixtures("evening")
