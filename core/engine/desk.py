@@ -330,7 +330,7 @@ class Desk:
     async def _follow_book(self) -> bool:
         """Whether our orders are compared with it, so that others may go out."""
         try:
-            await self._reconciler.follow_book()
+            self._resolver.book_lacks(await self._reconciler.follow_book())
         except IncompleteBook as incomplete:
             log.warning("book_incomplete", unread=len(incomplete.unread))
             return await self._sight.lost_in_part(incomplete, self._wall.now())
@@ -338,7 +338,7 @@ class Desk:
         return True
 
     async def _settle_doubts(self) -> None:
-        """Look up what is in doubt, apart from the book: Dhan may take its time over each."""
+        """Look up what is in doubt, and what the book lacks, apart from it: Dhan may take its time over each."""
         while True:
             await self._resolver.look_up_due()
             await asyncio.sleep(WATCH_EVERY)

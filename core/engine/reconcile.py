@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
-from math import inf
 
 import structlog
 from sqlalchemy import Connection
@@ -58,12 +57,12 @@ class Reconciler:
         self._ended: dict[str, Said] = {}
         self._day: date | None = None
         self._history_read_at: datetime | None = None
-        self._looked_up: dict[int, float] = {}
 
-    async def follow_book(self) -> None:
+    async def follow_book(self) -> list[Order]:
         """Read the book once and bring our orders in step, some at a time so that others may go out meanwhile.
 
-        Raises BrokerUnavailable, SignInNeeded; IncompleteBook once what can be read of it is followed, and no more.
+        Returns the orders that it should show and lacks. Raises BrokerUnavailable, SignInNeeded; IncompleteBook once
+        what can be read of it is followed, and no more.
         """
         self._forget_past_days()
         read_at = self._wall.now()
@@ -87,12 +86,12 @@ class Reconciler:
         await self._database.write(finish)
         shown = _by_id(book)
         if incomplete is not None:
-            await self._mind_unseen([order for order in late if order.broker_order_id in shown], shown)
+            await self._tell_of_kept(late, shown)
             raise incomplete
         left = await self._database.read(lambda connection: left_behind(connection, moment.now, book))
         if left and self._history_has_rested(moment.now):
             await self._close_past_days(left)
-        await self._mind_unseen(late, shown)
+        return await self._tell_of_kept(late, shown)
 
     async def _read(self, known: Mapping[str, Said]) -> tuple[list[BrokerOrder], IncompleteBook | None]:
         try:
@@ -115,11 +114,11 @@ class Reconciler:
     def _history_has_rested(self, now: datetime) -> bool:
         return self._history_read_at is None or abs(now - self._history_read_at) >= HISTORY_AGAIN_AFTER
 
-    async def _mind_unseen(self, late: list[Order], shown: dict[str, BrokerOrder]) -> None:
-        """Of what Dhan took long before the book: ring about what it keeps back, look up what the book lacks."""
+    async def _tell_of_kept(self, late: list[Order], shown: dict[str, BrokerOrder]) -> list[Order]:
+        """Of what Dhan took long before the book, ring about what it keeps back; returns what the book lacks."""
         if late:
             late = await self._database.read(lambda connection: unseen.still_unseen(connection, late))
-        moment, asks_from = self._moment(), monotonic() - unseen.LOOK_UP_EVERY
+        moment = self._moment()
         kept = [
             (order, shown[order.broker_order_id].status)
             for order in late
@@ -127,32 +126,7 @@ class Reconciler:
         ]
         if kept:
             await self._database.write(lambda c: [unseen.tell_kept(c, *each, moment) for each in kept[:AT_A_TIME]])
-        missing = [order for order in late if order.broker_order_id not in shown]
-        self._looked_up = {order.id: self._looked_up.get(order.id, -inf) for order in missing}
-        asked = sorted(missing, key=lambda order: self._looked_up[order.id])[: unseen.LOOKED_UP_AT_ONCE]
-        for order in asked:
-            if self._looked_up[order.id] <= asks_from:
-                self._looked_up[order.id] = monotonic()
-                await self._look_up(order)
-
-    async def _look_up(self, order: Order) -> None:
-        name = await self._database.read(lambda connection: unseen.name_at_broker(connection, order))
-        try:
-            found = await self._broker.find(name)
-        except BrokerUnavailable as trouble:
-            log.warning("unseen_not_looked_up", order=order.label, why=str(trouble))
-            await self._database.write(lambda connection: unseen.tell_not_shown(connection, order, self._moment()))
-            return
-        if found is None:
-            await self._database.write(lambda connection: unseen.doubt(connection, order, self._moment()))
-            return
-
-        def follow_found(connection: Connection) -> None:
-            moment = self._moment()
-            follow_rows(connection, _Rows([found], {order.id: [found]}), moment)
-            unseen.tell_kept(connection, orders.get(connection, order.id), found.status, moment)
-
-        await self._database.write(follow_found)
+        return [order for order in late if order.broker_order_id not in shown]
 
     def _moment(self) -> Moment:
         return Moment(now=self._clock.now(), wall=self._wall.now())
@@ -220,6 +194,11 @@ def follow_rows(connection: Connection, some: _Rows, moment: Moment) -> None:
         if doubted.state in IN_DOUBT:
             adopt(connection, doubted, next((row for row in theirs if row.stands), theirs[0]), moment)
         _look_for_more(connection, orders.get(connection, order.id), theirs, moment)
+
+
+def follow_found(connection: Connection, order: Order, found: BrokerOrder, moment: Moment) -> None:
+    """Bring an order in step with what a look-up of it found."""
+    follow_rows(connection, _Rows([found], {order.id: [found]}), moment)
 
 
 def _some_at_a_time(book: list[BrokerOrder], ours: Named) -> list[_Rows]:

@@ -1,5 +1,6 @@
 """Orders in doubt: look them up by our name and in the day book, and ask a person in the end. Nothing is sent here.
 
+What the book should show and lacks is looked up, too, and is in doubt once Dhan does not have it under our name either.
 Absence is proven by three good answers from both sources on the order's own day, the last of them later than any byte
 could still be on its way. A look-up that fails proves nothing.
 """
@@ -9,21 +10,24 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from math import inf
 
 import structlog
 from sqlalchemy import Connection
 
 from core import journal, notifications
 from core.broker.port import Broker, BrokerOrder, in_book
-from core.clock import Clock, Moment, SystemClock, to_india
+from core.clock import Clock, Moment, SystemClock, monotonic, to_india
 from core.db import attempts, orders
 from core.db.attempts import Attempt
 from core.db.engine import Database
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
+from core.engine import unseen
 from core.engine.adopt import adopt
 from core.engine.limiter import Limiter, Window
+from core.engine.reconcile import follow_found
 from core.engine.unseen import broker_day
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.failpoints import Point, reach
@@ -64,6 +68,13 @@ class Resolver:
         self._clock = clock
         self._wall = SystemClock()
         self._pace = Limiter([LOOK_UPS])
+        self._lacking: list[Order] = []
+        self._looked_up: dict[int, float] = {}
+
+    def book_lacks(self, lacking: list[Order]) -> None:
+        """What the last whole book should show and does not; it is looked up as well."""
+        self._lacking = lacking
+        self._looked_up = {order.id: self._looked_up.get(order.id, -inf) for order in lacking}
 
     async def look_up_due(self) -> None:
         """Look up every attempt in doubt whose time has come, several at once; the book is read once for all of them.
@@ -78,6 +89,44 @@ class Resolver:
         async with asyncio.TaskGroup() as tasks:
             for attempt in doubtful:
                 tasks.create_task(self._look_up(attempt, _Round(asked_at=wall, serial=serial, book=book)))
+            for order in self._lacking_in_turn():
+                tasks.create_task(self._look_for(order, serial))
+
+    def _lacking_in_turn(self) -> list[Order]:
+        """Some of what the book lacks, those that were looked up longest ago."""
+        lately = monotonic() - unseen.LOOK_UP_EVERY
+        due = [order for order in self._lacking if self._looked_up[order.id] <= lately]
+        chosen = sorted(due, key=lambda order: self._looked_up[order.id])[: unseen.LOOKED_UP_AT_ONCE]
+        self._looked_up |= dict.fromkeys((order.id for order in chosen), monotonic())
+        return chosen
+
+    async def _look_for(self, order: Order, serial: int) -> None:
+        """An order that the book lacks. Without an answer nobody knows more of it than before."""
+        attempt = await self._database.read(lambda connection: unseen.accepted(connection, order))
+        found = None
+        try:
+            if attempt is not None:
+                found = await self._find(attempt.correlation_id)
+        except SignInNeeded as trouble:
+            await self._session.die(str(trouble), serial)
+            return
+        except BrokerUnavailable as trouble:
+            log.warning("unseen_not_looked_up", order=order.label, why=str(trouble))
+            attempt = None
+        moment = Moment(now=self._clock.now(), wall=self._wall.now())
+
+        def conclude(connection: Connection) -> None:
+            if order.id not in self._looked_up or not orders.is_as_seen(connection, order):
+                return  # a later book has it
+            if found is not None:
+                follow_found(connection, order, found, moment)
+                unseen.tell_kept(connection, orders.get(connection, order.id), found.status, moment)
+            elif attempt is None:
+                unseen.tell_not_shown(connection, order, moment)
+            else:
+                unseen.doubt(connection, order, attempt, moment)
+
+        await self._database.write(conclude)
 
     async def _look_up(self, attempt: Attempt, its: _Round) -> None:
         name, found, answered = attempt.correlation_id, None, True

@@ -18,7 +18,7 @@ from core.domain.order import Order, OrderState
 
 SHOWS_WITHIN = timedelta(seconds=30)
 LOOKED_UP_AT_ONCE = 4
-"""Look-ups for one book: a book that lacks thousands must keep nothing waiting."""
+"""A book that lacks thousands must keep no order in doubt waiting."""
 LOOK_UP_EVERY = 30.0
 """Seconds between two look-ups of the same order."""
 _KEPT = (
@@ -26,7 +26,7 @@ _KEPT = (
     "Look at it in Dhan's app before you place it again."
 )
 _NOT_SHOWN = (
-    "{taken}, but its book does not show it, and a look-up of it failed, too. Whether it is at the exchange is not "
+    "{taken}, but its book does not show it, and no look-up tells more. Whether it is at the exchange is not "
     "known: look for it in Dhan's app before you place it again."
 )
 _NOWHERE = (
@@ -67,14 +67,10 @@ def _should_have_left(order: Order, now: datetime) -> bool:
     return (order.reaches_exchange_at or order.updated_at) <= now - SHOWS_WITHIN
 
 
-def name_at_broker(connection: Connection, order: Order) -> str:
-    """The correlation id that Dhan acknowledged."""
-    return _accepted(connection, order).correlation_id
-
-
-def _accepted(connection: Connection, order: Order) -> Attempt:
+def accepted(connection: Connection, order: Order) -> Attempt | None:
+    """The attempt that Dhan acknowledged; None where a restored backup does not know it."""
     tries = attempts.of_orders(connection, [order.id])
-    return next(attempt for attempt in tries if attempt.state is AttemptState.ACCEPTED)
+    return next((attempt for attempt in tries if attempt.state is AttemptState.ACCEPTED), None)
 
 
 def is_kept(order: Order, now: datetime) -> bool:
@@ -109,14 +105,12 @@ def _tell(connection: Connection, order: Order, words: str, moment: Moment) -> N
         notifications.ring_order(connection, Notice.UNSEEN, noted, at=moment.now, words=words)
 
 
-def doubt(connection: Connection, order: Order, moment: Moment) -> None:
+def doubt(connection: Connection, order: Order, attempt: Attempt, moment: Moment) -> None:
     """Dhan has it neither under its own number nor under our name: nobody knows what became of it."""
-    if not orders.is_as_seen(connection, order):
-        return
     words = _NOWHERE.format(taken=_taken(order))
     if order.state is OrderState.CANCELLING:
         words += _CANCEL_AGAIN
-    attempts.doubt(connection, _accepted(connection, order).id, next_lookup_at=moment.wall, words=words)
+    attempts.doubt(connection, attempt.id, next_lookup_at=moment.wall, words=words)
     if (change := changes.open_of(connection, order.id)) is not None:
         changes.update_from(connection, change, state=ChangeState.FAILED, words="Dhan has the order nowhere.")
     unsure = orders.move(

@@ -95,8 +95,8 @@ class Floor:
         await self.send()
         return self.now(order)
 
-    async def follow_book(self) -> None:
-        await Reconciler(database=self.database, broker=self.broker, clock=self.clock).follow_book()
+    async def follow_book(self) -> list[Order]:
+        return await Reconciler(database=self.database, broker=self.broker, clock=self.clock).follow_book()
 
     async def look_up(self) -> None:
         await self.resolver().look_up_due()

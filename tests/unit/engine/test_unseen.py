@@ -1,23 +1,28 @@
 """Orders that Dhan acknowledged and that get no further: told once, and in doubt when it has them nowhere."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from core.clock import SystemClock
+from core.broker.port import BrokerState
+from core.clock import Moment, SystemClock
 from core.db.tables import attempts
 from core.domain.alert import OrderType, Product
 from core.domain.attempt import AttemptState
 from core.domain.change import ChangeState
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
+from core.engine.adopt import adopt
+from core.engine.resolve import Resolver
 from core.engine.unseen import LOOKED_UP_AT_ONCE
 from core.errors import BrokerUnavailable
 from tests.integration.paper_dhan import india
+from tests.patience import PATIENCE
 from tests.unit.engine.changing import FAR, ask_cancel, states, told
 from tests.unit.engine.floor import Floor
-from tests.unit.engine.rows import an_attempt, last_words
+from tests.unit.engine.rows import an_attempt, last_words, report
 
 EVENING = india("2026-11-25 19:00")
 NOWHERE = "52260000000000"
@@ -44,8 +49,15 @@ async def lost(floor: Floor, **values: Any) -> Order:
 
 
 async def follow_after(floor: Floor, **time: float) -> None:
+    """The book, and the look-ups of what it lacks."""
     floor.clock.pass_time(**time)
-    await floor.follow_book()
+    await follow_book(floor)
+
+
+async def follow_book(floor: Floor) -> None:
+    resolver = floor.resolver()
+    resolver.book_lacks(await floor.follow_book())
+    await resolver.look_up_due()
 
 
 def words(floor: Floor) -> str:
@@ -176,11 +188,11 @@ async def test_a_book_of_the_night_need_not_have_the_evenings_after_market_order
     order = await lost(floor, **AFTER_MARKET)
     floor.clock.instant = india("2026-11-26 00:10")
     await floor.sign_in()
-    await floor.follow_book()
+    await follow_book(floor)
     assert (floor.now(order).state, told(floor)) == (OrderState.WORKING, [])
     floor.clock.instant = india("2026-11-26 09:46")
     await floor.sign_in()
-    await floor.follow_book()
+    await follow_book(floor)
     assert floor.now(order).state is OrderState.UNKNOWN
 
 
@@ -198,6 +210,74 @@ async def test_many_that_a_book_lacks_are_looked_up_a_few_at_a_time(floor: Floor
         await follow_after(floor, seconds=31)
         doubtful = [order for order in many if floor.now(order).state is OrderState.UNKNOWN]
         assert len(doubtful) == read * LOOKED_UP_AT_ONCE
+
+
+class Late:
+    """A broker whose look-up takes until `answers`, and then finds nothing."""
+
+    def __init__(self) -> None:
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def find(self, correlation_id: str) -> None:  # noqa: ARG002 - whichever it is
+        self.asked.set()
+        await self.answers.wait()
+
+
+async def asked(floor: Floor, broker: Late) -> tuple[Resolver, asyncio.Task[None]]:
+    """With a look-up of what the book lacks under way."""
+    resolver = floor.resolver(broker=broker)
+    resolver.book_lacks(await floor.follow_book())
+    looking = asyncio.create_task(resolver.look_up_due())
+    await asyncio.wait_for(broker.asked.wait(), PATIENCE)
+    return resolver, looking
+
+
+async def test_a_look_up_that_hangs_keeps_no_fill_waiting(floor: Floor) -> None:
+    a_lost_one(floor, 1)
+    floor.clock.pass_time(seconds=31)
+    _, hanging = await asked(floor, Late())
+    order = await floor.sent()
+    floor.clock.pass_time(seconds=1)
+    await floor.follow_book()
+    assert (floor.now(order).state, hanging.done()) == (OrderState.FILLED, False)
+    hanging.cancel()
+
+
+async def test_one_that_a_book_shows_while_it_is_looked_up_is_not_in_doubt(floor: Floor) -> None:
+    order = await stuck(floor)
+    await follow_after(floor, seconds=31)
+    floor.clock.pass_time(seconds=31)
+    floor.dhan.script("book", "status", status=200, body=[])
+    broker = Late()
+    resolver, looking = await asked(floor, broker)
+    resolver.book_lacks(await floor.follow_book())
+    broker.answers.set()
+    await looking
+    assert (floor.now(order).state, told(floor)) == (OrderState.WORKING, [Notice.UNSEEN])
+
+
+async def test_the_same_order_is_looked_up_twice_only_half_a_minute_apart(floor: Floor) -> None:
+    a_lost_one(floor, 1)
+    floor.dhan.script("lookup", "status", status=503)
+    floor.clock.pass_time(seconds=31)
+    resolver = floor.resolver()
+    for _ in range(2):
+        resolver.book_lacks(await floor.follow_book())
+        await resolver.look_up_due()
+    assert told(floor) == [Notice.UNSEEN]
+
+
+async def test_one_of_which_a_restored_backup_does_not_know_the_try_rings_and_stays(floor: Floor) -> None:
+    """It was found under a name that no attempt here has, still in transit, and the book lost it again."""
+    order = floor.order(state=OrderState.UNKNOWN)
+    with floor.database.transaction() as connection:
+        an_attempt(connection, order, AttemptState.UNKNOWN, name="MUAAAAAAAAAAAAAAAAAB")
+        found = report(order, BrokerState.RECEIVED, correlation_id="MUAAAAAAAAAAAAAAAAAC")
+        adopt(connection, order, found, Moment(now=floor.clock.now(), wall=SystemClock().now()))
+    for _ in range(2):
+        await follow_after(floor, seconds=31)
+    assert (floor.now(order).state, told(floor)) == (OrderState.WORKING, [Notice.FOUND, Notice.UNSEEN])
+    assert "look for it in Dhan's app" in words(floor)
 
 
 def a_lost_one(floor: Floor, number: int) -> Order:
