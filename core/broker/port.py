@@ -185,18 +185,21 @@ class BrokerOrder:
 class IncompleteBook(BrokerUnavailable):
     """A book with entries that cannot be read: no evidence of what it lacks. `orders` are those that can.
 
-    `unread` are the correlation ids of the others, empty where even that is missing.
+    `unread` are the correlation ids of the others, empty where even that is missing; `left_out`: how many more could be
+    read and say what is known.
     """
 
-    def __init__(self, orders: list[BrokerOrder], unread: list[str]) -> None:
+    def __init__(self, orders: list[BrokerOrder], unread: list[str], left_out: int = 0) -> None:
         super().__init__("Dhan's order book has an entry that cannot be read")
         self.orders = orders
         self.unread = unread
+        self.left_out = left_out
 
     @property
     def may_hide_ours(self) -> bool:
         """Whether one of those entries may be an order of this desk. Of a book without a readable entry any may."""
-        return not self.orders or any(not name or is_like_ours(name) for name in self.unread)
+        has_readable = bool(self.orders or self.left_out)
+        return not has_readable or any(not name or is_like_ours(name) for name in self.unread)
 
 
 def named(book: Iterable[BrokerOrder], *names: str) -> BrokerOrder | None:

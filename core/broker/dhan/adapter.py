@@ -88,9 +88,11 @@ class Dhan:
             raise no_evidence(reply)
         book: list[BrokerOrder] = []
         unread: list[str] = []
+        left_out = 0
         for entry in cast("list[Any]", rows):
             row = cast("Row", entry) if isinstance(entry, dict) else {}
             if says_the_same(row, known):
+                left_out += 1
                 continue
             order = read_order(row)
             if order is None:
@@ -100,7 +102,7 @@ class Dhan:
             if len(book) % ROWS_AT_A_TIME == 0:
                 await asyncio.sleep(0)  # a long book must not keep orders waiting
         if unread:
-            raise IncompleteBook(book, unread)
+            raise IncompleteBook(book, unread, left_out)
         return book
 
     async def past_fills(self, since: date, until: date) -> dict[str, PastFill]:

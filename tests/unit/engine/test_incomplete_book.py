@@ -12,6 +12,7 @@ from core.db.tables import attempts
 from core.domain.alert import OrderType
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
+from core.engine.reconcile import Reconciler
 from tests.integration.paper_dhan import india
 from tests.unit.engine.changing import FAR, resting, told
 from tests.unit.engine.floor import Floor
@@ -116,6 +117,17 @@ async def test_an_entry_that_names_somebody_else_hides_no_order_of_ours(
     [healthy] = floor.dhan.book()
     show(floor, *(healthy if row == "healthy" else row for row in rows))
     assert (await follow(floor)).may_hide_ours is may_hide_ours
+
+
+async def test_an_entry_of_somebody_else_hides_nothing_where_the_others_say_the_same_as_before(floor: Floor) -> None:
+    await floor.sent()
+    floor.clock.pass_time(seconds=2)
+    reconciler = Reconciler(database=floor.database, broker=floor.broker, clock=floor.clock)
+    for _ in range(2):
+        show(floor, *floor.dhan.book(), THEIRS)
+        with pytest.raises(IncompleteBook) as incomplete:
+            await reconciler.follow_book()
+        assert not incomplete.value.may_hide_ours
 
 
 @pytest.mark.fault("BR-06")
