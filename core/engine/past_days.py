@@ -1,30 +1,100 @@
 """Orders whose day is over while our rows have them open: the trade history says what they had traded."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 
 from core import controls, journal, notifications
-from core.broker.port import BrokerOrder, BrokerState, PastFill
-from core.clock import INDIA, Moment, to_india
+from core.broker.port import Broker, BrokerOrder, BrokerState, PastFill
+from core.clock import INDIA, Clock, Moment, SystemClock, to_india
 from core.db import changes, orders
+from core.db.engine import Database
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order, OrderState
 from core.engine.adopt import short_fill
 from core.engine.settle import fail
 from core.engine.unseen import broker_day
+from core.errors import BrokerUnavailable
+
+log = structlog.get_logger()
 
 HISTORY_READY_FROM = time(7, 0)
 ASKED_FROM = time(9, 0)
 """Where the history does not tell by then, the operator is asked: it comes some time after the day."""
+AGAIN_AFTER = timedelta(minutes=1)
+ONCE_ASKED = timedelta(hours=1)
+"""Between two looks at the history, when the operator was asked about all of it."""
+FAILS_FOR = timedelta(hours=1)
+"""A history that cannot be read for so long tells nothing."""
 _OPEN = (BrokerState.RECEIVED, BrokerState.WORKING, BrokerState.PART_FILLED, BrokerState.OTHER)
 _RINGS = {
     OrderState.FILLED: Notice.FILLED,
     OrderState.LAPSED: Notice.LAPSED,
     OrderState.CANCELLED: Notice.CANCELLED,
 }
+
+
+class PastDays:
+    """Ends orders whose day ended while nobody looked."""
+
+    def __init__(self, *, database: Database, broker: Broker, clock: Clock) -> None:
+        self._database = database
+        self._broker = broker
+        self._clock = clock
+        self._wall = SystemClock()
+        self._read_at: datetime | None = None
+        self._fails_since: dict[date, datetime] = {}
+
+    async def close(self, left: list[Order]) -> None:
+        """Read the trade history for what is `left`, unless it was read just now. Raises SignInNeeded.
+
+        While it cannot be read they wait; today's orders must not.
+        """
+        if not left or not await self._is_due(left):
+            return
+        self._read_at = self._clock.now()
+        yesterday = to_india(self._read_at).date() - timedelta(days=1)
+        for day in sorted({broker_day(order) for order in left}):
+            over = [order for order in left if broker_day(order) == day]
+            fills = await self._read(day, yesterday, over)
+            moment = Moment(now=self._clock.now(), wall=self._wall.now())
+            if fills is None:
+                over, fills = await self._database.read(lambda c, over=over: _answered(c, over)), {}
+            close = partial(close_past_day, day=day, left=over, fills=fills, moment=moment)
+            await self._database.write(close)
+
+    async def _is_due(self, left: list[Order]) -> bool:
+        if self._read_at is None:
+            return True
+        rested = abs(self._clock.now() - self._read_at)
+        if rested < AGAIN_AFTER or rested >= ONCE_ASKED:
+            return rested >= ONCE_ASKED
+        return not await self._database.read(lambda connection: _waits_for_operator(connection, left))
+
+    async def _read(self, day: date, until: date, over: list[Order]) -> Mapping[str, PastFill] | None:
+        """None while a history that cannot be read may still be."""
+        try:
+            fills = await self._broker.past_fills(day, until)
+        except BrokerUnavailable as trouble:
+            log.warning("past_days_wait", orders=[order.label for order in over], why=str(trouble))
+            now = self._clock.now()
+            return {} if now - self._fails_since.setdefault(day, now) >= FAILS_FOR else None
+        self._fails_since.pop(day, None)
+        return fills
+
+
+def _waits_for_operator(connection: Connection, left: Iterable[Order]) -> bool:
+    """Whether he was asked about each, and has answered none."""
+    return all(_is_asked(connection, order) and order.state is not OrderState.CANCELLING for order in left)
+
+
+def _answered(connection: Connection, left: Iterable[Order]) -> list[Order]:
+    """Those that he wants closed since he was asked."""
+    return [order for order in left if order.state is OrderState.CANCELLING and _is_asked(connection, order)]
 
 
 def left_behind(connection: Connection, now: datetime, book: Iterable[BrokerOrder]) -> list[Order]:
@@ -55,7 +125,7 @@ def close_past_day(
         filled, average = order.filled_quantity, order.average_price
         if fill is not None and fill.quantity >= filled:
             filled, average = fill.quantity, fill.average_price
-        is_asked = controls.fetch(connection, _asked(order)) is not None
+        is_asked = _is_asked(connection, order)
         words = f"Its day is over; Dhan's trade history shows {filled} of {order.quantity} filled."
         facts = {"reason": words, "filled_quantity": filled, "average_price": average}
         if filled >= order.quantity:
@@ -89,6 +159,10 @@ def _end(connection: Connection, order: Order, state: OrderState, facts: dict[st
 def _asked(order: Order) -> str:
     """The key of the note that the operator was asked what became of it."""
     return f"past_day.{order.id}"
+
+
+def _is_asked(connection: Connection, order: Order) -> bool:
+    return controls.fetch(connection, _asked(order)) is not None
 
 
 def _ask(connection: Connection, order: Order, moment: Moment) -> None:

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from functools import partial
+from datetime import date, datetime
 
 import structlog
 from sqlalchemy import Connection
@@ -20,11 +19,9 @@ from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState
 from core.engine import unseen
 from core.engine.adopt import adopt, alarm_ghost, alarm_late_fill, alarm_twins, follow
 from core.engine.morning import report_morning
-from core.engine.past_days import close_past_day, left_behind
+from core.engine.past_days import PastDays, left_behind
 from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
 from core.engine.strangers import tell_of_strangers
-from core.engine.unseen import broker_day
-from core.errors import BrokerUnavailable
 from core.failpoints import Point, reach
 
 log = structlog.get_logger()
@@ -35,7 +32,6 @@ Named = dict[int, list[BrokerOrder]]
 AT_A_TIME = 50
 LONGEST_REST = 0.1
 """Seconds. As long as some rows took, others have before the next."""
-HISTORY_AGAIN_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ class Reconciler:
         self._wall = SystemClock()
         self._ended: dict[str, Said] = {}
         self._day: date | None = None
-        self._history_read_at: datetime | None = None
+        self._past_days = PastDays(database=database, broker=broker, clock=clock)
 
     async def follow_book(self) -> list[Order]:
         """Read the book once and bring our orders in step, some at a time so that others may go out meanwhile.
@@ -89,8 +85,7 @@ class Reconciler:
             await self._tell_of_kept(late, shown)
             raise incomplete
         left = await self._database.read(lambda connection: left_behind(connection, moment.now, book))
-        if left and self._history_has_rested(moment.now):
-            await self._close_past_days(left)
+        await self._past_days.close(left)
         return await self._tell_of_kept(late, shown)
 
     async def _read(self, known: Mapping[str, Said]) -> tuple[list[BrokerOrder], IncompleteBook | None]:
@@ -111,9 +106,6 @@ class Reconciler:
         if today != self._day:
             self._ended, self._day = {}, today
 
-    def _history_has_rested(self, now: datetime) -> bool:
-        return self._history_read_at is None or abs(now - self._history_read_at) >= HISTORY_AGAIN_AFTER
-
     async def _tell_of_kept(self, late: list[Order], shown: dict[str, BrokerOrder]) -> list[Order]:
         """Of what Dhan took long before the book, ring about what it keeps back; returns what the book lacks."""
         if late:
@@ -130,24 +122,6 @@ class Reconciler:
 
     def _moment(self) -> Moment:
         return Moment(now=self._clock.now(), wall=self._wall.now())
-
-    async def _close_past_days(self, left: list[Order]) -> None:
-        """Orders whose day ended while nobody looked: the trade history says what they had traded.
-
-        They wait when it cannot be read; today's orders must not.
-        """
-        self._history_read_at = self._clock.now()
-        yesterday = to_india(self._history_read_at).date() - timedelta(days=1)
-        for day in sorted({broker_day(order) for order in left}):
-            over = [order for order in left if broker_day(order) == day]
-            try:
-                fills = await self._broker.past_fills(day, yesterday)
-            except BrokerUnavailable as trouble:
-                log.warning("past_days_wait", orders=[order.label for order in over], why=str(trouble))
-                fills = {}
-            moment = self._moment()
-            close = partial(close_past_day, day=day, left=over, fills=fills, moment=moment)
-            await self._database.write(close)
 
 
 def follow_all(
