@@ -11,7 +11,7 @@ from core.broker.port import BrokerOrder, BrokerState
 from core.clock import Moment
 from core.controls import Hold
 from core.db import attempts, orders
-from core.domain.alert import OrderType, Validity
+from core.domain.alert import AmoTime, OrderType, Validity
 from core.domain.attempt import AttemptState
 from core.domain.money import quoted
 from core.domain.notice import Notice
@@ -19,6 +19,8 @@ from core.domain.order import MOVES, Order, OrderState
 
 FILLS_WITHIN = timedelta(seconds=3)
 """Most market orders are filled by then; only after it one is said to rest."""
+PRE_OPEN_LASTS = timedelta(minutes=15)
+"""Its orders are matched at one price at the end of entry; what that leaves trades in the session (NSE, pre-open)."""
 FILL_SHOWS_WITHIN = timedelta(seconds=30)
 """By then a book that calls an order traded shows all of its fill; after it, that is told."""
 
@@ -223,16 +225,23 @@ def _resting(order: Order, report: BrokerOrder) -> str:
 def _has_come_to_rest(order: Order, report: BrokerOrder, moment: Moment) -> bool:
     """Whether a market order is at the exchange for longer than most take to be filled, and the book spoke of it last.
 
-    What was said of a change since then stays.
+    What was said of a change since then stays. In the closing auction nothing rests: it matches once, at its end.
     """
     return (
         order.order_type is OrderType.MARKET
         and order.validity is Validity.DAY
+        and not order.into_auction
         and order.state in (OrderState.WORKING, OrderState.PART_FILLED)
         and report.state in (BrokerState.WORKING, BrokerState.PART_FILLED)
         and order.reason.startswith((_SAYS, f"{order.filled_quantity} of "))
-        and moment.now - max(order.updated_at, order.reaches_exchange_at or order.updated_at) >= FILLS_WITHIN
+        and moment.now - max(order.updated_at, _trades_from(order)) >= FILLS_WITHIN
     )
+
+
+def _trades_from(order: Order) -> datetime:
+    reaches = order.reaches_exchange_at or order.updated_at
+    meets_pre_open = order.as_amo and order.amo_time is AmoTime.PRE_OPEN
+    return reaches + PRE_OPEN_LASTS if meets_pre_open else reaches
 
 
 def _at_rest(report: BrokerOrder) -> str:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection
 
 from core.broker.port import BrokerState
-from core.domain.alert import OrderType, Validity
+from core.domain.alert import AmoTime, OrderType, Validity
 from core.domain.notice import Notice
 from core.domain.order import OrderState
 from core.engine.adopt import follow
@@ -80,6 +80,24 @@ def test_a_market_order_that_most_likely_fills_at_once_is_not_said_to_rest(conne
 def test_an_after_market_order_is_not_said_to_rest_before_the_exchange_has_it(connection: Connection) -> None:
     order = at_broker(connection, reaches_exchange_at=MOMENT.now + timedelta(hours=15))
     book = report(order, BrokerState.WORKING, price=Decimal("1419.60"))
+    there = follow(connection, order, book, MOMENT)
+    assert follow(connection, there, book, later(60)) == there
+
+
+def test_a_market_order_of_the_pre_open_is_not_said_to_rest_before_the_session(connection: Connection) -> None:
+    pre_open = {"as_amo": True, "amo_time": AmoTime.PRE_OPEN, "reaches_exchange_at": MOMENT.now}
+    order = at_broker(connection, **pre_open)
+    book = report(order, BrokerState.WORKING, price=Decimal("1419.60"))
+    there = follow(connection, order, book, later(-60))
+    assert follow(connection, there, book, later(15 * 60)) == there
+    follow(connection, there, book, later(15 * 60 + 3))
+    assert rings(connection) == [Notice.RESTING]
+
+
+def test_a_market_order_in_the_closing_auction_is_never_said_to_rest(connection: Connection) -> None:
+    """It matches once, at the auction's end, and what is left then has ended."""
+    order = at_broker(connection, into_auction=True)
+    book = report(order, BrokerState.WORKING)
     there = follow(connection, order, book, MOMENT)
     assert follow(connection, there, book, later(60)) == there
 
