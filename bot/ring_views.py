@@ -15,7 +15,8 @@ from core.settings import Mode as DeskMode
 _RINGS = {
     Notice.FILLED: "🟢 Filled",
     Notice.PART_FILLED: "🔵 Partly filled",
-    Notice.RESTING: "🟠 Not filled yet",
+    Notice.RESTING: "🟠 Not all filled yet",
+    Notice.FILL_NOT_SHOWN: "🟠 How much filled is not clear",
     Notice.REJECTED: "🔴 Rejected",
     Notice.LAPSED: "⚪ Lapsed",
     Notice.CANCELLED: "⚪ Cancelled at the exchange",
@@ -23,7 +24,7 @@ _RINGS = {
     Notice.UNKNOWN: "🟠 In doubt",
     Notice.NEEDS_OPERATOR: "🟠 Needs you",
     Notice.FOUND: "🔵 Found at Dhan",
-    Notice.UNSEEN: "🟠 Not at the exchange yet",
+    Notice.UNSEEN: "🟠 Not seen at the exchange",
     Notice.CONFLICT: "🔴 Something is wrong at Dhan",
     Notice.NOT_CHANGED: "🟠 It stays as it was",
     Notice.HELD: "🟠 Orders are held",

@@ -12,6 +12,7 @@ class Notice(StrEnum):
     FILLED = "filled"
     PART_FILLED = "part_filled"
     RESTING = "resting"
+    FILL_NOT_SHOWN = "fill_not_shown"
     REJECTED = "rejected"
     LAPSED = "lapsed"
     CANCELLED = "cancelled"
@@ -80,6 +81,7 @@ _TOPICS = {
     Notice.TRUST: Topic.REJECTIONS,
     Notice.TURNED_AWAY: Topic.REJECTIONS,
     Notice.RESTING: Topic.DOUBTS,
+    Notice.FILL_NOT_SHOWN: Topic.DOUBTS,
     Notice.UNKNOWN: Topic.DOUBTS,
     Notice.NEEDS_OPERATOR: Topic.DOUBTS,
     Notice.FOUND: Topic.DOUBTS,

@@ -22,7 +22,7 @@ FILLS_WITHIN = timedelta(seconds=3)
 PRE_OPEN_LASTS = timedelta(minutes=15)
 """Its orders are matched at one price at the end of entry; what that leaves trades in the session (NSE, pre-open)."""
 FILL_SHOWS_WITHIN = timedelta(seconds=30)
-"""By then a book that calls an order traded shows all of its fill; after it, that is told."""
+"""Of machine time. By then a book that calls an order traded shows all of its fill; after it, that is told."""
 
 _SAYS = "Dhan says "
 _RINGS = {
@@ -138,19 +138,19 @@ def _await_fill(connection: Connection, order: Order, report: BrokerOrder, momen
 
 def _await_counts(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> Order:
     """The next books should show them. Where they do not, that is told once, and the trade history ends the order."""
-    key, now = short_fill(order), moment.now.isoformat()
+    key, wall = short_fill(order), moment.wall.isoformat()
     seen = controls.fetch(connection, key)
     if seen is None:
-        controls.put(connection, key, {"since": now, "told": None}, at=moment.now, actor=journal.DHAN)
+        controls.put(connection, key, {"since": wall, "told": None}, at=moment.now, actor=journal.DHAN)
         return order
-    if seen["told"] or moment.now - datetime.fromisoformat(seen["since"]) < FILL_SHOWS_WITHIN:
+    if seen["told"] or moment.wall - datetime.fromisoformat(seen["since"]) < FILL_SHOWS_WITHIN:
         return order
-    controls.put(connection, key, {**seen, "told": now}, at=moment.now, actor=journal.DHAN)
+    controls.put(connection, key, {**seen, "told": wall}, at=moment.now, actor=journal.DHAN)
     words = (
         f"Dhan calls it {report.status}, but its book still shows {order.filled_quantity} of {report.quantity} filled. "
         f"All of it may be yours: look at order {report.order_id} in Dhan's app. The desk goes on reading the book."
     )
-    return _tell(connection, order, Notice.UNKNOWN, words, moment)
+    return _tell(connection, order, Notice.FILL_NOT_SHOWN, words, moment)
 
 
 def _tell(connection: Connection, order: Order, kind: Notice, words: str, moment: Moment) -> Order:

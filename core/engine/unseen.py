@@ -17,6 +17,7 @@ from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 
 SHOWS_WITHIN = timedelta(seconds=30)
+"""Of desk time, as what it is counted from: a jump of the clock tells too early, and proves nothing."""
 LOOKED_UP_AT_ONCE = 4
 """A book that lacks thousands must keep no order in doubt waiting."""
 LOOK_UP_EVERY = 30.0

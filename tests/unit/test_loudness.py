@@ -10,7 +10,8 @@ from core.domain.notice import Loudness, Loudnesses, Notice, Topic, topic_of
 
 NEVER_OFF = [
     *(Notice.FILLED, Notice.PART_FILLED, Notice.REJECTED, Notice.ALERT_FAILED, Notice.UNKNOWN, Notice.NEEDS_OPERATOR),
-    *(Notice.RESTING, Notice.CONFLICT, Notice.UNSEEN, Notice.EXPIRED, Notice.LAPSED, Notice.SIGN_IN, Notice.HELD),
+    *(Notice.RESTING, Notice.FILL_NOT_SHOWN, Notice.CONFLICT, Notice.UNSEEN, Notice.EXPIRED, Notice.LAPSED),
+    *(Notice.SIGN_IN, Notice.HELD),
     *(Notice.TRUST, Notice.SILENT, Notice.OLD_KEY, Notice.SECOND_POLLER),
 ]
 NIGHT = (time(22), time(7))

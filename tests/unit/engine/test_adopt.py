@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from core import controls, journal
 from core.broker.port import BrokerState
+from core.clock import Moment
 from core.controls import Hold
 from core.db import attempts
 from core.domain.alert import Product, Side, Validity
@@ -113,10 +114,19 @@ def test_a_traded_order_whose_fill_does_not_come_is_told_once(connection: Connec
     assert rings(connection) == [Notice.PART_FILLED]
     for seconds in (31, 32, 600):
         order = follow(connection, order, short, later(seconds))
-    assert rings(connection) == [Notice.PART_FILLED, Notice.UNKNOWN]
+    assert rings(connection) == [Notice.PART_FILLED, Notice.FILL_NOT_SHOWN]
     assert last_words(connection) == order.reason
     assert order.reason.startswith("Dhan calls it TRADED, but its book still shows 4 of 10 filled. ")
     assert "52261125" in order.reason
+
+
+def test_a_jump_of_the_paper_clock_makes_no_fill_late(connection: Connection) -> None:
+    order = at_broker(connection)
+    short = report(order, BrokerState.FILLED, status="TRADED", filled_quantity=4)
+    for seconds in (0, 1):
+        order = follow(connection, order, short, later(seconds))
+    jumped = Moment(now=later(3600).now, wall=later(2).wall)
+    assert follow(connection, order, short, jumped) == order
 
 
 def test_a_smaller_order_is_filled_when_all_that_is_left_of_it_is(connection: Connection) -> None:
