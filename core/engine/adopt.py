@@ -16,6 +16,8 @@ from core.domain.attempt import AttemptState
 from core.domain.money import quoted
 from core.domain.notice import Notice
 from core.domain.order import MOVES, Order, OrderState
+from core.engine import marks
+from core.engine.marks import Mark
 
 FILLS_WITHIN = timedelta(seconds=3)
 """Most market orders are filled by then; only after it one is said to rest."""
@@ -97,6 +99,8 @@ def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Mo
         return order
     if target in _RINGS and (target, filled) != (order.state, order.filled_quantity):
         notifications.ring_order(connection, _RINGS[target], moved, at=moment.now, words=words)
+    if moved.state.is_final:
+        marks.drop(connection, moved)
     if target is OrderState.REJECTED:
         sources.trust_less(connection, moved, at=moment.now)
     return moved
@@ -110,7 +114,7 @@ def _with_highest_fill(connection: Connection, order: Order, report: BrokerOrder
         f"Dhan's book showed {order.filled_quantity} of it filled, and shows {report.filled_quantity} now. The desk "
         f"keeps the {order.filled_quantity}: look at order {report.order_id} in Dhan's app."
     )
-    _ring_once(connection, order, f"shrunk_fill.{order.id}", words, moment)
+    _ring_once(connection, order, Mark.SHRUNK_FILL.of(order), words, moment)
     return replace(report, filled_quantity=order.filled_quantity, average_price=order.average_price)
 
 
@@ -119,33 +123,26 @@ def _is_short(report: BrokerOrder) -> bool:
     return report.state is BrokerState.FILLED and not report.is_whole
 
 
-def short_fill(order: Order) -> str:
-    """The key of the note that an order was called traded before its book showed all of the fill."""
-    return f"short_fill.{order.id}"
-
-
 def _await_fill(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> Order:
     """The book has no news of it. Where a fill should have come by now, that is told."""
     if _is_short(report):
         return _await_counts(connection, order, report, moment)
-    key = f"rests.{order.id}"
-    if not _has_come_to_rest(order, report, moment) or controls.fetch(connection, key) is not None:
+    if not _has_come_to_rest(order, report, moment) or marks.fetch(connection, order, Mark.RESTS) is not None:
         return order
     words = _at_rest(report)
-    controls.put(connection, key, {"words": words}, at=moment.now, actor=journal.DHAN)
+    marks.put(connection, order, Mark.RESTS, {"words": words}, at=moment.now)
     return _tell(connection, order, Notice.RESTING, words, moment)
 
 
 def _await_counts(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> Order:
     """The next books should show them. Where they do not, that is told once, and the trade history ends the order."""
-    key, wall = short_fill(order), moment.wall.isoformat()
-    seen = controls.fetch(connection, key)
+    wall, seen = moment.wall.isoformat(), marks.fetch(connection, order, Mark.SHORT_FILL)
     if seen is None:
-        controls.put(connection, key, {"since": wall, "told": None}, at=moment.now, actor=journal.DHAN)
+        marks.put(connection, order, Mark.SHORT_FILL, {"since": wall, "told": None}, at=moment.now)
         return order
     if seen["told"] or moment.wall - datetime.fromisoformat(seen["since"]) < FILL_SHOWS_WITHIN:
         return order
-    controls.put(connection, key, {**seen, "told": wall}, at=moment.now, actor=journal.DHAN)
+    marks.put(connection, order, Mark.SHORT_FILL, {**seen, "told": wall}, at=moment.now)
     words = (
         f"Dhan calls it {report.status}, but its book still shows {order.filled_quantity} of {report.quantity} filled. "
         f"All of it may be yours: look at order {report.order_id} in Dhan's app. The desk goes on reading the book."

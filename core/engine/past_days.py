@@ -8,14 +8,15 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from core import controls, journal, notifications
+from core import journal, notifications
 from core.broker.port import Broker, BrokerOrder, BrokerState, PastFill
 from core.clock import INDIA, Clock, Moment, SystemClock, to_india
 from core.db import changes, orders
 from core.db.engine import Database
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order, OrderState
-from core.engine.adopt import short_fill
+from core.engine import marks
+from core.engine.marks import Mark
 from core.engine.settle import fail
 from core.engine.unseen import broker_day
 from core.errors import BrokerUnavailable
@@ -130,7 +131,7 @@ def close_past_day(
         facts = {"reason": words, "filled_quantity": filled, "average_price": average}
         if filled >= order.quantity:
             _end(connection, order, OrderState.FILLED, facts, moment)
-        elif has_come and controls.fetch(connection, short_fill(order)) is None:
+        elif has_come and marks.fetch(connection, order, Mark.SHORT_FILL) is None:
             _end(connection, order, OrderState.LAPSED, facts, moment)
         elif is_asked and order.state is OrderState.CANCELLING:
             facts["reason"] = f"Closed here at your word. {words}"
@@ -153,16 +154,12 @@ def _has_come(connection: Connection, day: date, fills: Mapping[str, PastFill]) 
 def _end(connection: Connection, order: Order, state: OrderState, facts: dict[str, Any], moment: Moment) -> None:
     ended = orders.move(connection, order, state, at=moment.now, actor=journal.DHAN, **facts)
     if ended is not None:
+        marks.drop(connection, ended)
         notifications.ring_order(connection, _RINGS[state], ended, at=moment.now, words=ended.reason)
 
 
-def _asked(order: Order) -> str:
-    """The key of the note that the operator was asked what became of it."""
-    return f"past_day.{order.id}"
-
-
 def _is_asked(connection: Connection, order: Order) -> bool:
-    return controls.fetch(connection, _asked(order)) is not None
+    return marks.fetch(connection, order, Mark.PAST_DAY) is not None
 
 
 def _ask(connection: Connection, order: Order, moment: Moment) -> None:
@@ -172,7 +169,7 @@ def _ask(connection: Connection, order: Order, moment: Moment) -> None:
         f"{order.broker_order_id} in Dhan's app. If it did, the desk tells as soon as the history shows it. If it did "
         "not, tap “Cancel at Dhan…” on its card, which closes it here."
     )
-    controls.put(connection, _asked(order), {"words": words}, at=moment.now, actor=journal.DESK)
+    marks.put(connection, order, Mark.PAST_DAY, {"words": words}, at=moment.now)
     change = changes.open_of(connection, order.id)
     if change is not None:
         fail(connection, change, order, words, moment)

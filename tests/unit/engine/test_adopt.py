@@ -129,6 +129,17 @@ def test_a_jump_of_the_paper_clock_makes_no_fill_late(connection: Connection) ->
     assert follow(connection, order, short, jumped) == order
 
 
+def test_what_was_noted_of_an_order_is_gone_when_it_has_ended(connection: Connection) -> None:
+    order, other = at_broker(connection), an_order(connection, state=OrderState.WORKING, broker_order_id="52261126")
+    for short in (order, other):
+        for _ in range(2):
+            follow(connection, again(connection, short), report(short, BrokerState.FILLED, filled_quantity=4), MOMENT)
+    assert controls.fetch(connection, f"short_fill.{order.id}") is not None
+    follow(connection, again(connection, order), report(order, BrokerState.FILLED), MOMENT)
+    assert controls.fetch(connection, f"short_fill.{order.id}") is None
+    assert controls.fetch(connection, f"short_fill.{other.id}") is not None
+
+
 def test_a_smaller_order_is_filled_when_all_that_is_left_of_it_is(connection: Connection) -> None:
     order = at_broker(connection)
     smaller = report(order, BrokerState.FILLED, quantity=6, filled_quantity=6)

@@ -251,6 +251,7 @@ def test_an_order_that_was_asked_about_is_closed_at_the_operators_word(connectio
     assert (closed.state, closed.filled_quantity) == (OrderState.CANCELLED, 0)
     assert rings(connection) == [Notice.NEEDS_OPERATOR, Notice.CANCELLED]
     assert last_words(connection).startswith("Closed here at your word.")
+    assert controls.fetch(connection, f"past_day.{order.id}") is None
 
 
 def test_an_order_that_dhan_called_traded_never_lapses(connection: Connection) -> None:

@@ -1,0 +1,42 @@
+"""What was noted of an order at the broker, so that it is told once; gone when the order ends."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, delete
+
+from core import controls, journal
+from core.db.tables import settings
+from core.domain.order import Order
+
+
+class Mark(StrEnum):
+    """SHORT_FILL: Dhan called it traded before its book showed all of the fill. SHRUNK_FILL: the book lost some of it.
+
+    PAST_DAY: the operator was asked what became of it.
+    """
+
+    RESTS = "rests"
+    SHORT_FILL = "short_fill"
+    SHRUNK_FILL = "shrunk_fill"
+    PAST_DAY = "past_day"
+
+    def of(self, order: Order) -> str:
+        """The key of the note."""
+        return f"{self}.{order.id}"
+
+
+def fetch(connection: Connection, order: Order, mark: Mark) -> Mapping[str, Any] | None:
+    """None: it was not noted."""
+    return controls.fetch(connection, mark.of(order))
+
+
+def put(connection: Connection, order: Order, mark: Mark, note: Mapping[str, Any], *, at: datetime) -> None:
+    controls.put(connection, mark.of(order), note, at=at, actor=journal.DESK)
+
+
+def drop(connection: Connection, order: Order) -> None:
+    """The order has ended."""
+    connection.execute(delete(settings).where(settings.c.key.in_([mark.of(order) for mark in Mark])))
