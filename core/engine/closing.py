@@ -66,17 +66,14 @@ def check(connection: Connection, order: Order, moment: Moment, *, seen: Seen | 
     now, legs = moment.now, orders.of_alert(connection, order.alert_id)
     if _was_put_off(order):
         return _end(connection, order, legs, _SQUARED_OFF, now)
-    if seen is None:
-        is_fresh = order.approved_at is not None and abs(now - order.approved_at) <= _A_MOMENT
-        if is_fresh and cover.was_asked(connection, order, _UNSEEN):
-            return order
-        cover.ask_about(connection, order, _NOBODY_KNOWS, moment, kind=_UNSEEN)
-        return None
     place = Place.of(order)
     others = [each for each in exits.on_the_way(connection, place, now) if each.alert_id != order.alert_id]
-    if now - seen.at > _GOOD_FOR or _has_moved(connection, place, seen, now) or any(map(_will_be_known, others)):
-        orders.postpone(connection, order, now + _LOOK_AGAIN)
-        return None
+    if any(each.state is OrderState.SUBMITTING for each in others):
+        return _look_again(connection, order, now)
+    if seen is None:
+        return _by_the_tap(connection, order, exits.open_beside(place, others, ()), moment)
+    if now - seen.at > _GOOD_FOR or _has_moved(connection, place, seen, now):
+        return _look_again(connection, order, now)
     net = place.net(seen.positions)
     if order.product in _DELIVERED and to_india(order.created_at).date() != to_india(now).date():
         net += sum(leg.quantity for leg in legs)  # overnight it became a holding; what was sold of it since is short
@@ -88,8 +85,7 @@ def check(connection: Connection, order: Order, moment: Moment, *, seen: Seen | 
         return _end(connection, order, legs, _NOTHING_MORE, now)
     beside = exits.open_beside(place, others, [row for row in seen.book if row.order_id not in slices])
     if beside is not None:
-        cover.ask_about(connection, order, _BESIDE.format(beside=beside), moment, kind="order_beside")
-        return None
+        return _ask_beside(connection, order, beside, moment)
     if left >= order.quantity:
         return order
     words = f"{left} of {order.quantity} are left of the position: so many are exited."
@@ -111,8 +107,23 @@ def _has_moved(connection: Connection, place: Place, seen: Seen, now: datetime) 
     return any(place.has(each) and seen.at < each.updated_at <= now for each in changed)
 
 
-def _will_be_known(order: Order) -> bool:
-    return order.state in (OrderState.SUBMITTING, OrderState.UNKNOWN)
+def _by_the_tap(connection: Connection, order: Order, beside: str | None, moment: Moment) -> Order | None:
+    """Dhan is silent: the operator overrules that with a fresh tap, but not what the desk knows itself."""
+    if beside is not None:
+        return _ask_beside(connection, order, beside, moment)
+    is_fresh = order.approved_at is not None and abs(moment.now - order.approved_at) <= _A_MOMENT
+    if is_fresh and cover.was_asked(connection, order, _UNSEEN):
+        return order
+    cover.ask_about(connection, order, _NOBODY_KNOWS, moment, kind=_UNSEEN)
+    return None
+
+
+def _ask_beside(connection: Connection, order: Order, beside: str, moment: Moment) -> None:
+    cover.ask_about(connection, order, _BESIDE.format(beside=beside), moment, kind="order_beside")
+
+
+def _look_again(connection: Connection, order: Order, now: datetime) -> None:
+    orders.postpone(connection, order, now + _LOOK_AGAIN)
 
 
 def _end(connection: Connection, order: Order, legs: list[Order], words: str, now: datetime) -> None:

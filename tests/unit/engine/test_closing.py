@@ -215,6 +215,32 @@ async def test_an_exit_beside_an_order_of_the_desk_at_dhan_asks(floor: Floor) ->
     assert resting.label in floor.now(order).reason
 
 
+@pytest.mark.parametrize("state", ["WORKING", "UNKNOWN"])
+async def test_a_tap_over_dhans_silence_does_not_send_beside_an_order_that_the_desk_knows(
+    floor: Floor, state: str
+) -> None:
+    trade(floor)
+    order = exit_that_waited(floor)
+    other = floor.order(side=Side.SELL, state=OrderState[state])
+    for _ in range(2):
+        floor.dhan.script("positions", "status", status=503)
+        await floor.send()
+        assert floor.now(order).state is ASKED
+        assert f"{other.label} SELL 10 RELIANCE" in floor.now(order).reason
+        assert "could turn the position round" in floor.now(order).reason
+        approve(floor, order)
+    assert sales(floor) == []
+
+
+async def test_an_exit_beside_an_order_in_doubt_asks(floor: Floor) -> None:
+    trade(floor)
+    order = exit_that_waited(floor)
+    other = floor.order(side=Side.SELL, state=OrderState.UNKNOWN)
+    await floor.send()
+    assert floor.now(order).state is ASKED
+    assert f"{other.label} SELL 10 RELIANCE may be at Dhan" in floor.now(order).reason
+
+
 async def test_slices_go_on_by_what_those_before_them_left(floor: Floor) -> None:
     trade(floor, quantity=20)
     with floor.database.transaction() as connection:
