@@ -287,6 +287,12 @@ def _write_exit(connection: Connection, exit_: Exit, actor: str, now: datetime) 
     return alert_id
 
 
+def confirmed(connection: Connection, order: Order) -> int:
+    """Units of the position that this exit was to close whole, as the operator confirmed it."""
+    alert = alerts.get(connection, order.alert_id)
+    return abs(json.loads(alert.body)["exit"]["net"]) if alert else order.quantity
+
+
 def _what(exit_: Exit) -> dict[str, Any]:
     instrument = exit_.instrument
     return {

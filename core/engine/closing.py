@@ -19,6 +19,7 @@ from core.domain.alert import Product
 from core.domain.order import Order, OrderState
 from core.engine import cover
 from core.engine.claim import expire
+from core.engine.overdue import broker_day
 from core.errors import BrokerUnavailable
 from core.exits import Place, Seen
 
@@ -75,8 +76,10 @@ def check(connection: Connection, order: Order, moment: Moment, *, seen: Seen | 
     if now - seen.at > _GOOD_FOR or _has_moved(connection, place, seen, now):
         return _look_again(connection, order, now)
     net = place.net(seen.positions)
-    if order.product in _DELIVERED and to_india(order.created_at).date() != to_india(now).date():
-        net += sum(leg.quantity for leg in legs)  # overnight it became a holding; what was sold of it since is short
+    today = to_india(now).date()
+    if order.product in _DELIVERED and to_india(order.created_at).date() != today:
+        # overnight it became a holding; what was sold of it since is short
+        net += exits.confirmed(connection, order) - sum(leg.filled_quantity for leg in legs if broker_day(leg) < today)
     if net <= 0:
         return _end(connection, order, legs, _CLOSED, now)
     slices = {leg.broker_order_id for leg in legs}

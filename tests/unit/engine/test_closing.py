@@ -2,57 +2,16 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from core import controls, journal
 from core.db import orders
-from core.domain.alert import OrderType, Product, Side
-from core.domain.order import Order, OrderState
+from core.domain.alert import OrderType, Side
+from core.domain.order import OrderState
 from tests.builders import an_alert, an_order
-from tests.integration.paper_dhan import india
+from tests.unit.engine.exiting import ASKED, ENDED, EXIT, SENT, WAITS, approve, exit_that_waited, net, sales, trade
 from tests.unit.engine.floor import Floor
-
-EXIT: dict[str, Any] = {"side": Side.SELL, "closes": True}
-ASKED, ENDED, SENT, WAITS = (
-    OrderState.AWAITING_APPROVAL,
-    OrderState.EXPIRED,
-    OrderState.WORKING,
-    OrderState.QUEUED,
-)
-
-
-def trade(floor: Floor, side: str = "BUY", quantity: int = 10, **more: Any) -> None:
-    """By hand, in Dhan's app; at once."""
-    floor.dhan.placed(transactionType=side, quantity=quantity, correlationId=None, **more)
-    floor.clock.pass_time(seconds=1)
-    floor.dhan.book()
-
-
-def exit_that_waited(floor: Floor, **values: Any) -> Order:
-    """Confirmed while the desk was stopped, and due now, minutes later."""
-    order = floor.order(**(EXIT | {"approved_at": floor.clock.now()} | values))
-    floor.clock.pass_time(minutes=30)
-    return order
-
-
-def approve(floor: Floor, order: Order) -> None:
-    with floor.database.transaction() as connection:
-        now, asked = floor.clock.now(), orders.get(connection, order.id)
-        orders.move(connection, asked, WAITS, at=now, actor="operator 42", reason="", approved_at=now)
-
-
-def sales(floor: Floor) -> list[int]:
-    """What was sent for the desk; purchases and sales by hand have no name of ours."""
-    floor.clock.pass_time(seconds=1)
-    return [row["quantity"] for row in floor.dhan.book() if row["correlationId"].startswith("MU")]
-
-
-def net(floor: Floor) -> int:
-    floor.clock.pass_time(seconds=1)
-    floor.dhan.book()
-    return sum(row["netQty"] for row in floor.dhan.http.get("/dhan/v2/positions").json())
 
 
 async def test_an_exit_of_a_position_that_is_there_as_it_was_goes_out(floor: Floor) -> None:
@@ -287,43 +246,6 @@ async def test_many_exits_that_waited_ask_dhan_once(floor: Floor) -> None:
     floor.dhan.script("positions", "status", status=503)
     await floor.send()
     assert [floor.now(order).state for order in waited] == [ASKED, ASKED]
-
-
-async def test_delivery_shares_that_became_holdings_overnight_are_still_exited(floor: Floor) -> None:
-    trade(floor, productType="CNC")
-    order = await next_day(floor)
-    await floor.send()
-    assert floor.now(order).state is SENT
-    assert net(floor) == -10
-
-
-async def test_holdings_sold_in_the_morning_are_not_sold_twice(floor: Floor) -> None:
-    trade(floor, quantity=20, productType="CNC")
-    order = await next_day(floor)
-    trade(floor, "SELL", productType="CNC")
-    await floor.send()
-    assert floor.now(order).state is ENDED
-    assert net(floor) == -10
-
-
-async def next_day(floor: Floor) -> Order:
-    """The exit of ten shares, asked for after the close and due the next morning, when they are holdings."""
-    order = floor.order(**EXIT, product=Product.DELIVERY, expires_at=india("2026-11-26 15:00"))
-    floor.clock.instant = india("2026-11-26 12:00")
-    assert await floor.sign_in()
-    return order
-
-
-async def test_an_intraday_exit_that_was_put_off_to_another_day_is_not_sent(floor: Floor) -> None:
-    tomorrow = india("2026-11-26 12:00")
-    order = floor.order(**EXIT, release_at=tomorrow, reaches_exchange_at=tomorrow, expires_at=india("2026-11-26 15:00"))
-    floor.clock.instant = tomorrow
-    assert await floor.sign_in()
-    trade(floor)
-    await floor.send()
-    assert floor.now(order).state is ENDED
-    assert "squared it off" in floor.now(order).reason
-    assert net(floor) == 10
 
 
 async def test_an_order_that_moved_while_dhan_was_asked_makes_it_look_again(floor: Floor) -> None:
