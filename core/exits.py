@@ -35,18 +35,21 @@ ON_THE_WAY = (OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.NEEDS_OPERAT
 class Seen:
     """What Dhan said of the account, asked at `at` of the desk's time.
 
-    The book was read first: what fills in between counts twice, and never not at all.
+    The book was read between the positions `before` and those of now: where these differ, something filled meanwhile,
+    and the book's orders may count it once more.
     """
 
-    positions: Sequence[Position]
+    before: Sequence[Position]
     book: Sequence[BrokerOrder]
+    positions: Sequence[Position]
     at: datetime
 
 
 async def look(account: Account, broker: Broker, at: datetime) -> Seen:
-    """Book and positions, one after the other. Raises BrokerUnavailable, SignInNeeded."""
+    """Positions, book and positions again, one after the other. Raises BrokerUnavailable, SignInNeeded."""
+    before = await account.positions()
     book = await broker.book()
-    return Seen(positions=await account.positions(), book=book, at=at)
+    return Seen(before=before, book=book, positions=await account.positions(), at=at)
 
 
 @dataclass(frozen=True, kw_only=True)

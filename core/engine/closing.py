@@ -73,9 +73,9 @@ def check(connection: Connection, order: Order, moment: Moment, *, seen: Seen | 
         return _look_again(connection, order, now)
     if seen is None:
         return _by_the_tap(connection, order, exits.open_beside(place, others, ()), moment)
-    if now - seen.at > _GOOD_FOR or _has_moved(connection, place, seen, now):
-        return _look_again(connection, order, now)
     net = place.net(seen.positions)
+    if now - seen.at > _GOOD_FOR or net != place.net(seen.before) or _has_moved(connection, place, seen, now):
+        return _look_again(connection, order, now)
     today = to_india(now).date()
     if order.product in _DELIVERED and to_india(order.created_at).date() != today:
         # overnight it became a holding; what was sold of it since is short

@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from core import controls, journal
 from core.db import orders
 from core.domain.alert import OrderType, Side
-from core.domain.order import OrderState
+from core.domain.order import Order, OrderState
 from tests.builders import an_alert, an_order
 from tests.unit.engine.exiting import ASKED, ENDED, EXIT, SENT, WAITS, approve, exit_that_waited, net, sales, trade
 from tests.unit.engine.floor import Floor
@@ -202,43 +203,67 @@ async def test_an_exit_beside_an_order_in_doubt_asks(floor: Floor) -> None:
 
 async def test_slices_go_on_by_what_those_before_them_left(floor: Floor) -> None:
     trade(floor, quantity=20)
-    with floor.database.transaction() as connection:
-        alert = an_alert(connection, state="decided").id
-    slices = [floor.order(**EXIT, alert_id=alert, quantity=quantity) for quantity in (8, 8, 4)]
+    made = slices(floor, 8, 8, 4)
     await floor.send()
     for _ in range(2):
         floor.clock.pass_time(minutes=1)
         await floor.follow_book()
         await floor.send()
-    assert [floor.now(each).quantity for each in slices] == [8, 8, 4]
+    assert [floor.now(each).quantity for each in made] == [8, 8, 4]
     assert net(floor) == 0
 
 
 async def test_slices_of_what_was_closed_meanwhile_all_end(floor: Floor) -> None:
     trade(floor, quantity=20)
-    with floor.database.transaction() as connection:
-        alert = an_alert(connection, state="decided").id
-    slices = [floor.order(**EXIT, alert_id=alert, quantity=quantity) for quantity in (8, 8, 4)]
+    made = slices(floor, 8, 8, 4)
     await floor.send()
     floor.clock.pass_time(minutes=1)
     await floor.follow_book()
     trade(floor, "SELL", 12)
     await floor.send()
-    assert [floor.now(each).state for each in slices] == [OrderState.FILLED, ENDED, ENDED]
+    assert [floor.now(each).state for each in made] == [OrderState.FILLED, ENDED, ENDED]
     assert net(floor) == 0
 
 
 async def test_a_slice_that_rests_at_dhan_counts_as_gone(floor: Floor) -> None:
-    trade(floor, quantity=10)
-    with floor.database.transaction() as connection:
-        alert = an_alert(connection, state="decided").id
-    first = floor.order(**EXIT, alert_id=alert, quantity=8, order_type=OrderType.LIMIT, price=Decimal(1500))
-    second = floor.order(**EXIT, alert_id=alert, quantity=8)
+    trade(floor)
+    first, second = slices(floor, 8, 2, order_type=OrderType.LIMIT, price=Decimal(1500))
     await floor.send()
     floor.clock.pass_time(minutes=1)
     await floor.follow_book()
+    trade(floor, "SELL", 1)
     await floor.send()
-    assert (floor.now(first).state, floor.now(second).quantity) == (SENT, 2)
+    assert (floor.now(first).state, floor.now(second).quantity) == (SENT, 1)
+
+
+async def test_a_slice_that_fills_while_dhan_is_asked_ends_none_behind_it(floor: Floor) -> None:
+    trade(floor, quantity=20)
+    first, *behind = slices(floor, 10, 5, 5)
+    floor.clock.pass_time(minutes=30)
+    await floor.send()
+    floor.clock.pass_time(milliseconds=150)
+    await floor.follow_book()
+    floor.dhan.script("positions", "status", status=200, body=floor.dhan.http.get("/dhan/v2/positions").json())
+    floor.dhan.script("book", "status", status=200, body=floor.dhan.book())
+    floor.clock.pass_time(seconds=1)
+    await floor.send()
+    assert floor.now(behind[0]).state is WAITS
+    for _ in range(2):
+        floor.clock.pass_time(seconds=5)
+        await floor.follow_book()
+        await floor.send()
+    assert [floor.now(each).quantity for each in (first, *behind)] == [10, 5, 5]
+    assert net(floor) == 0
+
+
+def slices(floor: Floor, *quantities: int, **first: Any) -> list[Order]:
+    """One exit in so many orders; `first` is how the first of them differs."""
+    with floor.database.transaction() as connection:
+        alert = an_alert(connection, state="decided").id
+    return [
+        floor.order(**EXIT, alert_id=alert, quantity=quantity, **({} if place else first))
+        for place, quantity in enumerate(quantities)
+    ]
 
 
 async def test_many_exits_that_waited_ask_dhan_once(floor: Floor) -> None:

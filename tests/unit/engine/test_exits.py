@@ -47,7 +47,8 @@ def plan(
     find: Find | None = None,
     book: tuple[BrokerOrder, ...] = (),
 ) -> ExitPlan:
-    seen = Seen(positions=positions or (RELIANCE,), book=book, at=at)
+    positions = positions or (RELIANCE,)
+    seen = Seen(before=positions, book=book, positions=positions, at=at)
     return plan_exits(connection, seen, find or listed.named, now=at, calendar=CALENDAR, symbol=symbol)
 
 
