@@ -10,6 +10,11 @@ from core.domain.order import Order
 from core.domain.sessions import spoken
 from core.exits import Exit, ExitPlan
 
+_HIDDEN = (
+    "An entry of Dhan's book cannot be read: look in Dhan's app for an open order first. "
+    "With it, an exit could turn a position round."
+)
+
 
 def funds(found: Funds) -> str:
     return "\n".join(
@@ -71,7 +76,9 @@ def trades(found: Sequence[Fill]) -> str:
 
 
 def flatten(plan: ExitPlan) -> str:
-    """Names and sizes of what a yes would exit, and when that is not at once; and what it cannot."""
+    """Names and sizes of what a yes would exit, when that is not at once, and what to look for first; and what it
+    cannot.
+    """
     lines = ["<b>Exit at the market</b>", ""] if plan.exits else []
     for exit_ in plan.exits:
         product = exit_.product.replace("_", " ").lower()
@@ -79,6 +86,8 @@ def flatten(plan: ExitPlan) -> str:
         if exit_.reaches_later is not None:
             lines.append(f"Not now: it reaches the exchange <b>{spoken(exit_.reaches_later)}</b>.")
         lines += [f"Instead of {escape(_unsent(order))}, which has not gone out." for order in exit_.replaces]
+    if plan.exits and not plan.book_is_whole:
+        lines += ["", _HIDDEN]
     if plan.left:
         lines += ["", "Not exited:", *(escape(words) for words in plan.left)]
     return fit("\n".join(lines)).strip() or "No open positions."

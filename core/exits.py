@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from core import market_days, notifications
 from core.broker.account import Account, Position
-from core.broker.port import Broker, BrokerOrder
+from core.broker.port import Broker, BrokerOrder, IncompleteBook
 from core.clock import INDIA, to_india
 from core.db import alerts, attempts, orders
 from core.domain.alert import AmoTime, OrderType, Product, Side
@@ -36,20 +36,25 @@ class Seen:
     """What Dhan said of the account, asked at `at` of the desk's time.
 
     The book was read between the positions `before` and those of now: where these differ, something filled meanwhile,
-    and the book's orders may count it once more.
+    and the book's orders may count it once more. `book_is_whole`: each of its entries could be read.
     """
 
     before: Sequence[Position]
     book: Sequence[BrokerOrder]
     positions: Sequence[Position]
     at: datetime
+    book_is_whole: bool = True
 
 
 async def look(account: Account, broker: Broker, at: datetime) -> Seen:
     """Positions, book and positions again, one after the other. Raises BrokerUnavailable, SignInNeeded."""
     before = await account.positions()
-    book = await broker.book()
-    return Seen(before=before, book=book, positions=await account.positions(), at=at)
+    try:
+        book, book_is_whole = await broker.book(), True
+    except IncompleteBook as incomplete:
+        book, book_is_whole = incomplete.orders, False
+    positions = await account.positions()
+    return Seen(before=before, book=book, positions=positions, at=at, book_is_whole=book_is_whole)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,10 +168,14 @@ class Exit:
 
 @dataclass(frozen=True, kw_only=True)
 class ExitPlan:
-    """What can be exited here, and why the rest cannot: each a sentence about one position."""
+    """What can be exited here, and why the rest cannot: each a sentence about one position.
+
+    Where not `book_is_whole`, an order that could turn a position round may be hidden.
+    """
 
     exits: tuple[Exit, ...]
     left: tuple[str, ...]
+    book_is_whole: bool = True
 
 
 def plan_exits(
@@ -192,7 +201,7 @@ def plan_exits(
             exits.append(_unhindered(connection, _exit(position, find, now, today), seen, now))
         except Refusal as reason:
             left.append(f"{position.symbol}, {position.net}, {position.product_name}: {reason}")
-    return ExitPlan(exits=tuple(exits), left=tuple(left))
+    return ExitPlan(exits=tuple(exits), left=tuple(left), book_is_whole=seen.book_is_whole)
 
 
 def _exit(position: Position, find: Find, now: datetime, calendar: Calendar) -> Exit:

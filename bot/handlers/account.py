@@ -87,7 +87,8 @@ class AccountCommands:
             shown = account_views.flatten(plan)
             if not plan.exits:
                 return shown, None
-            payload = {"symbol": symbol, "exits": [exit_.facts for exit_ in plan.exits]}
+            facts = [exit_.facts for exit_ in plan.exits]
+            payload = {"symbol": symbol, "exits": facts, "book_is_whole": plan.book_is_whole}
             many = len(plan.exits)
             words = f"Yes, exit all {many}" if many > 1 else "Yes, exit it"
             return shown, keyboards.confirm(await self._ask(message, Question.FLATTEN, payload), words)
@@ -103,6 +104,8 @@ class AccountCommands:
             seen = await exits.look(self._account, self._broker, self._clock.now())
         except SignInNeeded as trouble:
             raise Refusal(str(trouble)) from trouble
+        if payload.get("book_is_whole", True) and not seen.book_is_whole:
+            raise Refusal("An entry of Dhan's book cannot be read since you asked: look again.")
 
         def write(connection: Connection) -> str:
             plan = self._plan(connection, seen, payload["symbol"])

@@ -31,7 +31,7 @@ _A_MOMENT = timedelta(seconds=10)
 """An exit goes on the word that was given so long ago at most, and an operator's tap overrules Dhan's silence."""
 _GOOD_FOR = timedelta(seconds=5)
 _LOOK_AGAIN = timedelta(seconds=2)
-_UNSEEN = "position_unseen"
+_UNSEEN, _HIDDEN = "position_unseen", "book_incomplete"
 _WAITING = (OrderState.QUEUED, OrderState.AWAITING_APPROVAL)
 _DELIVERED = (Product.DELIVERY, Product.MARGIN_FUNDED)
 
@@ -45,6 +45,10 @@ _BESIDE = (
 _NOBODY_KNOWS = (
     "Dhan did not say whether the position is still open. "
     "Look in Dhan's app, and approve this exit only if all of it is."
+)
+_MAY_BE_BESIDE = (
+    "An entry of Dhan's order book cannot be read, and may be an open order of this position: with it, this exit could "
+    "turn the position round. Look in Dhan's app, and approve this exit if there is none."
 )
 
 
@@ -73,13 +77,9 @@ def check(connection: Connection, order: Order, moment: Moment, *, seen: Seen | 
         return _look_again(connection, order, now)
     if seen is None:
         return _by_the_tap(connection, order, exits.open_beside(place, others, ()), moment)
-    net = place.net(seen.positions)
-    if now - seen.at > _GOOD_FOR or net != place.net(seen.before) or _has_moved(connection, place, seen, now):
+    if now - seen.at > _GOOD_FOR or _has_moved(connection, place, seen, now):
         return _look_again(connection, order, now)
-    today = to_india(now).date()
-    if order.product in _DELIVERED and to_india(order.created_at).date() != today:
-        # overnight it became a holding; what was sold of it since is short
-        net += exits.confirmed(connection, order) - sum(leg.filled_quantity for leg in legs if broker_day(leg) < today)
+    net = place.net(seen.positions) + _held(connection, order, legs, now)
     if net <= 0:
         return _end(connection, order, legs, _CLOSED, now)
     slices = {leg.broker_order_id for leg in legs}
@@ -89,6 +89,9 @@ def check(connection: Connection, order: Order, moment: Moment, *, seen: Seen | 
     beside = exits.open_beside(place, others, [row for row in seen.book if row.order_id not in slices])
     if beside is not None:
         return _ask_beside(connection, order, beside, moment)
+    if not seen.book_is_whole and not any(cover.was_asked(connection, leg, _HIDDEN) for leg in legs):
+        # once for all slices: an entry can stay as it is all day
+        return cover.ask_about(connection, order, _MAY_BE_BESIDE, moment, kind=_HIDDEN)
     if left >= order.quantity:
         return order
     words = f"{left} of {order.quantity} are left of the position: so many are exited."
@@ -102,12 +105,21 @@ def _was_put_off(order: Order) -> bool:
 
 
 def _has_moved(connection: Connection, place: Place, seen: Seen, now: datetime) -> bool:
-    """Whether an order of ours changed since Dhan was asked, and with it perhaps the position.
+    """Whether the position moved while Dhan was asked; or an order of ours changed since, and with it perhaps that.
 
     What lies ahead was written before the clock was set back.
     """
     changed = orders.changed_since(connection, seen.at)
-    return any(place.has(each) and seen.at < each.updated_at <= now for each in changed)
+    is_other = place.net(seen.positions) != place.net(seen.before)
+    return is_other or any(place.has(each) and seen.at < each.updated_at <= now for each in changed)
+
+
+def _held(connection: Connection, order: Order, legs: list[Order], now: datetime) -> int:
+    """Units that overnight became a holding: what was sold of it since makes the position short."""
+    today = to_india(now).date()
+    if order.product not in _DELIVERED or to_india(order.created_at).date() == today:
+        return 0
+    return exits.confirmed(connection, order) - sum(leg.filled_quantity for leg in legs if broker_day(leg) < today)
 
 
 def _by_the_tap(connection: Connection, order: Order, beside: str | None, moment: Moment) -> Order | None:

@@ -120,6 +120,12 @@ def test_flatten_names_each_exit_and_what_it_cannot_do() -> None:
     assert account_views.flatten(ExitPlan(exits=(), left=())) == "No open positions."
 
 
+def test_flatten_says_that_an_open_order_may_be_hidden() -> None:
+    asked = account_views.flatten(ExitPlan(exits=(EXIT,), left=(), book_is_whole=False))
+    assert "An entry of Dhan's book cannot be read: look in Dhan's app for an open order first" in asked
+    assert account_views.flatten(ExitPlan(exits=(), left=(), book_is_whole=False)) == "No open positions."
+
+
 def test_an_exit_that_waits_names_its_time_in_the_question_and_in_the_answer() -> None:
     asked = account_views.flatten(ExitPlan(exits=(EXIT, LATER), left=()))
     assert "<b>SELL 3 M&amp;M</b> · delivery\nNot now: it reaches the exchange <b>Wed 25 Nov 12:00</b>." in asked

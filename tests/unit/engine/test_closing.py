@@ -201,6 +201,55 @@ async def test_an_exit_beside_an_order_in_doubt_asks(floor: Floor) -> None:
     assert f"{other.label} SELL 10 RELIANCE may be at Dhan" in floor.now(order).reason
 
 
+@pytest.mark.fault("BR-33")
+async def test_beside_an_entry_that_cannot_be_read_an_exit_and_its_slices_ask_once(floor: Floor) -> None:
+    trade(floor)
+    first, second = slices(floor, 8, 2)
+    floor.clock.pass_time(minutes=30)
+    show_unread_entry(floor)
+    await floor.send()
+    assert floor.now(first).state is ASKED
+    assert floor.now(first).reason.startswith("An entry of Dhan's order book cannot be read")
+    approve(floor, first)
+    floor.clock.pass_time(minutes=1)
+    show_unread_entry(floor)
+    await floor.send()
+    floor.clock.pass_time(seconds=1)
+    await floor.follow_book()
+    show_unread_entry(floor)
+    await floor.send()
+    assert [floor.now(each).state for each in (first, second)] == [OrderState.FILLED, SENT]
+    assert net(floor) == 0
+
+
+async def test_beside_an_entry_that_cannot_be_read_an_open_order_still_hinders_an_exit(floor: Floor) -> None:
+    trade(floor)
+    order = exit_that_waited(floor)
+    floor.dhan.placed(transactionType="SELL", orderType="LIMIT", price=1500, correlationId=None)
+    show_unread_entry(floor)
+    await floor.send()
+    assert "is open at Dhan" in floor.now(order).reason
+
+
+@pytest.mark.parametrize("sold", [10, 4])
+async def test_beside_an_entry_that_cannot_be_read_the_position_still_counts(floor: Floor, sold: int) -> None:
+    trade(floor)
+    order = exit_that_waited(floor)
+    show_unread_entry(floor)
+    await floor.send()
+    approve(floor, order)
+    trade(floor, "SELL", sold)
+    show_unread_entry(floor)
+    await floor.send()
+    assert net(floor) == 0
+
+
+def show_unread_entry(floor: Floor) -> None:
+    """The next reading of the book has an entry of the operator's own without a status."""
+    theirs = {"orderId": "77", "correlationId": "1106500417-1764000000000", "orderStatus": "", "quantity": 5}
+    floor.dhan.script("book", "status", status=200, body=[*floor.dhan.book(), theirs])
+
+
 async def test_slices_go_on_by_what_those_before_them_left(floor: Floor) -> None:
     trade(floor, quantity=20)
     made = slices(floor, 8, 8, 4)

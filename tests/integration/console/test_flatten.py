@@ -1,0 +1,33 @@
+"""/flatten in the chat, where Dhan's order book is not whole."""
+
+from typing import Any
+
+import pytest
+from desk_in_chat import TUESDAY, Chats
+
+from core.domain.order import OrderState
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+THEIRS = {"orderId": "77", "correlationId": "1106500417-1764000000000", "orderStatus": "", "quantity": 5}
+
+
+async def hide_an_entry(chats: Chats) -> None:
+    fault: dict[str, Any] = {"call": "book", "kind": "status", "status": 200, "body": [THEIRS], "times": 1_000}
+    assert (await chats.sandbox.http.post("/dhan/sandbox/faults", json=fault)).is_success
+
+
+async def show_the_book(chats: Chats) -> None:
+    assert (await chats.sandbox.http.delete("/dhan/sandbox/faults")).is_success
+
+
+async def test_an_entry_that_cannot_be_read_is_said_before_an_exit_and_hinders_none(chats: Chats) -> None:
+    chats.jump(TUESDAY)
+    await chats.is_in(await chats.fire(), OrderState.FILLED)
+    await chats.ask("/flatten", "SELL 1 RELIANCE")
+    unaware = await chats.newest("SELL 1 RELIANCE")
+    await hide_an_entry(chats)
+    assert "look again" in await chats.tap(unaware, "Yes")
+    await chats.ask("/flatten", "An entry of Dhan's book cannot be read")
+    answer = await chats.tap(await chats.newest("An entry of Dhan's book"), "Yes")
+    await show_the_book(chats)
+    await chats.is_in(int(answer.removeprefix("Exiting, as ")), OrderState.FILLED)
