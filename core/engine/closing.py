@@ -30,7 +30,6 @@ PATIENCE = 3.0
 _A_MOMENT = timedelta(seconds=10)
 """An exit goes on the word that was given so long ago at most, and an operator's tap overrules Dhan's silence."""
 _GOOD_FOR = timedelta(seconds=5)
-_LOOK_AGAIN = timedelta(seconds=2)
 _UNSEEN, _HIDDEN = "position_unseen", "book_incomplete"
 _WAITING = (OrderState.QUEUED, OrderState.AWAITING_APPROVAL)
 _DELIVERED = (Product.DELIVERY, Product.MARGIN_FUNDED)
@@ -138,7 +137,7 @@ def _ask_beside(connection: Connection, order: Order, beside: str, moment: Momen
 
 
 def _look_again(connection: Connection, order: Order, now: datetime) -> None:
-    orders.postpone(connection, order, now + _LOOK_AGAIN)
+    orders.postpone(connection, order, now + cover.LOOK_AGAIN)
 
 
 def _end(connection: Connection, order: Order, legs: list[Order], words: str, now: datetime) -> None:

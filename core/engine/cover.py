@@ -7,7 +7,7 @@ A sale that would be refused is not sent: its card says why, and the operator ma
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection, select
@@ -27,6 +27,8 @@ log = structlog.get_logger()
 _ASKED = "uncovered"
 PATIENCE = 3.0
 """Seconds that a sale waits for what Dhan says."""
+LOOK_AGAIN = timedelta(seconds=2)
+"""What Dhan said is not to be trusted where the desk's own orders moved meanwhile: it is asked once more."""
 
 
 def needs_cover(order: Order) -> bool:
@@ -82,12 +84,22 @@ async def _stock(account: Account, order: Order, at: datetime) -> Stock:
 
 
 def check(connection: Connection, order: Order, moment: Moment, *, stock: Stock | None) -> Order | None:
-    """The sale if Dhan would take it, or nobody knows; None when the operator is asked instead."""
-    words = None if stock is None else _why_refused(order, stock, _promised(connection, order, stock.at, moment.now))
-    if words is None:
+    """The sale if Dhan would take it, or nobody knows; None when the operator, or Dhan once more, is asked instead."""
+    if stock is None:
         return order
-    ask_about(connection, order, words, moment)
-    return None
+    if _has_sold(connection, order, stock.at, moment.now):
+        return orders.postpone(connection, order, moment.now + LOOK_AGAIN)
+    words = _why_refused(order, stock, _promised(connection, order, moment.now))
+    return order if words is None else ask_about(connection, order, words, moment)
+
+
+def _has_sold(connection: Connection, order: Order, since: datetime, now: datetime) -> bool:
+    """Whether a fill of such a sale was learned of since: Dhan's answer may count it or not.
+
+    What lies ahead was written before the clock was set back.
+    """
+    changed = orders.changed_since(connection, since)
+    return any(_is_like(each, order) and each.filled_quantity and since < each.updated_at <= now for each in changed)
 
 
 def _why_refused(order: Order, stock: Stock, promised: int) -> str | None:
@@ -102,16 +114,11 @@ def _why_refused(order: Order, stock: Stock, promised: int) -> str | None:
     )
 
 
-def _promised(connection: Connection, order: Order, seen_at: datetime, now: datetime) -> int:
-    """Shares that our other sales of the day take, beyond what Dhan's answer had told of them."""
-    changed = [each for each in orders.changed_since(connection, seen_at) if seen_at < each.updated_at <= now]
-    fresh = {each.id for each in changed}
+def _promised(connection: Connection, order: Order, now: datetime) -> int:
+    """Shares that our other sales of the day may still take."""
     open_ = orders.alike(connection, exits.ON_THE_WAY, symbol=order.symbol)
     here = [each for each in open_ if _is_like(each, order) and exits.may_trade(connection, each, now)]
-    over = [each for each in changed if _is_like(each, order) and each.state.is_final]
-    return sum(each.quantity - (0 if each.id in fresh else each.filled_quantity) for each in here) + sum(
-        each.filled_quantity for each in over
-    )
+    return sum(each.quantity - each.filled_quantity for each in here)
 
 
 def _is_like(other: Order, order: Order) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from core.clock import monotonic
+from core.broker.dhan.account import DhanAccount
+from core.clock import Moment, monotonic
 from core.db import orders
 from core.domain.alert import OrderType, Product, Side
 from core.domain.order import Order, OrderState
@@ -112,6 +113,25 @@ async def test_a_sale_that_was_filled_is_counted_once(floor: Floor) -> None:
     await floor.follow_book()
     floor.clock.pass_time(seconds=1)
     assert (await floor.sent(**SALE, quantity=4)).state is SENT
+
+
+async def test_a_sale_whose_fill_is_learned_of_while_dhan_is_asked_makes_the_next_look_again(floor: Floor) -> None:
+    await holding(floor)
+    first = await floor.sent(**SALE, quantity=5)
+    second = floor.order(**SALE, quantity=5)
+    floor.clock.pass_time(seconds=1)
+    stock = await cover.look(DhanAccount(floor.broker), second, floor.clock.now())
+    floor.clock.pass_time(milliseconds=100)
+    await floor.follow_book()
+    moment = Moment(now=floor.clock.now(), wall=floor.clock.now())
+    with floor.database.transaction() as connection:
+        assert cover.check(connection, second, moment, stock=stock) is None
+    assert (floor.now(first).state, floor.now(second).state) == (OrderState.FILLED, OrderState.QUEUED)
+    await floor.send()
+    assert floor.now(second).state is OrderState.QUEUED
+    floor.clock.pass_time(seconds=2)
+    await floor.send()
+    assert floor.now(second).state is SENT
 
 
 async def test_a_sale_of_an_earlier_day_takes_nothing(floor: Floor) -> None:
