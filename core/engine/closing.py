@@ -4,15 +4,11 @@ It was confirmed against the account of that moment. Since then the position may
 would open another one the other way round. So at most what is left goes; what nobody can tell is asked about.
 """
 
-import asyncio
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import Connection
 
 from core import exits, journal
-from core.broker.account import Account
-from core.broker.port import Broker
 from core.clock import Moment, to_india
 from core.db import orders
 from core.domain.alert import Product
@@ -20,13 +16,8 @@ from core.domain.order import Order, OrderState
 from core.engine import cover
 from core.engine.claim import expire
 from core.engine.overdue import broker_day
-from core.errors import BrokerUnavailable
 from core.exits import Place, Seen
 
-log = structlog.get_logger()
-
-PATIENCE = 3.0
-"""Seconds for Dhan to tell; whoever waits longer is asked instead."""
 _A_MOMENT = timedelta(seconds=10)
 """An exit goes on the word that was given so long ago at most, and an operator's tap overrules Dhan's silence."""
 _GOOD_FOR = timedelta(seconds=5)
@@ -53,16 +44,6 @@ _MAY_BE_BESIDE = (
 
 def has_waited(order: Order, now: datetime) -> bool:
     return order.closes and abs(now - order.created_at) > _A_MOMENT
-
-
-async def look(account: Account, broker: Broker, at: datetime) -> Seen | None:
-    """What Dhan says now; None when that is nothing, or too late. Raises SignInNeeded."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await exits.look(account, broker, at)
-    except (BrokerUnavailable, TimeoutError) as trouble:
-        log.warning("positions_not_known", why=str(trouble) or "no answer in time")
-        return None
 
 
 def check(connection: Connection, order: Order, moment: Moment, *, seen: Seen | None) -> Order | None:

@@ -9,7 +9,6 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import Connection, select
 
 from core import exits, journal
@@ -20,13 +19,8 @@ from core.db.tables import events
 from core.domain.alert import Product, Side
 from core.domain.order import Order, OrderState
 from core.engine.claim import ask_again
-from core.errors import BrokerUnavailable, SignInNeeded
-
-log = structlog.get_logger()
 
 _ASKED = "uncovered"
-PATIENCE = 3.0
-"""Seconds that a sale waits for what Dhan says."""
 LOOK_AGAIN = timedelta(seconds=2)
 """What Dhan said is not to be trusted where the desk's own orders moved meanwhile: it is asked once more."""
 
@@ -61,17 +55,8 @@ class Stock:
     at: datetime
 
 
-async def look(account: Account, order: Order, at: datetime) -> Stock | None:
-    """None when Dhan does not tell, or not in time: what nobody knows holds nothing up."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await _stock(account, order, at)
-    except (BrokerUnavailable, SignInNeeded, TimeoutError) as trouble:
-        log.warning("cover_not_known", order=order.label, why=str(trouble) or "no answer in time")
-        return None
-
-
-async def _stock(account: Account, order: Order, at: datetime) -> Stock:
+async def look(account: Account, order: Order, at: datetime) -> Stock:
+    """Raises BrokerUnavailable, SignInNeeded."""
     holdings, positions, has_ddpi = await asyncio.gather(
         account.holdings(), account.positions(), account.may_sell_holdings()
     )

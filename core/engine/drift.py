@@ -4,11 +4,9 @@ Asked just before sending, where a price is known; where none is, nothing is hel
 the price of that moment.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-import structlog
 from sqlalchemy import Connection
 
 from core.broker.quotes import Name, Quotes
@@ -18,24 +16,14 @@ from core.domain.drift import has_waited, moved_too_far, reference
 from core.domain.order import Order, OrderState
 from core.engine.claim import ask_again
 
-log = structlog.get_logger()
-
-PATIENCE = 3.0
-"""Seconds that an order which has waited waits once more, for its turn to ask and for the answer."""
-
 
 def may_drift(order: Order) -> bool:
     return has_waited(order) and reference(order) is not None
 
 
 async def last_prices(quotes: Quotes, waited: Iterable[Order]) -> Mapping[Name, Decimal]:
-    """The prices of these, asked for at once. Late is as good as unknown: an order has a window to catch."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await quotes.last_price({(order.segment, order.security_id) for order in waited if may_drift(order)})
-    except TimeoutError:
-        log.warning("prices_not_known", why="no answer in time")
-        return {}
+    """The prices of these, asked for at once."""
+    return await quotes.last_price({(order.segment, order.security_id) for order in waited if may_drift(order)})
 
 
 def why_ask(order: Order, last: Decimal, most: Decimal | None) -> str | None:

@@ -4,14 +4,17 @@ Each question has its module (cover, drift, closing); here they are put, those o
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from typing import TypeVar
 
+import structlog
 from sqlalchemy import Connection
 
+from core import exits
 from core.broker.account import Account
 from core.broker.port import Broker
 from core.broker.quotes import Name, Quotes
@@ -19,11 +22,16 @@ from core.clock import Clock, Moment, SystemClock
 from core.db.engine import Database
 from core.domain.order import Order
 from core.engine import closing, cover, drift
-from core.errors import SignInNeeded
+from core.errors import BrokerUnavailable, SignInNeeded
 from core.exits import Seen
 from core.logins import Session
 from core.policies import Policies
 
+log = structlog.get_logger()
+T = TypeVar("T")
+
+PATIENCE = 3.0
+"""Seconds for Dhan to tell: late is as good as unknown, since an order has a window to catch."""
 Check = Callable[[Connection, Order, Moment], Order | None]
 """Asked in the transaction of the claim: the order as it may be claimed, None when it does not go now."""
 
@@ -71,13 +79,20 @@ class Soundness:
         if order.closes:
             checks.append(partial(closing.check, seen=await asked.account))
         if cover.needs_cover(order) and not await self._database.read(lambda c: cover.was_asked(c, order)):
-            stock = await cover.look(self._account, order, self._clock.now())
-            checks.append(partial(cover.check, stock=stock))
+            checks.append(partial(cover.check, stock=await self._stock(order)))
         last = (await asked.prices).get((order.segment, order.security_id)) if drift.may_drift(order) else None
         return None if last is not None and await self._has_drifted(order, last) else checks
 
     async def _last_prices(self, waited: Sequence[Order]) -> Mapping[Name, Decimal]:
-        return await drift.last_prices(self._quotes, waited) if self._quotes else {}
+        return await _in_time("prices_not_known", drift.last_prices(self._quotes, waited)) or {} if self._quotes else {}
+
+    async def _stock(self, order: Order) -> cover.Stock | None:
+        """None where nobody knows: that holds nothing up."""
+        try:
+            return await _in_time("cover_not_known", cover.look(self._account, order, self._clock.now()))
+        except SignInNeeded as trouble:
+            log.warning("cover_not_known", why=str(trouble))
+            return None
 
     async def _see(self, waited: Sequence[Order]) -> Seen | None:
         """The account, for the exits among these."""
@@ -85,7 +100,7 @@ class Soundness:
             return None
         serial = self._session.serial
         try:
-            return await closing.look(self._account, self._broker, self._clock.now())
+            return await _in_time("positions_not_known", exits.look(self._account, self._broker, self._clock.now()))
         except SignInNeeded as trouble:
             await self._session.die(str(trouble), serial)
             return None
@@ -101,3 +116,13 @@ class Soundness:
 
     def _moment(self) -> Moment:
         return Moment(now=self._clock.now(), wall=self._wall.now())
+
+
+async def _in_time(otherwise: str, reading: Awaitable[T]) -> T | None:
+    """What Dhan says; None when that is nothing, or too late, which is logged as `otherwise`. Raises SignInNeeded."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await reading
+    except (BrokerUnavailable, TimeoutError) as trouble:
+        log.warning(otherwise, why=str(trouble) or "no answer in time")
+        return None

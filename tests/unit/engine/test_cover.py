@@ -11,7 +11,7 @@ from core.clock import Moment, monotonic
 from core.db import orders
 from core.domain.alert import OrderType, Product, Side
 from core.domain.order import Order, OrderState
-from core.engine import cover
+from core.engine import cover, soundness
 from tests.builders import an_order
 from tests.integration.paper_dhan import india
 from tests.patience import PATIENCE
@@ -145,7 +145,7 @@ async def test_a_sale_of_an_earlier_day_takes_nothing(floor: Floor) -> None:
 async def test_an_account_that_does_not_answer_does_not_cost_the_window(
     floor: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cover, "PATIENCE", 0.05)
+    monkeypatch.setattr(soundness, "PATIENCE", 0.05)
     floor.dhan.script("holdings", "hang")
     began = monotonic()
     assert (await floor.sent(**SALE)).state is SENT

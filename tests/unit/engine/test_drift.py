@@ -17,7 +17,7 @@ from core.domain.alert import OrderType, Product, Side
 from core.domain.drift import Reference, moved_too_far, reference
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
-from core.engine import drift
+from core.engine import soundness
 from core.policies import Policies, save
 from tests.builders import NOON, until
 from tests.unit.engine.floor import Floor
@@ -144,7 +144,7 @@ async def test_an_operator_who_is_careful_is_asked_sooner(floor: Floor) -> None:
 async def test_a_price_that_does_not_come_does_not_cost_the_window(
     floor: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drift, "PATIENCE", 0.1)
+    monkeypatch.setattr(soundness, "PATIENCE", 0.1)
     assert (await released(floor, None, board=Board(is_stuck=True), **WAITED)).state is SENT
 
 
