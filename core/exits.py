@@ -23,7 +23,6 @@ from core.domain.instrument import Instrument, Segment
 from core.domain.order import AT_BROKER, IN_DOUBT, Mode, Order, OrderState
 from core.domain.routing import Decision, ReleasePolicy, route
 from core.domain.sessions import Calendar, Trading, spoken_time
-from core.engine.overdue import broker_day
 from core.errors import Refusal
 from core.tickets import Ticket, slices
 
@@ -95,7 +94,7 @@ def on_the_way(connection: Connection, place: Place, now: datetime) -> list[Orde
 
 def may_trade(connection: Connection, order: Order, now: datetime) -> bool:
     """Whether an order that is on the way can fill today."""
-    if broker_day(order) < to_india(now).date():
+    if order.broker_day < to_india(now).date():
         return False
     return order.state is not OrderState.NEEDS_OPERATOR or not _is_absent(connection, order)
 

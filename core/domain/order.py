@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from core.domain.alert import AmoTime, Exchange, OrderType, Product, Side, Validity
 from core.domain.instrument import Segment, SegmentClass, segment_class
+from core.domain.sessions import INDIA
 
 
 class OrderState(StrEnum):
@@ -148,6 +149,11 @@ class Order:
     def label(self) -> str:
         """The short id people say: alert and leg, like 41.2."""
         return f"{self.alert_id}.{self.position}"
+
+    @property
+    def broker_day(self) -> date:
+        """The India date of the broker's book that it is in."""
+        return (self.reaches_exchange_at or self.updated_at).astimezone(INDIA).date()
 
     @property
     def segment_class(self) -> SegmentClass:

@@ -15,7 +15,6 @@ from core.domain.alert import Product
 from core.domain.order import Order, OrderState
 from core.engine import cover
 from core.engine.claim import expire
-from core.engine.overdue import broker_day
 from core.exits import Place, Seen
 
 _A_MOMENT = timedelta(seconds=10)
@@ -99,7 +98,7 @@ def _held(connection: Connection, order: Order, legs: list[Order], now: datetime
     today = to_india(now).date()
     if order.product not in _DELIVERED or to_india(order.created_at).date() == today:
         return 0
-    return exits.confirmed(connection, order) - sum(leg.filled_quantity for leg in legs if broker_day(leg) < today)
+    return exits.confirmed(connection, order) - sum(leg.filled_quantity for leg in legs if leg.broker_day < today)
 
 
 def _by_the_tap(connection: Connection, order: Order, beside: str | None, moment: Moment) -> Order | None:

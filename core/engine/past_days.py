@@ -18,7 +18,6 @@ from core.domain.order import AT_BROKER, Order, OrderState
 from core.engine import marks
 from core.engine.marks import Mark
 from core.engine.settle import fail
-from core.engine.unseen import broker_day
 from core.errors import BrokerUnavailable
 
 log = structlog.get_logger()
@@ -59,8 +58,8 @@ class PastDays:
             return
         self._read_at = self._clock.now()
         yesterday = to_india(self._read_at).date() - timedelta(days=1)
-        for day in sorted({broker_day(order) for order in left}):
-            over = [order for order in left if broker_day(order) == day]
+        for day in sorted({order.broker_day for order in left}):
+            over = [order for order in left if order.broker_day == day]
             fills = await self._read(day, yesterday, over)
             moment = Moment(now=self._clock.now(), wall=self._wall.now())
             if fills is None:
@@ -108,7 +107,7 @@ def left_behind(connection: Connection, now: datetime, book: Iterable[BrokerOrde
         return []
     still_open = {row.order_id for row in book if row.state in _OPEN}
     at_broker = orders.in_states(connection, AT_BROKER)
-    over = [order for order in at_broker if broker_day(order) < india.date()]
+    over = [order for order in at_broker if order.broker_day < india.date()]
     return [order for order in over if order.broker_order_id not in still_open]
 
 
@@ -146,7 +145,7 @@ def _has_come(connection: Connection, day: date, fills: Mapping[str, PastFill]) 
     seen = {
         order.broker_order_id or "": order.filled_quantity
         for order in since
-        if order.filled_quantity and broker_day(order) == day
+        if order.filled_quantity and order.broker_day == day
     }
     return bool(fills) and all(key in fills and filled <= fills[key].quantity for key, filled in seen.items())
 

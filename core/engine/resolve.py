@@ -28,7 +28,6 @@ from core.engine import unseen
 from core.engine.adopt import adopt
 from core.engine.limiter import Limiter, Window
 from core.engine.reconcile import follow_found
-from core.engine.unseen import broker_day
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.failpoints import Point, reach
 from core.logins import Session
@@ -163,7 +162,7 @@ def _conclude(
     if found is not None:
         adopt(connection, order, found, moment)
         return
-    if broker_day(order) < to_india(moment.now).date():
+    if order.broker_day < to_india(moment.now).date():
         attempts.doubt(connection, attempt.id, next_lookup_at=None, words="its day was over before it was found")
         _ask(connection, order, _DAY_IS_OVER, moment)
         return

@@ -3,7 +3,7 @@
 An acknowledgement means received (Dhan API v2, Orders, Place); what becomes of the order stands in the book soon after.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -37,11 +37,6 @@ _NOWHERE = (
 _CANCEL_AGAIN = " Should it turn up, cancel it again."
 
 
-def broker_day(order: Order) -> date:
-    """The India date of the book that the order is in."""
-    return to_india(order.reaches_exchange_at or order.updated_at).date()
-
-
 def unseen(connection: Connection, now: datetime) -> list[Order]:
     """Orders that a book of this moment has to show past Dhan's own checks, and that none has shown so yet."""
     taken = orders.unconfirmed_since(connection, now - SHOWS_WITHIN)
@@ -60,7 +55,7 @@ def _gets_no_further(order: Order) -> bool:
 def _is_in_todays_book(order: Order, now: datetime) -> bool:
     """An after-market order is in that of its own evening; whether in the night's, too, is not documented."""
     if _should_have_left(order, now):
-        return broker_day(order) == to_india(now).date()
+        return order.broker_day == to_india(now).date()
     return order.release_at is not None and to_india(order.release_at).date() == to_india(now).date()
 
 

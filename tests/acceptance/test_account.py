@@ -1,6 +1,6 @@
 """The account from the chat: looked at, exited, and stopped at Dhan itself."""
 
-from tests.integration.paper_dhan import wish
+from tests.integration.paper_dhan import IRCON, wish
 from tests.world import World
 
 FUTURE = {"instrument": "FUT", "productType": "M"}
@@ -29,21 +29,23 @@ def test_a_position_is_seen_and_exited_after_a_second_tap_that_counts_once(world
 
 
 def test_a_sale_that_waits_is_given_up_for_the_exit_and_one_from_dhans_app_keeps_its_position(world: World) -> None:
-    bought = world.fire(world.leg())["alert_id"]
+    bought = world.fire(world.leg("IRCON"))["alert_id"]
     world.phone.card_shows(bought, "Filled 1 at ₹")
-    theirs = {"transactionType": "SELL", "productType": "CNC", "orderType": "LIMIT", "price": 1500, "quantity": 1}
-    order_id = world.at_dhan("POST", "/orders", json=wish(**theirs)).json()["orderId"]
-    assert f"SELL 1 RELIANCE (order {order_id}) is open at Dhan" in world.phone.ask("/flatten", "Not exited:")
+    theirs = {"transactionType": "SELL", "productType": "CNC", "orderType": "LIMIT", "price": 100}
+    order_id = world.at_dhan("POST", "/orders", json=wish(**theirs, quantity=1, securityId=IRCON)).json()["orderId"]
+    assert f"SELL 1 IRCON (order {order_id}) is open at Dhan" in world.phone.ask("/flatten IRCON", "Not exited:")
     world.until(lambda: world.at_dhan("DELETE", f"/orders/{order_id}").is_success, "it is cancelled in Dhan's app")
 
     world.phone.ask("/policy approval always", "Set")
-    waits = world.fire(world.leg(transactionType="S"))["alert_id"]
+    waits = world.fire(world.leg("IRCON", transactionType="S"))["alert_id"]
     world.phone.card_shows(waits, "Waiting for your tap")
-    world.phone.ask("/flatten", "SELL 1 RELIANCE", f"Instead of {waits}.1 SELL 1 RELIANCE")
+    world.phone.ask("/flatten IRCON", "SELL 1 IRCON", f"Instead of {waits}.1 SELL 1 IRCON")
     exit_alert = int(world.phone.confirm("Yes, exit it").rpartition(" ")[2])
     world.phone.card_shows(waits, "Cancelled before it was sent")
     world.phone.card_shows(exit_alert, "Filled 1 at ₹")
-    assert world.phone.ask("/flatten", "No open positions.") == "No open positions."
+    assert world.phone.ask("/flatten IRCON", "No open positions.") == "No open positions."
+    world.phone.ask("/policy approval queued", "approval")
+    assert "approval queued" in world.phone.confirm("Yes, loosen it")
 
 
 def test_options_of_two_weeks_have_two_names_and_one_of_them_is_exited(world: World) -> None:

@@ -20,7 +20,6 @@ from core.domain.order import AT_BROKER, IN_DOUBT, Mode, Order, OrderState
 from core.engine.adopt import follow
 from core.engine.past_days import close_past_day, left_behind
 from core.engine.reconcile import Reconciler, follow_all
-from core.engine.unseen import broker_day
 from tests.builders import an_order
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor
@@ -141,7 +140,7 @@ def test_an_order_that_is_being_sent_is_left_to_its_answer(connection: Connectio
 
 def test_an_order_belongs_to_the_day_on_which_the_exchange_sees_it(connection: Connection) -> None:
     evening = at_broker(connection, at=EVENING, reaches_exchange_at=india("2026-11-26 09:45"))
-    assert broker_day(evening) == india("2026-11-26 00:00").date()
+    assert evening.broker_day == india("2026-11-26 00:00").date()
     assert left_behind(connection, NEXT_MORNING, []) == []
     assert left_behind(connection, india("2026-11-27 08:00"), []) == [evening]
 
@@ -177,7 +176,7 @@ NINE = india("2026-11-26 09:00")
 def close(connection: Connection, order: Order, fills: dict[str, PastFill], now: datetime = NEXT_MORNING) -> Order:
     """The order after a look at the trade history of its day."""
     moment = Moment(now=now, wall=WALL)
-    close_past_day(connection, day=broker_day(order), left=[order], fills=fills, moment=moment)
+    close_past_day(connection, day=order.broker_day, left=[order], fills=fills, moment=moment)
     return again(connection, order)
 
 
