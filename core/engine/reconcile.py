@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from math import inf
 
 import structlog
 from sqlalchemy import Connection
@@ -30,6 +31,7 @@ Named = dict[int, list[BrokerOrder]]
 """Rows of the book by the order that they were sent for."""
 
 AT_A_TIME = 50
+LATE_EVERY = 3.0
 LONGEST_REST = 0.1
 """Seconds. As long as some rows took, others have before the next."""
 
@@ -52,6 +54,7 @@ class Reconciler:
         self._wall = SystemClock()
         self._ended: dict[str, Said] = {}
         self._day: date | None = None
+        self._asked_what_is_late = -inf
         self._past_days = PastDays(database=database, broker=broker, clock=clock)
 
     async def follow_book(self) -> list[Order]:
@@ -63,7 +66,8 @@ class Reconciler:
         self._forget_past_days()
         read_at = self._wall.now()
         now = self._clock.now()
-        touched, late = await self._database.read(lambda c: (_touched(c, read_at), unseen.unseen(c, now)))
+        touched = await self._database.read(lambda connection: _touched(connection, read_at))
+        late = await self._late(now)
         book, incomplete = await self._read({key: said for key, said in self._ended.items() if key not in touched})
         reach(Point.BOOK_READ)
         moment = self._moment()
@@ -100,6 +104,13 @@ class Reconciler:
         fills = orders.final_fills(connection, [row.order_id for row in over])
         agreed = {row.order_id: row.said for row in over if fills.get(row.order_id) == row.filled_quantity}
         self._database.after_commit(lambda: self._ended.update(agreed))
+
+    async def _late(self, now: datetime) -> list[Order]:
+        """What this book has to show by now; not asked at every book, since in a rush thousands are open."""
+        if monotonic() - self._asked_what_is_late < LATE_EVERY:
+            return []
+        self._asked_what_is_late = monotonic()
+        return await self._database.read(lambda connection: unseen.unseen(connection, now))
 
     def _forget_past_days(self) -> None:
         today = to_india(self._clock.now()).date()
