@@ -12,7 +12,7 @@ from core import exits, journal
 from core.clock import Moment, to_india
 from core.db import orders
 from core.domain.alert import Product
-from core.domain.order import Order, OrderState
+from core.domain.order import AT_BROKER, Order, OrderState
 from core.engine import cover
 from core.engine.claim import expire
 from core.exits import Place, Seen
@@ -62,7 +62,7 @@ def check(connection: Connection, order: Order, moment: Moment, *, seen: Seen | 
     if net <= 0:
         return _end(connection, order, legs, _CLOSED, now)
     slices = {leg.broker_order_id for leg in legs}
-    left = net - sum(row.remaining for row in seen.book if row.order_id in slices)
+    left = net - _may_still_fill(legs, seen)
     if left <= 0:
         return _end(connection, order, legs, _NOTHING_MORE, now)
     beside = exits.open_beside(place, others, [row for row in seen.book if row.order_id not in slices])
@@ -75,6 +75,16 @@ def check(connection: Connection, order: Order, moment: Moment, *, seen: Seen | 
         return order
     words = f"{left} of {order.quantity} are left of the position: so many are exited."
     return orders.note(connection, order, at=now, actor=journal.DESK, reason=words, quantity=left)
+
+
+def _may_still_fill(slices: list[Order], seen: Seen) -> int:
+    """Units of the slices that Dhan has, those among them whose entries cannot be read."""
+    remaining = {row.order_id: row.remaining for row in seen.book}
+    shown = sum(remaining.get(leg.broker_order_id or "", 0) for leg in slices)
+    if seen.book_is_whole:
+        return shown
+    hidden = (leg for leg in slices if leg.state in AT_BROKER and leg.broker_order_id not in remaining)
+    return shown + sum(leg.quantity - leg.filled_quantity for leg in hidden)
 
 
 def _was_put_off(order: Order) -> bool:

@@ -126,7 +126,9 @@ def close_past_day(
         if fill is not None and fill.quantity >= filled:
             filled, average = fill.quantity, fill.average_price
         is_asked = _is_asked(connection, order)
-        words = f"Its day is over; Dhan's trade history shows {filled} of {order.quantity} filled."
+        is_told = has_come or fill is not None
+        source = "Dhan's trade history shows" if is_told else "Dhan's trade history does not tell, its book showed"
+        words = f"Its day is over; {source} {filled} of {order.quantity} filled."
         facts = {"reason": words, "filled_quantity": filled, "average_price": average}
         if filled >= order.quantity:
             _end(connection, order, OrderState.FILLED, facts, moment)

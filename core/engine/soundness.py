@@ -76,10 +76,10 @@ class Soundness:
     async def look(self, order: Order, asked: Asked) -> list[Check] | None:
         """What its claim has to check; None when the operator is asked about it instead."""
         checks: list[Check] = []
-        if order.closes:
-            checks.append(partial(closing.check, seen=await asked.account))
         if cover.needs_cover(order) and not await self._database.read(lambda c: cover.was_asked(c, order)):
             checks.append(partial(cover.check, stock=await self._stock(order)))
+        if order.closes:  # checked first; asked for meanwhile, since both one after the other may be too old together
+            checks.insert(0, partial(closing.check, seen=await asked.account))
         last = (await asked.prices).get((order.segment, order.security_id)) if drift.may_drift(order) else None
         return None if last is not None and await self._has_drifted(order, last) else checks
 

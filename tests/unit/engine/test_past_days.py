@@ -77,3 +77,13 @@ async def test_what_the_operator_was_asked_about_is_closed_at_his_word_beside_a_
     cannot_be_read = cast("Broker", History(floor, is_readable=False))
     await Reconciler(database=floor.database, broker=cannot_be_read, clock=floor.clock).follow_book()
     assert floor.now(order).state is OrderState.CANCELLED
+
+
+async def test_what_is_closed_at_the_operators_word_claims_nothing_of_a_history_that_nobody_read(floor: Floor) -> None:
+    reconciler, order = await the_next_morning(floor, History(floor, is_readable=False))
+    await follow_for(floor, reconciler, minutes=62)
+    ask_cancel(floor, floor.now(order))
+    await follow_for(floor, reconciler, minutes=2)
+    closed = floor.now(order)
+    assert closed.state is OrderState.CANCELLED
+    assert closed.reason.endswith("Dhan's trade history does not tell, its book showed 0 of 10 filled.")
