@@ -75,22 +75,29 @@ def trades(found: Sequence[Fill]) -> str:
     return fit("\n".join(lines))
 
 
-def flatten(plan: ExitPlan) -> str:
+def flatten(plan: ExitPlan, symbol: str | None = None, held: Sequence[str] = ()) -> str:
     """Names and sizes of what a yes would exit, when that is not at once, and what to look for first; and what it
-    cannot.
+    cannot. `held` are the symbols that are open, `symbol` the one that was asked for.
     """
     lines = ["<b>Exit at the market</b>", ""] if plan.exits else []
     for exit_ in plan.exits:
         product = exit_.product.replace("_", " ").lower()
         lines.append(f"<b>{exit_.side} {exit_.quantity} {escape(exit_.instrument.symbol)}</b> · {product}")
         if exit_.reaches_later is not None:
-            lines.append(f"Not now: it reaches the exchange <b>{spoken(exit_.reaches_later)}</b>.")
+            how = "as an after-market order it" if exit_.decision.as_amo else "it"
+            lines.append(f"Not now: {how} reaches the exchange <b>{spoken(exit_.reaches_later)}</b>.")
         lines += [f"Instead of {escape(_unsent(order))}, which has not gone out." for order in exit_.replaces]
     if plan.exits and not plan.book_is_whole:
         lines += ["", _HIDDEN]
     if plan.left:
         lines += ["", "Not exited:", *(escape(words) for words in plan.left)]
-    return fit("\n".join(lines)).strip() or "No open positions."
+    return fit("\n".join(lines)).strip() or _nothing_open(symbol, held)
+
+
+def _nothing_open(symbol: str | None, held: Sequence[str]) -> str:
+    if symbol is None or not held:
+        return "No open positions."
+    return fit(f"No open position in {escape(symbol)}. Open: {escape(', '.join(held))}.")
 
 
 def exiting(alerts: Sequence[int], exits: Sequence[Exit], changed: Sequence[str]) -> str:
@@ -100,7 +107,8 @@ def exiting(alerts: Sequence[int], exits: Sequence[Exit], changed: Sequence[str]
     said = [f"Exiting, as {', '.join(at_once)}"] if at_once else []
     for number, exit_ in by_number:
         if exit_.reaches_later is not None:
-            said.append(f"{number} waits and reaches the exchange {spoken(exit_.reaches_later)}")
+            how = "goes as an after-market order" if exit_.decision.as_amo else "waits"
+            said.append(f"{number} {how} and reaches the exchange {spoken(exit_.reaches_later)}")
     if changed:
         said.append(f"Not exited, since they have changed: {', '.join(changed)}. Look again")
     return ". ".join(said)

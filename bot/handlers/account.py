@@ -84,7 +84,8 @@ class AccountCommands:
         async def ask() -> tuple[str, InlineKeyboardMarkup | None]:
             seen = await exits.look(self._account, self._broker, self._clock.now())
             plan = await self._database.read(lambda c: self._plan(c, seen, symbol))
-            shown = account_views.flatten(plan)
+            held = [position.symbol for position in seen.positions if position.net]
+            shown = account_views.flatten(plan, symbol, held)
             if not plan.exits:
                 return shown, None
             facts = [exit_.facts for exit_ in plan.exits]

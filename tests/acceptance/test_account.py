@@ -25,7 +25,7 @@ def test_a_position_is_seen_and_exited_after_a_second_tap_that_counts_once(world
     world.phone.card_shows(exit_alert, "Filled 65 at ₹")
     assert [order["transactionType"] for order in world.ledger()] == ["BUY", "SELL"]
     world.until(lambda: world.phone.rings(exit_alert), "the exit rings")
-    assert world.phone.ask("/flatten NOSUCH", "No open positions.") == "No open positions."
+    assert world.phone.ask("/flatten NOSUCH", "No open position")
 
 
 def test_a_sale_that_waits_is_given_up_for_the_exit_and_one_from_dhans_app_keeps_its_position(world: World) -> None:
@@ -43,7 +43,7 @@ def test_a_sale_that_waits_is_given_up_for_the_exit_and_one_from_dhans_app_keeps
     exit_alert = int(world.phone.confirm("Yes, exit it").rpartition(" ")[2])
     world.phone.card_shows(waits, "Cancelled before it was sent")
     world.phone.card_shows(exit_alert, "Filled 1 at ₹")
-    assert world.phone.ask("/flatten IRCON", "No open positions.") == "No open positions."
+    assert world.phone.ask("/flatten IRCON", "No open position")
     world.phone.ask("/policy approval queued", "approval")
     assert "approval queued" in world.phone.confirm("Yes, loosen it")
 

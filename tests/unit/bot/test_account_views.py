@@ -120,6 +120,12 @@ def test_flatten_names_each_exit_and_what_it_cannot_do() -> None:
     assert account_views.flatten(ExitPlan(exits=(), left=())) == "No open positions."
 
 
+def test_a_symbol_of_which_nothing_is_open_is_named_with_what_is() -> None:
+    nothing = ExitPlan(exits=(), left=())
+    assert account_views.flatten(nothing, "M&M", ["TCS"]) == "No open position in M&amp;M. Open: TCS."
+    assert account_views.flatten(nothing, "TCS", []) == "No open positions."
+
+
 def test_flatten_says_that_an_open_order_may_be_hidden() -> None:
     asked = account_views.flatten(ExitPlan(exits=(EXIT,), left=(), book_is_whole=False))
     assert "An entry of Dhan's book cannot be read: look in Dhan's app for an open order first" in asked
