@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,22 +16,19 @@ from tests.unit.engine.floor import Floor
 
 
 class SlowAccount(DhanAccount):
-    """Each answer about positions takes a second of the desk's clock; one about holdings never comes."""
+    """Never answers about holdings, and about positions only once it was asked for holdings, too."""
 
     def __init__(self, floor: Floor) -> None:
         super().__init__(floor.broker)
-        self._clock = floor.clock
+        self._is_asked = asyncio.Event()
 
     async def positions(self) -> list[Position]:
-        self._clock.pass_time(seconds=1.1)
+        await self._is_asked.wait()
         return await super().positions()
 
     async def holdings(self) -> list[Any]:
-        asked_at = self._clock.now()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            self._clock.instant = asked_at + timedelta(seconds=3)
+        self._is_asked.set()
+        await asyncio.Event().wait()
         return []
 
 
@@ -64,7 +60,7 @@ async def send(floor: Floor, **parts: Any) -> None:
         await dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
 
 
-async def test_an_exit_goes_although_dhan_takes_its_time_over_positions_and_holdings(floor: Floor) -> None:
+async def test_positions_and_holdings_are_asked_for_at_once(floor: Floor) -> None:
     trade(floor, productType="CNC")
     order = exit_that_waited(floor, alert_id=confirmed_exit(floor, 10), product=Product.DELIVERY)
     await send(floor, account=SlowAccount(floor))
