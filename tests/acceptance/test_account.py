@@ -1,9 +1,10 @@
 """The account from the chat: looked at, exited, and stopped at Dhan itself."""
 
-from tests.integration.paper_dhan import IRCON, wish
+from tests.integration.paper_dhan import wish
 from tests.world import World
 
 FUTURE = {"instrument": "FUT", "productType": "M"}
+NTPC_ID = "11630"  # of a share that no other test of this world holds
 CALL = {"instrument": "OPT", "productType": "M", "option_type": "CE", "strike_price": "26000"}
 
 
@@ -29,21 +30,21 @@ def test_a_position_is_seen_and_exited_after_a_second_tap_that_counts_once(world
 
 
 def test_a_sale_that_waits_is_given_up_for_the_exit_and_one_from_dhans_app_keeps_its_position(world: World) -> None:
-    bought = world.fire(world.leg("IRCON"))["alert_id"]
+    bought = world.fire(world.leg("NTPC"))["alert_id"]
     world.phone.card_shows(bought, "Filled 1 at ₹")
-    theirs = {"transactionType": "SELL", "productType": "CNC", "orderType": "LIMIT", "price": 100}
-    order_id = world.at_dhan("POST", "/orders", json=wish(**theirs, quantity=1, securityId=IRCON)).json()["orderId"]
-    assert f"SELL 1 IRCON (order {order_id}) is open at Dhan" in world.phone.ask("/flatten IRCON", "Not exited:")
+    theirs = {"transactionType": "SELL", "productType": "CNC", "orderType": "LIMIT", "price": 340}
+    order_id = world.at_dhan("POST", "/orders", json=wish(**theirs, quantity=1, securityId=NTPC_ID)).json()["orderId"]
+    assert f"SELL 1 NTPC (order {order_id}) is open at Dhan" in world.phone.ask("/flatten NTPC", "Not exited:")
     world.until(lambda: world.at_dhan("DELETE", f"/orders/{order_id}").is_success, "it is cancelled in Dhan's app")
 
     world.phone.ask("/policy approval always", "Set")
-    waits = world.fire(world.leg("IRCON", transactionType="S"))["alert_id"]
+    waits = world.fire(world.leg("NTPC", transactionType="S"))["alert_id"]
     world.phone.card_shows(waits, "Waiting for your tap")
-    world.phone.ask("/flatten IRCON", "SELL 1 IRCON", f"Instead of {waits}.1 SELL 1 IRCON")
+    world.phone.ask("/flatten NTPC", "SELL 1 NTPC", f"Instead of {waits}.1 SELL 1 NTPC")
     exit_alert = int(world.phone.confirm("Yes, exit it").rpartition(" ")[2])
     world.phone.card_shows(waits, "Cancelled before it was sent")
     world.phone.card_shows(exit_alert, "Filled 1 at ₹")
-    assert world.phone.ask("/flatten IRCON", "No open position")
+    assert world.phone.ask("/flatten NTPC", "No open position")
     world.phone.ask("/policy approval queued", "approval")
     assert "approval queued" in world.phone.confirm("Yes, loosen it")
 
