@@ -54,6 +54,7 @@ class Reconciler:
         self._wall = SystemClock()
         self._ended: dict[str, Said] = {}
         self._day: date | None = None
+        self._late: list[Order] = []
         self._asked_what_is_late = -inf
         self._past_days = PastDays(database=database, broker=broker, clock=clock)
 
@@ -67,7 +68,7 @@ class Reconciler:
         read_at = self._wall.now()
         now = self._clock.now()
         touched = await self._database.read(lambda connection: _touched(connection, read_at))
-        late = await self._late(now)
+        late = await self._what_is_late(now)
         book, incomplete = await self._read({key: said for key, said in self._ended.items() if key not in touched})
         reach(Point.BOOK_READ)
         moment = self._moment()
@@ -105,12 +106,12 @@ class Reconciler:
         agreed = {row.order_id: row.said for row in over if fills.get(row.order_id) == row.filled_quantity}
         self._database.after_commit(lambda: self._ended.update(agreed))
 
-    async def _late(self, now: datetime) -> list[Order]:
+    async def _what_is_late(self, now: datetime) -> list[Order]:
         """What this book has to show by now; not asked at every book, since in a rush thousands are open."""
-        if monotonic() - self._asked_what_is_late < LATE_EVERY:
-            return []
-        self._asked_what_is_late = monotonic()
-        return await self._database.read(lambda connection: unseen.unseen(connection, now))
+        if monotonic() - self._asked_what_is_late >= LATE_EVERY:
+            self._asked_what_is_late = monotonic()
+            self._late = await self._database.read(lambda connection: unseen.unseen(connection, now))
+        return self._late
 
     def _forget_past_days(self) -> None:
         today = to_india(self._clock.now()).date()

@@ -15,6 +15,7 @@ from core.domain.change import ChangeState
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
 from core.engine.adopt import adopt
+from core.engine.reconcile import Reconciler
 from core.engine.resolve import Resolver
 from core.engine.unseen import LOOKED_UP_AT_ONCE
 from core.errors import BrokerUnavailable
@@ -285,3 +286,12 @@ def a_lost_one(floor: Floor, number: int) -> Order:
     with floor.database.transaction() as connection:
         an_attempt(connection, order, AttemptState.ACCEPTED, name=f"MU{number}")
     return order
+
+
+async def test_an_order_that_the_book_lacks_is_lacking_in_the_next_book_too(floor: Floor) -> None:
+    floor.dhan.script("place", "status", status=200, body={"orderId": "52260000000000", "orderStatus": "TRANSIT"})
+    order = await floor.sent()
+    floor.clock.pass_time(seconds=31)
+    reconciler = Reconciler(database=floor.database, broker=floor.broker, clock=floor.clock)
+    lacking = [[late.id for late in await reconciler.follow_book()] for _ in range(3)]
+    assert lacking == [[order.id]] * 3
