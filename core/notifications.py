@@ -4,7 +4,7 @@ Rows are written in the transaction of the change they tell about; the relay sen
 """
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, time, timedelta
 from typing import Any, Protocol
@@ -163,8 +163,16 @@ def open_cards(connection: Connection, alert_id: int, at: datetime) -> None:
 
 def ring(connection: Connection, kind: Notice, *, at: datetime, alert_id: int | None = None, **payload: Any) -> None:
     """A message to every operator, as loud as he wants it. One that he turned off is kept, and not sent."""
-    wishes = loudness.read_all(connection)
-    deaf = {chat for chat, wished in wishes.items() if wished.is_off(kind)}
+    _ring_all(connection, [(kind, alert_id, payload)], at)
+
+
+def _ring_all(
+    connection: Connection, messages: Sequence[tuple[Notice, int | None, Mapping[str, Any]]], at: datetime
+) -> None:
+    if not messages:
+        return
+    wishes, everybody = loudness.read_all(connection), chats(connection)
+    deaf = {(chat, kind) for chat, wished in wishes.items() for kind, _, _ in messages if wished.is_off(kind)}
     rows = [
         {
             "chat_id": chat,
@@ -172,11 +180,12 @@ def ring(connection: Connection, kind: Notice, *, at: datetime, alert_id: int | 
             "kind": kind,
             "payload": payload,
             "created_at": at,
-            "due_at": None if chat in deaf else at,
-            "left_out": TURNED_OFF if chat in deaf else None,
+            "due_at": None if (chat, kind) in deaf else at,
+            "left_out": TURNED_OFF if (chat, kind) in deaf else None,
             "failures": 0,
         }
-        for chat in chats(connection)
+        for kind, alert_id, payload in messages
+        for chat in everybody
     ]
     _RING.run_each(connection, rows)
 
@@ -191,20 +200,25 @@ def rang_lately(
 
 def ring_order(connection: Connection, kind: Notice, order: Order, *, at: datetime, words: str) -> None:
     """Ring about one order, with what it is and what became of it as facts."""
-    ring(
-        connection,
-        kind,
-        at=at,
-        alert_id=order.alert_id,
-        order=order.label,
-        side=order.side,
-        quantity=order.quantity,
-        filled=order.filled_quantity,
-        average=str(order.average_price) if order.average_price is not None else None,
-        symbol=order.symbol,
-        exchange=order.exchange,
-        words=words,
-    )
+    ring_orders(connection, [(kind, order, words)], at=at)
+
+
+def ring_orders(connection: Connection, news: Iterable[tuple[Notice, Order, str]], *, at: datetime) -> None:
+    """Ring about each of these orders, as `ring_order` does."""
+    _ring_all(connection, [(kind, order.alert_id, _facts(order, words)) for kind, order, words in news], at)
+
+
+def _facts(order: Order, words: str) -> dict[str, Any]:
+    return {
+        "order": order.label,
+        "side": order.side,
+        "quantity": order.quantity,
+        "filled": order.filled_quantity,
+        "average": str(order.average_price) if order.average_price is not None else None,
+        "symbol": order.symbol,
+        "exchange": order.exchange,
+        "words": words,
+    }
 
 
 def redraw_waiting(connection: Connection, at: datetime, limit: int) -> None:

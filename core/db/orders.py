@@ -358,6 +358,7 @@ def move_all(
                 before=order.state,
                 after=to,
                 reason=more["reason"],
+                data=_fill(order, more),
             )
         )
     if _AS_SEEN.run_each(connection, rows) != len(rows):

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, cast
 
-from sqlalchemy import Connection, Dialect, Insert, Select, Update
+from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
 
 from core.db.bulk import Converter, converter
 
 Values = Mapping[str, Any]
-Clause = Select[*tuple[Any, ...]] | Insert | Update
+Clause = Select[*tuple[Any, ...]] | Insert | Update | Delete
 
 LONGEST_LIST = 32
 """Each length of a list makes a text of its own; longer ones come seldom, and go the usual way."""

@@ -1,8 +1,9 @@
 """Believing the broker: what stands in its book under our name is what happened."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 from sqlalchemy import Connection
 
@@ -66,44 +67,82 @@ def adopt(connection: Connection, order: Order, found: BrokerOrder, moment: Mome
 
 
 def follow(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> Order:
-    """Bring an order at the broker to where the broker says it is. Fills only ever grow.
+    """Bring an order at the broker to where the broker says it is."""
+    return follow_together(connection, [(order, report)], moment)[0]
+
+
+def follow_together(
+    connection: Connection, reports: Sequence[tuple[Order, BrokerOrder]], moment: Moment
+) -> list[Order]:
+    """Bring orders at the broker, as this transaction read them, to where it says they are. Fills only ever grow."""
+    now = {order.id: order for order, _ in reports}
+    news: list[_News] = []
+    for order, seen in reports:
+        report = _with_highest_fill(connection, order, seen, moment)
+        if report.filled_quantity > max(order.quantity, report.quantity):
+            _alarm_overfill(connection, order, report, moment)
+        found = _news(order, report)
+        if found is None:
+            now[order.id] = _await_fill(connection, order, report, moment)
+        elif found.to is order.state or found.to in MOVES[order.state]:
+            news.append(found)
+    now |= {order.id: order for order in _write_down(connection, news, moment)}
+    return list(now.values())
+
+
+@dataclass(frozen=True)
+class _News:
+    """Where the broker says that an order is now, with what else its row is to say. `rings`: a trader waits for it."""
+
+    order: Order
+    to: OrderState
+    facts: dict[str, Any]
+    rings: bool
+
+
+def _news(order: Order, report: BrokerOrder) -> _News | None:
+    """None: the row says it already.
 
     Fills beyond our quantity and within the broker's prove that a raise of it was taken, here or in Dhan's app.
     """
-    report = _with_highest_fill(connection, order, report, moment)
     filled = report.filled_quantity
-    quantity = report.quantity if order.quantity < filled <= report.quantity else order.quantity
     confirmed = order.confirmed or filled > 0 or report.state not in (BrokerState.RECEIVED, BrokerState.OTHER)
-    if filled > quantity:
-        words = f"Dhan filled {filled} of an order for {quantity}: look at order {report.order_id} in Dhan's app."
-        _alarm(connection, order, f"overfill.{order.id}", words, moment)
     target = _target(report)
     if order.state is OrderState.CANCELLING and target in (OrderState.WORKING, OrderState.PART_FILLED):
         target = OrderState.CANCELLING  # until the cancellation itself is settled
-    if (target, filled, confirmed) == (order.state, order.filled_quantity, order.confirmed):
-        return _await_fill(connection, order, report, moment)
-    words = _words(order, report, target)
+    has_moved = (target, filled) != (order.state, order.filled_quantity)
+    if not has_moved and confirmed == order.confirmed:
+        return None
     facts = {
-        "quantity": quantity,
+        "quantity": report.quantity if order.quantity < filled <= report.quantity else order.quantity,
         "filled_quantity": filled,
         "average_price": report.average_price or order.average_price,
         "confirmed": confirmed,
+        "reason": _words(order, report, target),
     }
-    if target is order.state:
-        moved = orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words, **facts)
-    elif target in MOVES[order.state]:
-        moved = orders.move(connection, order, target, at=moment.now, actor=journal.DHAN, reason=words, **facts)
-    else:
-        return order
-    if moved is None:
-        return order
-    if target in _RINGS and (target, filled) != (order.state, order.filled_quantity):
-        notifications.ring_order(connection, _RINGS[target], moved, at=moment.now, words=words)
-    if moved.state.is_final:
-        marks.drop(connection, moved)
-    if target is OrderState.REJECTED:
-        sources.trust_less(connection, moved, at=moment.now)
-    return moved
+    return _News(order, target, facts, rings=has_moved and target in _RINGS)
+
+
+def _write_down(connection: Connection, news: Sequence[_News], moment: Moment) -> list[Order]:
+    """Move the rows, and ring about what a trader waits for."""
+    at, actor = moment.now, journal.DHAN
+    now: dict[int, Order] = {}
+    moves: dict[OrderState, list[_News]] = {}
+    for one in news:
+        if one.to is one.order.state:
+            now[one.order.id] = orders.note(connection, one.order, at=at, actor=actor, **one.facts) or one.order
+        else:
+            moves.setdefault(one.to, []).append(one)
+    for to, some in moves.items():
+        moved = orders.move_all(connection, [(one.order, one.facts) for one in some], to, at=at, actor=actor)
+        now |= {order.id: order for order in moved}
+    told = [(_RINGS[one.to], now[one.order.id], one.facts["reason"]) for one in news if one.rings]
+    notifications.ring_orders(connection, told, at=at)
+    marks.drop(connection, [order for order in now.values() if order.state.is_final])
+    for order in now.values():
+        if order.state is OrderState.REJECTED:
+            sources.trust_less(connection, order, at=at)
+    return list(now.values())
 
 
 def _with_highest_fill(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> BrokerOrder:
@@ -283,6 +322,14 @@ def _ring_once(connection: Connection, order: Order, key: str, words: str, momen
     controls.put(connection, key, {"words": words}, at=moment.now, actor=journal.DHAN)
     notifications.ring_order(connection, Notice.CONFLICT, order, at=moment.now, words=words)
     return True
+
+
+def _alarm_overfill(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> None:
+    words = (
+        f"Dhan filled {report.filled_quantity} of an order for {order.quantity}: "
+        f"look at order {report.order_id} in Dhan's app."
+    )
+    _alarm(connection, order, f"overfill.{order.id}", words, moment)
 
 
 def alarm_twins(connection: Connection, order: Order, twins: list[str], moment: Moment) -> None:

@@ -1,15 +1,18 @@
 """What was noted of an order at the broker, so that it is told once; gone when the order ends."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, bindparam, delete
 
 from core import controls, journal
+from core.db.statement import Statement
 from core.db.tables import settings
 from core.domain.order import Order
+
+_DROP = Statement(delete(settings).where(settings.c.key == bindparam("mark")))
 
 
 class Mark(StrEnum):
@@ -37,6 +40,6 @@ def put(connection: Connection, order: Order, mark: Mark, note: Mapping[str, Any
     controls.put(connection, mark.of(order), note, at=at, actor=journal.DESK)
 
 
-def drop(connection: Connection, order: Order) -> None:
-    """The order has ended."""
-    connection.execute(delete(settings).where(settings.c.key.in_([mark.of(order) for mark in Mark])))
+def drop(connection: Connection, ended: Iterable[Order]) -> None:
+    """These orders have ended."""
+    _DROP.run_each(connection, [{"mark": mark.of(order)} for order in ended for mark in Mark])

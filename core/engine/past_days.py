@@ -155,7 +155,7 @@ def _has_come(connection: Connection, day: date, fills: Mapping[str, PastFill]) 
 def _end(connection: Connection, order: Order, state: OrderState, facts: dict[str, Any], moment: Moment) -> None:
     ended = orders.move(connection, order, state, at=moment.now, actor=journal.DHAN, **facts)
     if ended is not None:
-        marks.drop(connection, ended)
+        marks.drop(connection, [ended])
         notifications.ring_order(connection, _RINGS[state], ended, at=moment.now, words=ended.reason)
 
 

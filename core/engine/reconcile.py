@@ -18,7 +18,7 @@ from core.db.orders import AtBroker
 from core.domain.attempt import is_like_ours
 from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState
 from core.engine import unseen
-from core.engine.adopt import adopt, alarm_ghost, alarm_late_fill, alarm_twins, follow
+from core.engine.adopt import adopt, alarm_ghost, alarm_late_fill, alarm_twins, follow_together
 from core.engine.morning import report_morning
 from core.engine.past_days import PastDays, left_behind
 from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
@@ -169,9 +169,8 @@ def follow_rows(connection: Connection, some: _Rows, moment: Moment) -> None:
     touched, ours = changes.touched_since(connection, moment.wall - SHOWS_WITHIN), some.ours
     by_id = _by_id(some.rows)
     at_broker = [order for order in orders.with_broker_ids(connection, by_id) if order.state in AT_BROKER]
-    for order in at_broker:
-        followed = _follow_own_row(connection, order, by_id, moment, is_touched=order.id in touched)
-        _look_for_more(connection, followed, ours.get(order.id, []), moment)
+    for order in _follow_own_rows(connection, at_broker, by_id, moment, touched):
+        _look_for_more(connection, order, ours.get(order.id, []), moment)
     there = orders.at_broker_as(connection, ours.keys() - {order.id for order in at_broker})
     odd = [order_id for order_id, own in there.items() if own is None or _has_more(ours[order_id], own)]
     for order in orders.some(connection, odd):
@@ -222,17 +221,16 @@ def _by_our_names(connection: Connection, book: list[BrokerOrder]) -> Named:
     return rows
 
 
-def _follow_own_row(
-    connection: Connection, order: Order, by_id: dict[str, BrokerOrder], moment: Moment, *, is_touched: bool
-) -> Order:
-    """Bring it to where the book says it is; its terms, too, unless a change of our own is under way."""
-    report = by_id.get(order.broker_order_id or "")
-    if report is None:
-        return order
-    followed = follow(connection, order, report, moment)
-    if is_touched or followed.state not in AT_BROKER:
-        return followed
-    return adopt_terms(connection, followed, report, moment)
+def _follow_own_rows(
+    connection: Connection, at_broker: list[Order], by_id: dict[str, BrokerOrder], moment: Moment, touched: set[int]
+) -> list[Order]:
+    """Bring them to where the book says they are; their terms, too, unless a change of our own is under way."""
+    reports = [(order, by_id[order.broker_order_id or ""]) for order in at_broker]
+    followed = follow_together(connection, reports, moment)
+    return [
+        order if order.id in touched or order.state not in AT_BROKER else adopt_terms(connection, order, report, moment)
+        for order, (_, report) in zip(followed, reports, strict=True)
+    ]
 
 
 def _doubt_its_refusal(connection: Connection, order: Order, rows: list[BrokerOrder], moment: Moment) -> Order:
