@@ -140,11 +140,11 @@ RULES = [
     ),
     Rule(
         "one module speaks HTTP",
-        imports(of("httpx", "httpcore", "requests", "aiohttp")),
+        imports(of("httpx", "httpcore", "h11", "requests", "aiohttp")),
         PRODUCT,
         (
             *("core/broker/dhan/client.py", "core/broker/dhan/lines.py"),
-            *("core/sandbox/tradingview.py", "core/tls.py", "core/secrets/google.py"),
+            *("core/sandbox/tradingview.py", "core/tls.py", "core/secrets/google.py", "webhook/connections.py"),
         ),
         "ask core/broker/dhan/client.py, the only one with the time-outs and the rule against resending",
     ),

@@ -10,9 +10,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-import httpcore
-
-from core.broker.dhan.lines import ERRORS, NOTHING_LEFT, Lines, header, pieces, write_request
+from core.broker.dhan.lines import LineFailed, Lines, Response, pieces, write_request
 from core.clock import SystemClock, monotonic
 
 TOTAL_SECONDS = 15.0
@@ -82,7 +80,7 @@ class DhanClient:
         with _our_words(method, url, TOTAL_SECONDS):
             request = write_request(method, url, headers={**kind, **(headers or {})}, query=query, content=content)
             async with asyncio.timeout(TOTAL_SECONDS), self._lines.reply_to(request) as response:
-                self._note_date(header(response, b"date"))
+                self._note_date(response.header(b"date"))
                 return Reply(response.status, await _read(response))
         raise AssertionError("unreachable")
 
@@ -123,7 +121,7 @@ def _path(url: str) -> str:
     return "/" + url.partition("?")[0].partition("://")[2].partition("/")[2]
 
 
-async def _read(response: httpcore.Response) -> str:
+async def _read(response: Response) -> str:
     body: list[bytes] = []
     size = 0
     async for piece in pieces(response):
@@ -151,6 +149,5 @@ class _our_words:  # noqa: N801 - reads as a statement where it is used
         what = f"{self._method} {_path(self._url)}"
         if isinstance(error, TimeoutError):
             raise CallFailed(f"{what}: no complete reply within {self._seconds:.0f} s", sent=True) from None
-        if isinstance(error, ERRORS):
-            sent = not isinstance(error, NOTHING_LEFT)
-            raise CallFailed(f"{what}: {type(error).__name__}", sent=sent) from None
+        if isinstance(error, LineFailed):
+            raise CallFailed(f"{what}: {error}", sent=error.sent) from None
