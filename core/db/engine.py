@@ -30,10 +30,13 @@ class Database:
         self.engine = self._store.engine
         self._writer = Writer(self._store, patience=busy_timeout, quick=quick)
         self._readers = None if self._store.reads_at_once else ThreadPoolExecutor(2, "reader")
+        self._reading: Connection | None = None
 
     def close(self) -> None:
         """Let go of it. What is under way ends; a write that had not begun raises Unavailable."""
         self._writer.close()
+        if self._reading:
+            self._reading.close()
         if self._readers:
             self._readers.shutdown()
         self._store.close()
@@ -58,7 +61,7 @@ class Database:
     @contextmanager
     def snapshot(self) -> Generator[Connection]:
         """A consistent view for reading."""
-        with words_for_trouble(), self.engine.connect().execution_options(**self._store.reading) as connection:
+        with words_for_trouble(), self._connect_to_read() as connection:
             yield connection
 
     async def write(self, work: Work[T]) -> T:
@@ -79,12 +82,28 @@ class Database:
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot: at once where no reader waits for a writer, and else off the event loop."""
         if self._readers is None:
-            return self._read(work)
+            return self._read_at_once(work)
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    def _read_at_once(self, work: Work[T]) -> T:
+        """On a connection that is kept, unless the work fails: taking one costs more than most questions."""
+        with words_for_trouble():
+            connection, self._reading = self._reading or self._connect_to_read(), None
+            try:
+                found = work(connection)
+                connection.rollback()
+            except BaseException:
+                connection.close()
+                raise
+        self._reading = connection
+        return found
 
     def _read(self, work: Work[T]) -> T:
         with self.snapshot() as connection:
             return work(connection)
+
+    def _connect_to_read(self) -> Connection:
+        return self.engine.connect().execution_options(**self._store.reading)
 
 
 def _commit(connection: Connection) -> None:

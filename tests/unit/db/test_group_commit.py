@@ -210,3 +210,24 @@ async def test_a_read_sees_one_moment_although_writes_go_on(database: Database) 
         await database.write(put("meanwhile"))
         assert connection.execute(count).scalar_one() == 0
     assert stored(database) == ["meanwhile"]
+
+
+async def test_each_read_sees_one_moment_of_its_own_although_the_one_before_failed(database: Database) -> None:
+    def count(connection: Connection) -> int:
+        return connection.execute(text("SELECT count(*) FROM heap")).scalar_one()
+
+    def count_around_a_write(connection: Connection) -> tuple[int, int]:
+        before = count(connection)
+        with database.transaction() as other:
+            put(f"behind {before}")(other)
+        return before, count(connection)
+
+    def fail_half_way(connection: Connection) -> None:
+        count_around_a_write(connection)
+        raise LookupError("a bug of the reader")
+
+    assert await database.read(count_around_a_write) == (0, 0)
+    assert await database.read(count_around_a_write) == (1, 1)
+    with pytest.raises(LookupError):
+        await database.read(fail_half_way)
+    assert await database.read(count) == 3
