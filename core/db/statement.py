@@ -17,7 +17,7 @@ Values = Mapping[str, Any]
 Clause = Select[*tuple[Any, ...]] | Insert | Update | Delete
 
 LONGEST_LIST = 32
-"""Each length of a list makes a text of its own; longer ones come seldom, and go the usual way."""
+"""Longer ones come seldom, and go the usual way."""
 _NONE: Values = MappingProxyType({})
 
 
@@ -33,7 +33,9 @@ class Statement:
 
     def rows(self, connection: Connection, values: Values = _NONE) -> list[tuple[Any, ...]]:
         """What a query finds."""
-        lists = {name: len(cast("list[Any]", value)) for name, value in values.items() if isinstance(value, list)}
+        lists = {
+            name: _places_for(cast("list[Any]", value)) for name, value in values.items() if isinstance(value, list)
+        }
         if _is_far(connection) or any(length > LONGEST_LIST for length in lists.values()):
             return [tuple(row) for row in connection.execute(self._clause, dict(values))]
         text = self._text(connection.dialect, values, lists)
@@ -90,7 +92,9 @@ class _Text:
     def bind(self, values: Values) -> list[Any]:
         bound = self.known.copy()
         for place in self.open:
-            value = values[place.name] if place.index is None else values[place.name][place.index]
+            value = values[place.name]
+            if place.index is not None:
+                value = value[min(place.index, len(value) - 1)]
             bound[place.number] = _converted(value, place.convert)
         return bound
 
@@ -130,6 +134,11 @@ def _written(clause: Clause, dialect: Dialect, values: Values, lists: Mapping[st
         else:
             known.append(_converted(bind.effective_value if index is None else bind.value[index], convert))
     return _Text(str(compiled), known, places, readers)
+
+
+def _places_for(members: list[Any]) -> int:
+    """Each length makes a text of its own, so a list takes the next power of two, and repeats its last member there."""
+    return 1 << (len(members) - 1).bit_length() if members else 0
 
 
 def _converted(value: Any, convert: Converter | None) -> Any:

@@ -21,7 +21,7 @@ AMONG = (
 )
 
 
-@pytest.mark.parametrize("length", [0, 1, 2, LONGEST_LIST, LONGEST_LIST + 1])
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 5, LONGEST_LIST - 1, LONGEST_LIST, LONGEST_LIST + 1])
 def test_a_query_with_a_list_finds_what_the_toolkit_finds(connection: Connection, length: int) -> None:
     made = [an_order(connection, release_at=NOON + timedelta(minutes=number % 2)).id for number in range(length + 2)]
     an_order(connection, state=OrderState.FILLED)
@@ -38,6 +38,13 @@ def test_lists_of_different_lengths_are_not_mixed_up(connection: Connection) -> 
     among = Statement(AMONG)
     for some in (made[:2], made, made[2:], made[:2]):
         assert [row[0] for row in among.rows(connection, {"ids": some, "now": NOON})] == some
+
+
+def test_a_list_that_leaves_out_leaves_out_no_more_than_it_names(connection: Connection) -> None:
+    made = [an_order(connection).id for _ in range(7)]
+    others = Statement(select(orders.c.id).where(orders.c.id.not_in(bindparam("ids", expanding=True))))
+    for count in range(7):
+        assert [row[0] for row in others.rows(connection, {"ids": made[:count]})] == made[count:]
 
 
 def test_values_come_back_as_our_own_types_by_their_names(connection: Connection) -> None:
