@@ -1,7 +1,8 @@
 """What became of a change, by the order book: done, overtaken, not taken. The answer to its call proves nothing."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,7 @@ from core.domain.order import Order, OrderState
 
 SHOWS_WITHIN = timedelta(seconds=10)
 MOST_CANCELS = 4
+Number = TypeVar("Number", int, Decimal)
 
 
 def settle_changes(connection: Connection, by_id: dict[str, BrokerOrder], *, read_at: datetime, moment: Moment) -> None:
@@ -111,16 +113,17 @@ def give_back(connection: Connection, order: Order, words: str, moment: Moment) 
 def adopt_terms(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> Order:
     """Somebody changed the order in Dhan's app: our row follows, and says so."""
     seen = Terms(
-        quantity=report.quantity if report.quantity != order.quantity else None,
-        price=report.price if order.price is not None and report.price != order.price else None,
-        trigger_price=(
-            report.trigger_price
-            if order.trigger_price is not None and report.trigger_price not in (None, order.trigger_price)
-            else None
-        ),
+        quantity=_other(report.quantity, order.quantity),
+        price=_other(report.price, order.price),
+        trigger_price=_other(report.trigger_price, order.trigger_price),
     )
-    if seen.is_empty or (seen.quantity or order.quantity) < report.filled_quantity:
+    if seen.is_empty or (seen.quantity or order.quantity) < max(report.filled_quantity, order.filled_quantity):
         return order
     words = f"Changed outside this desk: {seen}."
     facts = _facts(order, seen)
     return orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words, **facts) or order
+
+
+def _other(seen: Number | None, ours: Number | None) -> Number | None:
+    """What the book shows in place of a number that the order has; None for one that no order can have."""
+    return seen if ours is not None and seen is not None and seen > 0 and seen != ours else None

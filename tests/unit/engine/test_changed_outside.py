@@ -1,0 +1,56 @@
+"""What is changed in Dhan's app: our row follows what an order can be, and no other number."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from core.broker.port import BrokerState
+from core.domain.alert import OrderType
+from core.domain.order import OrderState
+from core.engine.settle import adopt_terms
+from tests.unit.engine.rows import MOMENT, at_broker, report
+
+LIMIT: dict[str, Any] = {"order_type": OrderType.STOP_LIMIT, "price": Decimal(1000), "trigger_price": Decimal(990)}
+
+
+def test_other_terms_of_the_book_are_taken_over(connection: Connection) -> None:
+    order = at_broker(connection, **LIMIT)
+    seen = report(order, BrokerState.WORKING, quantity=15, price=Decimal(1010), trigger_price=Decimal(995))
+    changed = adopt_terms(connection, order, seen, MOMENT)
+    assert (changed.quantity, changed.price, changed.trigger_price) == (15, Decimal(1010), Decimal(995))
+
+
+@pytest.mark.fault("BR-30")
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"quantity": 0},
+        {"quantity": -5},
+        {"price": Decimal(0)},
+        {"price": Decimal(-1)},
+        {"price": None},
+        {"trigger_price": Decimal(0)},
+        {"trigger_price": Decimal(-1)},
+        {"trigger_price": None},
+    ],
+    ids=str,
+)
+def test_a_number_that_no_order_can_have_is_no_evidence(connection: Connection, broken: dict[str, Any]) -> None:
+    order = at_broker(connection, **LIMIT)
+    whole = {"price": order.price, "trigger_price": order.trigger_price}
+    assert adopt_terms(connection, order, report(order, BrokerState.WORKING, **whole | broken), MOMENT) == order
+
+
+def test_a_broken_number_hides_no_change_beside_it(connection: Connection) -> None:
+    order = at_broker(connection, **LIMIT)
+    seen = report(order, BrokerState.WORKING, quantity=0, price=Decimal(1010), trigger_price=order.trigger_price)
+    changed = adopt_terms(connection, order, seen, MOMENT)
+    assert (changed.quantity, changed.price) == (10, Decimal(1010))
+
+
+def test_a_quantity_below_what_is_known_to_be_filled_is_an_older_row(connection: Connection) -> None:
+    order = at_broker(connection, **LIMIT, state=OrderState.PART_FILLED, filled_quantity=7)
+    older = report(order, BrokerState.PART_FILLED, quantity=5, filled_quantity=4, price=order.price)
+    assert adopt_terms(connection, order, older, MOMENT) == order
