@@ -5,16 +5,16 @@ approved by name and size. The stop switch still stops them, since it stops ever
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
 from core import market_days, notifications
 from core.broker.account import Account, Position
-from core.broker.port import Broker, BrokerOrder, IncompleteBook
+from core.broker.port import Broker, BrokerOrder, IncompleteBook, PastFill
 from core.clock import INDIA, to_india
 from core.db import alerts, attempts, orders
 from core.domain.alert import AmoTime, OrderType, Product, Side
@@ -36,7 +36,8 @@ class Seen:
     """What Dhan said of the account, asked at `at` of the desk's time.
 
     The book was read between the positions `before` and those of now: where these differ, something filled meanwhile,
-    and the book's orders may count it once more. `book_is_whole`: each of its entries could be read.
+    and the book's orders may count it once more. `book_is_whole`: each of its entries could be read. `past`: the trade
+    history from an India day until yesterday, by that day, as far as it was asked for and could be read.
     """
 
     before: Sequence[Position]
@@ -44,6 +45,7 @@ class Seen:
     positions: Sequence[Position]
     at: datetime
     book_is_whole: bool = True
+    past: Mapping[date, Mapping[str, PastFill]] = field(default_factory=dict[date, Mapping[str, PastFill]])
 
 
 async def look(account: Account, broker: Broker, at: datetime) -> Seen:

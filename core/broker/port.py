@@ -224,10 +224,17 @@ async def in_book(reading: Awaitable[list[BrokerOrder]], names: Sequence[str]) -
 
 @dataclass(frozen=True, kw_only=True)
 class PastFill:
-    """What an order of an earlier day had traded: units, and their average price in rupees."""
+    """What an order of an earlier day had traded: units, and their average price in rupees.
+
+    Of what it was, `side` and `product` are None, and the rest empty, where the broker does not say in our words.
+    """
 
     quantity: int
     average_price: Decimal
+    side: Side | None = None
+    segment: str = ""
+    security_id: str = ""
+    product: Product | None = None
 
 
 class Broker(Protocol):

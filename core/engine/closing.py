@@ -4,15 +4,18 @@ It was confirmed against the account of that moment. Since then the position may
 would open another one the other way round. So at most what is left goes; what nobody can tell is asked about.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
 
 from core import exits, journal
+from core.broker.port import PastFill
 from core.clock import Moment, to_india
 from core.db import orders
-from core.domain.alert import Product
+from core.domain.alert import Product, Side
 from core.domain.order import AT_BROKER, Order, OrderState
+from core.domain.sessions import spoken_day
 from core.engine import cover
 from core.engine.claim import expire
 from core.exits import Place, Seen
@@ -20,7 +23,7 @@ from core.exits import Place, Seen
 _A_MOMENT = timedelta(seconds=10)
 """An exit goes on the word that was given so long ago at most, and an operator's tap overrules Dhan's silence."""
 _GOOD_FOR = timedelta(seconds=5)
-_UNSEEN, _HIDDEN = "position_unseen", "book_incomplete"
+_UNSEEN, _HIDDEN, _UNTOLD = "position_unseen", "book_incomplete", "past_untold"
 _WAITING = (OrderState.QUEUED, OrderState.AWAITING_APPROVAL)
 _DELIVERED = (Product.DELIVERY, Product.MARGIN_FUNDED)
 
@@ -35,6 +38,10 @@ _NOBODY_KNOWS = (
     "Dhan did not say whether the position is still open. "
     "Look in Dhan's app, and approve this exit only if all of it is."
 )
+_NO_HISTORY = (
+    "Dhan's trade history does not tell what was left of the position at the end of {day}, and the account may have "
+    "older shares. Look in Dhan's app, and approve this exit only if none of it was sold that day."
+)
 _MAY_BE_BESIDE = (
     "An entry of Dhan's order book cannot be read, and may be an open order of this position: with it, this exit could "
     "turn the position round. Look in Dhan's app, and approve this exit if there is none."
@@ -43,6 +50,12 @@ _MAY_BE_BESIDE = (
 
 def has_waited(order: Order, now: datetime) -> bool:
     return order.closes and abs(now - order.created_at) > _A_MOMENT
+
+
+def day_of_holding(order: Order, now: datetime) -> date | None:
+    """The India day from which its shares are held; None where they are a position of today."""
+    asked_on = to_india(order.created_at).date()
+    return asked_on if order.product in _DELIVERED and asked_on < to_india(now).date() else None
 
 
 def check(connection: Connection, order: Order, moment: Moment, *, seen: Seen | None) -> Order | None:
@@ -58,19 +71,27 @@ def check(connection: Connection, order: Order, moment: Moment, *, seen: Seen | 
         return _by_the_tap(connection, order, exits.open_beside(place, others, ()), moment)
     if now - seen.at > _GOOD_FOR or _has_moved(connection, place, seen, now):
         return _look_again(connection, order, now)
-    net = place.net(seen.positions) + _held(connection, order, legs, now)
+    held = _held(connection, order, legs, seen, now)
+    if held is None:
+        words = _NO_HISTORY.format(day=spoken_day(to_india(order.created_at)))
+        return cover.ask_about(connection, order, words, moment, kind=_UNTOLD)
+    net = place.net(seen.positions) + held
     if net <= 0:
         return _end(connection, order, legs, _CLOSED, now)
-    slices = {leg.broker_order_id for leg in legs}
     left = net - _may_still_fill(legs, seen)
     if left <= 0:
         return _end(connection, order, legs, _NOTHING_MORE, now)
+    slices = {leg.broker_order_id for leg in legs}
     beside = exits.open_beside(place, others, [row for row in seen.book if row.order_id not in slices])
     if beside is not None:
         return _ask_beside(connection, order, beside, moment)
     if not seen.book_is_whole and not any(cover.was_asked(connection, leg, _HIDDEN) for leg in legs):
         # once for all slices: an entry can stay as it is all day
         return cover.ask_about(connection, order, _MAY_BE_BESIDE, moment, kind=_HIDDEN)
+    return _at_most(connection, order, left, now)
+
+
+def _at_most(connection: Connection, order: Order, left: int, now: datetime) -> Order | None:
     if left >= order.quantity:
         return order
     words = f"{left} of {order.quantity} are left of the position: so many are exited."
@@ -103,12 +124,36 @@ def _has_moved(connection: Connection, place: Place, seen: Seen, now: datetime) 
     return is_other or any(place.has(each) and seen.at < each.updated_at <= now for each in changed)
 
 
-def _held(connection: Connection, order: Order, legs: list[Order], now: datetime) -> int:
-    """Units that overnight became a holding: what was sold of it since makes the position short."""
-    today = to_india(now).date()
-    if order.product not in _DELIVERED or to_india(order.created_at).date() == today:
+def _held(connection: Connection, order: Order, legs: list[Order], seen: Seen, now: datetime) -> int | None:
+    """Units that overnight became a holding: what was sold of it since makes the position short. None: nobody knows.
+
+    Once the operator was asked, it is all that our own slices had left.
+    """
+    since = day_of_holding(order, now)
+    if since is None:
         return 0
-    return exits.confirmed(connection, order) - sum(leg.filled_quantity for leg in legs if leg.broker_day < today)
+    whole = exits.confirmed(connection, order)
+    ours = sum(leg.filled_quantity for leg in legs if leg.broker_day < to_india(now).date())
+    if any(cover.was_asked(connection, leg, _UNTOLD) for leg in legs):
+        return whole - ours
+    kept = _kept(Place.of(order), seen.past.get(since, {}).values(), whole, ours)
+    return None if kept is None else min(whole, kept)
+
+
+def _kept(place: Place, past: Iterable[PastFill], whole: int, ours: int) -> int | None:
+    """Units bought less those sold, by the history; None where it lacks what is known to have traded.
+
+    That is the `whole` position, bought that day, and what `ours` sold of it.
+    """
+    here = [fill for fill in past if (fill.segment, fill.security_id) == (place.segment, place.security_id)]
+    if any(fill.side is None or fill.product is None for fill in here):
+        return None
+    traded = dict.fromkeys(Side, 0)
+    for fill in here:
+        if fill.side is not None and fill.product is place.product:
+            traded[fill.side] += fill.quantity
+    is_short = traded[Side.BUY] < whole or traded[Side.SELL] < ours
+    return None if is_short else traded[Side.BUY] - traded[Side.SELL]
 
 
 def _by_the_tap(connection: Connection, order: Order, beside: str | None, moment: Moment) -> Order | None:

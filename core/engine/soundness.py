@@ -5,8 +5,8 @@ Each question has its module (cover, drift, closing); here they are put, those o
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import TypeVar
@@ -16,9 +16,9 @@ from sqlalchemy import Connection
 
 from core import exits
 from core.broker.account import Account
-from core.broker.port import Broker
+from core.broker.port import Broker, PastFill
 from core.broker.quotes import Name, Quotes
-from core.clock import Clock, Moment, SystemClock
+from core.clock import Clock, Moment, SystemClock, to_india
 from core.db.engine import Database
 from core.domain.order import Order
 from core.engine import closing, cover, drift
@@ -98,12 +98,22 @@ class Soundness:
         """The account, for the exits among these."""
         if not any(order.closes for order in waited):
             return None
-        serial = self._session.serial
+        serial, now = self._session.serial, self._clock.now()
+        days = {day for order in waited if order.closes and (day := closing.day_of_holding(order, now))}
         try:
-            return await _in_time("positions_not_known", exits.look(self._account, self._broker, self._clock.now()))
+            seen, past = await asyncio.gather(
+                _in_time("positions_not_known", exits.look(self._account, self._broker, now)),
+                asyncio.gather(*(self._since(day, now) for day in days)),
+            )
         except SignInNeeded as trouble:
             await self._session.die(str(trouble), serial)
             return None
+        return None if seen is None else replace(seen, past=dict(past))
+
+    async def _since(self, day: date, now: datetime) -> tuple[date, Mapping[str, PastFill]]:
+        """That day, and the trade history from it until yesterday; empty where Dhan does not tell."""
+        yesterday = to_india(now).date() - timedelta(days=1)
+        return day, await _in_time("past_days_not_known", self._broker.past_fills(day, yesterday)) or {}
 
     async def _has_drifted(self, order: Order, last: Decimal) -> bool:
         """Whether the price moved too far while the order waited, so that the operator is asked."""

@@ -38,7 +38,14 @@ async def test_fills_of_past_days_add_up_by_order_over_all_pages(broker: Broker,
     dhan.clock.instant = india("2026-11-26 08:00")
     fills = await broker.past_fills(date(2026, 11, 25), date(2026, 11, 25))
     expected = {
-        order_id: PastFill(quantity=number, average_price=averages[order_id] or Decimal(0))
+        order_id: PastFill(
+            quantity=number,
+            average_price=averages[order_id] or Decimal(0),
+            side=Side.BUY,
+            segment="NSE_EQ",
+            security_id=RELIANCE,
+            product=Product.INTRADAY,
+        )
         for number, order_id in enumerate(ids, 1)
     }
     assert fills == expected

@@ -232,20 +232,30 @@ def read_order(row: Row) -> BrokerOrder | None:
 def sum_fills(rows: list[Row]) -> dict[str, PastFill]:
     """Trade rows added up by order. Raises BrokerUnavailable for a row that cannot be read: the list is no evidence."""
     pieces: dict[str, list[tuple[int, Decimal]]] = {}
+    of_orders: dict[str, Row] = {}
     for row in rows:
         try:
             piece = _units(row["tradedQuantity"]), _amount(row["tradedPrice"])
         except _UNREADABLE:
             raise BrokerUnavailable("Dhan's trade history has an entry that cannot be read") from None
         if piece[0] > 0:
-            pieces.setdefault(text(row, "orderId"), []).append(piece)
-    return {order_id: _summed(traded) for order_id, traded in pieces.items()}
+            order_id = text(row, "orderId")
+            pieces.setdefault(order_id, []).append(piece)
+            of_orders[order_id] = row
+    return {order_id: _summed(traded, of_orders[order_id]) for order_id, traded in pieces.items()}
 
 
-def _summed(traded: list[tuple[int, Decimal]]) -> PastFill:
+def _summed(traded: list[tuple[int, Decimal]], row: Row) -> PastFill:
     quantity = sum(units for units, _ in traded)
     worth = sum((units * price for units, price in traded), Decimal(0))
-    return PastFill(quantity=quantity, average_price=(worth / quantity).quantize(Decimal("0.0001")))
+    return PastFill(
+        quantity=quantity,
+        average_price=(worth / quantity).quantize(Decimal("0.0001")),
+        side=Side.__members__.get(text(row, "transactionType").upper()),
+        segment=text(row, "exchangeSegment"),
+        security_id=text(row, "securityId"),
+        product=PRODUCTS.get(text(row, "productType").upper()),
+    )
 
 
 def _units(value: Any) -> int:

@@ -11,7 +11,7 @@ from core.domain.alert import Product
 from core.domain.order import Order, OrderState
 from tests.builders import an_alert
 from tests.integration.paper_dhan import india
-from tests.unit.engine.exiting import ENDED, EXIT, SENT, WAITS, net, trade
+from tests.unit.engine.exiting import ASKED, ENDED, EXIT, SENT, WAITS, approve, exit_that_waited, net, trade
 from tests.unit.engine.floor import Floor
 
 TOO_MANY = {"errorType": "Rate_Limit", "errorCode": "DH-904", "errorMessage": "Too many requests"}
@@ -67,12 +67,79 @@ async def test_of_an_overnight_exit_what_its_slices_sold_the_day_before_is_gone(
     assert (floor.now(second).state, floor.now(second).quantity) == (SENT, 3)
 
 
+@pytest.mark.parametrize("sold", [10, 4])
+async def test_what_was_sold_by_hand_before_the_night_is_not_taken_from_older_shares(floor: Floor, sold: int) -> None:
+    await older_shares(floor)
+    trade(floor, productType="CNC")
+    order = exit_of(floor, due="2026-11-27")
+    trade(floor, "SELL", sold, productType="CNC")
+    await wake(floor, "2026-11-27 12:00")
+    await floor.send()
+    if sold == 10:
+        assert floor.now(order).state is ENDED
+        assert floor.now(order).reason == "The position is closed already: nothing was sent."
+    else:
+        assert (floor.now(order).state, floor.now(order).quantity) == (SENT, 6)
+    assert net(floor) == sold - 10
+
+
+@pytest.mark.fault("BR-15")
+@pytest.mark.parametrize("history", ["silent", "empty", "without sides"])
+async def test_where_the_history_does_not_tell_what_was_left_the_exit_asks_once(floor: Floor, history: str) -> None:
+    trade(floor, productType="CNC")
+    order = await next_day(floor)
+    tell_little(floor, history)
+    await floor.send()
+    asked = floor.now(order)
+    assert asked.state is ASKED
+    assert asked.reason.startswith("Dhan's trade history does not tell what was left of the position")
+    approve(floor, order)
+    tell_little(floor, history)
+    await floor.send()
+    assert floor.now(order).state is SENT
+    assert net(floor) == -10
+
+
+async def test_an_exit_of_today_asks_for_no_history(floor: Floor) -> None:
+    trade(floor, productType="CNC")
+    order = exit_that_waited(floor, product=Product.DELIVERY)
+    floor.dhan.script("trades", "status", status=503)
+    await floor.send()
+    assert floor.now(order).state is SENT
+
+
+def tell_little(floor: Floor, history: str) -> None:
+    """The trade history as it may come in its stead."""
+    if history == "silent":
+        floor.dhan.script("trades", "status", status=503)
+        return
+    row = {"orderId": "1", "exchangeSegment": "NSE_EQ", "securityId": "2885", "tradedQuantity": 10, "tradedPrice": 7}
+    if history == "without sides":
+        floor.dhan.script("trades", "status", status=200, body=[row])
+    floor.dhan.script("trades", "status", status=200, body=[])
+
+
+async def older_shares(floor: Floor) -> None:
+    """Ten of them, bought the day before."""
+    trade(floor, productType="CNC")
+    await wake(floor, "2026-11-26 12:00")
+
+
+def exit_of(floor: Floor, *, due: str) -> Order:
+    """Of the ten shares bought today, which waits for that day."""
+    alert, ends = confirmed(floor, 10), india(f"{due} 15:00")
+    return floor.order(**EXIT, alert_id=alert, product=Product.DELIVERY, expires_at=ends)
+
+
+async def wake(floor: Floor, at: str) -> None:
+    floor.clock.instant = india(at)
+    assert await floor.sign_in()
+
+
 async def next_day(floor: Floor) -> Order:
     """The exit of ten shares, asked for after the close and due the next morning, when they are holdings."""
-    alert = confirmed(floor, 10)
-    order = floor.order(**EXIT, alert_id=alert, product=Product.DELIVERY, expires_at=india("2026-11-26 15:00"))
-    floor.clock.instant = india("2026-11-26 12:00")
-    assert await floor.sign_in()
+    order = exit_of(floor, due="2026-11-26")
+    await wake(floor, "2026-11-26 12:00")
     return order
 
 
