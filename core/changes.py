@@ -13,6 +13,7 @@ from core import allowance, controls, journal, notifications
 from core.clock import to_india
 from core.controls import Hold
 from core.db import changes, orders
+from core.db.changes import Change
 from core.domain.alert import OrderType
 from core.domain.change import MOST_MODIFICATIONS, ChangeKind, ChangeState, Terms
 from core.domain.instrument import Instrument
@@ -33,6 +34,10 @@ WAITS = (
     "fill; Dhan's app can cancel it now."
 )
 """What an order says of its cancellation: wished for, gone out, and kept from going out."""
+GIVEN_UP = (
+    "Not changed: the desk is not signed in at Dhan. By the time it is, the price may be another, so ask again then; "
+    "Dhan's app can change it now."
+)
 
 
 def cancel(connection: Connection, order: Order, *, actor: str, at: datetime) -> str:
@@ -58,11 +63,30 @@ def cancel(connection: Connection, order: Order, *, actor: str, at: datetime) ->
 
 def cancellations_held_up(connection: Connection) -> list[Order]:
     """Orders whose cancellation cannot go out for want of a sign-in, and that do not say so."""
+    wanted = _held_up(connection, ChangeKind.CANCEL)
+    cancelled = orders.some(connection, [change.order_id for change in wanted]) if wanted else []
+    return [order for order in cancelled if order.state is OrderState.CANCELLING and order.reason != WAITS]
+
+
+def terms_held_up(connection: Connection) -> list[Change]:
+    """Changes of terms that cannot go out for want of a sign-in."""
+    return _held_up(connection, ChangeKind.MODIFY)
+
+
+def _held_up(connection: Connection, kind: ChangeKind) -> list[Change]:
     if Hold.SIGNED_OUT not in controls.holds(connection):
         return []
-    wanted = changes.in_states(connection, [ChangeState.WANTED])
-    cancelled = orders.some(connection, [change.order_id for change in wanted if change.kind is ChangeKind.CANCEL])
-    return [order for order in cancelled if order.state is OrderState.CANCELLING and order.reason != WAITS]
+    return [change for change in changes.in_states(connection, [ChangeState.WANTED]) if change.kind is kind]
+
+
+def give_up_terms(connection: Connection, *, at: datetime) -> None:
+    """End what `terms_held_up` tells, with a ring: a sign-in can be hours away, and a price is right for a moment."""
+    for change in terms_held_up(connection):
+        changes.update_from(connection, change, state=ChangeState.FAILED, words=GIVEN_UP)
+        order = orders.get(connection, change.order_id)
+        kept = orders.note(connection, order, at=at, actor=journal.DESK, reason=GIVEN_UP)
+        if kept is not None:
+            notifications.ring_order(connection, Notice.NOT_CHANGED, kept, at=at, words=GIVEN_UP)
 
 
 def say_that_it_waits(connection: Connection, order: Order, *, at: datetime) -> None:
@@ -87,6 +111,8 @@ def check_terms(
     """What is to be said of terms that Dhan and the exchange can take. Raises Refusal with the first thing wrong."""
     if order.state not in WAITING and (order.state not in WORKING or order.broker_order_id is None):
         raise Refusal(_why_not(order))
+    if order.state in WORKING and (held := controls.holds(connection)):
+        raise Refusal(f"Nothing is changed at Dhan for now: {next(iter(held.values()))}")
     if changes.open_of(connection, order.id) is not None:
         raise Refusal("A change to it is under way: wait until Dhan's book shows it.")
     if changes.count_modifications(connection, order.id) >= MOST_MODIFICATIONS:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from core import journal, market_days, notifications, silence
+from core import changes, journal, market_days, notifications, silence
 from core.db import orders, overrides
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
@@ -23,17 +23,19 @@ def anything_is_due(connection: Connection, calendar: Calendar, now: datetime) -
         or overrides.are_over(connection, now)
         or market_days.end_is_near(connection, known, now)
         or silence.anything_to_tell(connection, known, now)
+        or changes.terms_held_up(connection)
     )
 
 
 def run_due(connection: Connection, calendar: Calendar, now: datetime) -> None:
-    """End what waited too long, remind of what waits for a tap, and let the calendar's changes end."""
+    """End what waited too long or cannot wait, remind of what waits for a tap, and let the calendar's changes end."""
     known = market_days.in_force(connection, calendar)
     if market_days.end_is_near(connection, known, now):
         market_days.warn_of_the_end(connection, known, now)
     market_days.expire(connection, calendar, now)
     expire_overdue(connection, now)
     silence.tell(connection, known, now)
+    changes.give_up_terms(connection, at=now)
     for order in orders.to_remind_of(connection, now):
         _remind(connection, order, now)
 

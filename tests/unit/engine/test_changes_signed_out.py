@@ -1,12 +1,31 @@
-"""A cancellation that cannot go out for want of a sign-in: it says so, and that the order can still fill."""
+"""Changes that cannot go out for want of a sign-in: a cancellation waits and says so, other terms are given up."""
+
+from decimal import Decimal
+
+import pytest
 
 from core import approvals, controls, journal
 from core.controls import Hold
 from core.domain.change import ChangeState
 from core.domain.notice import Notice
-from tests.unit.engine.changing import CANCELLED, CANCELLING, ask_cancel, hurry, resting, settled, states, told
+from core.engine import timers
+from core.errors import Refusal
+from tests.builders import CALENDAR
+from tests.unit.engine.changing import (
+    CANCELLED,
+    CANCELLING,
+    FAR,
+    WORKING,
+    ask_cancel,
+    ask_change,
+    hurry,
+    resting,
+    settled,
+    states,
+    told,
+)
 from tests.unit.engine.floor import Floor
-from tests.unit.engine.rows import tap_on
+from tests.unit.engine.rows import last_words, tap_on
 
 DEAD_TOKEN = {"errorType": "Invalid_Authentication", "errorCode": "DH-901", "errorMessage": "Invalid Token"}
 WAITS_ANSWER = "Not cancelled yet: it waits for the sign-in at Dhan, and can still fill until then"
@@ -73,3 +92,55 @@ async def test_a_tap_on_the_card_says_that_the_cancellation_waits(floor: Floor) 
     await signed_out(floor)
     with floor.database.transaction() as connection:
         assert approvals.cancel_working(connection, tap_on(connection, order, floor.clock.now())) == WAITS_ANSWER
+
+
+def run_timers(floor: Floor) -> None:
+    with floor.database.transaction() as connection:
+        now = floor.clock.now()
+        if timers.anything_is_due(connection, CALENDAR, now):
+            timers.run_due(connection, CALENDAR, now)
+
+
+async def test_other_terms_are_not_asked_for_while_signed_out(floor: Floor) -> None:
+    order = await resting(floor)
+    await signed_out(floor)
+    with pytest.raises(Refusal, match=r"^Nothing is changed at Dhan for now: Dhan no longer takes the sign-in"):
+        ask_change(floor, order, price=Decimal("1010.0"))
+    assert (floor.now(order), states(floor)) == (order, [])
+
+
+async def test_other_terms_are_given_up_with_a_ring_when_the_sign_in_ends_before_they_have_left(floor: Floor) -> None:
+    order = await resting(floor)
+    ask_change(floor, order, price=Decimal("1010.0"))
+    await signed_out(floor)
+    for _ in range(3):
+        await floor.send_changes()
+        run_timers(floor)
+    kept = floor.now(order)
+    assert (kept.state, kept.price, states(floor)) == (WORKING, FAR, [ChangeState.FAILED])
+    assert kept.reason.startswith("Not changed: the desk is not signed in at Dhan.")
+    assert rung(floor) == [Notice.NOT_CHANGED]
+    with floor.database.snapshot() as connection:
+        assert last_words(connection) == kept.reason
+    await signed_in_again(floor)
+    assert (await settled(floor, order)).price == FAR
+
+
+async def test_other_terms_that_dhan_refused_for_the_sign_in_do_not_go_out_after_the_next_one(floor: Floor) -> None:
+    order = await resting(floor)
+    ask_change(floor, order, price=Decimal("1010.0"))
+    floor.dhan.script("modify", "status", status=401, body=DEAD_TOKEN)
+    await floor.send_changes()
+    run_timers(floor)
+    assert (states(floor), rung(floor)) == ([ChangeState.FAILED], [Notice.NOT_CHANGED])
+    await signed_in_again(floor)
+    hurry(floor)
+    assert (await settled(floor, order)).price == FAR
+
+
+async def test_a_cancellation_is_not_given_up_for_want_of_a_sign_in(floor: Floor) -> None:
+    order = await resting(floor)
+    ask_cancel(floor, order)
+    await signed_out(floor)
+    run_timers(floor)
+    assert (floor.now(order).state, states(floor)) == (CANCELLING, [ChangeState.WANTED])
