@@ -136,7 +136,7 @@ def _claim(connection: Connection, change: Change, epoch: int, moment: Moment) -
         changes.update_from(connection, change, state=ChangeState.FAILED, words="The order ended before.")
         return None
     if change.kind is ChangeKind.MODIFY and (held := controls.holds(connection)):
-        fail(connection, change, order, f"Not changed: {next(iter(held.values()))}", moment)
+        fail(connection, change, order, next(iter(held.values())), moment)
         return None
     values = {"sent_at": moment.wall, "posts": change.posts + 1}
     if not changes.update_from(connection, change, state=ChangeState.SENT, **values):

@@ -252,7 +252,8 @@ async def test_under_a_hold_no_terms_are_changed(floor: Floor) -> None:
     ask_change(floor, order, price=Decimal("1010.0"))
     with floor.database.transaction() as connection:
         controls.set_hold(connection, Hold.PAUSED, "Paused by you.", at=floor.clock.now(), actor=journal.DESK)
-    assert (await settled(floor, order)).price == FAR
+    kept = await settled(floor, order)
+    assert (kept.price, kept.reason) == (FAR, "Not changed. Paused by you.")
     assert (states(floor), told(floor)) == ([ChangeState.FAILED], [Notice.NOT_CHANGED])
 
 
