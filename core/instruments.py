@@ -21,7 +21,9 @@ from core.domain.notice import Notice
 log = structlog.get_logger()
 
 NEW_FROM = timedelta(hours=8)
-AT_LEISURE, SOON_AT_MOST = 600.0, 60.0
+AT_LEISURE, AT_LEISURE_AT_MOST = 600.0, 4 * 3600.0
+SOON, SOON_AT_MOST = 2.0, 60.0
+MOST_DOUBLINGS = 10
 _KEY, _TOLD, _TOLD_DAMAGE = "instruments", "instruments_trouble", "instruments_damage"
 
 
@@ -37,6 +39,7 @@ class InstrumentKeeper:
         self._clock = clock
         self._failed_at = 0.0
         self._failures = 0
+        self._failing: date | None = None
 
     @property
     def is_there(self) -> bool:
@@ -54,7 +57,8 @@ class InstrumentKeeper:
                 f"Dhan's instrument list is damaged on this machine ({damage}), so alerts wait. It is fetched anew now."
             )
             await self._database.write(lambda c: self._tell_once(c, _TOLD_DAMAGE, day, words))
-        if self._failures and monotonic() - self._failed_at < self._rest(is_there):
+        is_resting = monotonic() - self._failed_at < rest_after(self._failures, is_there=is_there)
+        if self._failing == day and is_resting:
             return
         stored = await self._database.read(_day_of_list) if is_there else None
         if stored == day.isoformat():
@@ -67,16 +71,13 @@ class InstrumentKeeper:
             return
         finally:
             self._scratch.unlink(missing_ok=True)
-        self._failures = 0
+        self._failing = None
         await self._database.write(lambda c: self._note(c, day, loaded.rows))
         log.info("instruments_refreshed", rows=loaded.rows, skipped=loaded.skipped)
 
-    def _rest(self, is_there: bool) -> float:
-        """Seconds from a failure to the next try: few while there is no list, else more, for the file is large."""
-        return AT_LEISURE if is_there else min(2.0**self._failures, SOON_AT_MOST)
-
     async def _failed(self, day: date, stored: str | None, why: str) -> None:
-        self._failures += 1
+        self._failures = self._failures + 1 if self._failing == day else 1
+        self._failing = day
         self._failed_at = monotonic()
         log.warning("instruments_not_refreshed", why=why)
         stays = f"The one of {stored} stays in use" if stored else "There is none, so alerts wait"
@@ -93,6 +94,15 @@ class InstrumentKeeper:
     def _note(self, connection: Connection, day: date, rows: int) -> None:
         fact = {"day": day.isoformat(), "rows": rows}
         controls.put(connection, _KEY, fact, at=self._clock.now(), actor=journal.DESK)
+
+
+def rest_after(failures: int, *, is_there: bool) -> float:
+    """Seconds from the last of so many failures to the next try for a day's list.
+
+    Few while there is none, else more and more: the file is large, and one that was refused seldom changes.
+    """
+    first, most = (AT_LEISURE, AT_LEISURE_AT_MOST) if is_there else (SOON, SOON_AT_MOST)
+    return min(first * 2 ** min(failures - 1, MOST_DOUBLINGS), most)
 
 
 def _day_of_list(connection: Connection) -> str | None:

@@ -15,7 +15,7 @@ from core.broker.dhan.instruments import InstrumentList
 from core.db.engine import Database
 from core.db.tables import outbox
 from core.domain.instrument import Segment
-from core.instruments import InstrumentKeeper
+from core.instruments import InstrumentKeeper, rest_after
 from tests.builders import fresh_database
 from tests.integration.paper_dhan import RELIANCE, PaperDhan, india
 
@@ -117,6 +117,31 @@ async def test_a_bad_list_keeps_the_old_one_and_is_told_once(
     dhan.script("instruments", "delay", seconds=0)
     await keeper.refresh_when_old()
     assert not fetched(dhan), "the good one is kept for the day"
+
+
+async def test_a_list_that_was_refused_does_not_delay_that_of_the_next_day(
+    keeper: InstrumentKeeper, listed: InstrumentList, dhan: PaperDhan
+) -> None:
+    await keeper.refresh_when_old()
+    dhan.clock.instant = india("2026-11-26 09:00")
+    dhan.script("instruments", **BAD)
+    for at in ("2026-11-26 09:00", "2026-11-27 07:59", "2026-11-27 08:00"):
+        dhan.clock.instant = india(at)
+        await keeper.refresh_when_old()
+    assert listed.named(Segment.NSE_EQ, RELIANCE).listed_on == date(2026, 11, 27)
+
+
+def test_beside_a_good_list_each_try_that_fails_doubles_the_rest() -> None:
+    assert [rest_after(failures, is_there=True) / 60 for failures in range(1, 7)] == [10, 20, 40, 80, 160, 240]
+
+
+def test_without_any_list_it_rests_a_minute_at_most() -> None:
+    assert [rest_after(failures, is_there=False) for failures in (1, 2, 5, 6)] == [2, 4, 32, 60]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_it_rests_however_often_it_failed(is_there: bool) -> None:
+    assert rest_after(5_000, is_there=is_there) == rest_after(20, is_there=is_there)
 
 
 async def test_without_any_list_it_is_tried_again_soon_and_not_at_once(
