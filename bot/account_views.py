@@ -14,6 +14,8 @@ _HIDDEN = (
     "An entry of Dhan's book cannot be read: look in Dhan's app for an open order first. "
     "With it, an exit could turn a position round."
 )
+_UNSEEN = "Forever (GTT) orders and conditional alerts at Dhan are not seen here, and stay: see to them in Dhan's app."
+"""Dhan keeps them apart from its order book; the legs of its super orders are in it."""
 
 
 def funds(found: Funds) -> str:
@@ -89,6 +91,8 @@ def flatten(plan: ExitPlan, symbol: str | None = None, held: Sequence[str] = ())
         lines += [f"Instead of {escape(_unsent(order))}, which has not gone out." for order in exit_.replaces]
     if plan.exits and not plan.book_is_whole:
         lines += ["", _HIDDEN]
+    if plan.exits:
+        lines += ["", _UNSEEN]
     if plan.left:
         lines += ["", "Not exited:", *(escape(words) for words in plan.left)]
     return fit("\n".join(lines)).strip() or _nothing_open(symbol, held)

@@ -114,6 +114,8 @@ def test_flatten_names_each_exit_and_what_it_cannot_do() -> None:
         "",
         "<b>BUY 10 M&amp;M</b> · intraday",
         "",
+        "Forever (GTT) orders and conditional alerts at Dhan are not seen here, and stay: see to them in Dhan's app.",
+        "",
         "Not exited:",
         "X, 1, MTF: not &lt;here&gt;",
     ]
