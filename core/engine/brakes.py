@@ -1,13 +1,15 @@
 """What an answer of Dhan's means for every call after it, whatever became of the order that it is about."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import assert_never
 
 from sqlalchemy import Connection
 
 from core import controls, journal, notifications
 from core.broker.port import Outcome, Refusal, Refused, Unknown
-from core.clock import Moment
+from core.clock import Clock, Moment
 from core.controls import Hold
 from core.db.engine import Database
 from core.domain.notice import Notice
@@ -36,17 +38,33 @@ class Brakes:
             case Refusal.RATE_LIMITED:
                 self.limiter.rest(REST)
             case Refusal.INVALID_IP:
-                await self._hold(Hold.INVALID_IP, explain(outcome), moment)
+                await stop_sending(self.database, Hold.INVALID_IP, explain(outcome), moment.now)
             case Refusal.NO_ACCESS:
-                await self._hold(Hold.NO_ACCESS, explain(outcome), moment)
+                await stop_sending(self.database, Hold.NO_ACCESS, explain(outcome), moment.now)
             case Refusal.FINAL | Refusal.MARKET_CLOSED | Refusal.MARKET_OFFLINE | Refusal.IN_TRANSIT | None:
                 pass
             case _:
                 assert_never(outcome.refusal)
 
-    async def _hold(self, hold: Hold, words: str, moment: Moment) -> None:
-        def set_hold(connection: Connection) -> None:
-            if controls.set_hold(connection, hold, words, at=moment.now, actor=journal.DHAN):
-                notifications.ring(connection, Notice.HELD, at=moment.now, words=words)
 
-        await self.database.write(set_hold)
+async def stop_sending(database: Database, hold: Hold, words: str, now: datetime) -> None:
+    """With a ring, unless it is stopped in these words already."""
+
+    def stop(connection: Connection) -> None:
+        if controls.set_hold(connection, hold, words, at=now, actor=journal.DHAN):
+            notifications.ring(connection, Notice.HELD, at=now, words=words)
+
+    await database.write(stop)
+
+
+def heed_address(database: Database, clock: Clock) -> Callable[[Refused], Awaitable[None]]:
+    """What a call that is no order does when Dhan refuses it for our address: orders would be refused, too.
+
+    Reads come every second, and may say so in other words each time: the first ones stand.
+    """
+
+    async def heed(refused: Refused) -> None:
+        if await database.read(lambda c: controls.set_by(c, Hold.INVALID_IP)) != journal.DHAN:
+            await stop_sending(database, Hold.INVALID_IP, explain(refused), clock.now())
+
+    return heed

@@ -23,6 +23,7 @@ from core.clock import Clock, SystemClock
 from core.controls import Hold
 from core.db.engine import Database
 from core.domain.sessions import Calendar
+from core.engine.brakes import heed_address
 from core.engine.changer import Changer
 from core.engine.checkup import Checkup
 from core.engine.clock_watch import ClockWatch
@@ -79,7 +80,13 @@ def build_desk(
     database = open_database(settings)
     client = DhanClient()
     session = Session(database, client, settings, clock, keep_copy=_token_copies(settings))
-    broker = Dhan(client, url=settings.dhan_api, client_id=settings.client_id, token=session.token)
+    broker = Dhan(
+        client,
+        url=settings.dhan_api,
+        client_id=settings.client_id,
+        token=session.token,
+        address_refused=heed_address(database, clock),
+    )
     account = DhanAccount(broker)
     listed = InstrumentList(settings.instruments_file, least=least or _least_listed(settings))
     calendar = load_calendar()

@@ -1,7 +1,7 @@
 """Dhan behind the broker port."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from core.broker.dhan.mapping import (
     sum_fills,
 )
 from core.broker.dhan.meanings import meaning_of
-from core.broker.dhan.wire import LACKS_DATA_PLAN, Row, as_row, read_error, text
+from core.broker.dhan.wire import LACKS_DATA_PLAN, DhanError, Row, as_row, read_error, text
 from core.broker.port import (
     NOTHING_KNOWN,
     BrokerOrder,
@@ -27,6 +27,7 @@ from core.broker.port import (
     OrderRequest,
     Outcome,
     PastFill,
+    Refused,
     Said,
     Unknown,
     named,
@@ -40,13 +41,26 @@ ROWS_AT_A_TIME = 100
 
 
 class Dhan:
-    """One account at Dhan. `token` gives the access token in force, or raises SignInNeeded."""
+    """One account at Dhan. `token` gives the access token in force, or raises SignInNeeded.
 
-    def __init__(self, client: DhanClient, *, url: str, client_id: str, token: Callable[[], str]) -> None:
+    `address_refused` is awaited with each answer to a call that is no order and that names our address: orders would be
+    refused, too. An order's own answer says so in its outcome.
+    """
+
+    def __init__(
+        self,
+        client: DhanClient,
+        *,
+        url: str,
+        client_id: str,
+        token: Callable[[], str],
+        address_refused: Callable[[Refused], Awaitable[None]] | None = None,
+    ) -> None:
         self._client = client
         self._url = url
         self._client_id = client_id
         self._token = token
+        self._address_refused = address_refused
 
     async def place(self, request: OrderRequest) -> Outcome:
         return await self._order_call("POST", "/orders", order_body(self._client_id, request))
@@ -119,7 +133,7 @@ class Dhan:
 
     async def check_session(self) -> None:
         reply = await self.read("/profile")
-        if not reply.is_success:
+        if not reply.is_success or read_error(reply):
             raise no_evidence(reply)
 
     async def addresses(self) -> Addresses:
@@ -132,8 +146,8 @@ class Dhan:
     async def register_address(self, address: str, slot: Slot, *, is_change: bool) -> None:
         method, path = ("PUT", "/ip/modifyIP") if is_change else ("POST", "/ip/setIP")
         wish = {"dhanClientId": self._client_id, "ip": address, "ipFlag": slot.value}
-        reply = await self._call(method, path, wish)
-        row, error = as_row(reply.json()), read_error(reply)
+        reply, error = await self._answer(method, path, wish)
+        row = as_row(reply.json())
         if error is not None:
             raise Refusal(f"Dhan did not register it: {error.words or error.code}")
         if not reply.is_success or row is None or text(row, "status") != "SUCCESS":
@@ -152,15 +166,23 @@ class Dhan:
         return await self._call("POST", path, body)
 
     async def _call(self, method: str, path: str, body: Row | None = None) -> Reply:
+        reply, error = await self._answer(method, path, body)
+        if self._address_refused and error is not None and classify(error) is Kind.INVALID_IP:
+            await self._address_refused(Refused(refusal=Kind.INVALID_IP, code=error.code, words=error.words))
+        return reply
+
+    async def _answer(self, method: str, path: str, body: Row | None) -> tuple[Reply, DhanError | None]:
+        """With the error that it states. Raises as `read` does."""
         try:
             reply = await self._client.call(method, self._url + path, headers=self._headers(), body=body)
         except CallFailed as failure:
             raise BrokerUnavailable(str(failure)) from failure
         error = read_error(reply)
-        is_refused = reply.status == 401 and (error is None or error.code not in LACKS_DATA_PLAN)
-        if is_refused or (error and classify(error) is Kind.SIGNED_OUT):
+        refusal = classify(error) if error else None
+        speaks_of_other = refusal is Kind.INVALID_IP or (error is not None and error.code in LACKS_DATA_PLAN)
+        if refusal is Kind.SIGNED_OUT or (reply.status == 401 and not speaks_of_other):
             raise SignInNeeded(f"Dhan no longer takes our sign-in: {error.words if error else 'unauthorised'}")
-        return reply
+        return reply, error
 
     def _headers(self) -> dict[str, str]:
         return {"access-token": self._token(), "client-id": self._client_id}

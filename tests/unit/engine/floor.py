@@ -17,6 +17,7 @@ from core.db import attempts, leases, orders
 from core.db.attempts import Attempt
 from core.db.engine import Database
 from core.domain.order import Order
+from core.engine.brakes import heed_address
 from core.engine.changer import Changer
 from core.engine.dispatch import Dispatcher
 from core.engine.limiter import Limiter, Window
@@ -133,7 +134,13 @@ async def opened(database: Database, dhan: PaperDhan, folder: Path) -> AsyncGene
     client = DhanClient()
     settings = settings_for(dhan, folder)
     session = Session(database, client, settings, dhan.clock)
-    broker = Dhan(client, url=settings.dhan_api, client_id=settings.client_id, token=session.token)
+    broker = Dhan(
+        client,
+        url=settings.dhan_api,
+        client_id=settings.client_id,
+        token=session.token,
+        address_refused=heed_address(database, dhan.clock),
+    )
     limiter = Limiter([Window(1_000, 1)])
     dispatcher = Dispatcher(
         database=database,

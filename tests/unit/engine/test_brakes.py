@@ -1,20 +1,25 @@
 """An answer that speaks of the whole account is heeded at once, whichever call it answers and whatever it proves."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from core import controls, journal
+from core.broker.dhan.account import DhanAccount
 from core.controls import Hold
 from core.db import changes
+from core.domain.address import Slot
 from core.domain.change import ChangeState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
-from tests.builders import until
+from core.errors import BrokerUnavailable
+from core.errors import Refusal as NotDone
+from tests.builders import NOON, until
 from tests.unit.engine.changing import FAR, ask_cancel, ask_change, hurry, resting, settled, states
 from tests.unit.engine.floor import Floor
-from tests.unit.engine.rows import rings
+from tests.unit.engine.rows import NAME, rings
 
 INVALID_IP = {"errorType": "Input_Exception", "errorCode": "DH-905", "errorMessage": "Invalid IP"}
 NO_SEGMENT = {"errorType": "Order_Error", "errorCode": "DH-903", "errorMessage": "Segment not enabled"}
@@ -32,7 +37,7 @@ def told(floor: Floor) -> list[Notice]:
         return rings(connection)
 
 
-def refuse(floor: Floor, call: str, body: dict[str, str], status: int = 400, **more: Any) -> None:
+def refuse(floor: Floor, call: str, body: Any, status: int = 400, **more: Any) -> None:
     floor.dhan.script(call, "status", status=status, body=body, **more)
 
 
@@ -98,6 +103,40 @@ async def test_a_change_that_is_refused_for_the_address_stops_orders_as_well(flo
     await send_change(floor, call, order)
     assert holds(floor) == [Hold.INVALID_IP]
     assert (await floor.sent()).state is OrderState.QUEUED
+
+
+READS: dict[str, tuple[str, Callable[[Floor], Awaitable[Any]]]] = {
+    "book": ("book", lambda floor: floor.broker.book()),
+    "look-up": ("lookup", lambda floor: floor.broker.find(NAME)),
+    "trade history": ("trades", lambda floor: floor.broker.past_fills(NOON.date(), NOON.date())),
+    "profile": ("profile", lambda floor: floor.broker.check_session()),
+    "addresses": ("ip", lambda floor: floor.broker.addresses()),
+    "funds": ("funds", lambda floor: DhanAccount(floor.broker).funds()),
+    "positions": ("positions", lambda floor: DhanAccount(floor.broker).positions()),
+    "kill switch": ("kill_switch", lambda floor: DhanAccount(floor.broker).stop(True)),
+}
+
+
+@pytest.mark.parametrize("status", [400, 401, 200])
+@pytest.mark.parametrize("read", READS)
+async def test_a_call_that_is_no_order_and_is_refused_for_the_address_stops_orders_as_well(
+    floor: Floor, read: str, status: int
+) -> None:
+    call, ask = READS[read]
+    for code in ("DH-905", "DH-911"):
+        refuse(floor, call, INVALID_IP | {"errorCode": code}, status=status)
+        with pytest.raises((BrokerUnavailable, NotDone)):
+            await ask(floor)
+    assert (holds(floor), told(floor)) == ([Hold.INVALID_IP], [Notice.HELD])
+    assert floor.session.is_signed_in
+    assert (await floor.sent()).state is OrderState.QUEUED
+
+
+async def test_an_address_that_cannot_be_registered_is_not_the_one_that_orders_come_from(floor: Floor) -> None:
+    refuse(floor, "set_ip", [{"message": "Invalid IP", "status": "ERROR"}], status=200)
+    with pytest.raises(NotDone, match="Invalid IP"):
+        await floor.broker.register_address("203.0.113.9", Slot.SECONDARY, is_change=False)
+    assert holds(floor) == []
 
 
 async def test_a_dead_token_in_an_answer_that_counts_as_success_ends_the_session(floor: Floor) -> None:
