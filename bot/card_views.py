@@ -9,13 +9,12 @@ from typing import assert_never
 from bot.text import day_time, fit, moment, one_line, plain, quoted, rupees, span
 from core.allowance import value
 from core.domain.alert import AlertState, OrderType, Validity
-from core.domain.order import Mode, Order, OrderState
+from core.domain.order import WAITING, Mode, Order, OrderState
 from core.journal import Event
 from core.reports import AlertReport
 from core.settings import Mode as DeskMode
 
 _NOTHING = timedelta(0)
-_WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 
 MARKS = {
     OrderState.REFUSED: "🔴 Refused",
@@ -98,7 +97,7 @@ def _amount(order: Order) -> Decimal | None:
 
 def _origin(report: AlertReport) -> list[str]:
     """Who sent it, and how old it is while that matters; drawn anew every minute while a tap is awaited."""
-    waits = any(order.state in _WAITING for order in report.orders)
+    waits = any(order.state in WAITING for order in report.orders)
     age = report.at - (report.alert.fired_at or report.alert.received_at)
     return [f"Source: {plain(report.alert.source.name)}", *([f"Age: {_spoken(age)}"] if waits else [])]
 
@@ -149,7 +148,7 @@ def _when(report: AlertReport, order: Order) -> list[str]:
     if report.is_held(order):
         return []
     lines: list[str] = []
-    waiting = order.state in _WAITING
+    waiting = order.state in WAITING
     if waiting and order.release_at is not None and order.mode is not Mode.IMMEDIATE:
         lines.append(f"Goes out {day_time(order.release_at)}")
     reaches = order.reaches_exchange_at

@@ -10,7 +10,7 @@ from bot.commands import COMMANDS, Purpose, may
 from bot.text import clock_time, day_time, fit, one_line, plain, quoted, rupees, span
 from core.allowance import value
 from core.clock import to_india
-from core.domain.order import Order, OrderState
+from core.domain.order import WAITING, Order, OrderState
 from core.reports import DeskReport
 from core.settings import Mode as DeskMode
 from core.settings import Role
@@ -124,7 +124,7 @@ def _way(order: Order, now: datetime) -> str:
     """When it goes out and reaches the exchange, as far as that lies ahead."""
     reaches = order.reaches_exchange_at
     exchange = f" → exchange {day_time(reaches)}" if reaches is not None and reaches > now else ""
-    if order.state not in (OrderState.AWAITING_APPROVAL, OrderState.QUEUED) or order.release_at is None:
+    if order.state not in WAITING or order.release_at is None:
         return ""
     if order.release_at > now:
         return f" · goes {day_time(order.release_at)}{exchange}"

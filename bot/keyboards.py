@@ -6,7 +6,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot.callback_data import CardTap, Verb, pack
 from core.domain.approval import ApprovalPolicy
-from core.domain.order import OrderState
+from core.domain.order import WAITING, OrderState
 from core.domain.sessions import spoken
 from core.domain.source import IdenticalAlerts, Source
 from core.domain.trust import Trust
@@ -17,7 +17,6 @@ _RED = "danger"
 _A_ROW = 4
 _MOST_LEGS = 80
 """Telegram takes a hundred buttons; a large exit may have more slices."""
-_WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 
 
 def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None:
@@ -42,7 +41,7 @@ def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None
     if report.repeats:
         rows.append([_button(f"Execute the copy too ({len(report.repeats)})", Verb.REPEAT, nonce, version)])
     if rows:
-        edit = [_button("Edit", Verb.EDIT, nonce, version)] if states & set(_WAITING) else []
+        edit = [_button("Edit", Verb.EDIT, nonce, version)] if states & WAITING else []
         has_details = OrderState.QUEUED in states and OrderState.AWAITING_APPROVAL not in states
         rows.append([*edit, *([] if has_details else [_button("Details", Verb.DETAILS, nonce, version)])])
     return InlineKeyboardMarkup([row for row in rows if row]) if rows else None
@@ -50,7 +49,7 @@ def card_buttons(report: AlertReport, nonce: str) -> InlineKeyboardMarkup | None
 
 def _legs(report: AlertReport, nonce: str, version: int) -> list[list[InlineKeyboardButton]]:
     """A way out for each leg of several that waits."""
-    waiting = [order.position for order in report.orders if order.state in _WAITING]
+    waiting = [order.position for order in report.orders if order.state in WAITING]
     if len(report.orders) == 1 or len(waiting) < 2:
         return []
     buttons = [
@@ -99,7 +98,7 @@ def queue_buttons(which: str, page: int, last: int, states: set[OrderState]) -> 
     together: list[InlineKeyboardButton] = []
     if OrderState.AWAITING_APPROVAL in states:
         together.append(_button("Approve all…", Verb.APPROVE_ALL, which, 0))
-    if states & set(_WAITING):
+    if states & WAITING:
         together.append(_button("Cancel all…", Verb.CANCEL_ALL, which, 0))
     return InlineKeyboardMarkup([row for row in (pages, kinds, together) if row])
 

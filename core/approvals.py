@@ -13,12 +13,10 @@ from core.domain.alert import Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.instrument import Segment
 from core.domain.limits import Wish, needs_two
-from core.domain.order import Order, OrderState
+from core.domain.order import WAITING, Order, OrderState
 from core.domain.sessions import spoken
 from core.errors import AskTwice, Refusal, StaleTap
 from core.policies import Policies
-
-_WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +41,7 @@ class Tap:
 def approve(connection: Connection, tap: Tap) -> str:
     """Let every leg that waits for a tap go out at its time. Raises StaleTap, AskTwice, Refusal."""
     check_version(connection, tap)
-    waiting = [order for order in tapped(connection, tap) if order.state is _WAITING[0]]
+    waiting = [order for order in tapped(connection, tap) if order.state is OrderState.AWAITING_APPROVAL]
     if not waiting:
         raise Refusal(what_happened(connection, tap.alert_id))
     for order in waiting:
@@ -68,7 +66,7 @@ def hold_back(connection: Connection, waiting: list[Order], tap: Tap) -> str | N
         broken = allowance.check_order(connection, policies.limits, source, order, tap.at)
         if broken is not None and broken.is_hard:
             allowance.refuse_above(connection, order, tap.at)
-        if broken is not None and order.state is _WAITING[0]:
+        if broken is not None and order.state is OrderState.AWAITING_APPROVAL:
             soft.append(f"{order.side} {order.quantity} {order.symbol}: {broken.words}")
     if soft and not tap.is_sure:
         raise AskTwice(" ".join(soft))
@@ -103,7 +101,7 @@ def _note(connection: Connection, order: Order, tap: Tap) -> None:
 def cancel(connection: Connection, tap: Tap) -> str:
     """Drop every leg that has not been sent, or the one tapped. Raises StaleTap, Refusal."""
     check_version(connection, tap)
-    waiting = [order for order in tapped(connection, tap) if order.state in _WAITING]
+    waiting = [order for order in tapped(connection, tap) if order.state in WAITING]
     if not waiting:
         raise Refusal(what_happened(connection, tap.alert_id))
     for order in waiting:

@@ -18,12 +18,11 @@ from core.domain.alert import OrderType
 from core.domain.change import MOST_MODIFICATIONS, ChangeKind, ChangeState, Terms
 from core.domain.instrument import Instrument
 from core.domain.notice import Notice
-from core.domain.order import Order, OrderState
+from core.domain.order import WAITING, Order, OrderState
 from core.domain.protection import lies_beyond
 from core.errors import Refusal
 from core.tickets import outside_band
 
-WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 WORKING = (OrderState.WORKING, OrderState.PART_FILLED)
 CANCELLABLE = (*WAITING, *WORKING)
 

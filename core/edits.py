@@ -9,7 +9,7 @@ from core import changes
 from core.db import approvers, orders
 from core.domain.change import Terms
 from core.domain.instrument import Instrument
-from core.domain.order import Order, OrderState
+from core.domain.order import WAITING, Order, OrderState
 from core.errors import Refusal
 
 
@@ -20,7 +20,7 @@ def edit(
 
     Raises Refusal with the first thing that is wrong.
     """
-    if order.state not in changes.WAITING:
+    if order.state not in WAITING:
         raise Refusal("It has been sent meanwhile: use /modify to have it changed at Dhan.")
     remarks = changes.check_terms(connection, order, wish, instrument, at=at)
     approvers.forget(connection, order.id)

@@ -20,14 +20,14 @@ from core.db import alerts, attempts, orders
 from core.domain.alert import AmoTime, OrderType, Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.instrument import Instrument, Segment
-from core.domain.order import AT_BROKER, IN_DOUBT, Mode, Order, OrderState
+from core.domain.order import AT_BROKER, IN_DOUBT, WAITING, Mode, Order, OrderState
 from core.domain.routing import Decision, ReleasePolicy, route
 from core.domain.sessions import Calendar, Trading, spoken_time
 from core.errors import Refusal
 from core.tickets import Ticket, slices
 
 Find = Callable[[Segment, str], Instrument]
-_UNSENT = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED, OrderState.NEEDS_OPERATOR)
+_UNSENT = (*WAITING, OrderState.NEEDS_OPERATOR)
 ON_THE_WAY = (OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.NEEDS_OPERATOR, *AT_BROKER)
 
 

@@ -13,7 +13,7 @@ from core.approvals import Tap, check_version, hold_back, what_happened
 from core.clock import to_india
 from core.db import orders, sources
 from core.domain.limits import is_exit
-from core.domain.order import Mode, Order, OrderState
+from core.domain.order import WAITING, Mode, Order, OrderState
 from core.domain.sessions import Calendar, spoken
 from core.domain.ways import Alternative
 from core.errors import Refusal
@@ -22,12 +22,11 @@ from core.replan import decide_again, new_times, ways
 from core.reports import AlertReport, Offers
 
 SNOOZE = timedelta(minutes=30)
-_WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 
 
 def find(connection: Connection, report: AlertReport, bundled: Calendar) -> Offers:
     """What the card of this alert may offer at the report's moment."""
-    waiting = [order for order in report.orders if order.state in _WAITING]
+    waiting = [order for order in report.orders if order.state in WAITING]
     if not waiting:
         return Offers()
     calendar, policies = market_days.in_force(connection, bundled), Policies.read(connection)
@@ -43,7 +42,7 @@ def find(connection: Connection, report: AlertReport, bundled: Calendar) -> Offe
 def sooner_way(order: Order, calendar: Calendar, policies: Policies, now: datetime) -> Alternative | None:
     """The way by which a waiting order reaches the exchange soonest, when that is before its own time."""
     reaches, is_over = order.reaches_exchange_at, order.expires_at is not None and order.expires_at <= now
-    if is_over or order.state not in _WAITING or order.mode is Mode.IMMEDIATE or reaches is None or reaches <= now:
+    if is_over or order.state not in WAITING or order.mode is Mode.IMMEDIATE or reaches is None or reaches <= now:
         return None
     found = [way for way in ways(decide_again(order, calendar, policies, now)) if way.reaches_exchange_at < reaches]
     return min(found, key=lambda way: way.reaches_exchange_at, default=None)
@@ -53,7 +52,7 @@ def sooner(connection: Connection, tap: Tap, bundled: Calendar) -> str:
     """Approve the waiting legs for the soonest way that there is. Raises StaleTap, Refusal."""
     check_version(connection, tap)
     calendar, policies = market_days.in_force(connection, bundled), Policies.read(connection)
-    legs = [order for order in orders.of_alert(connection, tap.alert_id) if order.state in _WAITING]
+    legs = [order for order in orders.of_alert(connection, tap.alert_id) if order.state in WAITING]
     found = [(order, way) for order in legs if (way := sooner_way(order, calendar, policies, tap.at)) is not None]
     if not found:
         raise Refusal("There is no sooner way any more.")
@@ -77,7 +76,9 @@ def _go(connection: Connection, order: Order, times: dict[str, Any], tap: Tap) -
 def snooze(connection: Connection, tap: Tap) -> str:
     """Ring again in half an hour if it still waits then. Raises StaleTap, Refusal."""
     check_version(connection, tap)
-    asked = [order for order in orders.of_alert(connection, tap.alert_id) if order.state is _WAITING[0]]
+    asked = [
+        order for order in orders.of_alert(connection, tap.alert_id) if order.state is OrderState.AWAITING_APPROVAL
+    ]
     if not asked:
         raise Refusal(what_happened(connection, tap.alert_id))
     at = tap.at + SNOOZE
@@ -113,7 +114,7 @@ def supersede(connection: Connection, tap: Tap) -> str:
 
 def _checked_pair(connection: Connection, tap: Tap) -> tuple[Order, Order]:
     check_version(connection, tap)
-    legs = [order for order in orders.of_alert(connection, tap.alert_id) if order.state in _WAITING]
+    legs = [order for order in orders.of_alert(connection, tap.alert_id) if order.state in WAITING]
     pair = _pair(connection, legs)
     if pair is None:
         raise Refusal("The opposite order does not wait any more.")
@@ -123,7 +124,7 @@ def _checked_pair(connection: Connection, tap: Tap) -> tuple[Order, Order]:
 def _pair(connection: Connection, waiting: list[Order]) -> tuple[Order, Order] | None:
     """The first waiting leg with an older, opposite one that waits too."""
     for order in waiting:
-        other = orders.opposite(connection, order, _WAITING)
+        other = orders.opposite(connection, order, WAITING)
         if other is not None:
             return order, other
     return None

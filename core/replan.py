@@ -8,13 +8,12 @@ from sqlalchemy import Connection
 from core import journal
 from core.db import approvers, orders
 from core.domain.limits import is_exit
-from core.domain.order import AT_BROKER, Mode, Order, OrderState
+from core.domain.order import AT_BROKER, WAITING, Mode, Order, OrderState
 from core.domain.routing import Decision, route, same_way_again
 from core.domain.sessions import Calendar, Unknown, spoken
 from core.domain.ways import Alternative
 from core.policies import Policies, Unapproved
 
-_WAITING = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 _CHANGED = "The calendar changed:"
 
 
@@ -23,7 +22,7 @@ def replan(connection: Connection, calendar: Calendar, now: datetime) -> list[st
     returns a sentence for each that moved.
     """
     policies = Policies.read(connection)
-    moved = [_replan(connection, order, calendar, policies, now) for order in orders.in_states(connection, _WAITING)]
+    moved = [_replan(connection, order, calendar, policies, now) for order in orders.in_states(connection, WAITING)]
     moved += [_follow_session(connection, order, calendar, now) for order in orders.in_states(connection, AT_BROKER)]
     return [words for words in moved if words]
 

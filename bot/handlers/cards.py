@@ -14,12 +14,12 @@ from bot.commands import may
 from bot.handlers.explanations import Explanations
 from bot.handlers.questions import Questions
 from bot.handlers.taps import say
-from core import approvals, changes, journal, notifications, offers
+from core import approvals, journal, notifications, offers
 from core.approvals import Tap
 from core.clock import Clock
 from core.db import orders
 from core.db.engine import Database
-from core.domain.order import Order
+from core.domain.order import WAITING, Order
 from core.domain.question import Question
 from core.domain.sessions import Calendar
 from core.engine.desk import Desk
@@ -118,7 +118,7 @@ class CardTaps:
 
         def look(connection: Connection) -> list[Order]:
             approvals.check_version(connection, what)
-            return [order for order in orders.of_alert(connection, card.alert_id) if order.state in changes.WAITING]
+            return [order for order in orders.of_alert(connection, card.alert_id) if order.state in WAITING]
 
         try:
             waiting = await self._database.read(look)

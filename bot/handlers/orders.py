@@ -17,7 +17,7 @@ from core.db import orders
 from core.db.engine import Database
 from core.domain.change import Terms
 from core.domain.instrument import Instrument, Segment
-from core.domain.order import Order
+from core.domain.order import WAITING, Order
 from core.domain.question import Question
 from core.edits import edit
 from core.engine.desk import Desk
@@ -75,7 +75,7 @@ class OrderCommands:
             if len(chosen) != 1:
                 raise Refusal(f"That alert has {len(chosen)} orders: say which, like {chosen[0].label}.")
             order, wish = chosen[0], read_terms(arguments[1:], EXAMPLE)
-            if order.state in changes.WAITING:
+            if order.state in WAITING:
                 return order_views.edited(self._edit(connection, order, wish, user)), ""
             instrument = self._find(order.segment, order.security_id)
             remarks = changes.check_terms(connection, order, wish, instrument, at=at)
@@ -121,7 +121,7 @@ class OrderCommands:
             check_version(connection, tap)
             legs = tapped(connection, tap)
             _check_leg(leg, len(legs), is_alone=not rest)
-            waiting = [each for each in legs if leg in (0, each.position) and each.state in changes.WAITING]
+            waiting = [each for each in legs if leg in (0, each.position) and each.state in WAITING]
             if len(waiting) != 1:
                 raise Refusal("Say which leg, like 2 quantity=5." if waiting else "That leg does not wait any more.")
             return self._edit(connection, waiting[0], wish, user_id)

@@ -1,6 +1,6 @@
 """/queue: what waits, in pages, of one kind or symbol, and yes or no to all of it at once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from sqlalchemy import Connection
@@ -17,7 +17,7 @@ from core.approvals import Tap
 from core.clock import Clock
 from core.db import alerts, orders
 from core.db.engine import Database
-from core.domain.order import Order, OrderState
+from core.domain.order import WAITING, Order, OrderState
 from core.domain.question import Question
 from core.engine.desk import Desk
 from core.errors import Refusal
@@ -114,7 +114,7 @@ class Queue:
         states = {order.state for order in found} if may(role, Role.APPROVER) else set[OrderState]()
         return text, keyboards.queue_buttons(which, number, last, states)
 
-    async def _whole_alerts(self, which: str, states: tuple[OrderState, ...]) -> list[Order]:
+    async def _whole_alerts(self, which: str, states: Collection[OrderState]) -> list[Order]:
         """What a yes is given to: an alert's legs go together, whichever of them was looked for."""
         named = {order.alert_id for order in await self._waiting(which) if order.state in states}
         everything = await self._waiting("all")
@@ -128,7 +128,7 @@ class Queue:
 
 _TAKEN = {
     Question.APPROVE_ALL: (OrderState.AWAITING_APPROVAL,),
-    Question.CANCEL_ALL: (OrderState.AWAITING_APPROVAL, OrderState.QUEUED),
+    Question.CANCEL_ALL: WAITING,
 }
 
 

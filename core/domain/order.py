@@ -50,6 +50,8 @@ class Mode(StrEnum):
 
 _S = OrderState
 _BROKER_ENDINGS = frozenset({_S.FILLED, _S.CANCELLED, _S.REJECTED, _S.LAPSED})
+WAITING = frozenset({_S.AWAITING_APPROVAL, _S.QUEUED})
+"""What has not been sent, and still may be."""
 AT_BROKER = frozenset({_S.WORKING, _S.PART_FILLED, _S.CANCELLING})
 IN_DOUBT = frozenset({_S.UNKNOWN, _S.NEEDS_OPERATOR, _S.DROPPED})
 """What may be at the broker although nobody has seen it there."""

@@ -21,12 +21,11 @@ from core.domain.alert import AlertState
 from core.domain.attempt import AttemptState
 from core.domain.change import ChangeKind, ChangeState
 from core.domain.notice import Notice
-from core.domain.order import Order, OrderState
+from core.domain.order import WAITING, Order, OrderState
 from core.engine.claim import order_request
 from core.engine.settle import fail
 
 _BEYOND_ANY_CARD = 1_000
-_WAITED = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
 _DOUBT = "The database was put back as of {ends}: whether this order went out since then is being looked up at Dhan."
 _UNDECIDED = (
     "The database was put back as of {ends}, when this alert had just come in. Whether it was carried out since then "
@@ -44,7 +43,7 @@ def doubt_what_waited(connection: Connection, moment: Moment) -> int:
     ends = _spoken(last)
     restored.mark(connection, ends=last, at=moment.now)
     _void_old_buttons(connection)
-    waited = orders.in_states(connection, _WAITED)
+    waited = orders.in_states(connection, WAITING)
     for order in waited:
         _doubt(connection, order, _DOUBT.format(ends=ends), moment)
     _refuse_undecided(connection, _UNDECIDED.format(ends=ends), moment)

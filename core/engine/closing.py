@@ -14,7 +14,7 @@ from core.broker.port import PastFill
 from core.clock import Moment, to_india
 from core.db import orders
 from core.domain.alert import Product, Side
-from core.domain.order import AT_BROKER, Order, OrderState
+from core.domain.order import AT_BROKER, WAITING, Order, OrderState
 from core.domain.sessions import spoken_day
 from core.engine import cover
 from core.engine.claim import expire
@@ -24,7 +24,6 @@ _A_MOMENT = timedelta(seconds=10)
 """An exit goes on the word that was given so long ago at most, and an operator's tap overrules Dhan's silence."""
 _GOOD_FOR = timedelta(seconds=5)
 _UNSEEN, _HIDDEN, _UNTOLD = "position_unseen", "book_incomplete", "past_untold"
-_WAITING = (OrderState.QUEUED, OrderState.AWAITING_APPROVAL)
 _DELIVERED = (Product.DELIVERY, Product.MARGIN_FUNDED)
 
 _CLOSED = "The position is closed already: nothing was sent."
@@ -179,5 +178,5 @@ def _end(connection: Connection, order: Order, legs: list[Order], words: str, no
     """With the slices behind it; one of them rings."""
     expire(connection, order, now, words)
     for leg in legs:
-        if leg.id != order.id and leg.state in _WAITING:
+        if leg.id != order.id and leg.state in WAITING:
             orders.move(connection, leg, OrderState.EXPIRED, at=now, actor=journal.DESK, reason=words)
