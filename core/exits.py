@@ -244,14 +244,12 @@ def _is_unsent(connection: Connection, order: Order) -> bool:
 
 def _decide(instrument: Instrument, product: Product, now: datetime, calendar: Calendar) -> Decision:
     decision = route(
-        segment_class=instrument.segment_class,
+        instrument,
         order_type=OrderType.MARKET,
         amo_time=AmoTime.OPEN,
         now=now,
         calendar=calendar,
         policy=ReleasePolicy.OPEN,
-        expiry=instrument.expiry,
-        index_expiry=instrument.index_expiry,
     )
     if decision.reaches_exchange_at is None or decision.window_ends_at is None:
         raise Refusal(f"{decision.reason} Close it in Dhan's app.")

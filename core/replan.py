@@ -111,14 +111,12 @@ def _hold(connection: Connection, order: Order, reason: str, now: datetime) -> s
 def decide_again(order: Order, calendar: Calendar, policies: Policies, now: datetime) -> Decision:
     """What the market's clock says about a stored order at this moment."""
     return route(
-        segment_class=order.segment_class,
+        order,
         order_type=order.order_type,
         amo_time=order.amo_time,
         now=now,
         calendar=calendar,
         policy=policies.release,
-        expiry=order.expiry,
-        index_expiry=order.index_expiry,
         validity=order.validity,
     )
 

@@ -1,11 +1,11 @@
 """Now, after-market, or wait: what the market's clock says about an order."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from core.domain.alert import AmoTime, OrderType, Validity
-from core.domain.instrument import Instrument, SegmentClass
+from core.domain.instrument import Instrument
 from core.domain.order import Mode, Order
 from core.domain.sessions import INDIA, Calendar, Trading, Unknown, spoken, spoken_time
 from core.domain.ways import Alternative, as_amo, as_auction, as_regular
@@ -14,6 +14,7 @@ from core.domain.windows import (
     AmoWindow,
     Expired,
     MarketTime,
+    Traded,
     Window,
     amo_window,
     auction_window,
@@ -52,24 +53,21 @@ class Decision:
 
 
 def route(
+    traded: Traded,
     *,
-    segment_class: SegmentClass,
     order_type: OrderType,
     amo_time: AmoTime,
     now: datetime,
     calendar: Calendar,
     policy: ReleasePolicy,
-    expiry: date | None = None,
-    index_expiry: date | None = None,
     validity: Validity = Validity.DAY,
 ) -> Decision:
     """Decide how an order goes out. Pure, and total over aware instants.
 
     What the session or the after-market window takes, goes now. What waits on the morning of a session waits for that
-    session, and all else for what `policy` says; an IOC order can only wait for a session. `expiry` is a contract's
-    last day, and `index_expiry` the same of an index contract.
+    session, and all else for what `policy` says; an IOC order can only wait for a session.
     """
-    moment = look(now, segment_class, calendar, expiry=expiry, index_expiry=index_expiry)
+    moment = look(now, traded, calendar)
     session = regular_window(moment)
     regular = session if isinstance(session, Unknown) else as_regular(moment, session)
     if isinstance(regular, Alternative) and regular.mode is Mode.IMMEDIATE:
@@ -94,16 +92,13 @@ def route(
 
 def why_expired(instrument: Instrument, calendar: Calendar, now: datetime) -> str | None:
     """Why a contract can be traded no more, in a sentence; None while a session is left, and for a share."""
-    moment = look(
-        now, instrument.segment_class, calendar, expiry=instrument.expiry, index_expiry=instrument.index_expiry
-    )
-    left = regular_window(moment)
+    left = regular_window(look(now, instrument, calendar))
     return left.reason if isinstance(left, Expired) else None
 
 
 def after_market(order: Order, calendar: Calendar, now: datetime) -> Alternative | Unknown | None:
     """How a stored order could go as an after-market order from this moment on; None when it cannot."""
-    moment = _look_for(order, calendar, now)
+    moment = look(now, order, calendar)
     window = amo_window(moment)
     if isinstance(window, Unknown):
         return window
@@ -117,7 +112,7 @@ def same_way_again(order: Order, calendar: Calendar, now: datetime) -> Alternati
     way = after_market(order, calendar, now) if order.as_amo else None
     if way is not None:
         return way
-    moment = _look_for(order, calendar, now)
+    moment = look(now, order, calendar)
     if order.into_auction:
         return as_auction(moment, order.order_type, order.validity) or Unknown(AUCTION_IS_OVER)
     session = regular_window(moment)
@@ -125,14 +120,12 @@ def same_way_again(order: Order, calendar: Calendar, now: datetime) -> Alternati
 
 
 def may_send(
+    traded: Traded,
     *,
-    segment_class: SegmentClass,
     order_type: OrderType,
     as_amo: bool,
     now: datetime,
     calendar: Calendar,
-    expiry: date | None = None,
-    index_expiry: date | None = None,
     into_auction: bool = False,
     validity: Validity = Validity.DAY,
 ) -> str | None:
@@ -140,7 +133,7 @@ def may_send(
 
     `into_auction`: the operator has sent this order into the closing auction.
     """
-    moment = look(now, segment_class, calendar, expiry=expiry, index_expiry=index_expiry)
+    moment = look(now, traded, calendar)
     if validity is Validity.IOC and (into_auction or as_amo):
         return IOC_NEEDS_A_SESSION
     if into_auction:
@@ -158,10 +151,6 @@ def may_send(
             return None
         case Window():
             return f"The {name} is closed until {spoken(window.opens)}."
-
-
-def _look_for(order: Order, calendar: Calendar, now: datetime) -> MarketTime:
-    return look(now, order.segment_class, calendar, expiry=order.expiry, index_expiry=order.index_expiry)
 
 
 def _prefers_amo(

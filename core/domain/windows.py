@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Protocol
 
 from core.domain.alert import OrderType
 from core.domain.instrument import SegmentClass
@@ -35,12 +36,25 @@ class Expired(Unknown):
     """The contract has no session any more; this is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class MarketTime:
-    """An instant in India as one market sees it.
+class Traded(Protocol):
+    """What the market's hours hang on: an instrument, or an order for one.
 
     `expiry` is a contract's last day, and `index_expiry` the same of an index contract, which then stops earlier.
     """
+
+    @property
+    def segment_class(self) -> SegmentClass: ...
+
+    @property
+    def expiry(self) -> date | None: ...
+
+    @property
+    def index_expiry(self) -> date | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MarketTime:
+    """An instant in India as one market sees it; the expiries as in Traded."""
 
     now: datetime
     today: Day
@@ -64,26 +78,20 @@ def _expired(expiry: date) -> Expired:
     return Expired(f"The contract's last session was on {spoken_day(expiry)}.")
 
 
-def look(
-    now: datetime,
-    segment_class: SegmentClass,
-    calendar: Calendar,
-    *,
-    expiry: date | None = None,
-    index_expiry: date | None = None,
-) -> MarketTime:
+def look(now: datetime, traded: Traded, calendar: Calendar) -> MarketTime:
     """Read the market's clock. Beyond the years that Python can count, no day is known either."""
-    expiry = expiry or index_expiry
+    index_expiry = traded.index_expiry
+    expiry = traded.expiry or index_expiry
     try:
         local = now.astimezone(INDIA)
     except OverflowError:
         local = now.replace(tzinfo=INDIA)
-    today = calendar.day(segment_class, local.date())
+    today = calendar.day(traded.segment_class, local.date())
     if expiry is not None and local.date() > expiry:
         today = _expired(expiry)
     elif isinstance(today, Trading) and local.date() == index_expiry:
         today = today.on_index_expiry()
-    return MarketTime(local, today, segment_class, calendar, expiry, index_expiry)
+    return MarketTime(local, today, traded.segment_class, calendar, expiry, index_expiry)
 
 
 def regular_window(moment: MarketTime) -> Window | Unknown:

@@ -133,13 +133,11 @@ def expire(connection: Connection, order: Order, now: datetime, reason: str) -> 
 def why_not_now(order: Order, now: datetime, calendar: Calendar) -> str | None:
     """Why the calendar lets the order not go at this moment, in a sentence; None when it does."""
     return may_send(
-        segment_class=order.segment_class,
+        order,
         order_type=order.order_type,
         as_amo=order.as_amo,
         now=now,
         calendar=calendar,
-        expiry=order.expiry,
-        index_expiry=order.index_expiry,
         into_auction=order.into_auction,
         validity=order.validity,
     )

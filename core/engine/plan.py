@@ -91,14 +91,12 @@ def plan_leg(
     try:
         instrument, moved_on = _alive(leg, resolve, calendar, now)
         decision = route(
-            segment_class=instrument.segment_class,
+            instrument,
             order_type=leg.order_type,
             amo_time=leg.amo_time,
             now=now,
             calendar=calendar,
             policy=policies.release,
-            expiry=instrument.expiry,
-            index_expiry=instrument.index_expiry,
             validity=leg.validity,
         )
         reaches = decision.reaches_exchange_at

@@ -15,6 +15,15 @@ TABLE = Path(__file__).with_name("decisions.txt")
 
 
 @dataclass(frozen=True)
+class Contract:
+    """What is traded, as far as the market's hours go."""
+
+    segment_class: SegmentClass
+    expiry: date | None = None
+    index_expiry: date | None = None
+
+
+@dataclass(frozen=True)
 class Row:
     text: str
     when: datetime
@@ -26,12 +35,11 @@ class Row:
     def asked(self) -> dict[str, Any]:
         """What `route` is asked, less the calendar."""
         return {
+            "traded": Contract(self.segment_class, index_expiry=self.expiry),
             "now": self.when,
-            "segment_class": self.segment_class,
             "order_type": next((kind for kind in OrderType if kind in self.words), OrderType.LIMIT),
             "amo_time": next((at for at in AmoTime if at in self.words), AmoTime.OPEN_30),
             "policy": ReleasePolicy.OPEN if "open" in self.words else ReleasePolicy.AMO,
-            "index_expiry": self.expiry,
         }
 
     @property

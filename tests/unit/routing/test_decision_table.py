@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from importlib import resources
 
 import pytest
-from decision_rows import TABLE, Row, in_words, read_rows
 
 from core.domain.instrument import SegmentClass
 from core.domain.order import Mode
 from core.domain.routing import may_send, route
 from core.domain.sessions import Trading
 from tests.builders import CALENDAR
+from tests.unit.routing.decision_rows import TABLE, Row, in_words, read_rows
 
 ROWS = read_rows()
 
@@ -36,12 +36,11 @@ def test_an_order_goes_at_the_told_moment_and_not_a_moment_before(row: Row) -> N
 
     def refusal(at: datetime) -> str | None:
         return may_send(
-            segment_class=row.segment_class,
+            row.asked["traded"],
             order_type=row.asked["order_type"],
             as_amo=decision.as_amo,
             now=at,
             calendar=CALENDAR,
-            index_expiry=row.expiry,
         )
 
     assert refusal(decision.release_at) is None

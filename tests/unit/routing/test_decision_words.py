@@ -12,6 +12,7 @@ from core.domain.order import Mode
 from core.domain.routing import IOC_NEEDS_A_SESSION, Decision, ReleasePolicy, may_send, route
 from core.domain.sessions import INDIA, Calendar, Closed, Day, Span, Trading
 from tests.builders import CALENDAR
+from tests.unit.routing.decision_rows import Contract
 
 CASH = SegmentClass.CASH
 WITH_DERIVATIVES = SegmentClass.CASH_WITH_DERIVATIVES
@@ -39,14 +40,12 @@ def decide(
     validity: Validity = Validity.DAY,
 ) -> Decision:
     return route(
-        segment_class=segment_class,
+        Contract(segment_class, expiry=expiry, index_expiry=index_expiry),
         order_type=order_type,
         amo_time=amo_time,
         now=india(when),
         calendar=calendar,
         policy=policy,
-        expiry=expiry,
-        index_expiry=index_expiry,
         validity=validity,
     )
 
@@ -64,14 +63,12 @@ def refusal(
     validity: Validity = Validity.DAY,
 ) -> str | None:
     return may_send(
-        segment_class=segment_class,
+        Contract(segment_class, expiry=expiry, index_expiry=index_expiry),
         order_type=order_type,
         as_amo=as_amo,
         now=india(when),
         calendar=calendar,
         into_auction=into_auction,
-        expiry=expiry,
-        index_expiry=index_expiry,
         validity=validity,
     )
 
@@ -362,7 +359,7 @@ def test_a_gap_between_two_sessions_is_waited_out() -> None:
 def test_instants_at_the_ends_of_time_are_held_not_raised() -> None:
     for now in (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=INDIA) + timedelta(hours=1)):
         decision = route(
-            segment_class=CASH,
+            Contract(CASH),
             order_type=OrderType.LIMIT,
             amo_time=AmoTime.OPEN,
             now=now,

@@ -12,6 +12,7 @@ from core.domain.order import Mode
 from core.domain.routing import ReleasePolicy, may_send, route
 from core.domain.sessions import INDIA, Trading
 from tests.builders import CALENDAR
+from tests.unit.routing.decision_rows import Contract
 
 BOUNDARIES = [
     "00:00",
@@ -50,7 +51,7 @@ NEAR_A_BOUNDARY = st.builds(
 INSTANTS = st.one_of(ANYWHERE, NEAR_A_BOUNDARY)
 ORDERS = st.fixed_dictionaries(
     {
-        "segment_class": st.sampled_from(SegmentClass),
+        "traded": st.builds(Contract, st.sampled_from(SegmentClass)),
         "order_type": st.sampled_from(OrderType),
         "amo_time": st.sampled_from(AmoTime),
         "policy": st.sampled_from(ReleasePolicy),
@@ -60,7 +61,7 @@ ORDERS = st.fixed_dictionaries(
 
 def refusal(order: dict[str, Any], *, as_amo: bool, now: datetime, into_auction: bool = False) -> str | None:
     return may_send(
-        segment_class=order["segment_class"],
+        order["traded"],
         order_type=order["order_type"],
         as_amo=as_amo,
         now=now,
@@ -152,7 +153,7 @@ def midnight_after(now: datetime) -> datetime:
 @given(order=ORDERS, now=INSTANTS)
 @example(
     order={
-        "segment_class": SegmentClass.CASH,
+        "traded": Contract(SegmentClass.CASH),
         "order_type": OrderType.LIMIT,
         "amo_time": AmoTime.OPEN_60,
         "policy": ReleasePolicy.AMO,
@@ -165,7 +166,7 @@ def test_an_after_market_order_arrives_on_a_trading_day_inside_its_hours(order: 
         return
 
     arrives = decision.reaches_exchange_at.astimezone(INDIA)
-    hours = CALENDAR.day(order["segment_class"], arrives.date())
+    hours = CALENDAR.day(order["traded"].segment_class, arrives.date())
     assert isinstance(hours, Trading)
     spans = hours.sessions + ((hours.pre_open.span,) if hours.pre_open else ())
     assert any(span.opens <= arrives.time() < span.closes for span in spans)
