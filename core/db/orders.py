@@ -12,7 +12,7 @@ from core.db import approvers
 from core.db.statement import Statement
 from core.db.tables import alerts, orders
 from core.db.trouble import DatabaseUnavailable
-from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState, check_move
+from core.domain.order import AT_BROKER, IN_DOUBT, WAITING, Order, OrderState, check_move
 
 _BEFORE_THE_BROKER = (
     OrderState.AWAITING_APPROVAL,
@@ -46,11 +46,7 @@ _IN_STATES = Statement(
     .order_by(orders.c.release_at.nulls_first(), orders.c.id)
 )
 _NOW = bindparam("now", type_=orders.c.release_at.type)
-_OVERDUE = Statement(
-    select(*_COLUMNS).where(
-        orders.c.state.in_([OrderState.AWAITING_APPROVAL, OrderState.QUEUED]), orders.c.expires_at <= _NOW
-    )
-)
+_OVERDUE = Statement(select(*_COLUMNS).where(orders.c.state.in_(WAITING), orders.c.expires_at <= _NOW))
 _UNCONFIRMED = Statement(
     select(*_COLUMNS)
     .where(orders.c.state.in_(AT_BROKER), orders.c.confirmed.is_(false()), orders.c.filled_quantity == 0)
