@@ -7,7 +7,7 @@ from enum import StrEnum
 from core.domain.alert import AmoTime, OrderType, Validity
 from core.domain.instrument import Instrument
 from core.domain.order import Mode, Order
-from core.domain.sessions import INDIA, Calendar, Trading, Unknown, spoken, spoken_time
+from core.domain.sessions import INDIA, Auction, Calendar, Trading, Unknown, spoken, spoken_time
 from core.domain.ways import Alternative, as_amo, as_auction, as_regular
 from core.domain.windows import (
     SESSION_MARGIN,
@@ -23,6 +23,7 @@ from core.domain.windows import (
 )
 
 PRE_OPEN_TAKES_NO_STOPS = "The pre-open takes no stop orders"
+SESSION_IS_OVER = "The session is over"
 AUCTION_IS_OVER = "The closing auction that it was sent into is over."
 IOC_NEEDS_A_SESSION = "An IOC order goes at once or not at all, and only while the market is open."
 
@@ -203,5 +204,10 @@ def _what_is_now(moment: MarketTime) -> str:
         return "Before the open"
     auction = today.closing_auction
     if auction and auction.span.opens <= clock < auction.span.closes:
-        return f"Closing auction until {spoken_time(auction.span.closes)}"
-    return "The session is over" if clock > today.sessions[-1].opens else "Between two sessions"
+        return auction_runs(auction)
+    return SESSION_IS_OVER if clock > today.sessions[-1].opens else "Between two sessions"
+
+
+def auction_runs(auction: Auction) -> str:
+    """What a reason says while it runs; SESSION_IS_OVER afterwards."""
+    return f"Closing auction until {spoken_time(auction.span.closes)}"

@@ -6,13 +6,14 @@ from typing import Protocol
 
 from core.domain.alert import OrderType
 from core.domain.instrument import SegmentClass
-from core.domain.sessions import INDIA, Calendar, Day, Span, Trading, Unknown, spoken_day
+from core.domain.sessions import INDIA, Auction, Calendar, Day, Span, Trading, Unknown, spoken_day
 
 SESSION_MARGIN = timedelta(seconds=2)
 """A regular order leaves at least this long before its session ends, so that it arrives inside it."""
 
 ONE_DAY = timedelta(days=1)
 MIDNIGHT = time()
+_DAYS_LOOKED_BACK = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,17 @@ def auction_window(moment: MarketTime, order_type: OrderType) -> Window | None:
         return None
     window = _sending(moment.now.date(), entry)
     return window if moment.now < window.closes else None
+
+
+def last_auction(segment_class: SegmentClass, calendar: Calendar, now: datetime) -> tuple[date, Auction] | None:
+    """The closing auction that began last, of the last few days, and its day; None where there was none."""
+    today = now.astimezone(INDIA).date()
+    for on in (today - timedelta(days=back) for back in range(_DAYS_LOOKED_BACK)):
+        hours = calendar.day(segment_class, on)
+        auction = hours.closing_auction if isinstance(hours, Trading) else None
+        if auction is not None and at(on, auction.span.opens) <= now:
+            return on, auction
+    return None
 
 
 def amo_window(moment: MarketTime) -> AmoWindow | Unknown:

@@ -9,6 +9,7 @@ from core.db import orders, overrides
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.domain.sessions import Calendar, spoken
+from core.engine import after_auction
 from core.engine.claim import expire
 
 _UNANSWERED = "Nobody approved it in time, and no answer is never a yes."
@@ -24,11 +25,14 @@ def anything_is_due(connection: Connection, calendar: Calendar, now: datetime) -
         or market_days.end_is_near(connection, known, now)
         or silence.anything_to_tell(connection, known, now)
         or changes.terms_held_up(connection)
+        or after_auction.to_tell(connection, known, now)
     )
 
 
 def run_due(connection: Connection, calendar: Calendar, now: datetime) -> None:
-    """End what waited too long or cannot wait, remind of what waits for a tap, and let the calendar's changes end."""
+    """End what waited too long or cannot wait, tell of what the closing auction takes no more, remind of what waits for
+    a tap, and let the calendar's changes end.
+    """
     known = market_days.in_force(connection, calendar)
     if market_days.end_is_near(connection, known, now):
         market_days.warn_of_the_end(connection, known, now)
@@ -36,6 +40,7 @@ def run_due(connection: Connection, calendar: Calendar, now: datetime) -> None:
     expire_overdue(connection, now)
     silence.tell(connection, known, now)
     changes.give_up_terms(connection, at=now)
+    after_auction.tell(connection, known, now)
     for order in orders.to_remind_of(connection, now):
         _remind(connection, order, now)
 
