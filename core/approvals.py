@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from core import allowance, changes, journal
 from core.clock import to_india
 from core.db import alerts, approvers, attempts, orders, sources
+from core.db.alerts import StoredAlert
 from core.domain.alert import Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.instrument import Segment
@@ -17,6 +18,9 @@ from core.domain.order import WAITING, Order, OrderState
 from core.domain.sessions import spoken
 from core.errors import AskTwice, Refusal, StaleTap
 from core.policies import Policies
+
+_EXECUTED = "repeat_executed"
+
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,22 +146,27 @@ def drop(connection: Connection, tap: Tap) -> str:
 
 
 def execute_repeat(connection: Connection, tap: Tap) -> str:
-    """Execute the oldest identical alert that waits. Raises StaleTap, Refusal."""
+    """Execute the oldest identical alert that waits; the tap is its approval (`word_for`). Raises StaleTap, Refusal."""
     check_version(connection, tap)
     for repeat in alerts.waiting_repeats(connection, tap.alert_id):
         if alerts.execute_repeat(connection, repeat):
-            journal.append(
-                connection,
-                journal.Event(
-                    at=tap.at,
-                    alert_id=tap.alert_id,
-                    actor=tap.actor,
-                    kind="repeat_executed",
-                    reason=f"The identical alert is executed too, as {repeat}.",
-                ),
-            )
-            return f"It goes out too, as {repeat}"
+            told = {
+                tap.alert_id: f"The identical alert is executed too, as {repeat}.",
+                repeat: f"A copy of alert {tap.alert_id}, executed at your word.",
+            }
+            for alert_id, words in told.items():
+                event = journal.Event(at=tap.at, alert_id=alert_id, actor=tap.actor, kind=_EXECUTED, reason=words)
+                journal.append(connection, event)
+            return f"Taken too, as {repeat}: its card says when it goes"
     raise Refusal("No identical alert waits any more.")
+
+
+def word_for(connection: Connection, alert: StoredAlert) -> datetime | None:
+    """When an operator told the desk to execute this copy of another alert; None where it is no copy."""
+    if alert.repeat_of is None:
+        return None
+    told = [event.at for event in journal.story(connection, alert.id) if event.kind == _EXECUTED]
+    return told[-1] if told else None
 
 
 def _answer_question(connection: Connection, tap: Tap, to: OrderState, reason: str, answer: str) -> str:

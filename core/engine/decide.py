@@ -2,18 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
 
-from core import journal, notifications
+from core import approvals, journal, notifications
 from core.alerts.parse import parse_alert, read_alert_text
 from core.db import alerts, orders
 from core.db.alerts import StoredAlert
 from core.db.trouble import words_for_trouble
 from core.domain.alert import Alert, AlertState, Leg
 from core.domain.notice import Notice
-from core.engine.plan import Resolve, plan_leg, times, too_late
+from core.domain.order import OrderState
+from core.engine.plan import ANSWER_WITHIN, Plan, Resolve, plan_leg, times, too_late
 from core.engine.rules import Rules
 from core.errors import AlertRefused, Refusal, Unavailable
 
@@ -70,7 +73,8 @@ class Decider:
         try:
             alert = _readable(stored)
             legs = sorted(alert.legs, key=lambda leg: leg.position)
-            late = too_late(alert.fired_at or stored.received_at, now, policies.stale)
+            word = approvals.word_for(connection, stored)
+            late = too_late(_meant_at(alert, stored, word), now, policies.stale)
             plans = [
                 plan_leg(
                     connection,
@@ -81,6 +85,7 @@ class Decider:
                     source=stored.source,
                     late=late,
                     now=now,
+                    is_approved=word is not None,
                 )
                 for leg in legs
             ]
@@ -88,11 +93,26 @@ class Decider:
             words = f"{refusal} {_NOTHING_SENT}" if len(legs) > 1 else str(refusal)
             alerts.decided(connection, stored, AlertState.REFUSED, at=now, reason=words)
             return
-        rows = [plan.facts | vars(ticket) | times(plan, policies, now) for plan in plans for ticket in plan.tickets]
+        rows = [
+            plan.facts | vars(ticket) | times(plan, policies, now) | _approval(plan, word)
+            for plan in plans
+            for ticket in plan.tickets
+        ]
         for place, row in enumerate(rows, start=1):
             orders.add(connection, {"alert_id": stored.id, "position": place, **row}, at=now, actor=journal.DESK)
         remarks = [*alert.remarks, *(remark for plan in plans for remark in plan.remarks)]
         alerts.decided(connection, stored, AlertState.DECIDED, at=now, reason=" ".join(remarks))
+
+
+def _meant_at(alert: Alert, stored: StoredAlert, word: datetime | None) -> datetime:
+    """From when on it grows old: from the word that it was given while a question about it would still have waited."""
+    if word is not None and word - stored.received_at <= ANSWER_WITHIN:
+        return word
+    return alert.fired_at or stored.received_at
+
+
+def _approval(plan: Plan, word: datetime | None) -> dict[str, Any]:
+    return {"approved_at": word} if word is not None and plan.state is OrderState.QUEUED else {}
 
 
 def _readable(stored: StoredAlert) -> Alert:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from core import allowance, sources
 from core.clock import to_india
 from core.domain.alert import Leg, Product
-from core.domain.approval import stricter, why_ask
+from core.domain.approval import ApprovalPolicy, stricter, why_ask
 from core.domain.instrument import Instrument
 from core.domain.limits import Wish, is_exit, needs_two
 from core.domain.order import Mode, OrderState
@@ -83,10 +83,12 @@ def plan_leg(
     source: Source,
     late: str,
     now: datetime,
+    is_approved: bool = False,
 ) -> Plan:
     """By the desk's rules and the source's, of which the stricter wins. Raises Refusal when there is no such order.
 
-    `late` says how old the alert is, when that is too old.
+    `late` says how old the alert is, when that is too old. `is_approved`: an operator has said yes to it, so that no
+    rule asks which asks about every order; a limit does.
     """
     try:
         instrument, moved_on = _alive(leg, resolve, calendar, now)
@@ -116,11 +118,11 @@ def plan_leg(
     broken = allowance.check(connection, policies.limits, wish, at, allowance.PLANNED, source=source)
     above = broken.words if broken else _TWO_ASKED if needs_two(policies.two_people, wish) else ""
     ask = why_ask(
-        stricter(policies.approval, source.approval),
+        ApprovalPolicy.NEVER if is_approved else stricter(policies.approval, source.approval),
         decision,
         late=late,
         above=f"{above} {why_not_lots(leg, instrument)} {instrument.why_lots_in_doubt}".strip(),
-        trust=why_ask_of(source, wish.value, now),
+        trust="" if is_approved else why_ask_of(source, wish.value, now),
         validity=leg.validity,
     )
     state = OrderState.QUEUED if ask is None else OrderState.AWAITING_APPROVAL

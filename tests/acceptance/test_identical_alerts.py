@@ -21,7 +21,7 @@ def test_the_same_alert_four_times_in_twenty_seconds_makes_one_order_and_the_car
     assert len(world.ledger()) == 1
 
     answered = world.phone.tap(alert, "Execute the copy too (3)")
-    copy_alert = int(answered.removeprefix("It goes out too, as "))
+    copy_alert = int(answered.removeprefix("Taken too, as ").partition(":")[0])
     world.phone.card_shows(copy_alert, "Filled")
     card = world.phone.card_shows(alert, "The same alert came 2 more times and did nothing.")
     assert list(card.buttons) == ["Execute the copy too (2)", "Details"]
