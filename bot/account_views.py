@@ -85,9 +85,7 @@ def flatten(plan: ExitPlan, symbol: str | None = None, held: Sequence[str] = ())
     for exit_ in plan.exits:
         product = exit_.product.replace("_", " ").lower()
         lines.append(f"<b>{exit_.side} {exit_.quantity} {escape(exit_.instrument.symbol)}</b> · {product}")
-        if exit_.reaches_later is not None:
-            how = "as an after-market order it" if exit_.decision.as_amo else "it"
-            lines.append(f"Not now: {how} reaches the exchange <b>{spoken(exit_.reaches_later)}</b>.")
+        lines += _later(exit_)
         lines += [f"Instead of {escape(_unsent(order))}, which has not gone out." for order in exit_.replaces]
     if plan.exits and not plan.book_is_whole:
         lines += ["", _HIDDEN]
@@ -95,7 +93,20 @@ def flatten(plan: ExitPlan, symbol: str | None = None, held: Sequence[str] = ())
         lines += ["", _UNSEEN]
     if plan.left:
         lines += ["", "Not exited:", *(escape(words) for words in plan.left)]
+    if plan.not_open:
+        lines += ["", "Not open:", *(escape(words) for words in plan.not_open)]
     return fit("\n".join(lines)).strip() or _nothing_open(symbol, held)
+
+
+def _later(exit_: Exit) -> list[str]:
+    """Why and until when it waits, and the way that is sooner; nothing of one that goes at once."""
+    if exit_.reaches_later is None:
+        return []
+    when = spoken(exit_.reaches_later)
+    lines = [f"Not now. {escape(exit_.decision.reason).replace(when, f'<b>{when}</b>')}"]
+    if any(way.into_auction for way in exit_.decision.alternatives):
+        lines.append("Sooner: the closing auction, by a button on its card after your yes.")
+    return lines
 
 
 def _nothing_open(symbol: str | None, held: Sequence[str]) -> str:

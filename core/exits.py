@@ -28,6 +28,7 @@ from core.tickets import Ticket, slices
 
 Find = Callable[[Segment, str], Instrument]
 _UNSENT = (*WAITING, OrderState.NEEDS_OPERATOR)
+_SOLD = "sold from the account's holdings. To have them back, buy them."
 ON_THE_WAY = (OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.NEEDS_OPERATOR, *AT_BROKER)
 
 
@@ -170,14 +171,22 @@ class Exit:
 
 @dataclass(frozen=True, kw_only=True)
 class ExitPlan:
-    """What can be exited here, and why the rest cannot: each a sentence about one position.
+    """What can be exited here, and why the rest cannot: each a sentence about one position. `not_open` are sales from
+    the account's holdings, which Dhan lists as positions: nothing of them is to be exited.
 
     Where not `book_is_whole`, an order that could turn a position round may be hidden.
     """
 
     exits: tuple[Exit, ...]
     left: tuple[str, ...]
+    not_open: tuple[str, ...] = ()
     book_is_whole: bool = True
+
+
+def is_open(position: Position) -> bool:
+    """Whether there is something to exit: what was sold from the account's holdings is gone."""
+    is_owned = position.product in (Product.DELIVERY, Product.MARGIN_FUNDED)
+    return position.net > 0 or (position.net < 0 and not is_owned)
 
 
 def plan_exits(
@@ -195,23 +204,29 @@ def plan_exits(
     """
     exits: list[Exit] = []
     left: list[str] = []
+    not_open: list[str] = []
     today = market_days.in_force(connection, calendar)
     for position in sorted(seen.positions, key=lambda position: position.net > 0):
         if not position.net or symbol not in (None, position.symbol.upper()):
             continue
+        if not is_open(position):
+            not_open.append(f"{_named(position)}: {_SOLD}")
+            continue
         try:
             exits.append(_unhindered(connection, _exit(position, find, now, today), seen, now))
         except Refusal as reason:
-            left.append(f"{position.symbol}, {position.net}, {position.product_name}: {reason}")
-    return ExitPlan(exits=tuple(exits), left=tuple(left), book_is_whole=seen.book_is_whole)
+            left.append(f"{_named(position)}: {reason}")
+    return ExitPlan(exits=tuple(exits), left=tuple(left), not_open=tuple(not_open), book_is_whole=seen.book_is_whole)
+
+
+def _named(position: Position) -> str:
+    return f"{position.symbol}, {position.net}, {position.product_name}"
 
 
 def _exit(position: Position, find: Find, now: datetime, calendar: Calendar) -> Exit:
     if position.product is None or position.segment not in Segment.__members__:
         raise Refusal("this is not traded from here: close it in Dhan's app.")
     instrument = find(Segment(position.segment), position.security_id)
-    if position.net < 0 and position.product in (Product.DELIVERY, Product.MARGIN_FUNDED):
-        raise Refusal("sold from the account's holdings, so nothing is open: to have them back, buy them.")
     decision = _decide(instrument, position.product, now, calendar)
     return Exit(instrument=instrument, product=position.product, net=position.net, decision=decision)
 

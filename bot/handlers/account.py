@@ -84,7 +84,7 @@ class AccountCommands:
         async def ask() -> tuple[str, InlineKeyboardMarkup | None]:
             seen = await exits.look(self._account, self._broker, self._clock.now())
             plan = await self._database.read(lambda c: self._plan(c, seen, symbol))
-            held = [position.symbol for position in seen.positions if position.net]
+            held = [position.symbol for position in seen.positions if exits.is_open(position)]
             shown = account_views.flatten(plan, symbol, held)
             if not plan.exits:
                 return shown, None

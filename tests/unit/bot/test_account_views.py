@@ -15,6 +15,7 @@ from core.domain.alert import Exchange, InstrumentKind, Product, Side
 from core.domain.instrument import Instrument, Segment
 from core.domain.order import Mode
 from core.domain.routing import Decision
+from core.domain.ways import Alternative
 from core.exits import Exit, ExitPlan
 from tests.builders import NOON, an_order, fresh_database
 
@@ -105,7 +106,8 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
 
 
 EXIT = Exit(instrument=SHARE, product=Product.INTRADAY, net=-10, decision=NOW)
-LATER = replace(EXIT, product=Product.DELIVERY, net=3, decision=replace(NOW, mode=Mode.QUEUE))
+WAITS = replace(NOW, mode=Mode.QUEUE, reason="Sunday: it waits for the open, Wed 25 Nov 12:00.")
+LATER = replace(EXIT, product=Product.DELIVERY, net=3, decision=WAITS)
 
 
 def test_flatten_names_each_exit_and_what_it_cannot_do() -> None:
@@ -122,6 +124,12 @@ def test_flatten_names_each_exit_and_what_it_cannot_do() -> None:
     assert account_views.flatten(ExitPlan(exits=(), left=())) == "No open positions."
 
 
+def test_shares_sold_from_the_holdings_are_not_called_not_exited() -> None:
+    shown = account_views.flatten(ExitPlan(exits=(EXIT,), left=(), not_open=("M&M, -10, CNC: sold",)))
+    assert shown.endswith("\n\nNot open:\nM&amp;M, -10, CNC: sold")
+    assert "Not exited" not in shown
+
+
 def test_a_symbol_of_which_nothing_is_open_is_named_with_what_is() -> None:
     nothing = ExitPlan(exits=(), left=())
     assert account_views.flatten(nothing, "M&M", ["TCS"]) == "No open position in M&amp;M. Open: TCS."
@@ -136,11 +144,27 @@ def test_flatten_says_that_an_open_order_may_be_hidden() -> None:
 
 def test_an_exit_that_waits_names_its_time_in_the_question_and_in_the_answer() -> None:
     asked = account_views.flatten(ExitPlan(exits=(EXIT, LATER), left=()))
-    assert "<b>SELL 3 M&amp;M</b> · delivery\nNot now: it reaches the exchange <b>Wed 25 Nov 12:00</b>." in asked
+    assert "<b>SELL 3 M&amp;M</b> · delivery\nNot now. Sunday: it waits for the open, <b>Wed 25 Nov 12:00</b>." in asked
+    assert "closing auction" not in asked
     assert account_views.exiting([41, 42], [EXIT, LATER], ["M&M"]) == (
         "Exiting, as 41. 42 waits and reaches the exchange Wed 25 Nov 12:00. "
         "Not exited, since they have changed: M&M. Look again"
     )
+
+
+def test_an_exit_that_the_closing_auction_takes_says_where_it_is_offered() -> None:
+    auction = Alternative(
+        mode=Mode.IMMEDIATE,
+        as_amo=False,
+        release_at=NOON,
+        window_ends_at=NOON,
+        reaches_exchange_at=NOON,
+        label="",
+        into_auction=True,
+    )
+    offered = replace(LATER, decision=replace(WAITS, alternatives=(auction,)))
+    asked = account_views.flatten(ExitPlan(exits=(offered,), left=()))
+    assert "\nSooner: the closing auction, by a button on its card after your yes." in asked
 
 
 def test_flatten_names_the_orders_that_an_exit_is_instead_of(connection: Connection) -> None:

@@ -303,7 +303,7 @@ def test_shares_sold_from_the_account_are_no_short_position_to_be_bought_back(
 ) -> None:
     made = plan(connection, listed, replace(RELIANCE, product=Product.DELIVERY, net=-10))
     assert made.exits == ()
-    assert "sold from the account's holdings" in made.left[0]
+    assert "sold from the account's holdings" in made.not_open[0]
 
 
 def test_short_positions_are_bought_back_before_what_may_be_their_hedge_is_sold(
