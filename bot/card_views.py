@@ -99,7 +99,7 @@ def _origin(report: AlertReport) -> list[str]:
     """Who sent it, and how old it is while that matters; drawn anew every minute while a tap is awaited."""
     waits = any(order.state in WAITING for order in report.orders)
     age = report.at - (report.alert.fired_at or report.alert.received_at)
-    return [f"Source: {plain(report.alert.source.name)}", *([f"Age: {_spoken(age)}"] if waits else [])]
+    return [f"Source: {plain(report.origin)}", *([f"Age: {_spoken(age)}"] if waits else [])]
 
 
 def _spoken(age: timedelta) -> str:

@@ -39,7 +39,7 @@ _MOVED = {
 def why(report: AlertReport, events: Sequence[Event], tries: Sequence[Attempt], trace: str | None) -> str:
     """What was asked for, each step with its reason, each try at Dhan with Dhan's own words, and where it stands."""
     alert = report.alert
-    lines = [f"<b>Why</b> · alert {alert.id} from {plain(report.alert.source.name)}, {day_time(alert.received_at)}", ""]
+    lines = [f"<b>Why</b> · alert {alert.id} from {plain(report.origin)}, {day_time(alert.received_at)}", ""]
     lines += [
         f"{order.label} {order.side} {order.quantity} {plain(order.symbol)}: {terms(order)}" for order in report.orders
     ]

@@ -59,6 +59,12 @@ class AlertReport:
     offers: Offers = field(default_factory=Offers)
 
     @property
+    def origin(self) -> str:
+        """The source's name; of exits the command that the operator gave."""
+        is_exit = bool(self.orders) and all(order.closes for order in self.orders)
+        return "/flatten" if is_exit else self.alert.source.name
+
+    @property
     def standing(self) -> Standing:
         """The first leg that is not settled well speaks for the alert."""
         if self.alert.state is AlertState.REFUSED:
