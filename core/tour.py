@@ -10,7 +10,7 @@ from core import journal, market_days, notifications
 from core.clock import INDIA, to_india
 from core.db import alerts, orders, sources
 from core.domain.alert import Exchange, InstrumentKind, Leg, OrderType, Product, Side
-from core.domain.approval import ApprovalPolicy
+from core.domain.approval import EVERY_ORDER, ApprovalPolicy
 from core.domain.instrument import SegmentClass
 from core.domain.order import Mode
 from core.domain.sessions import Calendar, Trading
@@ -28,6 +28,7 @@ _LEG = Leg(
     product=Product.DELIVERY,
 )
 _WORDS = "The tour's paper alert: approve it, and watch it fill."
+_ASKS = "The tour asks under every policy."
 _IN_SESSION = time(10, 30)
 _DAYS_LOOKED_AT = 10
 
@@ -36,7 +37,8 @@ def fire(
     connection: Connection, *, user_id: int, resolve: Resolve, calendar: Calendar, now: datetime
 ) -> tuple[int, bool]:
     """Store the alert with its card; its number, and whether the market is open for it. Raises Refusal."""
-    policies, actor = replace(Policies.read(connection), approval=ApprovalPolicy.ALWAYS), journal.operator(user_id)
+    own, actor = Policies.read(connection), journal.operator(user_id)
+    policies = replace(own, approval=ApprovalPolicy.ALWAYS)
     today = market_days.in_force(connection, calendar)
     plan = plan_leg(
         connection,
@@ -48,6 +50,8 @@ def fire(
         late="",
         now=now,
     )
+    if own.approval is not ApprovalPolicy.ALWAYS:
+        plan = replace(plan, reason=plan.reason.replace(EVERY_ORDER, _ASKS))
     alert_id = alerts.add_own(connection, body=json.dumps({"tour": True}), reason=_WORDS, actor=actor, at=now)
     notifications.open_cards(connection, alert_id, now)
     for place, ticket in enumerate(plan.tickets, start=1):

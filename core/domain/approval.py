@@ -6,6 +6,8 @@ from core.domain.alert import Validity
 from core.domain.order import Mode
 from core.domain.routing import Decision
 
+EVERY_ORDER = "You approve every order."
+
 
 class ApprovalPolicy(StrEnum):
     """QUEUED: what can go now goes, what has to wait is asked about. No answer is never a yes."""
@@ -51,7 +53,7 @@ def why_ask(
         return f"{trust} {decision.reason}"
     match policy:
         case ApprovalPolicy.ALWAYS:
-            return f"You approve every order. {decision.reason}"
+            return f"{EVERY_ORDER} {decision.reason}"
         case ApprovalPolicy.QUEUED:
             return decision.reason if decision.mode is Mode.QUEUE else None
         case ApprovalPolicy.NEVER:
