@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from core import controls, market_days
+from core.alerts.lint import REFUSED
 from core.alerts.parse import parse_alert, read_alert_text
 from core.db import sources
 from core.domain.alert import Validity
@@ -22,7 +23,7 @@ def foresee(connection: Connection, body: bytes, at: datetime, *, resolve: Resol
     try:
         alert = parse_alert(read_alert_text(body))
     except AlertRefused as refusal:
-        return ["It would be refused.", *refusal.mistakes]
+        return [REFUSED, *refusal.mistakes]
     calendar, policies = market_days.in_force(connection, calendar), Policies.read(connection)
     source = sources.default(connection)
     held = " ".join(controls.holds(connection).values())
@@ -40,7 +41,7 @@ def foresee(connection: Connection, body: bytes, at: datetime, *, resolve: Resol
                 now=at,
             )
         except Refusal as refusal:
-            return ["It would be refused.", str(refusal)]
+            return [REFUSED, str(refusal)]
         plans.append(plan)
     told = [f"If it came {_with_year(at)}:", *(words for plan in plans for words in _legs_words(plan, held))]
     if held and any(plan.state is not OrderState.REFUSED for plan in plans):

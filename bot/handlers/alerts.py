@@ -11,6 +11,7 @@ from bot.arguments import read_amount
 from bot.source_words import way_there
 from bot.text import cut, fit
 from core.alerts import lint
+from core.alerts.json_text import BOM
 from core.alerts.template import SECRET_GOES_HERE, write_template
 from core.clock import to_india
 from core.domain.alert import Exchange, InstrumentKind, Leg, OrderType, Product, Side
@@ -51,9 +52,12 @@ class Alerts:
         body = await _body_of(message)
         if not body.strip():
             raise Refusal(CHECK_USAGE)
+        if not body.removeprefix(BOM).lstrip().startswith(b"{"):
+            raise Refusal(f"An alert's message begins with {{. {CHECK_USAGE}")
         policies = await self._parts.database.read(Policies.read)
         told = lint.explain(body, self._find, policies.equity_product)
-        await message.reply_html(fit("\n".join(escape(line) for line in told)), disable_web_page_preview=True)
+        mark = "🔴 " if told[:1] == [lint.REFUSED] else ""
+        await message.reply_html(fit(mark + "\n".join(escape(line) for line in told)), disable_web_page_preview=True)
 
     def _find(self, leg: Leg) -> Instrument:
         """Raises Refusal, with the name of the next future where there is one of what cannot be traded itself."""

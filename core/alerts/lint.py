@@ -1,6 +1,6 @@
 """What an alert would do, in words, before it is trusted with money: the answer of `munshi check FILE`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from core.alerts.parse import not_filled, parse_alert, read_alert_text, secret_in
 from core.domain.alert import Alert, InstrumentKind, Leg, OrderType, Product, Validity
@@ -8,6 +8,7 @@ from core.domain.instrument import Instrument
 from core.errors import AlertRefused, Refusal
 from core.tickets import EquityProduct, why_not_lots, write_tickets
 
+REFUSED = "It would be refused."
 _CURLY = "“”„‘’"
 
 _OF_A_TEMPLATE = {
@@ -28,7 +29,7 @@ Name = Callable[[Leg], Instrument]
 
 
 def explain(body: bytes, name: Name | None = None, equity_product: EquityProduct = EquityProduct.AS_SENT) -> list[str]:
-    """Sentences: the mistakes, or what each leg means, what has no effect, and what to look out for.
+    """Sentences: why it would be refused; or what each leg means, what has no effect, and what to look out for.
 
     With `name`, which says what a leg trades or raises Refusal, also what the exchange would say to it.
     """
@@ -36,12 +37,15 @@ def explain(body: bytes, name: Name | None = None, equity_product: EquityProduct
         fields = read_alert_text(body)
         alert = parse_alert(fields)
     except AlertRefused as refusal:
-        return [*refusal.mistakes, *_hint_at_quotes(body), *_hint_at_template(body)]
+        return [REFUSED, *refusal.mistakes, *_hint_at_quotes(body), *_hint_at_template(body)]
+    judged = [_at_the_exchange(leg, name, equity_product) for leg in alert.legs if name]
+    refusals = [refusal for refusal, _ in judged if refusal]
     return [
+        *([REFUSED, *refusals] if refusals else []),
         *(_describe(leg) for leg in alert.legs),
         *dict.fromkeys(_OF_A_TEMPLATE.get(remark, remark) for remark in alert.remarks),
         *_hints(alert, has_secret=bool(secret_in(fields))),
-        *(words for leg in alert.legs if name for words in _at_the_exchange(leg, name, equity_product)),
+        *(words for _, told in judged for words in told),
     ]
 
 
@@ -54,17 +58,17 @@ def has_mistakes(body: bytes) -> bool:
     return False
 
 
-def _at_the_exchange(leg: Leg, name: Name, equity_product: EquityProduct) -> Iterator[str]:
-    """Symbol, tick, product and size as the instrument list has them; the nearest names for an unknown symbol."""
+def _at_the_exchange(leg: Leg, name: Name, equity_product: EquityProduct) -> tuple[str, list[str]]:
+    """Why the leg is refused, with the nearest names for an unknown symbol, or nothing; and what the instrument list
+    says of its tick, product and size.
+    """
     try:
         instrument = name(leg)
         written = write_tickets(leg, instrument, equity_product, reaches_on=None)
     except Refusal as refusal:
-        yield f"Leg {leg.position}: {refusal}"
-        return
-    yield from (f"Leg {leg.position}: {remark}" for remark in written.remarks)
-    if doubt := why_not_lots(leg, instrument):
-        yield f"Leg {leg.position}: {doubt}"
+        return f"Leg {leg.position}: {refusal}", []
+    told = [*written.remarks, why_not_lots(leg, instrument)]
+    return "", [f"Leg {leg.position}: {words}" for words in told if words]
 
 
 def _hint_at_quotes(body: bytes) -> list[str]:

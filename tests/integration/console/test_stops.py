@@ -99,6 +99,19 @@ async def test_a_pasted_alert_with_its_secret_is_deleted_and_still_explained(cha
     await chats.answered(mine, "75 lots of NIFTY1!", "units of NIFTY")
 
 
+async def test_words_that_are_no_alert_are_told_how_one_is_checked(chats: Chats) -> None:
+    told = await chats.ask("/check buy RELIANCE", "An alert's message begins with {")
+    assert "Paste the alert's message behind it" in told
+    assert "TradingView" not in told
+
+
+async def test_an_unknown_symbol_is_told_first_as_what_refuses_the_alert(chats: Chats) -> None:
+    alert = {"alertType": "multi_leg_order", "order_legs": [a_leg("RELIANC")]}
+    told = await chats.ask(f"/check {json.dumps(alert)}", "It would be refused.")
+    assert told.splitlines()[0] == "🔴 It would be refused."
+    assert "RELIANCE" in told.splitlines()[1]
+
+
 async def test_a_file_is_checked_too(chats: Chats) -> None:
     sent = await chats.sandbox.act(kind="document", name="alert.json", text="{“alertType”: “x”}")
     await chats.answered(sent["message"]["message_id"], "curly quotes")

@@ -56,15 +56,16 @@ def test_remarks_are_part_of_the_explanation() -> None:
 
 def test_mistakes_are_all_that_is_told_of_a_wrong_alert() -> None:
     assert explain(body(SHARE | {"quantity": "1.5"})) == [
-        "Leg 1: quantity is '1.5'; it must be a whole number from 1 to 10000000 in plain digits."
+        "It would be refused.",
+        "Leg 1: quantity is '1.5'; it must be a whole number from 1 to 10000000 in plain digits.",
     ]
 
 
 def test_a_template_is_recognised() -> None:
     told = explain(body(SHARE | {"quantity": "{{strategy.order.contracts}}"}))
 
-    assert len(told) == 2
-    assert "as TradingView sends it" in told[1]
+    assert len(told) == 3
+    assert "as TradingView sends it" in told[2]
 
 
 def test_curly_quotes_are_named() -> None:
@@ -100,7 +101,10 @@ def test_a_symbol_that_is_not_listed_comes_with_the_nearest_ones() -> None:
     def name(leg: Leg) -> Instrument:
         raise Refusal(f"{leg.symbol} is not traded. Did you mean RELIANCE?")
 
-    assert "Leg 1: RELIANCE is not traded. Did you mean RELIANCE?" in explain(body(SHARE), name)
+    told = explain(body(SHARE), name)
+    assert told[:2] == ["It would be refused.", "Leg 1: RELIANCE is not traded. Did you mean RELIANCE?"]
+    assert told[2].startswith("Leg 1: buy 10 shares of RELIANCE")
+    assert len([line for line in told if "not traded" in line]) == 1
 
 
 def test_the_message_that_the_desk_writes_itself_is_explained_without_a_complaint() -> None:
