@@ -163,7 +163,7 @@ def _read_fired_at(root: Fields, metas: list[Mapping[str, Any]]) -> datetime | N
 
 def not_filled(written: str) -> str:
     """The remark on a firing time that is a placeholder still, though it should be a time by now."""
-    return f"The alert: timenow is {shown(written)}, not filled by TradingView."
+    return f"The alert: timenow is {shown(written)}, not filled by TradingView; its age counts from its arrival."
 
 
 def _read_moment(root: Fields, written: Any) -> datetime | None:

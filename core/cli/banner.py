@@ -21,7 +21,6 @@ FIRST_ALERT = {
             "sort_order": "1",
             "price": "0",
             "amoTime": "OPEN_30",
-            "meta": {"interval": "1D", "time": "{{time}}", "timenow": "{{timenow}}"},
         }
     ],
 }

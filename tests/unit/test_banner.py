@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from core.alerts.parse import parse_alert, read_alert_text
 from core.cli.banner import FIRST_ALERT, banner
 from core.settings import Mode, Settings
 
@@ -37,6 +38,10 @@ def test_the_curl_is_one_line_that_a_shell_reads_as_the_first_alert_with_the_sec
     assert command == ["curl", "-s", "http://127.0.0.1:8080/webhook", "-H", "Content-Type: application/json", "-d"]
     assert json.loads(body) == {"secret": "a-secret-of-the-desk", **FIRST_ALERT}
     assert curl.index('"secret"') < curl.index('"alertType"')
+
+
+def test_the_first_alert_leaves_nothing_to_remark_on() -> None:
+    assert parse_alert(read_alert_text(json.dumps(FIRST_ALERT).encode())).remarks == ()
 
 
 def test_a_secret_with_quotes_survives_the_shell() -> None:
