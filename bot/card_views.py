@@ -1,7 +1,7 @@
 """An alert's card and its story, as the operator reads them."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from html import escape
 from typing import assert_never
@@ -150,19 +150,29 @@ def _when(report: AlertReport, order: Order) -> list[str]:
     lines: list[str] = []
     waiting = order.state in WAITING
     if waiting and order.release_at is not None and order.mode is not Mode.IMMEDIATE:
-        lines.append(f"Goes out {day_time(order.release_at)}")
+        lines.append(f"Goes out {_leaves(order, order.release_at, report.at)}")
     reaches = order.reaches_exchange_at
     if (waiting or order.state is OrderState.WORKING) and reaches is not None and reaches > report.at:
-        lines.append(f"{_way(order)} → {day_time(reaches)}")
+        lines.append(f"At the exchange {day_time(reaches)}{_way(order)}")
     if order.state is OrderState.AWAITING_APPROVAL:
         lines += _deadline(report, order)
     return lines
 
 
+def _leaves(order: Order, release_at: datetime, now: datetime) -> str:
+    """When it leaves; a question may be answered after that, and then the tap sends it."""
+    if order.state is not OrderState.AWAITING_APPROVAL:
+        return day_time(release_at)
+    if release_at <= now:
+        return "when you tap"
+    is_open_later = order.expires_at is not None and order.expires_at > release_at
+    return day_time(release_at) + (", or when you tap later" if is_open_later else "")
+
+
 def _way(order: Order) -> str:
     if order.into_auction:
-        return "Closing auction"
-    return "AMO" if order.as_amo else "Exchange"
+        return ", in the closing auction"
+    return ", as an after-market order" if order.as_amo else ""
 
 
 def _deadline(report: AlertReport, order: Order) -> list[str]:

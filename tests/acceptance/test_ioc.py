@@ -28,8 +28,8 @@ def test_an_ioc_order_waits_for_a_tap_and_a_session_and_never_goes_after_market(
     answer = world.fire(world.leg(validity="IOC"))
     alert = answer["alert_id"]
     assert (answer["placement_mode"], answer["order_status"]) == ("queue", "awaiting_approval")
-    card = world.phone.card_shows(alert, "only while the market is open", "Exchange → Mon 30 Nov 09:15")
-    assert not any("AMO" in text or "Sooner" in text for text in [card.text, *card.buttons])
+    card = world.phone.card_shows(alert, "only while the market is open", "At the exchange Mon 30 Nov 09:15")
+    assert not any("after-market" in text or "Sooner" in text for text in [card.text, *card.buttons])
     world.phone.tap(alert, "Approve")
     world.phone.card_shows(alert, "Queued")
 

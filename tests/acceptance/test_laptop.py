@@ -71,7 +71,7 @@ def test_waking_inside_the_window_sends_the_order_once(world: World) -> None:
     alert = queued_for_five(world)
     with asleep(world):
         world.jump("2026-12-01T17:30")
-    card_shows(world, alert, "Placed at Dhan", "AMO → Wed 2 Dec 09:45")
+    card_shows(world, alert, "Placed at Dhan", "At the exchange Wed 2 Dec 09:45")
     assert (len(world.ledger()), world.placements()) == (1, 1)
     world.jump("2026-12-02T09:45:01")
     world.phone.card_shows(alert, "Filled 1 at ₹")

@@ -44,7 +44,7 @@ def test_before_the_open_an_order_waits_for_it_and_goes_as_a_regular_order(world
     answer = world.fire()
     alert = answer["alert_id"]
     assert (answer["placement_mode"], answer["order_status"]) == ("queue", "awaiting_approval")
-    world.phone.card_shows(alert, "Goes out Tue 1 Dec 09:15", "Exchange → Tue 1 Dec 09:15")
+    world.phone.card_shows(alert, "Goes out Tue 1 Dec 09:15", "At the exchange Tue 1 Dec 09:15")
     world.phone.tap(alert, "Approve")
     assert world.ledger() == []
 
@@ -56,9 +56,9 @@ def test_before_the_open_an_order_waits_for_it_and_goes_as_a_regular_order(world
 def test_on_a_holiday_an_order_waits_for_the_next_evening_or_sooner_with_a_tap(world: World) -> None:
     world.jump("2026-11-24T11:00")
     alert = world.fire()["alert_id"]
-    world.phone.card_shows(alert, "Guru Nanak Jayanti", "Goes out Wed 25 Nov 17:00", "AMO → Thu 26 Nov 09:45")
+    world.phone.card_shows(alert, "Guru Nanak Jayanti", "Goes out Wed 25 Nov 17:00", "At the exchange Thu 26 Nov 09:45")
     assert world.phone.tap(alert, "Sooner: Wed 25 Nov 09:15") == "Approved: reaches the exchange Wed 25 Nov 09:15"
-    world.phone.card_shows(alert, "Queued", "Exchange → Wed 25 Nov 09:15")
+    world.phone.card_shows(alert, "Queued", "At the exchange Wed 25 Nov 09:15")
 
     world.jump("2026-11-25T09:15:01")
     world.phone.card_shows(alert, "Filled 1 at ₹")
@@ -69,18 +69,18 @@ def test_a_changed_calendar_moves_what_waits_and_says_what_moved(world: World) -
     world.jump("2026-12-01T16:00")
     alert = world.fire()["alert_id"]
     world.phone.tap(alert, "Approve")
-    world.phone.card_shows(alert, "AMO → Wed 2 Dec 09:45")
+    world.phone.card_shows(alert, "At the exchange Wed 2 Dec 09:45")
 
     told = confirm(world, "/calendar close 2026-12-02 election")
     assert "Wed 2 Dec 2026, equity: closed (election)." in told
     assert f"{alert}.1 BUY 1 RELIANCE: The calendar changed" in told
-    world.phone.card_shows(alert, "AMO → Thu 3 Dec 09:45")
+    world.phone.card_shows(alert, "At the exchange Thu 3 Dec 09:45")
     shown = world.phone.ask("/calendar", "Changed by hand")
     world.phone.confirm("More days and hours")
     world.until(lambda: any("post-close" in m["text"] for m in world.phone.messages()), "the whole calendar")
     number = next(line.partition(".")[0] for line in shown.splitlines() if "(election)" in line and "By " in line)
     world.phone.ask(f"/calendar undo {number}", "No longer in force")
-    world.phone.card_shows(alert, "AMO → Wed 2 Dec 09:45")
+    world.phone.card_shows(alert, "At the exchange Wed 2 Dec 09:45")
     world.phone.tap(alert, "Cancel")
 
 
@@ -89,12 +89,12 @@ def test_when_dhan_calls_the_market_closed_the_card_offers_to_go_after_market(wo
     answer = world.fire()
     alert = answer["alert_id"]
     assert answer["order_status"] == "awaiting_approval"
-    world.phone.card_shows(alert, "Waiting for your tap", "go after-market instead", "AMO → Wed 2 Dec 09:45")
+    world.phone.card_shows(alert, "Waiting for your tap", "go after-market instead", "At the exchange Wed 2 Dec 09:45")
     world.phone.tap(alert, "Approve")
     world.phone.card_shows(alert, "Queued")
 
     world.jump("2026-12-01T17:00:01")
-    world.phone.card_shows(alert, "Placed at Dhan", "AMO → Wed 2 Dec 09:45")
+    world.phone.card_shows(alert, "Placed at Dhan", "At the exchange Wed 2 Dec 09:45")
     assert [order["afterMarketOrder"] for order in world.ledger()] == [True]
 
 
@@ -104,7 +104,7 @@ def test_when_dhan_is_blocked_the_order_is_held_and_goes_at_the_next_try(world: 
     alert = world.fire()["alert_id"]
     world.phone.card_shows(alert, "Queued", "It is tried again Tue 1 Dec 19:01")
     world.pass_time(61)
-    world.phone.card_shows(alert, "Placed at Dhan", "AMO → Wed 2 Dec 09:45")
+    world.phone.card_shows(alert, "Placed at Dhan", "At the exchange Wed 2 Dec 09:45")
     assert (len(world.ledger()), world.placements()) == (1, 2)
 
 

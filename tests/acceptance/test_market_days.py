@@ -16,15 +16,17 @@ def test_a_saturday_alert_is_approved_then_goes_out_on_monday_evening_and_fills_
     answer = world.fire()
     alert = answer["alert_id"]
     assert (answer["placement_mode"], answer["order_status"]) == ("queue", "awaiting_approval")
-    asked = world.phone.card_shows(alert, "Waiting for your tap", "Goes out Mon 30 Nov 17:00", "AMO → Tue 1 Dec")
+    asked = world.phone.card_shows(
+        alert, "Waiting for your tap", "Goes out Mon 30 Nov 17:00", "At the exchange Tue 1 Dec"
+    )
     assert list(asked.buttons) == ["Approve", "Cancel", "Sooner: Mon 30 Nov 09:15", "Snooze", "Edit", "Details"]
 
     assert world.phone.tap(alert, "Approve") == "Approved"
-    world.phone.card_shows(alert, "Queued", "Goes out Mon 30 Nov 17:00", "AMO → Tue 1 Dec 09:45")
+    world.phone.card_shows(alert, "Queued", "Goes out Mon 30 Nov 17:00", "At the exchange Tue 1 Dec 09:45")
     assert world.ledger() == []
 
     world.jump("2026-11-30T17:00:01")
-    world.phone.card_shows(alert, "Placed at Dhan", "AMO → Tue 1 Dec 09:45")
+    world.phone.card_shows(alert, "Placed at Dhan", "At the exchange Tue 1 Dec 09:45")
     assert_one_after_market_order_waits(world)
 
     world.jump("2026-12-01T09:45:01")
@@ -37,11 +39,11 @@ def test_after_the_session_the_order_waits_for_five_o_clock_and_fills_the_next_m
     answer = world.fire()
     alert = answer["alert_id"]
     assert (answer["placement_mode"], answer["order_status"]) == ("queue", "awaiting_approval")
-    world.phone.card_shows(alert, "Waiting for your tap", "Goes out Tue 1 Dec 17:00", "AMO → Wed 2 Dec 09:45")
+    world.phone.card_shows(alert, "Waiting for your tap", "Goes out Tue 1 Dec 17:00", "At the exchange Wed 2 Dec 09:45")
     world.phone.tap(alert, "Approve")
 
     world.jump("2026-12-01T17:00:01")
-    world.phone.card_shows(alert, "Placed at Dhan", "AMO → Wed 2 Dec 09:45")
+    world.phone.card_shows(alert, "Placed at Dhan", "At the exchange Wed 2 Dec 09:45")
     assert_one_after_market_order_waits(world)
 
     world.jump("2026-12-02T09:45:01")
@@ -53,7 +55,7 @@ def test_in_the_evening_the_order_goes_out_at_once_as_after_market_and_fills_the
     world.jump("2026-12-01T19:00")
     answer = world.fire()
     assert (answer["placement_mode"], answer["order_status"]) == ("amo", "placed")
-    world.phone.card_shows(answer["alert_id"], "Placed at Dhan", "AMO → Wed 2 Dec 09:45")
+    world.phone.card_shows(answer["alert_id"], "Placed at Dhan", "At the exchange Wed 2 Dec 09:45")
     assert_one_after_market_order_waits(world)
 
     world.jump("2026-12-02T09:45:01")
@@ -95,7 +97,7 @@ def test_an_order_whose_time_came_while_the_desk_was_down_goes_out_while_its_win
 
     world.jump("2026-12-01T21:00")
     world.restart(world.desk)
-    world.phone.card_shows(alert, "Placed at Dhan", "AMO → Wed 2 Dec 09:45")
+    world.phone.card_shows(alert, "Placed at Dhan", "At the exchange Wed 2 Dec 09:45")
     assert_one_after_market_order_waits(world)
 
 

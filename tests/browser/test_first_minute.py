@@ -78,7 +78,7 @@ def test_the_story_of_the_first_minute(desktop: Page, phone: Page, world: World,
     phone.get_by_role("button", name="Approve").tap()
     expect(card(phone, 2)).to_contain_text("Queued", timeout=_SOON)
     expect(card(phone, 2)).to_contain_text("Goes out Mon 7 Dec 17:00")
-    expect(card(phone, 2)).to_contain_text("AMO → Tue 8 Dec 09:45")
+    expect(card(phone, 2)).to_contain_text("At the exchange Tue 8 Dec 09:45")
     pictures.take(phone, "queued-phone")
 
     jump(desktop, "Mon 17:00")

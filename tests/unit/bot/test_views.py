@@ -92,8 +92,8 @@ FACTS = [
     *("Side: BUY", "Quantity: 10", "Symbol: M&M", "Exchange: NSE", "Type: STOP_LIMIT", "Trigger: ₹1,410.00"),
     *("Price: ₹1,412.50", "Product: DELIVERY", "Value: ₹14,125.00", "Source: tradingview", "Age: under a minute"),
     *(
-        "Goes out Wed 25 Nov 17:00",
-        "AMO → Thu 26 Nov 09:45",
+        "Goes out Wed 25 Nov 17:00, or when you tap later",
+        "At the exchange Thu 26 Nov 09:45, as an after-market order",
         "Answer by Thu 26 Nov 08:00, 20 h 00 min left",
         "Id: 41.1",
     ),
@@ -152,26 +152,6 @@ def test_a_look_alike_or_turned_text_hides_no_fact() -> None:
     assert not {"\u202e", "\u2066", "\u200b"} & set(text)
 
 
-def test_an_order_that_waits_says_when_it_goes_and_when_the_exchange_sees_it() -> None:
-    lines = card_views.card(report(order()), PAPER).splitlines()
-    assert "Goes out Wed 25 Nov 17:00" in lines
-    assert "AMO → Thu 26 Nov 09:45" in lines
-
-
-@pytest.mark.parametrize(("changes", "way"), [({}, "Exchange"), ({"into_auction": True}, "Closing auction")])
-def test_a_card_names_the_way_to_the_exchange(changes: dict[str, Any], way: str) -> None:
-    assert f"{way} → Thu 26 Nov 09:45" in card_views.card(report(order(as_amo=False, **changes)), PAPER).splitlines()
-
-
-def test_a_question_says_until_when_a_tap_counts_how_long_that_is_and_how_old_the_alert() -> None:
-    asked = order(OrderState.AWAITING_APPROVAL)
-    text = card_views.card(report(asked, fired_at=NOON - timedelta(minutes=5)), PAPER)
-    assert "Answer by Thu 26 Nov 08:00, 20 h 00 min left" in text
-    assert "Age: 5 min" in text
-    later = replace(report(asked), at=NOON + timedelta(hours=19, minutes=15))
-    assert "Answer by Thu 26 Nov 08:00, 45 min left" in card_views.card(later, PAPER)
-
-
 def test_a_snoozed_question_says_when_it_rings_again() -> None:
     snoozed = order(OrderState.AWAITING_APPROVAL, remind_at=NOON + timedelta(minutes=30))
     assert "Reminder Wed 25 Nov 12:30" in card_views.card(report(snoozed), PAPER)
@@ -181,7 +161,7 @@ def test_an_order_of_an_unknown_day_has_no_times_to_show() -> None:
     unknown = order(OrderState.AWAITING_APPROVAL, mode=None, release_at=None, reaches_exchange_at=None)
     text = card_views.card(report(unknown), PAPER)
     assert "Goes out" not in text
-    assert "→" not in text
+    assert "At the exchange" not in text
 
 
 def test_a_held_order_says_held_and_why() -> None:
