@@ -103,6 +103,8 @@ def _origin(report: AlertReport) -> list[str]:
 
 
 def _spoken(age: timedelta) -> str:
+    if age <= -timedelta(minutes=1):  # the sender's clock is wrong, or a paper clock was moved back
+        return "none, its time lies ahead"
     return span(age) if age >= timedelta(minutes=1) else "under a minute"
 
 

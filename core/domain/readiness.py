@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -111,13 +111,15 @@ def disk_line(free: int) -> Line:
     return Line(light=Light.GREEN, words=words)
 
 
-def last_alert_line(received_at: datetime | None, today: date) -> Line:
+def last_alert_line(received_at: datetime | None, now: datetime) -> Line:
     """Nothing is wrong with silence; only a person knows whether it should be."""
     if received_at is None:
         return Line(light=Light.AMBER, words="No alert has ever come in")
     local = received_at.astimezone(INDIA)
-    when = f"today {local:%H:%M}" if local.date() == today else spoken(received_at)
-    return Line(light=Light.GREEN, words=f"Last alert {when}")
+    is_today = local.date() == now.astimezone(INDIA).date()
+    when = f"today {local:%H:%M}" if is_today else spoken(received_at)
+    ahead = ", before the clock was set back" if received_at > now else ""
+    return Line(light=Light.GREEN, words=f"Last alert {when}{ahead}")
 
 
 def most_pressing(lines: Iterable[Line]) -> list[Line]:

@@ -87,7 +87,7 @@ class Checkup:
                 queued=orders.count(connection, OrderState.QUEUED),
                 doubtful=orders.count(connection, OrderState.NEEDS_OPERATOR),
             ),
-            readiness.last_alert_line(last[0].received_at if last else None, today),
+            readiness.last_alert_line(last[0].received_at if last else None, now),
         ]
 
 

@@ -48,3 +48,11 @@ def test_a_question_says_until_when_a_tap_counts_how_long_that_is_and_how_old_th
     assert "Age: 5 min" in text
     later = replace(report(asked), at=NOON + timedelta(hours=19, minutes=15))
     assert "Answer by Thu 26 Nov 08:00, 45 min left" in card_views.card(later, PAPER)
+
+
+def test_an_alert_from_before_the_clock_was_set_back_has_no_age() -> None:
+    asked = order(OrderState.AWAITING_APPROVAL)
+    ahead = card_views.card(report(asked, fired_at=NOON + timedelta(hours=5)), PAPER)
+    assert "Age: none, its time lies ahead" in ahead
+    near = card_views.card(report(asked, fired_at=NOON + timedelta(seconds=59)), PAPER)
+    assert "Age: under a minute" in near

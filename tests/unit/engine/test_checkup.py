@@ -120,12 +120,24 @@ async def test_when_dhan_does_not_answer_the_card_says_what_is_not_known(floor: 
         (readiness.clock_line(timedelta(seconds=5)), Light.AMBER, (Cure.LOOK_AGAIN,)),
         (readiness.clock_line(None), Light.AMBER, ()),
         (readiness.disk_line(10_000_000), Light.RED, (Cure.LOOK_AGAIN,)),
-        (readiness.last_alert_line(None, NOON.date()), Light.AMBER, ()),
+        (readiness.last_alert_line(None, NOON), Light.AMBER, ()),
     ],
     ids=lambda case: case.words if isinstance(case, Line) else "",
 )
 def test_every_red_line_has_a_cure(line: Line, light: Light, cures: tuple[Cure, ...]) -> None:
     assert (line.light, line.cures) == (light, cures)
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        (-1, "Last alert today 11:00"),
+        (-25, "Last alert Tue 24 Nov 11:00"),
+        (25, "Last alert Thu 26 Nov 13:00, before the clock was set back"),
+    ],
+)
+def test_the_last_alert_is_told_with_its_time(hours: int, words: str) -> None:
+    assert readiness.last_alert_line(NOON + timedelta(hours=hours), NOON).words == words
 
 
 async def test_a_fill_makes_the_desk_look_at_the_positions_once(floor: Floor) -> None:
