@@ -147,7 +147,7 @@ def all_of(verb: str, orders: Sequence[Order]) -> str:
     return fit("\n".join(lines))
 
 
-def order_list(orders: Sequence[Order]) -> str:
+def order_list(orders: Sequence[Order], now: datetime) -> str:
     if not orders:
         return "No orders yet."
     lines = ["<b>Latest orders</b>", ""]
@@ -155,9 +155,15 @@ def order_list(orders: Sequence[Order]) -> str:
         fill = f" {order.filled_quantity} at {quoted(order.average_price)}" if order.filled_quantity else ""
         lines += [
             f"<b>{order.side} {order.quantity} {escape(order.symbol)}</b> · {order.label}",
-            f"{MARKS[order.state]}{fill} · {day_time(order.updated_at)}",
+            f"{MARKS[order.state]}{fill} · {_whole(order.updated_at, now)}",
         ]
     return fit("\n".join(lines))
+
+
+def _whole(instant: datetime, now: datetime) -> str:
+    """The time of day, with its day where that is not today's; a narrow screen does not break it."""
+    is_today = to_india(instant).date() == to_india(now).date()
+    return f"{to_india(instant):%H:%M}" if is_today else day_time(instant).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def health(report: DeskReport, facts: Mapping[str, str], mode: DeskMode, now: datetime) -> str:

@@ -87,8 +87,14 @@ def confirm_cancel_working(nonce: str, version: int) -> InlineKeyboardMarkup:
     return InlineKeyboardMarkup([[yes, _button("Back", Verb.BACK, nonce, version)]])
 
 
-def queue_buttons(which: str, page: int, last: int, states: set[OrderState]) -> InlineKeyboardMarkup:
-    """Below the list of what waits: pages, kinds, and all at once for whoever may decide."""
+def queue_buttons(
+    which: str, page: int, last: int, states: set[OrderState], *, is_empty: bool
+) -> InlineKeyboardMarkup | None:
+    """Below the list of what waits: pages, kinds, and all at once for whoever may decide. An empty list of one kind
+    leads to all kinds, and one of all kinds nowhere.
+    """
+    if is_empty:
+        return None if which == "all" else InlineKeyboardMarkup([[_button("All", Verb.QUEUE, "all", 0)]])
     pages = [_button("Refresh", Verb.QUEUE, which, page)]
     if page > 0:
         pages.insert(0, _button("Back", Verb.QUEUE, which, page - 1))

@@ -88,7 +88,7 @@ def day(facts: Mapping[str, Any], mode: Mode) -> str:
     """What the day brought: counts, fills, what failed and why, what still waits, and where the account stood."""
     on = date.fromisoformat(facts["day"])
     late = ", late" if facts["late"] else ""
-    lines = [f"<b>{mode.upper()}</b> · {spoken_day(on)}{late}", "", _alerts(facts["alerts"])]
+    lines = [f"<b>{mode.upper()}</b> · Report of {spoken_day(on)}{late}", "", _alerts(facts["alerts"])]
     for title, rows in (("Filled", facts["filled"]), ("Not filled", facts["failed"])):
         if rows:
             lines += ["", f"<b>{title}</b>", *(_row(row) for row in rows[:15])]

@@ -60,7 +60,8 @@ class DeskCommands:
 
     async def orders(self, message: Message, _arguments: list[str], _role: Role) -> None:
         latest = await self._database.read(lambda c: orders.recent(c, MOST_LISTED))
-        await _say(message, fit(f"{desk_views.order_list(latest)}\n\n{await self._placed_elsewhere()}".strip()))
+        listed = desk_views.order_list(latest, self._clock.now())
+        await _say(message, fit(f"{listed}\n\n{await self._placed_elsewhere()}".strip()))
 
     async def _placed_elsewhere(self) -> str:
         """Orders of Dhan's book that are not ours: shown as such, and never touched."""

@@ -105,14 +105,14 @@ class Queue:
         words = f"{count} alert{'s' * (count != 1)} {done}"
         return " ".join([f"{words};", "left as they are:", *left]) if left else words
 
-    async def _page(self, which: str, number: int, role: Role) -> tuple[str, InlineKeyboardMarkup]:
+    async def _page(self, which: str, number: int, role: Role) -> tuple[str, InlineKeyboardMarkup | None]:
         found, now = await self._waiting(which), self._clock.now()
         last = max(0, (len(found) - 1) // PAGE)
         number = min(number, last)
         shown = found[number * PAGE : (number + 1) * PAGE]
         text = desk_views.queue(shown, now, which=which, page=(number + 1, last + 1), total=len(found))
         states = {order.state for order in found} if may(role, Role.APPROVER) else set[OrderState]()
-        return text, keyboards.queue_buttons(which, number, last, states)
+        return text, keyboards.queue_buttons(which, number, last, states, is_empty=not found)
 
     async def _whole_alerts(self, which: str, states: Collection[OrderState]) -> list[Order]:
         """What a yes is given to: an alert's legs go together, whichever of them was looked for."""

@@ -71,6 +71,10 @@ def test_a_card_without_red_lines_is_ready_and_can_be_looked_at_again() -> None:
     assert [button.text for button in buttons] == ["Sign in", "Look again"]
 
 
+def test_the_day_has_a_title() -> None:
+    assert told(Notice.DAY, **the_day()).startswith("PAPER · Report of Wed 25 Nov")
+
+
 def test_the_day_says_what_is_not_known() -> None:
     text = told(Notice.DAY, **the_day(failed=[row(state=OrderState.REJECTED, average=None, words="No money.")]))
     assert "Profit and loss not known" in text

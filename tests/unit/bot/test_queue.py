@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from bot import desk_views
+from bot import desk_views, keyboards
 from bot.handlers.queue import Queue
 from core.db.engine import Database
 from core.domain.order import OrderState
@@ -110,6 +112,30 @@ def test_the_queue_promises_no_time_that_has_passed(state: OrderState, later: da
     assert desk_views.queue([due], NOON + timedelta(minutes=2)).splitlines()[-1] == way
 
 
+@pytest.mark.parametrize(
+    ("which", "is_empty", "buttons"),
+    [
+        ("all", True, []),
+        ("asked", True, [["All"]]),
+        ("all", False, [["Refresh"], ["Asked", "Queued"]]),
+    ],
+)
+def test_an_empty_queue_offers_nothing_but_the_way_back_to_all(
+    which: str, is_empty: bool, buttons: list[list[str]]
+) -> None:
+    shown = keyboards.queue_buttons(which, 0, 0, set(), is_empty=is_empty)
+    rows = shown.inline_keyboard if shown else ()
+    assert [[button.text for button in row] for row in rows] == buttons
+
+
+def test_the_list_of_orders_names_the_day_where_it_is_not_today_and_never_breaks_a_date() -> None:
+    filled = order(OrderState.FILLED, filled_quantity=10, average_price=Decimal("1412.50"))
+    earlier = replace(filled, updated_at=NOON - timedelta(days=1))
+    lines = desk_views.order_list([filled, earlier], NOON).splitlines()
+    assert lines[3] == "🟢 Filled 10 at ₹1,412.50 · 12:00"
+    assert lines[5] == "🟢 Filled 10 at ₹1,412.50 · Tue\N{NO-BREAK SPACE}24\N{NO-BREAK SPACE}Nov\N{NO-BREAK SPACE}12:00"
+
+
 def test_the_queue_says_that_nothing_waits() -> None:
     assert desk_views.queue([], NOON).startswith("Nothing waits.")
-    assert desk_views.order_list([]) == "No orders yet."
+    assert desk_views.order_list([], NOON) == "No orders yet."

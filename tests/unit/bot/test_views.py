@@ -253,7 +253,7 @@ def test_the_longest_alert_fits_one_message(words: str, legs: int) -> None:
     orders = [order(OrderState.REJECTED, position=number, reason=words) for number in range(1, legs + 1)]
     read_as_telegram_does(card_views.card(report(*orders, reason=words), PAPER))
     read_as_telegram_does(desk_views.queue(orders * 2, NOON))
-    read_as_telegram_does(desk_views.order_list(orders * 2))
+    read_as_telegram_does(desk_views.order_list(orders * 2, NOON))
 
 
 @example("&" * 900, 60)
