@@ -44,6 +44,18 @@ def jump(page: Page, to: str) -> None:
     page.get_by_test_id("clock-chips").get_by_role("button", name=to).click()
 
 
+def upper_edge(shown: Locator) -> float:
+    box = shown.bounding_box()
+    assert box
+    return box["y"]
+
+
+def lower_edge(shown: Locator) -> float:
+    box = shown.bounding_box()
+    assert box
+    return box["y"] + box["height"]
+
+
 def answered_as(mode: str) -> re.Pattern[str]:
     """What the webhook said; on a machine that is very busy, that the desk is still deciding."""
     return re.compile(f"{mode}|The desk is deciding")
@@ -76,6 +88,11 @@ def test_the_story_of_the_first_minute(desktop: Page, phone: Page, world: World,
     expect(card(phone, 2)).to_contain_text("Waiting for your tap", timeout=_SOON)
     pictures.take(phone, "approve-phone")
     phone.get_by_role("button", name="Approve").tap()
+    toast = phone.get_by_test_id("toast")
+    expect(toast).to_have_text("Approved", timeout=_SOON)
+    assert lower_edge(toast) <= upper_edge(phone.get_by_test_id("chat-log")), "it covers no card"
+    toast.tap()
+    expect(toast).to_be_hidden(timeout=1000)
     expect(card(phone, 2)).to_contain_text("Queued", timeout=_SOON)
     expect(card(phone, 2)).to_contain_text("Goes out Mon 7 Dec 17:00")
     expect(card(phone, 2)).to_contain_text("At the exchange Tue 8 Dec 09:45")

@@ -20,6 +20,8 @@ function say(text, link) {
   toastEnd = setTimeout(() => { toast.hidden = true; }, link ? 8000 : 4000);
 }
 
+toast.addEventListener("click", () => { toast.hidden = true; });
+
 async function send(text) {
   try { await post("/chat/messages", { text }); } catch (error) { say(error.message); }
 }
