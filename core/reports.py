@@ -60,9 +60,9 @@ class AlertReport:
 
     @property
     def origin(self) -> str:
-        """The source's name; of exits the command that the operator gave."""
+        """The source's name; of an exit the operator, who asked for it."""
         is_exit = bool(self.orders) and all(order.closes for order in self.orders)
-        return "/flatten" if is_exit else self.alert.source.name
+        return "the operator" if is_exit else self.alert.source.name
 
     @property
     def standing(self) -> Standing:
