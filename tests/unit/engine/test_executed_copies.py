@@ -65,6 +65,11 @@ def test_a_copy_older_than_a_question_may_be_asks(connection: Connection, decide
     assert order.approved_at is None
 
 
+def test_a_tap_on_a_card_of_another_week_approves_nothing(connection: Connection, decider: Decider) -> None:
+    order = execute(connection, decider, came=SATURDAY, tapped=SATURDAY + timedelta(days=7))
+    assert (order.state, order.approved_at) == (ASKED, None)
+
+
 def test_a_copy_that_the_desk_comes_to_long_after_the_tap_asks(connection: Connection, decider: Decider) -> None:
     order = execute(connection, decider, came=NOON, tapped=NOON, decided=NOON + timedelta(minutes=10))
     assert order.state is ASKED
