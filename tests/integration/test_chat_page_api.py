@@ -169,6 +169,15 @@ async def test_the_page_sees_the_desk_come_and_the_clock_jump(sandbox: Sandbox) 
         assert to_india(now).strftime("%d %b %H:%M") == "07 Dec 15:20"
 
 
+async def test_the_page_learns_of_a_jump_before_the_messages_that_follow_it(sandbox: Sandbox) -> None:
+    async with open_page(sandbox) as news:
+        await news.next("hello")
+        await sandbox.http.post("/panel/clock", json={"to": "2026-12-07 15:20"})
+        await sandbox.bot.send_message(OPERATOR, "after the jump")
+        await news.next("surroundings")
+        assert (await news.next("message"))["text"] == "after the jump"
+
+
 async def test_a_document_is_downloaded_and_never_shown(sandbox: Sandbox) -> None:
     sent = await sandbox.bot.send_document(OPERATOR, b"<script>alert(1)</script>", filename="x.html")
     assert sent.document is not None

@@ -87,11 +87,11 @@ class Page:
             known = self._surroundings()
             yield _event("hello", self._everything())
             async for news in reader.drain(_TICK):
+                if (found := self._surroundings()) != known:
+                    known = found
+                    yield _event("surroundings", {"listening": known[0], "now": self._clock.now().isoformat()})
                 if news is not None and news.chat_id in {_OPERATOR, None}:
                     yield _event(news.kind, self._commands() if news.kind == "commands" else news.data)
-                elif self._surroundings() != known:
-                    known = self._surroundings()
-                    yield _event("surroundings", {"listening": known[0], "now": self._clock.now().isoformat()})
 
     def _surroundings(self) -> tuple[bool, int]:
         """Whether the desk listens, and how far its clock was moved, in whole seconds."""
