@@ -23,7 +23,6 @@ _EXECUTED = "repeat_executed"
 _A_LONG_WEEKEND = timedelta(days=4)
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Tap:
     """Who tapped, on which alert's card, at which version of it, and when.
