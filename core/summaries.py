@@ -17,6 +17,8 @@ from core.notifications import has_come, moment
 
 MOST_ALONE = 5
 MOST_IN_ONE = 50
+MOST_AT_A_TIME = 200
+"""More take longer than an order may wait."""
 _OWED = outbox.c.due_at.is_not(None)
 _MAY_BE_FOLDED = (_OWED, outbox.c.kind.not_in(STAND_ALONE))
 _CROWDED = Statement(
@@ -33,11 +35,15 @@ def crowded(connection: Connection, wall: datetime) -> list[int]:
     return [chat for (chat,) in _CROWDED.rows(connection, moment(wall))]
 
 
-def fold(connection: Connection, chat: int, at: datetime) -> None:
-    """Tell all that is owed to this chat in as few messages as hold it. An unsent summary with room is taken in."""
-    owed = [*_unsent_summaries(connection, chat), *_owed(connection, chat)]
+def fold(connection: Connection, chat: int, at: datetime) -> bool:
+    """Tell what is owed to this chat in as few messages as hold it. An unsent summary with room is taken in.
+
+    True: it was more than is folded at a time.
+    """
+    alone = _owed(connection, chat)
+    owed = [*_unsent_summaries(connection, chat), *alone]
     if not owed:
-        return
+        return False
     rows = _last_of_each(owed)
     numbers = [
         connection.execute(
@@ -55,11 +61,12 @@ def fold(connection: Connection, chat: int, at: datetime) -> None:
     ]
     told = update(outbox).where(outbox.c.id.in_([row.id for row in owed]))
     connection.execute(told.values(due_at=None, not_before=None, told_in=numbers[-1]))
+    return len(alone) == MOST_AT_A_TIME
 
 
 def _owed(connection: Connection, chat: int) -> list[Row[Any]]:
     query = select(outbox).where(*_MAY_BE_FOLDED, outbox.c.chat_id == chat)
-    return list(connection.execute(query.order_by(outbox.c.id)))
+    return list(connection.execute(query.order_by(outbox.c.id).limit(MOST_AT_A_TIME)))
 
 
 def _unsent_summaries(connection: Connection, chat: int) -> list[Row[Any]]:

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 Named = dict[int, list[BrokerOrder]]
 """Rows of the book by the order that they were sent for."""
 
-AT_A_TIME = 50
+AT_A_TIME = 25
 LATE_EVERY = 3.0
 LONGEST_REST = 0.1
 """Seconds. As long as some rows took, others have before the next."""

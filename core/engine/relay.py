@@ -7,6 +7,7 @@ reached waits without holding up the others, and a message that Telegram refuses
 without holding up its chat.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -76,7 +77,10 @@ class Relay:
         for chat in await self._database.read(lambda c: summaries.crowded(c, wall)):
             if not self._gathers(chat, wall):
                 at = self._clock.now()
-                await self._database.write(lambda c, chat=chat, at=at: summaries.fold(c, chat, at))
+                has_more = True
+                while has_more:
+                    has_more = await self._database.write(lambda c, chat=chat, at=at: summaries.fold(c, chat, at))
+                    await asyncio.sleep(0)  # orders go out between two parts of a large crowd
                 self._gathers_until[chat] = wall + GATHERS
 
     def _gathers(self, chat: int, wall: datetime) -> bool:

@@ -1,6 +1,6 @@
 """Dhan's stand-in without limits, and with a record of when each placement was read.
 
-`python -m tests.bench.broker DATA_DIR PORT`. `GET /bench/placements` gives the monotonic times (one clock for all
+`python -m tests.bench.broker DATA_DIR PORT [LEDGER_DIR]`. `GET /bench/placements` gives the monotonic times (one clock for all
 processes of a machine) at which the bodies of placing requests had been read; with `after`, without so many of them.
 """
 
@@ -48,10 +48,10 @@ class Recorder:
         return JSONResponse(self._times[int(request.query_params.get("after", 0)) :])
 
 
-def main(data_dir: Path, port: int) -> None:
-    app = Recorder(build(data_dir, PaperClock(data_dir / "clock.json")))
+def main(data_dir: Path, port: int, ledger_dir: Path) -> None:
+    app = Recorder(build(ledger_dir, PaperClock(data_dir / "clock.json")))
     uvicorn.run(app, port=port, http=HangUpProtocol, lifespan="off", access_log=False, log_level="warning")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[-1] if len(sys.argv) > 3 else sys.argv[1]))

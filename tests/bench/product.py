@@ -67,8 +67,9 @@ class Munshi:
             yield desk
 
     @contextmanager
-    def broker(self) -> Generator[Process]:
-        with running(self.process("tests.bench.broker", str(self.data_dir), str(self.broker_port))) as broker:
+    def broker(self, *ledger_dir: str) -> Generator[Process]:
+        command = "tests.bench.broker", str(self.data_dir), str(self.broker_port), *ledger_dir
+        with running(self.process(*command)) as broker:
             broker.wait_for_port(self.broker_port)
             yield broker
 

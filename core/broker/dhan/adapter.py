@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, cast
 
 from core.broker.dhan.addresses import read_addresses
-from core.broker.dhan.client import CallFailed, DhanClient, Reply
+from core.broker.dhan.client import ENTRIES_AT_A_TIME, CallFailed, DhanClient, Reply
 from core.broker.dhan.mapping import (
     change_body,
     classify,
@@ -37,7 +37,6 @@ from core.domain.address import Addresses, Slot
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded
 
 MOST_PAGES = 200
-ROWS_AT_A_TIME = 100
 
 
 class Dhan:
@@ -103,7 +102,9 @@ class Dhan:
         book: list[BrokerOrder] = []
         unread: list[str] = []
         left_out = 0
-        for entry in cast("list[Any]", rows):
+        for number, entry in enumerate(cast("list[Any]", rows)):
+            if number % ENTRIES_AT_A_TIME == 0:
+                await asyncio.sleep(0)  # a long book must not keep orders waiting
             row = cast("Row", entry) if isinstance(entry, dict) else {}
             if says_the_same(row, known):
                 left_out += 1
@@ -113,8 +114,6 @@ class Dhan:
                 unread.append(text(row, "correlationId"))
                 continue
             book.append(order)
-            if len(book) % ROWS_AT_A_TIME == 0:
-                await asyncio.sleep(0)  # a long book must not keep orders waiting
         if unread:
             raise IncompleteBook(book, unread, left_out)
         return book

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from core.broker.dhan.json_list import entries
 from core.broker.dhan.lines import LineFailed, Lines, Response, pieces, write_request
 from core.clock import SystemClock, monotonic
 
 TOTAL_SECONDS = 15.0
 DOWNLOAD_SECONDS = 300.0
 MOST_BYTES = 16 * 1024 * 1024
+LONG = 64 * 1024
+"""Characters that are read in a millisecond or two."""
+ENTRIES_AT_A_TIME = 100
 MOST_FILE_BYTES = 256 * 1024 * 1024
 
 
@@ -37,11 +42,27 @@ class Reply:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The body with exact numbers, or None when it is not JSON."""
+        """The body with exact numbers, or None when it is not JSON. Read once, and not to be changed."""
+        return self._body
+
+    @cached_property
+    def _body(self) -> Any:
         try:
             return json.loads(self.text, parse_float=Decimal)
         except (ValueError, RecursionError):
             return None
+
+    async def read_by_and_by(self) -> None:
+        """A long list, so that orders may go out meanwhile; `json` has it then."""
+        found: list[Any] = []
+        try:
+            for entry in entries(self.text):
+                found.append(entry)
+                if len(found) % ENTRIES_AT_A_TIME == 0:
+                    await asyncio.sleep(0)
+        except (ValueError, RecursionError):
+            return  # no list, or a damaged one: `json` says which
+        vars(self)["_body"] = found
 
 
 class DhanClient:
@@ -81,8 +102,10 @@ class DhanClient:
             request = write_request(method, url, headers={**kind, **(headers or {})}, query=query, content=content)
             async with asyncio.timeout(TOTAL_SECONDS), self._lines.reply_to(request) as response:
                 self._note_date(response.header(b"date"))
-                return Reply(response.status, await _read(response))
-        raise AssertionError("unreachable")
+                reply = Reply(response.status, await _read(response))
+        if len(reply.text) > LONG:
+            await reply.read_by_and_by()
+        return reply
 
     def _note_date(self, written: str) -> None:
         try:

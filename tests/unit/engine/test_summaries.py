@@ -119,14 +119,16 @@ async def test_of_an_order_only_what_was_said_last_is_told(database: Database, r
     assert told == [Notice.FILLED]
 
 
+@pytest.mark.parametrize("count", [120, 2 * summaries.MOST_AT_A_TIME, 2 * summaries.MOST_AT_A_TIME + 70])
 async def test_more_than_one_message_holds_become_as_few_as_hold_them(
-    database: Database, relay: Relay, chat: Chat
+    database: Database, relay: Relay, chat: Chat, count: int
 ) -> None:
-    labels = fill(database, 120)
+    labels = fill(database, count)
     await drain(relay)
-    assert [len(message.payload["rows"]) for message in chat.got] == [50, 50, 20]
+    full, rest = divmod(count, summaries.MOST_IN_ONE)
+    assert [len(message.payload["rows"]) for message in chat.got] == [50] * full + [rest] * bool(rest)
     assert [row["order"] for message in chat.got for row in message.payload["rows"]] == labels
-    assert sum(message.payload["messages"] for message in chat.got) == 120
+    assert sum(message.payload["messages"] for message in chat.got) == count
 
 
 async def test_an_hour_without_telegram_ends_in_one_message(database: Database, relay: Relay, chat: Chat) -> None:
