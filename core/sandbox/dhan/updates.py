@@ -6,11 +6,12 @@ Keys are camelCase and states are in title case, as production sends them. A bad
 import asyncio
 import json
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from core.clock import Clock
+from core.clock import Clock, monotonic
 from core.sandbox.dhan.errors import Refused
 from core.sandbox.dhan.exchange import Exchange
 from core.sandbox.dhan.faults import Call, Faults
@@ -21,6 +22,8 @@ from core.sandbox.dhan.wire import stamp
 from core.settings import PaperAccount
 
 TICK = 0.1
+BEAT = 0.02
+"""Seconds. What comes within it moves on together: each time is a sync of the ledger."""
 LOGIN_WITHIN = 10.0
 _PRODUCTS = {Product.CNC: "C", Product.INTRADAY: "I", Product.MARGIN: "M", Product.MTF: "F"}
 _TYPES = {
@@ -37,6 +40,7 @@ class Updates:
     exchange: Exchange
     login: Login
     faults: Faults
+    _advanced: float = -inf
 
     async def serve(self, socket: WebSocket) -> None:
         """One client, until it goes, is hung up on, or a scripted fault cuts the line."""
@@ -67,10 +71,12 @@ class Updates:
 
     async def _tell_next(self, socket: WebSocket, news: asyncio.Queue[Order]) -> None:
         """The next change. While nobody reads the ledger, this is what makes time pass at the exchange."""
-        if news.empty():
+        rest = self._advanced + BEAT - monotonic()
+        if rest <= 0:
             self.exchange.advance(self.clock.now())
+            self._advanced, rest = monotonic(), TICK
         try:
-            async with asyncio.timeout(TICK):
+            async with asyncio.timeout(rest):
                 order = await news.get()
         except TimeoutError:
             return
