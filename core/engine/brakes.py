@@ -8,7 +8,7 @@ from typing import assert_never
 from sqlalchemy import Connection
 
 from core import controls, journal, notifications
-from core.broker.port import Outcome, Refusal, Refused, Unknown
+from core.broker.port import Refusal, Refused, Unknown
 from core.clock import Clock, Moment
 from core.controls import Hold
 from core.db.engine import Database
@@ -28,10 +28,8 @@ class Brakes:
     session: Session
     limiter: Limiter
 
-    async def heed(self, outcome: Outcome, serial: int, moment: Moment) -> None:
+    async def heed(self, outcome: Refused | Unknown, serial: int, moment: Moment) -> None:
         """`serial`: of the token that was sent along."""
-        if not isinstance(outcome, Refused | Unknown):
-            return
         match outcome.refusal:
             case Refusal.SIGNED_OUT:
                 await self.session.die(outcome.words, serial)

@@ -90,7 +90,8 @@ class Changer:
             finally:
                 self._limiter.answered()
             reach(Point.CHANGE_POSTED)
-            await self._brakes.heed(outcome, serial, self._moment())
+            if isinstance(outcome, Refused | Unknown):
+                await self._brakes.heed(outcome, serial, self._moment())
             await self._database.write(lambda c: record(c, change, outcome, self._moment()))
             log.info("change_sent", order=order.label, kind=change.kind, outcome=type(outcome).__name__)
         finally:

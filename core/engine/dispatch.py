@@ -271,7 +271,8 @@ class Dispatcher:
         serial = self._session.serial
         outcome = await self._broker.place(claimed.request)
         reach(Point.POSTED)
-        await self._brakes.heed(outcome, serial, self._moment())
+        if isinstance(outcome, Refused | Unknown):
+            await self._brakes.heed(outcome, serial, self._moment())
         return outcome
 
     def _claim(
