@@ -1,6 +1,6 @@
 """The desk as a whole, as the operator reads it: what it is, what it can do, how it stands, and its orders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from html import escape
@@ -103,15 +103,22 @@ def status(report: DeskReport, mode: DeskMode, now: datetime) -> str:
 
 
 def queue(
-    orders: Sequence[Order], now: datetime, *, which: str = "all", page: tuple[int, int] = (1, 1), total: int = 0
+    orders: Sequence[Order],
+    now: datetime,
+    *,
+    which: str = "all",
+    page: tuple[int, int] = (1, 1),
+    total: int = 0,
+    holds: Iterable[str] = (),
 ) -> str:
-    """One page of what waits, with the time at which it was looked at."""
+    """One page of what waits, with the time at which it was looked at, and why nothing goes out while that is so."""
     kind = "" if which == "all" else f" · {plain(which)}"
     if not orders:
         return f"Nothing waits{kind}. {day_time(now)} IST"
     number, last = page
     pages = f" · {total} in all, page {number} of {last}" if last > 1 else ""
-    lines = [f"<b>Waiting</b>{kind} · {day_time(now)}:{to_india(now):%S} IST{pages}", ""]
+    lines = [f"<b>Waiting</b>{kind} · {day_time(now)}:{to_india(now):%S} IST{pages}"]
+    lines += [*(f"🟠 {one_line(reason)}" for reason in holds), ""]
     for order in orders:
         lines += [
             f"<b>{order.side} {order.quantity} {plain(order.symbol)}</b> · {order.label}",

@@ -12,7 +12,7 @@ from bot.access import Context, Gate
 from bot.callback_data import Verb, unpack
 from bot.commands import may
 from bot.handlers.questions import Questions
-from core import approvals
+from core import approvals, controls
 from core.approvals import Tap
 from core.clock import Clock
 from core.db import alerts, orders
@@ -110,7 +110,8 @@ class Queue:
         last = max(0, (len(found) - 1) // PAGE)
         number = min(number, last)
         shown = found[number * PAGE : (number + 1) * PAGE]
-        text = desk_views.queue(shown, now, which=which, page=(number + 1, last + 1), total=len(found))
+        holds = (await self._database.read(controls.holds)).values()
+        text = desk_views.queue(shown, now, which=which, page=(number + 1, last + 1), total=len(found), holds=holds)
         states = {order.state for order in found} if may(role, Role.APPROVER) else set[OrderState]()
         return text, keyboards.queue_buttons(which, number, last, states, is_empty=not found)
 

@@ -9,7 +9,7 @@ from core.db import orders, overrides
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.domain.sessions import Calendar, spoken
-from core.engine import after_auction
+from core.engine import after_auction, held_up
 from core.engine.claim import expire
 
 _UNANSWERED = "Nobody approved it in time, and no answer is never a yes."
@@ -26,12 +26,13 @@ def anything_is_due(connection: Connection, calendar: Calendar, now: datetime) -
         or silence.anything_to_tell(connection, known, now)
         or changes.terms_held_up(connection)
         or after_auction.to_tell(connection, known, now)
+        or held_up.to_tell(connection, now)
     )
 
 
 def run_due(connection: Connection, calendar: Calendar, now: datetime) -> None:
-    """End what waited too long or cannot wait, tell of what the closing auction takes no more, remind of what waits for
-    a tap, and let the calendar's changes end.
+    """End what waited too long or cannot wait, tell of what the closing auction takes no more or a hold keeps back,
+    remind of what waits for a tap, and let the calendar's changes end.
     """
     known = market_days.in_force(connection, calendar)
     if market_days.end_is_near(connection, known, now):
@@ -41,6 +42,7 @@ def run_due(connection: Connection, calendar: Calendar, now: datetime) -> None:
     silence.tell(connection, known, now)
     changes.give_up_terms(connection, at=now)
     after_auction.tell(connection, known, now)
+    held_up.tell(connection, now)
     for order in orders.to_remind_of(connection, now):
         _remind(connection, order, now)
 

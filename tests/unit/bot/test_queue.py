@@ -14,6 +14,7 @@ import pytest
 
 from bot import desk_views, keyboards
 from bot.handlers.queue import Queue
+from core import controls
 from core.db.engine import Database
 from core.domain.order import OrderState
 from core.reports import desk_report
@@ -87,6 +88,14 @@ async def test_an_order_in_doubt_is_never_answered_with_nothing_waits(
 def test_what_is_in_doubt_and_needs_a_tap_is_counted_as_both_and_said_so(database: Database) -> None:
     fill(database, STATES)
     assert "In doubt: 4, of which 1 waits for your tap" in status(database)
+
+
+async def test_the_queue_says_why_nothing_goes_out(database: Database) -> None:
+    fill(database, {OrderState.QUEUED: 1})
+    assert "🟠" not in await queue(database)
+    with database.transaction() as connection:
+        controls.kill(connection, at=NOON, actor="operator 42")
+    assert "🟠 Stopped by operator 42 with /kill." in await queue(database)
 
 
 def test_the_queue_shows_the_way_of_each_order() -> None:
