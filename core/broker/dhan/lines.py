@@ -125,7 +125,8 @@ class _Line(asyncio.Protocol):
         """Whether another request may go: the host has kept still, and not for too long."""
         if not self._is_open or monotonic() - self._idle_since >= _IDLE_SECONDS:
             return False
-        return not _is_readable(self._transport.get_extra_info("socket").fileno())
+        socket = self._transport.get_extra_info("socket")  # gone before TLS says that the connection is
+        return socket is not None and socket.fileno() >= 0 and not _is_readable(socket.fileno())
 
     def send(self, request: Request) -> None:
         self._is_idle = False

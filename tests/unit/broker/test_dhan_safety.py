@@ -2,7 +2,10 @@
 
 import asyncio
 import secrets
+import socket
 import ssl
+import struct
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,15 +27,25 @@ class SafeHost:
         self.lines: list[bytes] = []
         self.protocols: set[str | None] = set()
         self._talks: list[asyncio.Task[None] | None] = []
+        self._writers: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._talks.append(asyncio.current_task())
+        self._writers.append(writer)
         self.protocols.add(writer.get_extra_info("ssl_object").selected_alpn_protocol())
         while head := await _head(reader):
             line = head.split(b"\r\n")[0]
             self.lines.append(line)
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(line), line))
         writer.close()
+
+    def reset(self) -> None:
+        """Break the connections, without a good-bye."""
+        for writer in self._writers:
+            at_once = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+            writer.transport.abort()
+        self._writers.clear()
 
     async def hang_up(self) -> None:
         for talk in self._talks:
@@ -95,6 +108,22 @@ async def test_a_host_that_proves_who_it_is_is_spoken_to_in_http_1_on_a_warm_lin
         reply = await client.call("GET", f"https://localhost:{port}/v2/orders", query={"of": str(number)})
         assert reply.text == f"GET /v2/orders?of={number} HTTP/1.1"
     assert host.protocols == {"http/1.1"}
+    await client.close()
+    await host.hang_up()
+
+
+async def test_a_line_that_breaks_while_it_is_idle_is_not_used_whenever_a_call_comes(
+    client: DhanClient, certificate: Path, safe_host: tuple[SafeHost, int]
+) -> None:
+    trusted().load_verify_locations(certificate)
+    host, port = safe_host
+    url = f"https://localhost:{port}/v2/orders"
+    await client.call("GET", url)
+    for turns_of_the_loop in range(2, 12):
+        host.reset()
+        for _ in range(turns_of_the_loop):
+            await asyncio.sleep(0)
+        assert (await client.call("POST", url, body={})).is_success
     await client.close()
     await host.hang_up()
 
