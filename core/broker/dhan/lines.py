@@ -24,6 +24,8 @@ _IDLE_SECONDS = 50  # less than the 60 after which load balancers close: an orde
 _MOST_IDLE = 20
 _CONNECT_SECONDS = 3.0
 _SILENT_SECONDS = 10.0
+_UNPACKED_AT_A_TIME = 1024 * 1024
+"""Bytes. A few packed ones become a thousand times as many, and whoever reads them stops where they are too many."""
 _ALWAYS = {"User-Agent": "Munshi", "Accept-Encoding": "gzip"}
 _AS_IT_IS = "/%:@!$&'()*+,;=~"
 _PORTS = {"http": 80, "https": 443}
@@ -269,8 +271,12 @@ async def pieces(response: Response) -> AsyncGenerator[bytes]:
     unpack, is_empty = zlib.decompressobj(zlib.MAX_WBITS | 16), True
     try:
         async for piece in response.body:
-            is_empty = False
-            yield unpack.decompress(piece)
+            is_empty, packed_still = False, piece
+            while packed_still:
+                yield unpack.decompress(packed_still, _UNPACKED_AT_A_TIME)
+                packed_still = unpack.unconsumed_tail
+            if unpack.unused_data:
+                break
     except zlib.error:
         raise LineFailed("the reply cannot be unpacked") from None
     if unpack.unused_data or not (unpack.eof or is_empty):

@@ -1,11 +1,9 @@
 """HTTP to Dhan: which failures prove that nothing was sent, and what the client never does by itself."""
 
 import asyncio
-import gzip
 import json
-import re
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,8 +13,7 @@ from core.broker.dhan import client as client_module
 from core.broker.dhan import lines
 from core.broker.dhan.client import CallFailed, DhanClient
 from tests.integration.paper_dhan import PaperDhan
-
-REFUSED = "not read"
+from tests.unit.broker.host import Host
 
 
 async def test_a_closed_port_means_that_nothing_was_sent(client: DhanClient, free_port: int) -> None:
@@ -26,7 +23,7 @@ async def test_a_closed_port_means_that_nothing_was_sent(client: DhanClient, fre
     assert not failure.value.sent
 
 
-async def test_a_host_that_cannot_prove_who_it_is_is_told_nothing(client: DhanClient, host: tuple["Host", str]) -> None:
+async def test_a_host_that_cannot_prove_who_it_is_is_told_nothing(client: DhanClient, host: tuple[Host, str]) -> None:
     there, url = host
     with pytest.raises(CallFailed, match="no connection") as failure:
         await client.call("POST", url.replace("http:", "https:"), query={"pin": "971358"}, body={})
@@ -64,7 +61,7 @@ async def test_a_line_that_dies_after_the_request_proves_nothing(
 
 
 async def test_a_host_that_falls_silent_is_not_waited_for_without_end(
-    client: DhanClient, host: tuple["Host", str], monkeypatch: pytest.MonkeyPatch
+    client: DhanClient, host: tuple[Host, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines, "_SILENT_SECONDS", 0.05)
     there, url = host
@@ -95,7 +92,7 @@ async def test_a_host_that_falls_silent_is_not_waited_for_without_end(
     ],
 )
 async def test_what_is_no_whole_reply_proves_nothing(
-    client: DhanClient, host: tuple["Host", str], answer: bytes, words: str
+    client: DhanClient, host: tuple[Host, str], answer: bytes, words: str
 ) -> None:
     there, url = host
     there.start, there.answer, there.hangs_up = b"", answer, "ended" in words
@@ -116,7 +113,7 @@ async def test_what_is_no_whole_reply_proves_nothing(
     ids=["in chunks", "to the end of the line", "of an old host", "after a word before it"],
 )
 async def test_a_reply_may_come_in_every_way_of_the_protocol(
-    client: DhanClient, host: tuple["Host", str], answer: bytes
+    client: DhanClient, host: tuple[Host, str], answer: bytes
 ) -> None:
     there, url = host
     there.start, there.answer, there.hangs_up = b"", answer, True
@@ -128,7 +125,7 @@ async def test_a_reply_may_come_in_every_way_of_the_protocol(
 
 @pytest.mark.parametrize("how", ["with the reply", "after it"])
 async def test_what_nobody_asked_for_is_not_taken_for_the_next_reply(
-    client: DhanClient, host: tuple["Host", str], how: str
+    client: DhanClient, host: tuple[Host, str], how: str
 ) -> None:
     there, url = host
     too_much = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[2]"
@@ -144,7 +141,7 @@ async def test_what_nobody_asked_for_is_not_taken_for_the_next_reply(
     assert len(there.connections) == 2
 
 
-async def test_a_request_leaves_in_one_piece(client: DhanClient, host: tuple["Host", str]) -> None:
+async def test_a_request_leaves_in_one_piece(client: DhanClient, host: tuple[Host, str]) -> None:
     there, url = host
     await client.call("POST", url, body={"correlationId": "x" * 20})
     assert there.pieces == 1
@@ -176,13 +173,13 @@ async def test_what_is_no_address_is_not_called(client: DhanClient, url: str) ->
     assert not failure.value.sent
 
 
-async def test_a_token_that_no_header_can_hold_is_not_sent(client: DhanClient, host: tuple["Host", str]) -> None:
+async def test_a_token_that_no_header_can_hold_is_not_sent(client: DhanClient, host: tuple[Host, str]) -> None:
     with pytest.raises(CallFailed) as failure:
         await client.call("GET", host[1], headers={"access-token": "\u0905"})
     assert not failure.value.sent
 
 
-async def test_a_request_says_its_length_and_where_it_goes(client: DhanClient, host: tuple["Host", str]) -> None:
+async def test_a_request_says_its_length_and_where_it_goes(client: DhanClient, host: tuple[Host, str]) -> None:
     there, url = host
     await client.call("POST", f"{url}/a b?of=1", query={"name": "M&M FIN"}, body={"price": Decimal("70.5")})
     await client.call("POST", url)
@@ -191,92 +188,6 @@ async def test_a_request_says_its_length_and_where_it_goes(client: DhanClient, h
     assert f"Host: {url.split('/')[2]}\r\n".encode() in first
     assert first.endswith(b'Content-Length: 15\r\n\r\n{"price": 70.5}')
     assert b"\r\nContent-Length: 0\r\n" in second
-
-
-@pytest.mark.parametrize(
-    ("encoding", "body", "read"),
-    [
-        ("gzip", gzip.compress(b"[1]"), "[1]"),
-        ("GZIP", gzip.compress(b"[1]"), "[1]"),
-        ("gzip", gzip.compress(b"[1]")[:-4], REFUSED),
-        ("gzip", gzip.compress(b"[1]") + b"[2]", REFUSED),
-        ("gzip", b"[1]", REFUSED),
-        ("gzip", b"", ""),
-        ("br", b"[1]", REFUSED),
-    ],
-    ids=["packed", "in capitals", "cut short", "with more after it", "not packed", "nothing", "packed otherwise"],
-)
-async def test_a_packed_reply_is_read_whole_or_not_at_all(
-    client: DhanClient, host: tuple["Host", str], encoding: str, body: bytes, read: str
-) -> None:
-    there, url = host
-    there.answer = b"Content-Encoding: %b\r\nContent-Length: %d\r\n\r\n%b" % (encoding.encode(), len(body), body)
-    if read != REFUSED:
-        assert (await client.call("GET", url)).text == read
-        return
-    with pytest.raises(CallFailed, match="the reply ") as failure:
-        await client.call("GET", url)
-    assert failure.value.sent
-
-
-class Host:
-    """Answers, no request before `asked` are there at once."""
-
-    def __init__(self) -> None:
-        self.asked = 1
-        self.start = b"HTTP/1.1 200 OK\r\n"
-        self.answer = b"Content-Length: 2\r\n\r\n{}"
-        self.hangs_up = False
-        self.pieces = 0
-        self.requests: list[bytes] = []
-        self.connections: list[tuple[asyncio.Task[None] | None, asyncio.StreamWriter]] = []
-        self._waiting: list[asyncio.StreamWriter] = []
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections.append((asyncio.current_task(), writer))
-        while request := await self._request(reader):
-            self.requests.append(request)
-            self._waiting.append(writer)
-            if len(self._waiting) >= self.asked:
-                for each in self._waiting:
-                    each.write(self.start + self.answer)
-                    if self.hangs_up:
-                        each.close()
-                self._waiting.clear()
-
-    async def _request(self, reader: asyncio.StreamReader) -> bytes:
-        """The next one; empty when the other side hung up."""
-        request = b""
-        while not _is_whole(request):
-            try:
-                piece = await reader.read(65_536)
-            except ConnectionResetError:
-                return b""
-            if not piece:
-                return b""
-            self.pieces += 1
-            request += piece
-        return request
-
-    async def hang_up(self) -> None:
-        for task, writer in self.connections:
-            writer.close()
-            if task:
-                await task
-
-
-def _is_whole(request: bytes) -> bool:
-    head, end, body = request.partition(b"\r\n\r\n")
-    length = re.search(rb"Content-Length: (\d+)", head)
-    return bool(end) and len(body) >= (int(length[1]) if length else 0)
-
-
-@pytest.fixture
-async def host() -> AsyncIterator[tuple[Host, str]]:
-    host = Host()
-    async with await asyncio.start_server(host.serve, "127.0.0.1") as server:
-        yield host, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/orders"
-        await host.hang_up()
 
 
 async def test_calls_at_once_have_a_line_each_and_later_ones_take_those(
