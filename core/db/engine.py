@@ -35,8 +35,9 @@ class Database:
     def close(self) -> None:
         """Let go of it. What is under way ends; a write that had not begun raises Unavailable."""
         self._writer.close()
-        if self._reading:
-            self._reading.close()
+        reading, self._reading = self._reading, None
+        if reading:
+            reading.close()
         if self._readers:
             self._readers.shutdown()
         self._store.close()

@@ -231,3 +231,15 @@ async def test_each_read_sees_one_moment_of_its_own_although_the_one_before_fail
     with pytest.raises(LookupError):
         await database.read(fail_half_way)
     assert await database.read(count) == 3
+
+
+async def test_a_read_that_comes_after_the_database_was_closed_still_answers(database: Database) -> None:
+    async def count() -> int:
+        return await database.read(
+            lambda connection: connection.execute(text("SELECT count(*) FROM heap")).scalar_one()
+        )
+
+    await database.write(put("before"))
+    assert await count() == 1
+    database.close()
+    assert await count() == 1
