@@ -1,5 +1,6 @@
 """Dhan's words: the codes of its JSON, and the one parser for every shape of error body it is known to send."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,6 +12,8 @@ LACKS_DATA_PLAN = frozenset({"806", "DH-902"})
 EMPTY = ("", "NA", "0", "0001-01-01", "CONFIRMED")
 NO_NUMBER = (None, "", "NA")
 """How the fields of an order say that they have no number, beside a plain 0 (Dhan API v2, as observed)."""
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""Text of JSON that no database takes: one such order would keep the whole book from being followed."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def read_error(reply: Reply) -> DhanError | None:
     code = row.get("errorCode")
     words = row.get("errorMessage") or row.get("internalErrorMessage")
     if code is not None and (words or str(code).startswith("DH-")):
-        return DhanError(str(code), str(words or ""))
+        return DhanError(_storable(code), _storable(words or ""))
     if str(row.get("status", "")).lower() in ("failed", "failure", "error"):
         return _from_status(row)
     return None
@@ -50,8 +53,8 @@ def _from_status(row: Row) -> DhanError:
     data = row.get("data")
     if isinstance(data, dict) and data:
         code, words = next(iter(cast("Row", data).items()))
-        return DhanError(str(code), str(words))
-    return DhanError("", str(row.get("message") or row.get("remarks") or ""))
+        return DhanError(_storable(code), _storable(words))
+    return DhanError("", _storable(row.get("message") or row.get("remarks") or ""))
 
 
 def text(row: Row, key: str) -> str:
@@ -59,5 +62,9 @@ def text(row: Row, key: str) -> str:
     value = row.get(key)
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
-    said = str(value).strip()
+    said = _storable(value).strip()
     return said if said not in EMPTY else ""
+
+
+def _storable(value: Any) -> str:
+    return _UNSTORABLE.sub("\ufffd", str(value))

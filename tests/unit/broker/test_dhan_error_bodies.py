@@ -176,6 +176,20 @@ def test_a_page_in_place_of_an_answer_is_named_and_not_quoted(body: str) -> None
     assert read_placement(reply(502, body)) == Unknown(words="Dhan answered 502 with something that cannot be read")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"errorCode": "DH-905", "errorMessage": "RMS:\ud800"},
+        {"status": "failed", "data": {"DH-905": "RMS:\0"}},
+        {"status": "failed", "message": "RMS:\udfff"},
+    ],
+)
+def test_words_that_no_database_can_hold_do_not_come_further(body: Any) -> None:
+    error = read_error(reply(400, body))
+    assert error is not None
+    assert error.words == "RMS:\ufffd"
+
+
 @pytest.mark.parametrize("status", [200, 201, 202])
 def test_an_order_id_with_any_2xx_is_a_yes(status: int) -> None:
     assert read_placement(reply(status, {"orderId": "52261125", "orderStatus": "PENDING"})) == Accepted(

@@ -183,6 +183,13 @@ def test_every_way_to_say_nothing_is_no_text(nothing: str | None) -> None:
     assert (order.words, order.correlation_id) == ("", "")
 
 
+@pytest.mark.parametrize("odd", ["\ud800", "\x00"])
+def test_what_no_database_can_hold_does_not_come_further(odd: str) -> None:
+    order = read_order(HEALTHY | {"omsErrorDescription": f"RMS:{odd} margin ₹", "correlationId": odd})
+    assert order is not None
+    assert (order.words, order.correlation_id) == ("RMS:\ufffd margin ₹", "\ufffd")
+
+
 def test_an_entry_is_read_in_our_words() -> None:
     order = read_order(HEALTHY | {"filledQty": 4, "averageTradedPrice": Decimal("1412.35"), "afterMarketOrder": True})
     assert order is not None
