@@ -23,6 +23,7 @@ from core.engine.morning import report_morning
 from core.engine.past_days import PastDays, left_behind
 from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
 from core.engine.strangers import tell_of_strangers
+from core.errors import Unavailable
 from core.failpoints import Point, reach
 
 log = structlog.get_logger()
@@ -62,7 +63,7 @@ class Reconciler:
         """Read the book once and bring our orders in step, some at a time so that others may go out meanwhile.
 
         Returns the orders that it should show and lacks. Raises BrokerUnavailable, SignInNeeded; IncompleteBook once
-        what can be read of it is followed, and no more.
+        what can be read of it, and followed, is followed, and no more.
         """
         self._forget_past_days()
         read_at = self._wall.now()
@@ -73,11 +74,14 @@ class Reconciler:
         reach(Point.BOOK_READ)
         moment = self._moment()
         ours = await self._database.read(lambda connection: _by_our_names(connection, book))
+        not_followed: list[BrokerOrder] = []
         for some in _some_at_a_time(book, ours):
             began = monotonic()
-            await self._database.write(lambda connection, some=some: self._follow(connection, some, moment))
+            not_followed += await self._follow_some(some, moment)
             reach(Point.PART_FOLLOWED)
             await asyncio.sleep(min(monotonic() - began, LONGEST_REST) if len(book) > AT_A_TIME else 0)
+        if not_followed:
+            book, ours, incomplete = _without(not_followed, book, ours, incomplete)
 
         def finish(connection: Connection) -> None:
             _close_book(connection, book, ours, moment, read_at)
@@ -98,6 +102,23 @@ class Reconciler:
             return await self._broker.book(known), None
         except IncompleteBook as incomplete:
             return incomplete.orders, incomplete
+
+    async def _follow_some(self, some: _Rows, moment: Moment) -> list[BrokerOrder]:
+        """Returns those that bring out a bug of ours: it costs them, and no others."""
+        try:
+            await self._database.write(lambda connection: self._follow(connection, some, moment))
+        except Unavailable:
+            raise
+        except Exception as trouble:
+            if not some.rows:
+                raise
+            apart = _some_at_a_time(some.rows, some.ours, most=1)
+            if len(apart) == 1:
+                log.exception("order_not_followed", at_dhan=some.rows[0].order_id)
+                return some.rows
+            log.warning("orders_not_followed_together", why=type(trouble).__name__)
+            return [row for each in apart for row in await self._follow_some(each, moment)]
+        return []
 
     def _follow(self, connection: Connection, some: _Rows, moment: Moment) -> None:
         follow_rows(connection, some, moment)
@@ -186,7 +207,19 @@ def follow_found(connection: Connection, order: Order, found: BrokerOrder, momen
     follow_rows(connection, _Rows([found], {order.id: [found]}), moment)
 
 
-def _some_at_a_time(book: list[BrokerOrder], ours: Named) -> list[_Rows]:
+def _without(
+    rows: list[BrokerOrder], book: list[BrokerOrder], ours: Named, incomplete: IncompleteBook | None
+) -> tuple[list[BrokerOrder], Named, IncompleteBook]:
+    """The book as if these rows of it could not be read."""
+    gone = {id(row) for row in rows}
+    rest = [row for row in book if id(row) not in gone]
+    unread, left_out = (incomplete.unread, incomplete.left_out) if incomplete else ([], 0)
+    named = [row.correlation_id for row in rows]
+    kept = {owner: own for owner, own in ours.items() if id(own[0]) not in gone}
+    return rest, kept, IncompleteBook(rest, unread + named, left_out)
+
+
+def _some_at_a_time(book: list[BrokerOrder], ours: Named, most: int = AT_A_TIME) -> list[_Rows]:
     """The book in parts, at least one."""
     of_order = {id(row): owner for owner, rows in ours.items() for row in rows}
     parts = [_Rows()]
@@ -194,7 +227,7 @@ def _some_at_a_time(book: list[BrokerOrder], ours: Named) -> list[_Rows]:
         owner = of_order.get(id(row))
         if owner is not None and ours[owner][0] is not row:
             continue  # it went with the first one of its order
-        if len(parts[-1].rows) >= AT_A_TIME:
+        if len(parts[-1].rows) >= most:
             parts.append(_Rows())
         if owner is None:
             parts[-1].rows.append(row)

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from core import failpoints
-from core.broker.port import Broker, BrokerOrder, BrokerState, Said
+from core.broker.port import Broker, BrokerOrder, BrokerState, IncompleteBook, Said
 from core.clock import SystemClock
 from core.db import changes, orders
 from core.db.engine import Database
@@ -94,6 +94,31 @@ def told(database: Database) -> list[Notice]:
 async def test_every_order_of_a_long_book_is_followed(database: Database, book: Book, reconciler: Reconciler) -> None:
     placed = at_dhan(database, LONG)
     book.rows = [row(order) for order in placed]
+    await reconciler.follow_book()
+    assert states(database, placed) == [OrderState.FILLED] * LONG
+    assert told(database) == [Notice.FILLED] * LONG
+
+
+async def test_an_order_that_cannot_be_written_down_keeps_no_other_from_being_followed(
+    database: Database, book: Book, reconciler: Reconciler
+) -> None:
+    placed = at_dhan(database, LONG)
+    book.rows = [row(order) for order in placed]
+    odd = placed[3]
+    with database.transaction() as connection:
+        connection.execute(
+            text(
+                f"CREATE TRIGGER a_bug BEFORE UPDATE ON orders WHEN OLD.id = {odd.id} "
+                "BEGIN SELECT RAISE(ABORT, 'a bug of ours'); END"
+            )
+        )
+    with pytest.raises(IncompleteBook) as incomplete:
+        await reconciler.follow_book()
+    assert incomplete.value.unread == [name(odd)]
+    assert states(database, placed).count(OrderState.FILLED) == LONG - 1
+    assert told(database) == [Notice.FILLED] * (LONG - 1)
+    with database.transaction() as connection:
+        connection.execute(text("DROP TRIGGER a_bug"))
     await reconciler.follow_book()
     assert states(database, placed) == [OrderState.FILLED] * LONG
     assert told(database) == [Notice.FILLED] * LONG
