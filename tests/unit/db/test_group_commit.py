@@ -233,6 +233,7 @@ async def test_each_read_sees_one_moment_of_its_own_although_the_one_before_fail
     assert await database.read(count) == 3
 
 
+@pytest.mark.sqlite("its readers are threads, which end")
 async def test_a_read_that_comes_after_the_database_was_closed_still_answers(database: Database) -> None:
     async def count() -> int:
         return await database.read(

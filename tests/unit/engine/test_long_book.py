@@ -99,6 +99,7 @@ async def test_every_order_of_a_long_book_is_followed(database: Database, book: 
     assert told(database) == [Notice.FILLED] * LONG
 
 
+@pytest.mark.sqlite("the bug is a trigger in its words")
 async def test_an_order_that_cannot_be_written_down_keeps_no_other_from_being_followed(
     database: Database, book: Book, reconciler: Reconciler
 ) -> None:
