@@ -37,6 +37,7 @@ GIVEN_UP = (
     "Not changed: the desk is not signed in at Dhan. By the time it is, the price may be another, so ask again then; "
     "Dhan's app can change it now."
 )
+ENDED_BEFORE = "The order ended before."
 
 
 def cancel(connection: Connection, order: Order, *, actor: str, at: datetime) -> str:
@@ -81,8 +82,11 @@ def _held_up(connection: Connection, kind: ChangeKind) -> list[Change]:
 def give_up_terms(connection: Connection, *, at: datetime) -> None:
     """End what `terms_held_up` tells, with a ring: a sign-in can be hours away, and a price is right for a moment."""
     for change in terms_held_up(connection):
-        changes.update_from(connection, change, state=ChangeState.FAILED, words=GIVEN_UP)
         order = orders.get(connection, change.order_id)
+        words = GIVEN_UP if order.state.is_at_broker else ENDED_BEFORE
+        is_given_up = changes.update_from(connection, change, state=ChangeState.FAILED, words=words)
+        if not is_given_up or not order.state.is_at_broker:
+            continue
         kept = orders.note(connection, order, at=at, actor=journal.DESK, reason=GIVEN_UP)
         if kept is not None:
             notifications.ring_order(connection, Notice.NOT_CHANGED, kept, at=at, words=GIVEN_UP)

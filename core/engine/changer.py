@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from core import controls
 from core.broker.port import Accepted, Broker, ChangeRequest, NotSent, Outcome, Refusal, Refused, Unknown
-from core.changes import cancellations_held_up, say_that_it_left, say_that_it_waits
+from core.changes import ENDED_BEFORE, cancellations_held_up, say_that_it_left, say_that_it_waits
 from core.clock import Clock, Moment, SystemClock
 from core.db import changes, leases, orders
 from core.db.changes import Change
@@ -134,7 +134,7 @@ def _claim(connection: Connection, change: Change, epoch: int, moment: Moment) -
         raise LeaseLost
     order = orders.get(connection, change.order_id)
     if not order.state.is_at_broker or order.broker_order_id is None:
-        changes.update_from(connection, change, state=ChangeState.FAILED, words="The order ended before.")
+        changes.update_from(connection, change, state=ChangeState.FAILED, words=ENDED_BEFORE)
         return None
     if change.kind is ChangeKind.MODIFY and (held := controls.holds(connection)):
         fail(connection, change, order, next(iter(held.values())), moment)

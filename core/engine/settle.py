@@ -93,8 +93,9 @@ def _facts(order: Order, terms: Terms) -> dict[str, Any]:
 
 
 def fail(connection: Connection, change: Change, order: Order, words: str, moment: Moment) -> None:
-    """The change did not happen: the order stays as it is, and that rings."""
-    changes.update_from(connection, change, state=ChangeState.FAILED, words=words)
+    """The change did not happen: the order stays as it is, and that rings. One that has moved on is left alone."""
+    if not changes.update_from(connection, change, state=ChangeState.FAILED, words=words):
+        return
     kept = give_back(connection, order, words, moment)
     if kept is not None:
         what = "Not cancelled" if change.kind is ChangeKind.CANCEL else "Not changed"

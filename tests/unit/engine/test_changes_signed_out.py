@@ -6,8 +6,10 @@ import pytest
 
 from core import approvals, controls, journal
 from core.controls import Hold
+from core.db import orders
 from core.domain.change import ChangeState
 from core.domain.notice import Notice
+from core.domain.order import OrderState
 from core.engine import timers
 from core.errors import Refusal
 from tests.builders import CALENDAR
@@ -27,6 +29,7 @@ from tests.unit.engine.changing import (
 from tests.unit.engine.floor import Floor
 from tests.unit.engine.rows import last_words, tap_on
 
+FILLED = OrderState.FILLED
 DEAD_TOKEN = {"errorType": "Invalid_Authentication", "errorCode": "DH-901", "errorMessage": "Invalid Token"}
 WAITS_ANSWER = "Not cancelled yet: it waits for the sign-in at Dhan, and can still fill until then"
 
@@ -144,3 +147,16 @@ async def test_a_cancellation_is_not_given_up_for_want_of_a_sign_in(floor: Floor
     await signed_out(floor)
     run_timers(floor)
     assert (floor.now(order).state, states(floor)) == (CANCELLING, [ChangeState.WANTED])
+
+
+async def test_other_terms_of_an_order_that_filled_before_they_could_go_out_are_given_up_without_a_word(
+    floor: Floor,
+) -> None:
+    order = await resting(floor)
+    ask_change(floor, order, price=Decimal("1010.0"))
+    await signed_out(floor)
+    with floor.database.transaction() as connection:
+        at = floor.clock.now()
+        orders.move(connection, floor.now(order), FILLED, at=at, actor=journal.DHAN, reason="Filled.")
+    run_timers(floor)
+    assert (floor.now(order).reason, states(floor), rung(floor)) == ("Filled.", [ChangeState.FAILED], [])
