@@ -74,7 +74,7 @@ class Decider:
             alert = _readable(stored)
             legs = sorted(alert.legs, key=lambda leg: leg.position)
             word = approvals.word_for(connection, stored)
-            late = too_late(_meant_at(alert, stored, word), now, policies.stale)
+            late = _late(alert, stored, word, rules)
             plans = [
                 plan_leg(
                     connection,
@@ -104,11 +104,15 @@ class Decider:
         alerts.decided(connection, stored, AlertState.DECIDED, at=now, reason=" ".join(remarks))
 
 
-def _meant_at(alert: Alert, stored: StoredAlert, word: datetime | None) -> datetime:
-    """From when on it grows old: from the word that it was given while a question about it would still have waited."""
-    if word is not None and word - stored.received_at <= ANSWER_WITHIN:
-        return word
-    return alert.fired_at or stored.received_at
+def _late(alert: Alert, stored: StoredAlert, word: datetime | None, rules: Rules) -> str:
+    """How old it is, when that is too old. One that came fresh counts from the word that it was given while a question
+    about it would still have waited; how old it came, nobody has seen who gave that word.
+    """
+    fired, stale = alert.fired_at or stored.received_at, rules.policies.stale
+    came_fresh = not too_late(fired, stored.received_at, stale)
+    if word is not None and came_fresh and word - stored.received_at <= ANSWER_WITHIN:
+        return too_late(word, rules.now, stale)
+    return too_late(fired, rules.now, stale)
 
 
 def _approval(plan: Plan, word: datetime | None) -> dict[str, Any]:

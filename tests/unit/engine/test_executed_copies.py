@@ -32,12 +32,18 @@ def set_policies(connection: Connection, **words: Any) -> None:
 
 
 def execute(
-    connection: Connection, decider: Decider, *, came: datetime, tapped: datetime, decided: datetime | None = None
+    connection: Connection,
+    decider: Decider,
+    *,
+    came: datetime,
+    tapped: datetime,
+    decided: datetime | None = None,
+    **meta: Any,
 ) -> Order:
     """The order of a copy that came, waited for the tap, and was decided then."""
     first = an_alert(connection, state=AlertState.DECIDED)
     waits = {"state": AlertState.REPEAT, "repeat_of": first.id}
-    copy = an_alert(connection, body=body(SHARE).decode(), received_at=came, **waits)
+    copy = an_alert(connection, body=body(SHARE, **meta).decode(), received_at=came, **waits)
     tap = Tap(alert_id=first.id, version=first.card_version, user_id=OPERATOR, at=tapped)
     assert approvals.execute_repeat(connection, tap) == f"Taken too, as {copy.id}: its card says when it goes"
     assert decider.decide(connection, rules_at(connection, decided or tapped)) == 1
@@ -73,6 +79,19 @@ def test_a_tap_on_a_card_of_another_week_approves_nothing(connection: Connection
 def test_a_copy_that_the_desk_comes_to_long_after_the_tap_asks(connection: Connection, decider: Decider) -> None:
     order = execute(connection, decider, came=NOON, tapped=NOON, decided=NOON + timedelta(minutes=10))
     assert order.state is ASKED
+
+
+@pytest.mark.parametrize(
+    ("fired", "words"),
+    [("11:30", "The alert is 31 minutes old: the market may have moved."), ("12:30", "lies in the future")],
+)
+def test_a_copy_that_had_grown_old_on_its_way_here_asks(
+    connection: Connection, decider: Decider, fired: str, words: str
+) -> None:
+    timenow = india(f"2026-11-25 {fired}").isoformat()
+    order = execute(connection, decider, came=NOON, tapped=NOON + timedelta(minutes=1), timenow=timenow)
+    assert order.state is ASKED
+    assert words in order.reason
 
 
 def test_a_limit_asks_all_the_same(connection: Connection, decider: Decider) -> None:
