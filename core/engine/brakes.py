@@ -58,11 +58,12 @@ async def stop_sending(database: Database, hold: Hold, words: str, now: datetime
 def heed_address(database: Database, clock: Clock) -> Callable[[Refused], Awaitable[None]]:
     """What a call that is no order does when Dhan refuses it for our address: orders would be refused, too.
 
-    Reads come every second, and may say so in other words each time: the first ones stand.
+    Reads come every second, and may say so in other words each time: the first ones stand. So does what a check of our
+    address found, which ends by itself with its reason.
     """
 
     async def heed(refused: Refused) -> None:
-        if await database.read(lambda c: controls.set_by(c, Hold.INVALID_IP)) != journal.DHAN:
+        if await database.read(lambda c: controls.set_by(c, Hold.INVALID_IP)) is None:
             await stop_sending(database, Hold.INVALID_IP, explain(refused), clock.now())
 
     return heed

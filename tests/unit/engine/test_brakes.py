@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core import controls, journal
+from core.addresses import AddressBook
 from core.broker.dhan.account import DhanAccount
 from core.controls import Hold
 from core.db import changes
@@ -132,6 +133,21 @@ async def test_a_call_that_is_no_order_and_is_refused_for_the_address_stops_orde
     assert (await floor.sent()).state is OrderState.QUEUED
 
 
+async def test_a_hold_that_an_address_check_set_stands_and_ends_with_its_reason(floor: Floor) -> None:
+    book = AddressBook(floor.database, floor.broker, floor.clock)
+    floor.dhan.arrange_addresses(primary="203.0.113.9", detected="203.0.113.24")
+    await book.check()
+    for _ in range(2):
+        refuse(floor, "book", INVALID_IP)
+        with pytest.raises(BrokerUnavailable):
+            await floor.broker.book()
+        await book.check()
+    assert told(floor) == [Notice.HELD]
+    floor.dhan.arrange_addresses(primary="203.0.113.24", detected="203.0.113.24")
+    await book.check()
+    assert holds(floor) == []
+
+
 async def test_an_address_that_cannot_be_registered_is_not_the_one_that_orders_come_from(floor: Floor) -> None:
     refuse(floor, "set_ip", [{"message": "Invalid IP", "status": "ERROR"}], status=200)
     with pytest.raises(NotDone, match="Invalid IP"):
@@ -161,13 +177,12 @@ async def test_a_change_that_came_too_fast_lets_every_call_rest(floor: Floor, ca
 
 
 @pytest.mark.fault("BR-07", "TK-01")
-@pytest.mark.parametrize("call", ["cancel", "modify"])
-async def test_a_dead_token_in_the_answer_to_a_change_ends_the_session_and_the_change_goes_under_the_next(
-    floor: Floor, call: str
+async def test_a_dead_token_in_the_answer_to_a_cancellation_ends_the_session_and_it_goes_under_the_next(
+    floor: Floor,
 ) -> None:
     order = await resting(floor)
     floor.dhan.end_token()
-    await send_change(floor, call, order)
+    await send_change(floor, "cancel", order)
     assert not floor.session.is_signed_in
     assert holds(floor) == [Hold.SIGNED_OUT]
     hurry(floor)
