@@ -1,7 +1,7 @@
 """What an operator's tap does. The first commit wins; everybody else is told what happened before."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection
@@ -20,7 +20,6 @@ from core.errors import AskTwice, Refusal, StaleTap
 from core.policies import Policies
 
 _EXECUTED = "repeat_executed"
-_A_LONG_WEEKEND = timedelta(days=4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,14 +161,10 @@ def execute_repeat(connection: Connection, tap: Tap) -> str:
 
 
 def word_for(connection: Connection, alert: StoredAlert) -> datetime | None:
-    """When an operator told the desk to execute this copy of another alert, and so approved it.
-
-    None where it is no copy, and where it had waited for longer than a weekend: an old card may be touched by mistake.
-    """
+    """When an operator told the desk to execute this copy of another alert; None where it is no copy."""
     if alert.repeat_of is None:
         return None
-    told = [event.at for event in journal.story(connection, alert.id) if event.kind == _EXECUTED]
-    return told[-1] if told and told[-1] - alert.received_at <= _A_LONG_WEEKEND else None
+    return max((event.at for event in journal.story(connection, alert.id) if event.kind == _EXECUTED), default=None)
 
 
 def _answer_question(connection: Connection, tap: Tap, to: OrderState, reason: str, answer: str) -> str:

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -15,8 +13,7 @@ from core.db.alerts import StoredAlert
 from core.db.trouble import words_for_trouble
 from core.domain.alert import Alert, AlertState, Leg
 from core.domain.notice import Notice
-from core.domain.order import OrderState
-from core.engine.plan import ANSWER_WITHIN, Plan, Resolve, plan_leg, times, too_late
+from core.engine.plan import Resolve, Word, plan_leg, times, too_late
 from core.engine.rules import Rules
 from core.errors import AlertRefused, Refusal, Unavailable
 
@@ -73,7 +70,8 @@ class Decider:
         try:
             alert = _readable(stored)
             legs = sorted(alert.legs, key=lambda leg: leg.position)
-            word = approvals.word_for(connection, stored)
+            given = approvals.word_for(connection, stored)
+            word = None if given is None else Word(came=stored.received_at, given=given)
             late = _late(alert, stored, word, rules)
             plans = [
                 plan_leg(
@@ -85,7 +83,7 @@ class Decider:
                     source=stored.source,
                     late=late,
                     now=now,
-                    is_approved=word is not None,
+                    word=word,
                 )
                 for leg in legs
             ]
@@ -93,30 +91,22 @@ class Decider:
             words = f"{refusal} {_NOTHING_SENT}" if len(legs) > 1 else str(refusal)
             alerts.decided(connection, stored, AlertState.REFUSED, at=now, reason=words)
             return
-        rows = [
-            plan.facts | vars(ticket) | times(plan, policies, now) | _approval(plan, word)
-            for plan in plans
-            for ticket in plan.tickets
-        ]
+        rows = [plan.facts | vars(ticket) | times(plan, policies, now) for plan in plans for ticket in plan.tickets]
         for place, row in enumerate(rows, start=1):
             orders.add(connection, {"alert_id": stored.id, "position": place, **row}, at=now, actor=journal.DESK)
         remarks = [*alert.remarks, *(remark for plan in plans for remark in plan.remarks)]
         alerts.decided(connection, stored, AlertState.DECIDED, at=now, reason=" ".join(remarks))
 
 
-def _late(alert: Alert, stored: StoredAlert, word: datetime | None, rules: Rules) -> str:
-    """How old it is, when that is too old. One that came fresh counts from the word that it was given while a question
-    about it would still have waited; how old it came, nobody has seen who gave that word.
+def _late(alert: Alert, stored: StoredAlert, word: Word | None, rules: Rules) -> str:
+    """How old it is, when that is too old. One that came fresh counts from the word that it was given soon; how old it
+    came, nobody has seen who gave that word.
     """
     fired, stale = alert.fired_at or stored.received_at, rules.policies.stale
     came_fresh = not too_late(fired, stored.received_at, stale)
-    if word is not None and came_fresh and word - stored.received_at <= ANSWER_WITHIN:
-        return too_late(word, rules.now, stale)
+    if word is not None and came_fresh and word.was_given_soon:
+        return too_late(word.given, rules.now, stale)
     return too_late(fired, rules.now, stale)
-
-
-def _approval(plan: Plan, word: datetime | None) -> dict[str, Any]:
-    return {"approved_at": word} if word is not None and plan.state is OrderState.QUEUED else {}
 
 
 def _readable(stored: StoredAlert) -> Alert:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -31,6 +32,24 @@ _TWO_ASKED = "It is worth so much, or nobody knows how much, that two people hav
 
 
 @dataclass(frozen=True, kw_only=True)
+class Word:
+    """An operator's word, `given` at that time, to execute an alert that `came` earlier and was set aside."""
+
+    came: datetime
+    given: datetime
+
+    @property
+    def was_given_soon(self) -> bool:
+        return self.given - self.came <= ANSWER_WITHIN
+
+    def approves(self, as_it_came: Decision) -> bool:
+        """Whether it was given while a question about the alert would still have waited. A later tap may be a mistake,
+        and another day is another order.
+        """
+        return self.was_given_soon or (as_it_came.release_at is not None and self.given < as_it_came.release_at)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """One leg as it will be stored: `state` QUEUED, AWAITING_APPROVAL or REFUSED, and `reason` says why."""
 
@@ -41,6 +60,7 @@ class Plan:
     reason: str
     tickets: tuple[Ticket, ...]
     remarks: tuple[str, ...]
+    approved_at: datetime | None = None
 
     @property
     def quantity(self) -> int:
@@ -70,6 +90,7 @@ class Plan:
             "amo_time": leg.amo_time,
             "validity": leg.validity,
             "alert_price": leg.alert_price,
+            "approved_at": self.approved_at,
         }
 
 
@@ -83,24 +104,26 @@ def plan_leg(
     source: Source,
     late: str,
     now: datetime,
-    is_approved: bool = False,
+    word: Word | None = None,
 ) -> Plan:
     """By the desk's rules and the source's, of which the stricter wins. Raises Refusal when there is no such order.
 
-    `late` says how old the alert is, when that is too old. `is_approved`: an operator has said yes to it, so that no
-    rule asks which asks about every order; a limit does.
+    `late` says how old the alert is, when that is too old. Where a `word` approves it, no rule asks which asks about
+    every order; a limit does.
     """
     try:
         instrument, moved_on = _alive(leg, resolve, calendar, now)
-        decision = route(
+        route_at = partial(
+            route,
             instrument,
             order_type=leg.order_type,
             amo_time=leg.amo_time,
-            now=now,
             calendar=calendar,
             policy=policies.release,
             validity=leg.validity,
         )
+        decision = route_at(now=now)
+        is_approved = word is not None and word.approves(route_at(now=word.came))
         reaches = decision.reaches_exchange_at
         reaches_on = None if reaches is None else to_india(reaches).date()
         written = write_tickets(leg, instrument, policies.equity_product, reaches_on)
@@ -135,6 +158,7 @@ def plan_leg(
         reason=f"{only_told} {ask or decision.reason}".strip(),
         tickets=written.tickets,
         remarks=(*moved_on, *written.remarks),
+        approved_at=word.given if word and is_approved and state is OrderState.QUEUED else None,
     )
 
 

@@ -71,9 +71,31 @@ def test_a_copy_older_than_a_question_may_be_asks(connection: Connection, decide
     assert order.approved_at is None
 
 
-def test_a_tap_on_a_card_of_another_week_approves_nothing(connection: Connection, decider: Decider) -> None:
-    order = execute(connection, decider, came=SATURDAY, tapped=SATURDAY + timedelta(days=7))
+@pytest.mark.parametrize(
+    ("came", "tapped"),
+    [
+        ("2026-11-25 12:00", "2026-11-25 16:00"),
+        ("2026-11-25 12:00", "2026-11-25 17:12"),
+        ("2026-11-25 15:14", "2026-11-25 15:30"),
+        ("2026-11-28 14:00", "2026-11-30 18:00"),
+        ("2026-11-28 14:00", "2026-12-05 14:00"),
+    ],
+    ids=["after the close", "after hours", "across the close", "after its window", "in another week"],
+)
+def test_a_tap_after_the_time_at_which_the_copy_would_have_gone_approves_nothing(
+    connection: Connection, decider: Decider, came: str, tapped: str
+) -> None:
+    set_policies(connection, approval="always")
+    order = execute(connection, decider, came=india(came), tapped=india(tapped))
     assert (order.state, order.approved_at) == (ASKED, None)
+
+
+def test_what_goes_out_without_being_asked_about_is_not_called_approved_by_such_a_tap(
+    connection: Connection, decider: Decider
+) -> None:
+    set_policies(connection, approval="never")
+    order = execute(connection, decider, came=NOON, tapped=NOON + timedelta(hours=4))
+    assert (order.state, order.approved_at) == (QUEUED, None)
 
 
 def test_a_copy_that_the_desk_comes_to_long_after_the_tap_asks(connection: Connection, decider: Decider) -> None:
