@@ -126,17 +126,17 @@ def _has_moved(connection: Connection, place: Place, seen: Seen, now: datetime) 
 def _held(connection: Connection, order: Order, legs: list[Order], seen: Seen, now: datetime) -> int | None:
     """Units that overnight became a holding: what was sold of it since makes the position short. None: nobody knows.
 
-    Once the operator was asked, it is all that our own slices had left.
+    Where the history does not tell although the operator was asked, it is all that our own slices had left.
     """
     since = day_of_holding(order, now)
     if since is None:
         return 0
     whole = exits.confirmed(connection, order)
     ours = sum(leg.filled_quantity for leg in legs if leg.broker_day < to_india(now).date())
-    if any(cover.was_asked(connection, leg, _UNTOLD) for leg in legs):
-        return whole - ours
     kept = _kept(Place.of(order), seen.past.get(since, {}).values(), whole, ours)
-    return None if kept is None else min(whole, kept)
+    if kept is not None:
+        return min(whole, kept)
+    return whole - ours if any(cover.was_asked(connection, leg, _UNTOLD) for leg in legs) else None
 
 
 def _kept(place: Place, past: Iterable[PastFill], whole: int, ours: int) -> int | None:

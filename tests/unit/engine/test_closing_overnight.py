@@ -100,6 +100,21 @@ async def test_where_the_history_does_not_tell_what_was_left_the_exit_asks_once(
     assert net(floor) == -10
 
 
+@pytest.mark.fault("BR-15")
+async def test_a_history_that_tells_after_the_tap_all_the_same_is_believed(floor: Floor) -> None:
+    await older_shares(floor)
+    trade(floor, productType="CNC")
+    order = exit_of(floor, due="2026-11-27")
+    trade(floor, "SELL", productType="CNC")
+    await wake(floor, "2026-11-27 12:00")
+    tell_little(floor, "silent")
+    await floor.send()
+    assert floor.now(order).state is ASKED
+    approve(floor, order)
+    await floor.send()
+    assert (floor.now(order).state, net(floor)) == (ENDED, 0)
+
+
 async def test_an_exit_of_today_asks_for_no_history(floor: Floor) -> None:
     trade(floor, productType="CNC")
     order = exit_that_waited(floor, product=Product.DELIVERY)
