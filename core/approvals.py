@@ -150,13 +150,13 @@ def execute_repeat(connection: Connection, tap: Tap) -> str:
     for repeat in alerts.waiting_repeats(connection, tap.alert_id):
         if alerts.execute_repeat(connection, repeat):
             told = {
-                tap.alert_id: f"The identical alert is executed too, as {repeat}.",
-                repeat: f"A copy of alert {tap.alert_id}, executed at your word.",
+                tap.alert_id: f"The identical alert is taken too, as {repeat}.",
+                repeat: f"A copy of alert {tap.alert_id}, taken at your word.",
             }
             for alert_id, words in told.items():
                 event = journal.Event(at=tap.at, alert_id=alert_id, actor=tap.actor, kind=_EXECUTED, reason=words)
                 journal.append(connection, event)
-            return f"Taken too, as {repeat}: its card says when it goes"
+            return f"Taken too, as {repeat}: its card says what becomes of it"
     raise Refusal("No identical alert waits any more.")
 
 

@@ -45,7 +45,7 @@ def execute(
     waits = {"state": AlertState.REPEAT, "repeat_of": first.id}
     copy = an_alert(connection, body=body(SHARE, **meta).decode(), received_at=came, **waits)
     tap = Tap(alert_id=first.id, version=first.card_version, user_id=OPERATOR, at=tapped)
-    assert approvals.execute_repeat(connection, tap) == f"Taken too, as {copy.id}: its card says when it goes"
+    assert approvals.execute_repeat(connection, tap) == f"Taken too, as {copy.id}: its card says what becomes of it"
     assert decider.decide(connection, rules_at(connection, decided or tapped)) == 1
     [order] = orders.of_alert(connection, copy.id)
     return order
