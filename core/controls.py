@@ -43,6 +43,9 @@ SAID_TO_ANYONE: Mapping[Hold, str] = MappingProxyType(
 )
 """A hold in words for whoever asks over HTTP. Its own reason names operators and orders, and is for them."""
 
+KILL_SWITCH_IS_ON = "Dhan's kill switch is on: nothing goes out, exits included, until it is off (/killswitch)."
+"""The reason under Hold.NO_ACCESS, always the same: set twice, it is set once."""
+
 _HOLD_KEYS = [f"hold.{hold}" for hold in Hold]
 _HOLDS = Statement(select(settings.c.key, settings.c.value).where(settings.c.key.in_(_HOLD_KEYS)))
 _STANDING = Statement(
@@ -112,6 +115,14 @@ def kill(connection: Connection, *, at: datetime, actor: str) -> bool:
 def unkill(connection: Connection, *, at: datetime, actor: str) -> bool:
     """Let orders out again; each is checked anew, and one that should have gone long ago asks. False: it was not on."""
     return lift_hold(connection, Hold.KILLED, at=at, actor=actor)
+
+
+def follow_kill_switch(connection: Connection, is_on: bool, *, at: datetime, actor: str) -> bool:
+    """Hold while Dhan's own switch is on; off, lift that hold and no other. False when nothing changed."""
+    if is_on:
+        return set_hold(connection, Hold.NO_ACCESS, KILL_SWITCH_IS_ON, at=at, actor=actor)
+    is_ours = holds(connection).get(Hold.NO_ACCESS) == KILL_SWITCH_IS_ON
+    return is_ours and lift_hold(connection, Hold.NO_ACCESS, at=at, actor=actor)
 
 
 def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datetime, actor: str) -> None:

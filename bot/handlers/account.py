@@ -10,7 +10,7 @@ from telegram import InlineKeyboardMarkup, Message
 from bot import account_views, keyboards
 from bot.handlers.pictures import CURVES, Pictures
 from bot.text import cut
-from core import exits, journal, pnl, questions
+from core import controls, exits, journal, pnl, questions
 from core.broker.account import Account
 from core.broker.port import Broker
 from core.clock import Clock
@@ -127,22 +127,31 @@ class AccountCommands:
         return plan_exits(connection, seen, self._find, now=now, calendar=calendar, symbol=symbol)
 
     async def killswitch(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        """Say how Dhan's own switch stands, and offer the other way."""
+        """Say how Dhan's own switch stands, and offer the other way. It may have been thrown in Dhan's app."""
 
         async def ask() -> tuple[str, InlineKeyboardMarkup | None]:
             is_on = await self._account.is_stopped()
+            await self._follow_switch(is_on, journal.DHAN)
             question = await self._ask(message, Question.KILL_SWITCH, {"on": not is_on})
             words = "Turn it off" if is_on else "Stop all trading today"
             return _KILLED if is_on else _NOT_KILLED, keyboards.confirm(question, words)
 
         await self._show(message, ask)
 
-    async def switch(self, payload: Mapping[str, Any], _user_id: int) -> str:
+    async def switch(self, payload: Mapping[str, Any], user_id: int) -> str:
         """The tap below /killswitch. Raises Refusal in Dhan's words, BrokerUnavailable when nobody knows."""
+        is_on = bool(payload["on"])
         try:
-            return await self._account.stop(bool(payload["on"])) or "Dhan took it"
+            said = await self._account.stop(is_on)
         except SignInNeeded as trouble:
             raise Refusal(str(trouble)) from trouble
+        await self._follow_switch(is_on, journal.operator(user_id))
+        return said or "Dhan took it"
+
+    async def _follow_switch(self, is_on: bool, actor: str) -> None:
+        now = self._clock.now()
+        if await self._database.write(lambda c: controls.follow_kill_switch(c, is_on, at=now, actor=actor)):
+            self._desk.nudge()
 
     async def _ask(self, message: Message, kind: Question, payload: Mapping[str, Any]) -> str:
         if message.from_user is None:

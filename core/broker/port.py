@@ -57,6 +57,7 @@ class Refusal(StrEnum):
     SIGNED_OUT = "signed_out"
     INVALID_IP = "invalid_ip"
     NO_ACCESS = "no_access"
+    KILL_SWITCH = "kill_switch"
     MARKET_CLOSED = "market_closed"
     MARKET_OFFLINE = "market_offline"
     IN_TRANSIT = "in_transit"
@@ -131,7 +132,7 @@ NOTHING_KNOWN: Mapping[str, Said] = MappingProxyType({})
 class BrokerOrder:
     """An order as the broker reports it. Type and price may differ from what was sent: market orders are protected.
 
-    `words` are the broker's own about it, `advice` ours about a rejection.
+    `words` are the broker's own about it, `advice` ours about a rejection; `refusal` is what that says of the account.
     """
 
     order_id: str
@@ -151,6 +152,7 @@ class BrokerOrder:
     is_amo: bool
     words: str = field(default="")
     advice: str = field(default="")
+    refusal: Refusal | None = None
 
     @property
     def said(self) -> Said:

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from sqlalchemy import Connection
 
 from core import controls, journal, notifications, sources
-from core.broker.port import BrokerOrder, BrokerState
+from core.broker.port import BrokerOrder, BrokerState, Refusal
 from core.clock import Moment
 from core.controls import Hold
 from core.db import attempts, orders
@@ -18,6 +18,7 @@ from core.domain.money import quoted
 from core.domain.notice import Notice
 from core.domain.order import MOVES, Order, OrderState
 from core.engine import marks
+from core.engine.brakes import stop_in
 from core.engine.marks import Mark
 
 FILLS_WITHIN = timedelta(seconds=3)
@@ -92,12 +93,16 @@ def follow_together(
 
 @dataclass(frozen=True)
 class _News:
-    """Where the broker says that an order is now, with what else its row is to say. `rings`: a trader waits for it."""
+    """Where the broker says that an order is now, with what else its row is to say. `rings`: a trader waits for it.
+
+    `refusal`: what it says of the account.
+    """
 
     order: Order
     to: OrderState
     facts: dict[str, Any]
     rings: bool
+    refusal: Refusal | None
 
 
 def _news(order: Order, report: BrokerOrder) -> _News | None:
@@ -120,7 +125,7 @@ def _news(order: Order, report: BrokerOrder) -> _News | None:
         "confirmed": confirmed,
         "reason": _words(order, report, target),
     }
-    return _News(order, target, facts, rings=has_moved and target in _RINGS)
+    return _News(order, target, facts, rings=has_moved and target in _RINGS, refusal=report.refusal)
 
 
 def _write_down(connection: Connection, news: Sequence[_News], moment: Moment) -> list[Order]:
@@ -138,6 +143,8 @@ def _write_down(connection: Connection, news: Sequence[_News], moment: Moment) -
         now |= {order.id: order for order in moved}
     told = [(_RINGS[one.to], now[one.order.id], one.facts["reason"]) for one in news if one.rings]
     notifications.ring_orders(connection, told, at=at)
+    if any(one.refusal is Refusal.KILL_SWITCH for one in news):
+        stop_in(connection, Hold.NO_ACCESS, controls.KILL_SWITCH_IS_ON, at)
     marks.drop(connection, [order for order in now.values() if order.state.is_final])
     for order in now.values():
         if order.state is OrderState.REJECTED:

@@ -39,6 +39,8 @@ class Brakes:
                 await stop_sending(self.database, Hold.INVALID_IP, explain(outcome), moment.now)
             case Refusal.NO_ACCESS:
                 await stop_sending(self.database, Hold.NO_ACCESS, explain(outcome), moment.now)
+            case Refusal.KILL_SWITCH:
+                await stop_sending(self.database, Hold.NO_ACCESS, controls.KILL_SWITCH_IS_ON, moment.now)
             case Refusal.FINAL | Refusal.MARKET_CLOSED | Refusal.MARKET_OFFLINE | Refusal.IN_TRANSIT | None:
                 pass
             case _:
@@ -47,12 +49,13 @@ class Brakes:
 
 async def stop_sending(database: Database, hold: Hold, words: str, now: datetime) -> None:
     """With a ring, unless it is stopped in these words already."""
+    await database.write(lambda connection: stop_in(connection, hold, words, now))
 
-    def stop(connection: Connection) -> None:
-        if controls.set_hold(connection, hold, words, at=now, actor=journal.DHAN):
-            notifications.ring(connection, Notice.HELD, at=now, words=words)
 
-    await database.write(stop)
+def stop_in(connection: Connection, hold: Hold, words: str, now: datetime) -> None:
+    """The same within a transaction."""
+    if controls.set_hold(connection, hold, words, at=now, actor=journal.DHAN):
+        notifications.ring(connection, Notice.HELD, at=now, words=words)
 
 
 def heed_address(database: Database, clock: Clock) -> Callable[[Refused], Awaitable[None]]:

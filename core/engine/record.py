@@ -89,7 +89,7 @@ def _refused(connection: Connection, claim: Claim, refused: Refused, moment: Mom
             try_again(connection, claim, moment, words=words)
         case Refusal.SIGNED_OUT:
             wait_for_a_sign_in(connection, claim, moment, words=words, is_new=is_new)
-        case Refusal.INVALID_IP | Refusal.NO_ACCESS:
+        case Refusal.INVALID_IP | Refusal.NO_ACCESS | Refusal.KILL_SWITCH:
             wait(connection, claim, moment, words=words)
         case Refusal.MARKET_OFFLINE:
             try_while_open(connection, claim, moment.now, words=words, is_new=is_new)

@@ -26,6 +26,8 @@ def _next_step(refusal: Refusal) -> str:
             return "Dhan takes orders from registered addresses only: /ip says what is wrong; then /resume."
         case Refusal.NO_ACCESS:
             return "This account may not trade here: look at your segments and API access at web.dhan.co, then /resume."
+        case Refusal.KILL_SWITCH:
+            return "Dhan's kill switch is on: the order waits until it is off (/killswitch)."
         case Refusal.MARKET_CLOSED:
             return "Dhan takes no regular order now."
         case Refusal.MARKET_OFFLINE:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, assert_never
 
 from core.broker.dhan.client import Reply
-from core.broker.dhan.meanings import SIGN_IN_ENDED, SIGN_IN_NAMED, meaning_of
+from core.broker.dhan.meanings import SIGN_IN_ENDED, SIGN_IN_NAMED, meaning_of, speaks_of_kill_switch
 from core.broker.dhan.names import name_in
 from core.broker.dhan.wire import EMPTY, NO_NUMBER, DhanError, Row, as_row, read_error, text
 from core.broker.port import (
@@ -146,6 +146,8 @@ def classify(error: DhanError) -> Refusal | None:
         return Refusal.INVALID_IP
     if error.code in _DEAD_TOKEN_CODES or _speaks_of_token(error):
         return Refusal.SIGNED_OUT
+    if speaks_of_kill_switch(error.words):
+        return Refusal.KILL_SWITCH
     if error.code == "DH-904":
         return Refusal.RATE_LIMITED
     if error.says("market is closed"):
@@ -208,6 +210,7 @@ def read_order(row: Row) -> BrokerOrder | None:
     if not status or not text(row, "orderId"):
         return None
     state, words = _state(row), text(row, "omsErrorDescription")
+    is_rejected = state is BrokerState.REJECTED
     return BrokerOrder(
         order_id=text(row, "orderId"),
         correlation_id=text(row, "correlationId"),
@@ -225,7 +228,8 @@ def read_order(row: Row) -> BrokerOrder | None:
         symbol=name_in(row),
         is_amo=bool(row.get("afterMarketOrder")),
         words=words,
-        advice=str(meaning_of("", words)) if state is BrokerState.REJECTED else "",
+        advice=str(meaning_of("", words)) if is_rejected else "",
+        refusal=Refusal.KILL_SWITCH if is_rejected and speaks_of_kill_switch(words) else None,
     )
 
 

@@ -64,6 +64,9 @@ SIGN_IN_NAMED = r"(?<!instrument.)(?<!security.)(?<!scrip.)(?<!symbol.)token"
 """The token of our sign-in, and not that of an instrument."""
 SIGN_IN_ENDED = rf"invalid token|access token|{SIGN_IN_NAMED} (is |has )?(invalid|expired)"
 
+_KILL_SWITCH = r"kill[ _-]?switch"
+"""Its words are unpublished; any that name it will do."""
+
 _BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     (
         r"invalid ip",
@@ -74,6 +77,12 @@ _BY_TEXT: tuple[tuple[str, Meaning], ...] = (
         ),
     ),
     (SIGN_IN_ENDED, _SIGN_IN),
+    (
+        _KILL_SWITCH,
+        Meaning(
+            _T.ACCESS, "Dhan's kill switch is on for this account.", "Turn it off with /killswitch, then send it again."
+        ),
+    ),
     (
         r"insufficient fund",
         Meaning(_T.MONEY, "There is not enough money in the account.", "Add funds at Dhan or send a smaller order."),
@@ -179,3 +188,7 @@ def meaning_of(code: str, words: str) -> Meaning:
         if re.search(pattern, words, re.IGNORECASE):
             return meaning
     return _BY_CODE.get(code, UNEXPLAINED)
+
+
+def speaks_of_kill_switch(words: str) -> bool:
+    return re.search(_KILL_SWITCH, words, re.IGNORECASE) is not None

@@ -62,6 +62,8 @@ def test_what_is_no_error_body_of_dhan_states_no_error(body: Any) -> None:
         ("DH-904", "Too many requests", 429, Refusal.RATE_LIMITED),
         ("DH-905", "Invalid IP", 400, Refusal.INVALID_IP),
         ("DH-911", "Invalid IP", 400, Refusal.INVALID_IP),
+        ("DH-906", "Trading is blocked for the day by the kill switch", 400, Refusal.KILL_SWITCH),
+        ("DH-905", "KillSwitch is activated", 400, Refusal.KILL_SWITCH),
         ("DH-905", "quantity is required", 400, Refusal.FINAL),
         ("DH-906", "Trigger Price should be greater than Price", 400, Refusal.FINAL),
         ("DH-907", "Wrong parameters", 400, Refusal.FINAL),
@@ -224,7 +226,7 @@ def test_evidence_of_an_unreadable_answer_is_kept_short() -> None:
 def test_every_kind_of_refusal_is_reached_by_some_answer() -> None:
     answers = [("DH-901", ""), ("DH-902", ""), ("DH-904", ""), ("DH-905", "Invalid IP"), ("DH-907", "")]
     answers += [("DH-906", "Market is Closed!"), ("DH-906", "Markets are Offline or Blocked")]
-    answers += [("DH-906", "Order is in Transit state")]
+    answers += [("DH-906", "Order is in Transit state"), ("DH-906", "Kill Switch is on")]
     assert {classify(DhanError(*answer)) for answer in answers} == set(Refusal)
 
 

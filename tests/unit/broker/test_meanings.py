@@ -66,6 +66,7 @@ AT_ONCE = {
     ("DH-905", "quantity is required"): (Trouble.INPUT, Refusal.FINAL),
     ("DH-906", "Market is Closed! Want to place an offline order?"): (Trouble.SESSION, Refusal.MARKET_CLOSED),
     ("DH-906", "Markets are Offline or Blocked"): (Trouble.SESSION, Refusal.MARKET_OFFLINE),
+    ("DH-906", "Trading is blocked for the day by the kill switch"): (Trouble.ACCESS, Refusal.KILL_SWITCH),
     ("DH-906", "Trigger Price should be greater than Price"): (Trouble.TRIGGER, Refusal.FINAL),
     ("DH-906", "Order is in Transit state"): (Trouble.IN_TRANSIT, Refusal.IN_TRANSIT),
     ("DH-906", "Incorrect request for order and cannot be processed"): (Trouble.NOTHING_THERE, Refusal.FINAL),

@@ -24,6 +24,11 @@ from tests.unit.engine.rows import NAME, rings
 
 INVALID_IP = {"errorType": "Input_Exception", "errorCode": "DH-905", "errorMessage": "Invalid IP"}
 NO_SEGMENT = {"errorType": "Order_Error", "errorCode": "DH-903", "errorMessage": "Segment not enabled"}
+KILL_SWITCH = {
+    "errorType": "Order_Error",
+    "errorCode": "DH-906",
+    "errorMessage": "Trading is blocked for the day by the kill switch",
+}
 DEAD_TOKEN = {"errorType": "Invalid_Authentication", "errorCode": "807", "errorMessage": "Access token expired"}
 TOO_MANY = {"errorType": "Rate_Limit", "errorCode": "DH-904", "errorMessage": "Too many requests"}
 
@@ -50,7 +55,10 @@ async def send_change(floor: Floor, call: str, order: Order) -> None:
     await floor.send_changes()
 
 
-@pytest.mark.parametrize(("body", "hold"), [(INVALID_IP, Hold.INVALID_IP), (NO_SEGMENT, Hold.NO_ACCESS)])
+@pytest.mark.parametrize(
+    ("body", "hold"),
+    [(INVALID_IP, Hold.INVALID_IP), (NO_SEGMENT, Hold.NO_ACCESS), (KILL_SWITCH, Hold.NO_ACCESS)],
+)
 async def test_a_no_to_the_whole_account_holds_every_order_and_rings_once(
     floor: Floor, body: dict[str, str], hold: Hold
 ) -> None:
@@ -62,7 +70,7 @@ async def test_a_no_to_the_whole_account_holds_every_order_and_rings_once(
     assert told(floor) == [Notice.HELD]
 
 
-@pytest.mark.parametrize("body", [INVALID_IP, NO_SEGMENT])
+@pytest.mark.parametrize("body", [INVALID_IP, NO_SEGMENT, KILL_SWITCH])
 async def test_the_operator_can_let_orders_out_again_after_setting_the_account_right(
     floor: Floor, body: dict[str, str]
 ) -> None:

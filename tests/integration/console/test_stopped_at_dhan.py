@@ -1,0 +1,54 @@
+"""Dhan's own stop for the day, from the chat: what waits says so, and goes once it is off."""
+
+import pytest
+from desk_in_chat import TUESDAY, Chats, a_leg
+
+from core.domain.order import OrderState
+from core.errors import BrokerUnavailable, SignInNeeded
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OFF, ON = "Dhan's kill switch is off", "Dhan's kill switch is on"
+
+
+async def open_for_trading(chats: Chats) -> None:
+    """On a trading day, with the sign-in of that day."""
+
+    async def is_signed_in() -> bool:
+        try:
+            await chats.parts.broker.check_session()
+        except (SignInNeeded, BrokerUnavailable):
+            return False
+        return True
+
+    chats.jump(TUESDAY)
+    await chats.until(is_signed_in, "the desk is signed in")
+
+
+async def throw(chats: Chats, button: str, question: str) -> str:
+    await chats.ask("/killswitch", question)
+    return await chats.tap(await chats.newest(question), button)
+
+
+async def test_a_look_at_the_switch_shows_what_was_done_in_dhans_app(chats: Chats) -> None:
+    await open_for_trading(chats)
+    dhans_app = chats.parts.account
+    for is_on, question, words in ((True, ON, "/killswitch"), (False, OFF, "Orders go out")):
+        await dhans_app.stop(is_on)
+        await chats.ask("/killswitch", question)
+        await chats.ask("/status", words)
+
+
+async def test_with_the_switch_on_the_desk_is_not_green_and_an_order_waits_for_it(chats: Chats) -> None:
+    await open_for_trading(chats)
+    assert "activated" in await throw(chats, "Stop all trading today", OFF)
+    status = await chats.ask("/status", "/killswitch")
+    assert "Orders go out" not in status
+    alert = await chats.fire(a_leg(orderType="LMT", price="1000"))
+    await chats.card(alert, "Dhan's kill switch", "/killswitch")
+    await chats.is_in(alert, OrderState.QUEUED)
+    assert "deactivated" in await throw(chats, "Turn it off", ON)
+    await chats.is_in(alert, OrderState.WORKING)
+    await chats.ask("/status", "Orders go out")
+    await chats.ask(f"/cancel {alert}")
+    await chats.is_in(alert, OrderState.CANCELLED)
