@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 
 from core import market_days
 from core.approvals import Tap, check_version, hold_back, what_happened
+from core.broker.port import Refusal as Kind
 from core.clock import to_india
-from core.db import orders, sources
+from core.db import attempts, orders, sources
 from core.domain.limits import is_exit
 from core.domain.order import WAITING, Mode, Order, OrderState
 from core.domain.sessions import Calendar, spoken
@@ -30,7 +31,7 @@ def find(connection: Connection, report: AlertReport, bundled: Calendar) -> Offe
     if not waiting:
         return Offers()
     calendar, policies = market_days.in_force(connection, bundled), Policies.read(connection)
-    found = (sooner_way(order, calendar, policies, report.at) for order in waiting)
+    found = (sooner_way(connection, order, calendar, policies, report.at) for order in waiting)
     pair = _pair(connection, waiting)
     return Offers(
         sooner=next(filter(None, found), None),
@@ -39,12 +40,21 @@ def find(connection: Connection, report: AlertReport, bundled: Calendar) -> Offe
     )
 
 
-def sooner_way(order: Order, calendar: Calendar, policies: Policies, now: datetime) -> Alternative | None:
-    """The way by which a waiting order reaches the exchange soonest, when that is before its own time."""
+def sooner_way(
+    connection: Connection, order: Order, calendar: Calendar, policies: Policies, now: datetime
+) -> Alternative | None:
+    """The way by which a waiting order reaches the exchange soonest, when that is before its own time.
+
+    Not into the closing auction where Dhan has called the market closed for this order: it would say so again.
+    """
     reaches, is_over = order.reaches_exchange_at, order.expires_at is not None and order.expires_at <= now
     if is_over or order.state not in WAITING or order.mode is Mode.IMMEDIATE or reaches is None or reaches <= now:
         return None
     found = [way for way in ways(decide_again(order, calendar, policies, now)) if way.reaches_exchange_at < reaches]
+    if any(way.into_auction for way in found):
+        last = attempts.last_of(connection, order.id)
+        if last is not None and last.refusal == Kind.MARKET_CLOSED:
+            found = [way for way in found if not way.into_auction]
     return min(found, key=lambda way: way.reaches_exchange_at, default=None)
 
 
@@ -53,7 +63,7 @@ def sooner(connection: Connection, tap: Tap, bundled: Calendar) -> str:
     check_version(connection, tap)
     calendar, policies = market_days.in_force(connection, bundled), Policies.read(connection)
     legs = [order for order in orders.of_alert(connection, tap.alert_id) if order.state in WAITING]
-    found = [(order, way) for order in legs if (way := sooner_way(order, calendar, policies, tap.at)) is not None]
+    found = [(order, way) for order in legs if (way := sooner_way(connection, order, calendar, policies, tap.at))]
     if not found:
         raise Refusal("There is no sooner way any more.")
     if (answer := hold_back(connection, [order for order, _ in found], tap)) is not None:

@@ -7,6 +7,9 @@ import pytest
 from sqlalchemy import Connection
 
 from core import approvals, offers, reports
+from core.broker.port import Refusal as Kind
+from core.broker.port import Refused
+from core.clock import Moment
 from core.domain.alert import OrderType, Product, Side
 from core.domain.notice import Notice
 from core.domain.order import Mode, Order, OrderState
@@ -15,7 +18,7 @@ from core.errors import Refusal, StaleTap
 from core.reports import Offers
 from tests.builders import CALENDAR, an_order
 from tests.integration.paper_dhan import india
-from tests.unit.engine.rows import again, claimed, rings, tap_on
+from tests.unit.engine.rows import WALL, again, claimed, record, rings, tap_on
 
 SATURDAY = india("2026-11-28 14:00")
 MONDAY_OPEN, MONDAY_EVENING = india("2026-11-30 09:15"), india("2026-11-30 17:00")
@@ -66,6 +69,21 @@ def test_in_the_closing_auction_sooner_means_into_it(connection: Connection) -> 
     assert way.into_auction
     offers.sooner(connection, tap_on(connection, order, at), CALENDAR)
     assert claimed(connection, again(connection, order), at).request.amo_time is None
+
+
+def test_an_auction_that_dhan_called_closed_is_not_offered_again(connection: Connection) -> None:
+    at, later = india("2026-11-25 15:21"), india("2026-11-25 15:22")
+    order = waiting(connection, at=at, release_at=india("2026-11-25 17:00"))
+    offers.sooner(connection, tap_on(connection, order, at), CALENDAR)
+    closed = Refused(refusal=Kind.MARKET_CLOSED, code="DH-906", words="Market is Closed!")
+    record(connection, claimed(connection, again(connection, order), at), closed, Moment(now=at, wall=WALL))
+    refused = again(connection, order)
+    assert (refused.state, refused.into_auction) == (ASKED, False)
+    way = offered(connection, refused, later).sooner
+    assert way
+    assert (way.into_auction, way.reaches_exchange_at) == (False, india("2026-11-26 09:15"))
+    offers.sooner(connection, tap_on(connection, refused, later), CALENDAR)
+    assert not again(connection, order).into_auction
 
 
 def test_what_has_expired_is_not_brought_back_by_a_sooner_way(connection: Connection) -> None:
