@@ -214,7 +214,7 @@ async def test_a_change_of_an_order_says_how_long_it_lasts(broker: Broker, dhan:
         ("2026-11-25 19:00", {"amo_time": AmoTime.OPEN, "validity": Validity.IOC}, Refusal.FINAL),
         ("2026-11-25 10:30", {"quantity": 0}, Refusal.FINAL),
         ("2026-11-25 10:30", {"security_id": "1"}, Refusal.FINAL),
-        ("2026-11-25 15:20", {}, Refusal.MARKET_CLOSED),
+        ("2026-11-25 15:19", {}, Refusal.MARKET_CLOSED),
         ("2026-11-25 10:30", {"amo_time": AmoTime.OPEN}, Refusal.MARKET_OFFLINE),
     ],
 )

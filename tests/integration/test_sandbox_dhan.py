@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -178,6 +179,42 @@ def test_a_regular_order_outside_hours_is_refused(dhan: PaperDhan, at: str) -> N
         "errorMessage": "Market is Closed! Want to place an offline order?",
     }
     assert dhan.ledger()["orders"] == []
+
+
+@pytest.mark.parametrize(
+    ("at", "matched"), [("2026-12-01 15:20", "2026-12-01 15:30:00"), ("2026-12-07 15:31", "2026-12-07 15:40:00")]
+)
+def test_the_closing_auction_matches_market_orders_once_at_its_end(dhan: PaperDhan, at: str, matched: str) -> None:
+    dhan.clock.instant = india(at)
+    dhan.sign_in()
+    order_id, far = dhan.placed(), dhan.placed(orderType="LIMIT", price=1000)
+    dhan.clock.pass_time(minutes=4)
+    assert (dhan.order(order_id)["orderStatus"], dhan.order(order_id)["filledQty"]) == ("PENDING", 0)
+    dhan.clock.instant = india(matched)
+    filled = dhan.order(order_id)
+    assert (filled["orderStatus"], filled["filledQty"], filled["exchangeTime"]) == ("TRADED", 10, matched)
+    assert (dhan.order(far)["orderStatus"], dhan.order(far)["filledQty"]) == ("EXPIRED", 0)
+
+
+@pytest.mark.parametrize(
+    ("at", "changes"),
+    [
+        ("2026-12-01 15:19:59", {}),
+        ("2026-12-01 15:25", {}),
+        ("2026-12-01 15:28", {"orderType": "LIMIT", "price": 1000}),
+        ("2026-12-07 15:30:59", {}),
+        ("2026-12-07 15:36", {}),
+        ("2026-12-07 15:38", {"orderType": "LIMIT", "price": 1000}),
+        ("2026-12-01 15:21", {"orderType": "STOP_LOSS", "price": 1001, "triggerPrice": 1000}),
+        ("2026-12-01 15:21", {"validity": "IOC"}),
+        ("2026-12-07 15:32", {"securityId": IRCON}),
+        ("2026-07-31 15:31", {}),
+    ],
+)
+def test_what_the_closing_auction_does_not_take_is_refused(dhan: PaperDhan, at: str, changes: dict[str, Any]) -> None:
+    dhan.clock.instant = india(at)
+    dhan.sign_in()
+    assert "Market is Closed" in dhan.place(**changes).json()["errorMessage"]
 
 
 def test_shares_without_derivatives_trade_until_half_past_three(dhan: PaperDhan) -> None:

@@ -38,6 +38,19 @@ class Session:
     closes: datetime
 
 
+@dataclass(frozen=True)
+class Auction:
+    """The closing auction: entry from `opens`, until just before the ends for each kind; all match at `matches`.
+
+    The exchange ends the entry of limits, and matches, at a random moment of two minutes: here at its first and last.
+    """
+
+    opens: datetime
+    market_until: datetime
+    limit_until: datetime
+    matches: datetime
+
+
 _HOLIDAYS = """
     2025-02-26 2025-03-14 2025-03-31 2025-04-10 2025-04-14 2025-04-18 2025-05-01 2025-08-15 2025-08-27 2025-10-02
     2025-10-21 2025-10-22 2025-11-05 2025-12-25
@@ -80,6 +93,17 @@ def session(day: date, market: Market) -> Session | None:
     else:
         return None
     return Session(datetime.combine(day, opens, INDIA), datetime.combine(day, closes, INDIA))
+
+
+def closing_auction(day: date, market: Market) -> Auction | None:
+    """The day's auction after the session of shares with derivatives, or None when there is none."""
+    if market is not Market.CASH_WITH_DERIVATIVES or not is_full_day(day) or day < _AUCTION_STARTS:
+        return None
+    if day < _AUCTION_MOVES:
+        times = time(15, 20), time(15, 25), time(15, 28), time(15, 30)
+    else:
+        times = time(15, 31), time(15, 36), time(15, 38), time(15, 40)
+    return Auction(*(datetime.combine(day, moment, INDIA) for moment in times))
 
 
 def is_open(instant: datetime, market: Market) -> bool:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from core.clock import to_india
-from core.sandbox.dhan.hours import session
+from core.sandbox.dhan.hours import Auction, closing_auction, session
 from core.sandbox.dhan.instruments import listed_on
 from core.sandbox.dhan.order import Order, OrderType, Side, Status, Validity
 from core.sandbox.dhan.prices import STEP_SECONDS
@@ -44,7 +44,9 @@ def first_step(order: Order) -> datetime | None:
 
 
 def arrive(order: Order, at: datetime) -> Step:
-    """At the exchange: its own checks, and a market order has become a limit inside a protection range."""
+    """At the exchange: its own checks, and a market order has become a limit inside a protection range, if not for the
+    auction, which has one price.
+    """
     security = security_of(order)
     if order.price % security.tick or order.trigger_price % security.tick:
         return Step(reject(order, at, "16283", "EXCH:16283:The order price is not multiple of tick size."))
@@ -56,7 +58,7 @@ def arrive(order: Order, at: datetime) -> Step:
             return Step(reject(order, at, "16284", "EXCH:16284:The price is beyond the day's price range."))
     if security.segment == "D" and order.quantity % security.lot:
         return Step(reject(order, at, "16328", "EXCH:16328:Quantity is not a multiple of the regular lot."))
-    if order.order_type is OrderType.MARKET:
+    if order.order_type is OrderType.MARKET and _auction_of(order, security) is None:
         order = replace(order, order_type=OrderType.LIMIT, price=protected_price(order, security, at))
     number = f"11{order.book_day:%y%m%d}{order.order_id[-8:]}"
     return Step(
@@ -67,6 +69,9 @@ def arrive(order: Order, at: datetime) -> Step:
 
 def match(order: Order, at: datetime) -> Step:
     security = security_of(order)
+    auction = _auction_of(order, security)
+    if auction is not None:
+        return _match_in(auction, order, security, at)
     hours = session(order.book_day, security.market)
     if hours is None or at >= hours.closes:
         return Step(replace(order, status=Status.EXPIRED, updated_at=at))
@@ -80,6 +85,23 @@ def match(order: Order, at: datetime) -> Step:
     if order.validity is Validity.IOC:
         return Step(replace(order, status=Status.EXPIRED, updated_at=at))
     return Step(order, min(_next_price_change(at), hours.closes))
+
+
+def _auction_of(order: Order, security: Security) -> Auction | None:
+    """The closing auction that the order was entered into; None for one of the session's."""
+    auction = closing_auction(order.book_day, security.market)
+    return auction if auction is not None and order.release_at >= auction.opens else None
+
+
+def _match_in(auction: Auction, order: Order, security: Security, at: datetime) -> Step:
+    """Once, at one price, and all of it: what that leaves is over."""
+    if at < auction.matches:
+        return Step(order, auction.matches)
+    price = security.price_at(auction.matches)
+    matches = order.order_type is OrderType.MARKET or _is_marketable(order, price)
+    if at > auction.matches or not matches:
+        return Step(replace(order, status=Status.EXPIRED, updated_at=at))
+    return _fill(order, price, at, piece=order.remaining)
 
 
 def reject(order: Order, at: datetime, code: str, text: str) -> Order:
@@ -100,9 +122,10 @@ def protected_price(order: Order, security: Security, at: datetime) -> Decimal:
     return max((last * (1 - share) / security.tick).quantize(Decimal(1), ROUND_FLOOR), Decimal(1)) * security.tick
 
 
-def _fill(order: Order, price: Decimal, at: datetime) -> Step:
+def _fill(order: Order, price: Decimal, at: datetime, piece: int | None = None) -> Step:
     """One piece: large orders take several, so that partial fills are seen; what waits for nothing gets the first."""
-    piece = min(order.remaining, max(_PIECE, -(-order.quantity // _MOST_PIECES)))
+    if piece is None:
+        piece = min(order.remaining, max(_PIECE, -(-order.quantity // _MOST_PIECES)))
     left = order.remaining - piece
     open_status = Status.EXPIRED if order.validity is Validity.IOC else Status.PART_TRADED
     filled = replace(

@@ -25,10 +25,10 @@ from core.sandbox.dhan.errors import (
 )
 from core.sandbox.dhan.exchange import Exchange
 from core.sandbox.dhan.faults import Fault, Kind
-from core.sandbox.dhan.hours import amo_release, is_open, takes_amo
+from core.sandbox.dhan.hours import Market, amo_release, closing_auction, is_open, takes_amo
 from core.sandbox.dhan.instruments import listed_on
 from core.sandbox.dhan.ledger import Ledger, order_of
-from core.sandbox.dhan.order import Order, Status, Ticket, Validity
+from core.sandbox.dhan.order import Order, OrderType, Status, Ticket, Validity
 from core.sandbox.dhan.security import Security
 from core.sandbox.dhan.ticket import read_changes, read_object, read_ticket
 from core.sandbox.dhan.wire import order_json, trade_json
@@ -167,12 +167,26 @@ def _known(order: Order | None) -> Order:
 
 def _check_hours(ticket: Ticket, now: datetime) -> None:
     market = _listed(ticket, now).market
-    if ticket.amo_time is None and not is_open(now, market):
+    if ticket.amo_time is None and not (is_open(now, market) or _takes_in_auction(ticket, now, market)):
         raise order_error(CLOSED)
     if ticket.amo_time is not None and ticket.validity is Validity.IOC:
         raise order_error(NO_IOC_OFFLINE)
     if ticket.amo_time is not None and not takes_amo(now, market):
         raise order_error(NO_AMO_NOW)
+
+
+def _takes_in_auction(ticket: Ticket, now: datetime, market: Market) -> bool:
+    """Limit and market orders for the day; how Dhan's API treats the auction is unpublished."""
+    auction = closing_auction(to_india(now).date(), market)
+    if auction is None or ticket.validity is Validity.IOC:
+        return False
+    match ticket.order_type:
+        case OrderType.MARKET:
+            return auction.opens <= now < auction.market_until
+        case OrderType.LIMIT:
+            return auction.opens <= now < auction.limit_until
+        case OrderType.STOP_LOSS | OrderType.STOP_LOSS_MARKET:
+            return False
 
 
 def _listed(ticket: Ticket, now: datetime) -> Security:
