@@ -71,7 +71,9 @@ COMMANDS = (
         role=Role.APPROVER,
         usage="/flatten NIFTY-Dec2026-FUT",
     ),
-    Command(name="killswitch", summary="Dhan's own stop for the day", purpose=Purpose.SAFETY, role=Role.ADMIN),
+    Command(
+        name="killswitch", summary="Stop the whole account, at Dhan, for today", purpose=Purpose.SAFETY, role=Role.ADMIN
+    ),
     Command(
         name="cancel",
         summary="Cancel an order, also at Dhan",
@@ -154,7 +156,12 @@ COMMANDS = (
         role=Role.VIEWER,
         usage="/check {…}",
     ),
-    Command(name="kill", summary="Stop all sending, exits included", purpose=Purpose.SAFETY, role=Role.APPROVER),
+    Command(
+        name="kill",
+        summary="Stop this desk: nothing is sent, no exit either",
+        purpose=Purpose.SAFETY,
+        role=Role.APPROVER,
+    ),
     Command(name="unkill", summary="Let orders out again after /kill", purpose=Purpose.SAFETY, role=Role.ADMIN),
     Command(name="mode", summary="Paper or live", purpose=Purpose.SAFETY, role=Role.VIEWER),
     Command(name="pause", summary="Send nothing until /resume", purpose=Purpose.SAFETY, role=Role.APPROVER),

@@ -128,6 +128,23 @@ def test_commands_are_offered_also_where_they_come_late_and_answered(phone: Page
     expect(phone.get_by_test_id("message").last).to_contain_text("Waiting for your tap: 0", timeout=_SOON)
 
 
+def test_a_typed_command_is_sent_also_where_a_longer_one_stands_above_it(phone: Page) -> None:
+    box = phone.get_by_test_id("composer").get_by_role("textbox")
+    rows = phone.get_by_test_id("command-menu").get_by_role("option")
+    box.fill("/kil")
+    expect(rows).to_contain_text(["/killswitch", "/kill"], timeout=_SOON)
+    box.press_sequentially("l")
+    box.press("Enter")
+    sent = phone.get_by_test_id("message").filter(has_text=re.compile(r"^/kill"))
+    expect(sent).to_contain_text(re.compile(r"^/kill(?!s)"), timeout=_SOON)
+    expect(phone.get_by_test_id("message").last).to_contain_text("Killed: nothing is sent", timeout=_SOON)
+
+    box.fill("/kill")
+    box.press("ArrowUp")
+    box.press("Enter")
+    expect(phone.get_by_test_id("message").last).to_contain_text("kill switch is off", timeout=_SOON)
+
+
 def test_a_mistake_in_an_alert_is_told_in_the_chat(desktop: Page) -> None:
     fire_sample(desktop, "A mistake")
     expect(card(desktop, 1)).to_contain_text("Refused", timeout=_SOON)

@@ -44,7 +44,7 @@ export class Composer {
     if (!typed) return this.#close();
     const start = typed[1].toLowerCase();
     const found = this.#commands.filter((command) => command.command.startsWith(start));
-    if (found.length || !start) this.#open(found);
+    if (found.length || !start) this.#open(found, start);
     else this.#close();
   }
 
@@ -63,14 +63,15 @@ export class Composer {
     }
   }
 
-  #open(commands) {
+  #open(commands, typed = "") {
     const options = commands.map((command, index) => element("li",
       { role: "option", id: `command-${index}`, "data-command": command.command, onclick: () => { text.value = `/${command.command}`; this.#close(); this.#submit(); text.focus(); } },
       element("b", {}, `/${command.command}`), element("span", {}, command.description)));
     menu.replaceChildren(...(options.length ? options : [element("li", { class: "none" }, "The desk has not published its commands yet.")]));
     menu.hidden = false;
     opener.setAttribute("aria-expanded", "true");
-    if (options.length) this.#choose(options, 0);
+    // Enter sends the chosen row: of "/killswitch" and "/kill" the one that was typed.
+    if (options.length) this.#choose(options, Math.max(0, commands.findIndex((command) => command.command === typed)));
     if (document.activeElement !== text) text.focus();
   }
 
