@@ -38,7 +38,7 @@ _WORDS = {
     Topic.DOUBTS: "market orders that rest, orders in doubt or in conflict, and how that ends",
     Topic.MISSED: "orders that missed their window, or lapsed",
     Topic.TROUBLE: "sign-in, address, clock, Dhan unreachable, a silent source, an old key, a second reader",
-    Topic.CANCELLED: "cancellations at the exchange",
+    Topic.CANCELLED: "cancellations at the exchange, changes at Dhan",
     Topic.REMINDERS: "reminders of what waits for a tap",
     Topic.REPORTS: "the readiness card, the morning's and the day's report",
     Topic.NEWS: "restarts, the calendar, the instrument list",

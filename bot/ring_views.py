@@ -20,6 +20,7 @@ _RINGS = {
     Notice.REJECTED: "🔴 Rejected",
     Notice.LAPSED: "⚪ Lapsed",
     Notice.CANCELLED: "⚪ Cancelled at the exchange",
+    Notice.CHANGED: "🔵 Changed at Dhan",
     Notice.EXPIRED: "⚪ Expired, not sent",
     Notice.UNKNOWN: "🟠 In doubt",
     Notice.NEEDS_OPERATOR: "🟠 Needs you",

@@ -16,6 +16,7 @@ class Notice(StrEnum):
     REJECTED = "rejected"
     LAPSED = "lapsed"
     CANCELLED = "cancelled"
+    CHANGED = "changed"
     EXPIRED = "expired"
     UNKNOWN = "unknown"
     NEEDS_OPERATOR = "needs_operator"
@@ -91,6 +92,7 @@ _TOPICS = {
     Notice.EXPIRED: Topic.MISSED,
     Notice.LAPSED: Topic.MISSED,
     Notice.CANCELLED: Topic.CANCELLED,
+    Notice.CHANGED: Topic.CANCELLED,
     Notice.REMINDER: Topic.REMINDERS,
     Notice.MORNING: Topic.REPORTS,
     Notice.READINESS: Topic.REPORTS,

@@ -68,7 +68,10 @@ def _settle_terms(connection: Connection, change: Change, order: Order, report: 
         changes.update_from(connection, change, state=ChangeState.DONE)
         facts = _facts(order, change.terms)
         words = f"Changed at Dhan: {change.terms}."
-        orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words, **facts)
+        noted = orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words, **facts)
+        if noted is not None:
+            said = f"By its order book: {change.terms}."
+            notifications.ring_order(connection, Notice.CHANGED, noted, at=moment.now, words=said)
     elif change.verdict is Verdict.REFUSED or _is_late(change, moment):
         fail(connection, change, order, f"Dhan still shows the old terms. {change.words}", moment)
 

@@ -123,7 +123,7 @@ async def test_a_change_that_dhan_took_without_a_clear_yes_is_seen_in_its_book(
     assert (floor.now(order).price, states(floor)) == (FAR, [ANSWERED])
     after = await settled(floor, order)
     assert (after.state, after.price) == (WORKING, NEARER)
-    assert (states(floor), calls(floor), told(floor)) == ([DONE], 1, [])
+    assert (states(floor), calls(floor), told(floor)) == ([DONE], 1, [Notice.CHANGED])
     assert at_dhan(floor) == ("PENDING", 1010.0)
 
 

@@ -183,6 +183,9 @@ async def test_the_price_of_a_resting_order_is_changed_and_the_card_follows_the_
     assert changed.reason == "Changed at Dhan: limit ₹1,010.00."
     assert floor.dhan.book()[0]["price"] == 1010.0
     assert states(floor) == [ChangeState.DONE]
+    assert told(floor) == [Notice.CHANGED]
+    await floor.follow_book()
+    assert told(floor) == [Notice.CHANGED], "once"
 
 
 async def test_quantity_means_the_new_total(floor: Floor) -> None:
