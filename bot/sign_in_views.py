@@ -9,6 +9,7 @@ from core.db.tokens import TokenAge
 from core.domain.address import LOCKED_DAYS, Addresses, Registered
 from core.domain.login import TAP_LIVES, Way
 from core.domain.sessions import spoken_day
+from core.errors import SignInNeeded
 
 _WAYS = {
     Way.TOTP: "PIN and one-time code",
@@ -16,6 +17,12 @@ _WAYS = {
     Way.WEB: "a token from web.dhan.co",
     Way.RENEWAL: "a renewed token from web.dhan.co",
 }
+
+
+def needed(why: SignInNeeded) -> str:
+    """What is answered where nothing goes without a sign-in: the reason, and the way to one."""
+    words = str(why).rstrip(".")
+    return f"{words[:1].upper()}{words[1:]}. Send /login, then ask again."
 
 
 def login_offer(living: TokenAge | None, count: str, now: datetime) -> str:

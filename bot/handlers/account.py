@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from telegram import InlineKeyboardMarkup, Message
 
-from bot import account_views, keyboards
+from bot import account_views, keyboards, sign_in_views
 from bot.handlers.pictures import CURVES, Pictures
 from bot.text import cut
 from core import controls, exits, journal, pnl, questions
@@ -104,7 +104,7 @@ class AccountCommands:
         try:
             seen = await exits.look(self._account, self._broker, self._clock.now())
         except SignInNeeded as trouble:
-            raise Refusal(str(trouble)) from trouble
+            raise Refusal(sign_in_views.needed(trouble)) from trouble
         if payload.get("book_is_whole", True) and not seen.book_is_whole:
             raise Refusal("An entry of Dhan's book cannot be read since you asked: look again.")
 
@@ -167,7 +167,9 @@ class AccountCommands:
         """What the account says, or why it says nothing."""
         try:
             text, buttons = await look()
-        except (BrokerUnavailable, SignInNeeded, Refusal) as trouble:
+        except SignInNeeded as trouble:
+            text, buttons = escape(cut(sign_in_views.needed(trouble))), None
+        except (BrokerUnavailable, Refusal) as trouble:
             text, buttons = escape(cut(str(trouble))), None
         await message.reply_html(text, reply_markup=buttons, disable_web_page_preview=True)
 

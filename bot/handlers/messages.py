@@ -6,6 +6,7 @@ from html import escape
 from telegram import Chat, Message, Update
 from telegram.error import TelegramError
 
+from bot import sign_in_views
 from bot.access import Context, Gate
 from bot.commands import BY_NAME, Command, may, nearest
 from bot.handlers.questions import Questions
@@ -13,7 +14,7 @@ from bot.secrets import Secrets
 from bot.text import cut
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded, Unavailable
 
-_REFUSALS = (Refusal, Unavailable, BrokerUnavailable, SignInNeeded)
+_REFUSALS = (Refusal, Unavailable, BrokerUnavailable)
 _IN_PRIVATE = ("login", "logs")
 _TAKES_ALERTS = ("check", "whatif")
 _DELETED = (
@@ -69,6 +70,8 @@ class Messages:
         owner = next(owner for owner in self._owners if hasattr(owner, command.name))
         try:
             await getattr(owner, command.name)(message, arguments, self._gate.role(update))
+        except SignInNeeded as needed:
+            await message.reply_html(escape(cut(sign_in_views.needed(needed))), disable_web_page_preview=True)
         except _REFUSALS as refusal:
             await message.reply_html(escape(cut(str(refusal))), disable_web_page_preview=True)
 

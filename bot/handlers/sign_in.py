@@ -24,7 +24,7 @@ from core.errors import BrokerUnavailable, Refusal, SignInNeeded
 from core.login_link import LoginLinks, offer
 from core.settings import Role, Settings
 
-_Trouble = (Refusal, BrokerUnavailable, SignInNeeded)
+_Trouble = (Refusal, BrokerUnavailable)
 
 
 class SignInCommands:
@@ -69,6 +69,8 @@ class SignInCommands:
                 raise Refusal("For example: /ip, or /ip set, or /ip set 203.0.113.24")
             else:
                 await message.reply_html(views.addresses(await self._addresses.check()))
+        except SignInNeeded as trouble:
+            await message.reply_text(cut(views.needed(trouble)))
         except _Trouble as trouble:
             await message.reply_text(cut(str(trouble)))
 
@@ -83,6 +85,8 @@ class SignInCommands:
         try:
             found = await self._addresses.register((query.data or "").partition(":")[2], by)
             text = f"Registered. A token made before it may be refused: if so, send /login.\n\n{views.addresses(found)}"
+        except SignInNeeded as trouble:
+            text = escape(cut(views.needed(trouble)))
         except _Trouble as trouble:
             text = escape(cut(str(trouble)))
         await cast("Message", query.message).edit_text(text, ParseMode.HTML)
