@@ -17,6 +17,8 @@ _HIDDEN = (
 _UNSEEN = "Forever (GTT) orders and conditional alerts at Dhan are not seen here, and stay: see to them in Dhan's app."
 """Dhan keeps them apart from its order book; the legs of its super orders are in it."""
 
+_OWNED = "Shares that the account owns are no position, and are not exited here: /holdings lists them."
+
 
 def funds(found: Funds) -> str:
     return "\n".join(
@@ -77,9 +79,9 @@ def trades(found: Sequence[Fill]) -> str:
     return fit("\n".join(lines))
 
 
-def flatten(plan: ExitPlan, symbol: str | None = None, held: Sequence[str] = ()) -> str:
+def flatten(plan: ExitPlan, symbol: str | None = None, held: Sequence[str] = (), owned: Sequence[str] = ()) -> str:
     """Names and sizes of what a yes would exit, when that is not at once, and what to look for first; and what it
-    cannot. `held` are the symbols that are open, `symbol` the one that was asked for.
+    cannot. `held` are the symbols that are open, `owned` those of the holdings, `symbol` the one that was asked for.
     """
     lines = ["<b>Exit at the market</b>", ""] if plan.exits else []
     for exit_ in plan.exits:
@@ -95,7 +97,7 @@ def flatten(plan: ExitPlan, symbol: str | None = None, held: Sequence[str] = ())
         lines += ["", "Not exited:", *(escape(words) for words in plan.left)]
     if plan.not_open:
         lines += ["", "Not open:", *(escape(words) for words in plan.not_open)]
-    return fit("\n".join(lines)).strip() or _nothing_open(symbol, held)
+    return fit("\n".join(lines)).strip() or _nothing_open(symbol, held, owned)
 
 
 def _later(exit_: Exit) -> list[str]:
@@ -109,10 +111,12 @@ def _later(exit_: Exit) -> list[str]:
     return lines
 
 
-def _nothing_open(symbol: str | None, held: Sequence[str]) -> str:
+def _nothing_open(symbol: str | None, held: Sequence[str], owned: Sequence[str]) -> str:
+    is_owned = bool(owned) if symbol is None else symbol in [each.upper() for each in owned]
+    tail = f" {_OWNED}" if is_owned else ""
     if symbol is None or not held:
-        return "No open positions."
-    return fit(f"No open position in {escape(symbol)}. Open: {escape(', '.join(held))}.")
+        return f"No open positions.{tail}"
+    return fit(f"No open position in {escape(symbol)}. Open: {escape(', '.join(held))}.{tail}")
 
 
 def exiting(alerts: Sequence[int], exits: Sequence[Exit], changed: Sequence[str]) -> str:

@@ -85,9 +85,9 @@ class AccountCommands:
             seen = await exits.look(self._account, self._broker, self._clock.now())
             plan = await self._database.read(lambda c: self._plan(c, seen, symbol))
             held = [position.symbol for position in seen.positions if exits.is_open(position)]
-            shown = account_views.flatten(plan, symbol, held)
             if not plan.exits:
-                return shown, None
+                return account_views.flatten(plan, symbol, held, await self._owned(plan)), None
+            shown = account_views.flatten(plan, symbol, held)
             facts = [exit_.facts for exit_ in plan.exits]
             payload = {"symbol": symbol, "exits": facts, "book_is_whole": plan.book_is_whole}
             many = len(plan.exits)
@@ -95,6 +95,15 @@ class AccountCommands:
             return shown, keyboards.confirm(await self._ask(message, Question.FLATTEN, payload), words)
 
         await self._show(message, ask)
+
+    async def _owned(self, plan: ExitPlan) -> list[str]:
+        """The symbols of the holdings, where no position was found; none where Dhan does not say."""
+        if plan.left or plan.not_open:
+            return []
+        try:
+            return [holding.symbol for holding in await self._account.holdings()]
+        except BrokerUnavailable:
+            return []
 
     async def exit_positions(self, payload: Mapping[str, Any], user_id: int) -> str:
         """The tap below /flatten: exits what still is as it was confirmed, and names the rest.

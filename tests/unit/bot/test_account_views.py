@@ -136,6 +136,15 @@ def test_a_symbol_of_which_nothing_is_open_is_named_with_what_is() -> None:
     assert account_views.flatten(nothing, "TCS", []) == "No open positions."
 
 
+def test_shares_that_are_owned_are_pointed_to_where_no_position_is_open() -> None:
+    nothing = ExitPlan(exits=(), left=())
+    tail = "Shares that the account owns are no position, and are not exited here: /holdings lists them."
+    assert account_views.flatten(nothing, owned=["M&M"]) == f"No open positions. {tail}"
+    named = account_views.flatten(nothing, "M&M", ["TCS"], owned=["M&M", "INFY"])
+    assert named == f"No open position in M&amp;M. Open: TCS. {tail}"
+    assert account_views.flatten(nothing, "TATA", ["TCS"], owned=["M&M"]) == "No open position in TATA. Open: TCS."
+
+
 def test_flatten_says_that_an_open_order_may_be_hidden() -> None:
     asked = account_views.flatten(ExitPlan(exits=(EXIT,), left=(), book_is_whole=False))
     assert "An entry of Dhan's book cannot be read: look in Dhan's app for an open order first" in asked
