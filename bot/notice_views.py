@@ -41,7 +41,7 @@ _WORDS = {
     Topic.CANCELLED: "cancellations at the exchange, changes at Dhan",
     Topic.REMINDERS: "reminders of what waits for a tap",
     Topic.REPORTS: "the readiness card, the morning's and the day's report",
-    Topic.NEWS: "restarts, the calendar, the instrument list",
+    Topic.NEWS: "restarts, a sign-in by a link, the calendar, the instrument list",
 }
 _SOUNDS = {Loudness.ON: "🔔", Loudness.SILENT: "🔕", Loudness.OFF: "✖️"}
 NOTIFY_USAGE = "/notify reports silent\n/notify news off\n/notify quiet 22:00-07:00\n/notify quiet off"

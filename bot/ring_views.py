@@ -33,6 +33,7 @@ _RINGS = {
     Notice.INSTRUMENTS: "🟠 The instrument list is old",
     Notice.BLIND: "🟠 Dhan cannot be read",
     Notice.SIGN_IN: "🟠 Sign in at Dhan",
+    Notice.SIGNED_IN: "🟢 Signed in at Dhan",
     Notice.DESK_STARTED: "The desk is back",
     Notice.REMINDER: "🟡 Waiting for your tap",
     Notice.BLOCKED: "🟠 Dhan takes no orders just now",

@@ -203,7 +203,10 @@ class Session:
             issued_at=token.issued_at,
             expires_at=token.expires_at,
         )
-        logins.complete(connection, attempt.login_id, self._clock.now())
+        now = self._clock.now()
+        logins.complete(connection, attempt.login_id, now)
+        if attempt.way is Way.LINK and not attempt.by_the_way:
+            reminders.tell(connection, token.expires_at, now)
         return self._stored(connection)
 
     async def _not_made(self, attempt: Try, words: str) -> str:

@@ -5,15 +5,18 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from core import controls, journal, notifications
-from core.db import logins
+from core.controls import Hold
+from core.db import logins, orders
 from core.domain.login import LoginState
 from core.domain.notice import Notice
+from core.domain.sessions import spoken
 from core.ladder import signs_in_by_itself
 from core.login_link import Offer, offer
 from core.settings import Settings
 
 _PROMPT = "sign_in.prompt"
 _WARNED = "sign_in.warned"
+_MOST_COUNTED = 1_000
 
 
 def prompt(connection: Connection, settings: Settings, words: str, at: datetime) -> None:
@@ -34,6 +37,18 @@ def settle(connection: Connection, at: datetime) -> None:
     stands = controls.fetch(connection, _PROMPT)
     if stands and stands["open"]:
         controls.put(connection, _PROMPT, {"open": False, "login": None}, at=at, actor=journal.DESK)
+
+
+def tell(connection: Connection, until: datetime, at: datetime) -> None:
+    """Say that the link did it: how long the sign-in lasts, and what becomes of the orders that are due."""
+    due = len(orders.due(connection, at, _MOST_COUNTED))
+    others = [reason for hold, reason in controls.holds(connection).items() if hold is not Hold.SIGNED_OUT]
+    words = f"Until {spoken(until)}."
+    if due and others:
+        words += f" {due} {'orders still wait' if due > 1 else 'order still waits'}: {others[0]}"
+    elif due:
+        words += f" {due} {'orders that waited go on' if due > 1 else 'order that waited goes on'}."
+    notifications.ring(connection, Notice.SIGNED_IN, at=at, words=words)
 
 
 def warn(connection: Connection, settings: Settings, words: str, about: str, at: datetime) -> None:

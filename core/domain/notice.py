@@ -29,6 +29,7 @@ class Notice(StrEnum):
     HELD = "held"
     BLIND = "blind"
     SIGN_IN = "sign_in"
+    SIGNED_IN = "signed_in"
     DESK_STARTED = "desk_started"
     REMINDER = "reminder"
     BLOCKED = "blocked"
@@ -101,6 +102,7 @@ _TOPICS = {
     Notice.OLD_KEY: Topic.TROUBLE,
     Notice.SECOND_POLLER: Topic.TROUBLE,
     Notice.DESK_STARTED: Topic.NEWS,
+    Notice.SIGNED_IN: Topic.NEWS,
     Notice.CALENDAR: Topic.NEWS,
     Notice.INSTRUMENTS: Topic.NEWS,
 }

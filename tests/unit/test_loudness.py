@@ -52,6 +52,11 @@ def test_quiet_hours_are_half_open_and_may_run_past_midnight(
     assert Loudnesses(quiet=quiet).is_silent(Notice.FILLED, clock) is is_quiet
 
 
+def test_a_sign_in_that_was_made_is_news_and_silent_at_night() -> None:
+    assert Loudnesses(quiet=NIGHT).is_silent(Notice.SIGNED_IN, time(3))
+    assert Loudnesses().wish(Topic.NEWS, Loudness.OFF).is_off(Notice.SIGNED_IN)
+
+
 def test_a_doubt_rings_at_night() -> None:
     assert not Loudnesses(quiet=NIGHT).is_silent(Notice.UNKNOWN, time(3))
 

@@ -8,12 +8,18 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
+from core import controls
+from core.controls import Hold
 from core.domain.login import LoginRefusal, LoginState, Way
+from core.domain.notice import Notice
+from core.domain.order import OrderState
+from core.domain.sessions import spoken
 from core.logins import Session
 from core.mailbox import Mailbox
 from core.sandbox.dhan.login import OTHER_ACCOUNT
 from core.settings import PaperAccount
 from tests.unit.engine.door import BY_LINK, Door
+from tests.unit.engine.rows import an_order
 
 
 @pytest.fixture
@@ -50,6 +56,50 @@ async def test_a_tap_and_a_sign_in_at_dhan_sign_the_desk_in(door: Door, session:
     assert door.login(login_id).state is LoginState.COMPLETED
     assert door.hold() is None
     assert await door.session(**BY_LINK).keep()
+
+
+async def test_a_sign_in_by_a_link_is_told_once_with_its_end_and_what_goes_on(
+    door: Door, session: Session, mailbox: Mailbox
+) -> None:
+    assert not await session.keep()
+    now = door.dhan.clock.now()
+    with door.database.transaction() as connection:
+        for _ in range(2):
+            an_order(connection, state=OrderState.QUEUED, release_at=now)
+        an_order(connection, state=OrderState.QUEUED, release_at=now + timedelta(hours=1))
+    login_id, consent_id = await at_dhans_page(door, mailbox)
+    door.come_back(login_id, door.dhan.granted(consent_id))
+    assert await mailbox.attend()
+    await mailbox.attend()
+    await session.keep()
+    await door.session(**BY_LINK).keep()
+    until = spoken(now + timedelta(hours=24))
+    assert door.rings(Notice.SIGNED_IN) == [{"words": f"Until {until}. 2 orders that waited go on."}]
+
+
+async def test_a_sign_in_under_another_hold_says_that_orders_still_wait(
+    door: Door, session: Session, mailbox: Mailbox
+) -> None:
+    assert not await session.keep()
+    now = door.dhan.clock.now()
+    with door.database.transaction() as connection:
+        an_order(connection, state=OrderState.QUEUED, release_at=now)
+        controls.pause(connection, at=now, actor="operator 42")
+    login_id, consent_id = await at_dhans_page(door, mailbox)
+    door.come_back(login_id, door.dhan.granted(consent_id))
+    assert await mailbox.attend()
+    [told] = door.rings(Notice.SIGNED_IN)
+    with door.database.snapshot() as connection:
+        paused = controls.holds(connection)[Hold.PAUSED]
+    assert told["words"].endswith(f". 1 order still waits: {paused}")
+
+
+async def test_a_token_that_is_handed_in_at_the_command_line_is_not_told_in_the_chat(
+    door: Door, mailbox: Mailbox
+) -> None:
+    door.hand_in(door.dhan.web_token())
+    assert await mailbox.attend()
+    assert door.rings(Notice.SIGNED_IN) == []
 
 
 async def test_a_link_that_nobody_opens_costs_no_consent(door: Door, mailbox: Mailbox) -> None:
