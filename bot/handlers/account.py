@@ -153,7 +153,7 @@ class AccountCommands:
         try:
             said = await self._account.stop(is_on)
         except SignInNeeded as trouble:
-            raise Refusal(str(trouble)) from trouble
+            raise Refusal(sign_in_views.needed(trouble)) from trouble
         await self._follow_switch(is_on, journal.operator(user_id))
         return said or "Dhan took it"
 

@@ -113,6 +113,7 @@ def build_desk(
         readiness=Readiness(
             database=database,
             broker=broker,
+            account=account,
             addresses=addresses,
             calendar=calendar,
             settings=settings,

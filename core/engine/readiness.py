@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from core import market_days, notifications, reminders
+from core import controls, journal, market_days, notifications, reminders
 from core.addresses import AddressBook
+from core.broker.account import Account
 from core.broker.port import Broker
 from core.clock import Clock, to_india
+from core.controls import KILL_SWITCH_IS_ON
 from core.db import tokens
 from core.db.engine import Database
 from core.domain.notice import Notice
@@ -44,6 +46,7 @@ class Readiness:
         *,
         database: Database,
         broker: Broker,
+        account: Account,
         addresses: AddressBook,
         calendar: Calendar,
         settings: Settings,
@@ -51,6 +54,7 @@ class Readiness:
     ) -> None:
         self._database = database
         self._broker = broker
+        self._account = account
         self._addresses = addresses
         self._bundled = self._calendar = calendar
         self._settings = settings
@@ -66,18 +70,29 @@ class Readiness:
         return needed_through(self._calendar, self._clock.now())
 
     async def check_when_due(self) -> None:
-        """Ask Dhan about our token and our address. Raises SignInNeeded; when Dhan cannot say, it stays due."""
+        """Ask Dhan about our token and our address, and about its kill switch where that holds.
+
+        Raises SignInNeeded; when Dhan cannot say, it stays due.
+        """
         now = self._clock.now()
         if not self._is_due(now) or self._rests(now):
             return
         try:
             await self._broker.check_session()
             addresses = await self._addresses.check()
+            await self._check_kill_switch()
         except BrokerUnavailable as trouble:
             await self._not_known(str(trouble), now)
         else:
             self._checked_at, self._failures = now, 0
             log.info("readiness_checked", orders_allowed=addresses.allowed)
+
+    async def _check_kill_switch(self) -> None:
+        """It ends with the day at Dhan, and the hold with it."""
+        is_held = await self._database.read(lambda c: KILL_SWITCH_IS_ON in controls.holds(c).values())
+        if is_held and not await self._account.is_stopped():
+            at = self._clock.now()
+            await self._database.write(lambda c: controls.follow_kill_switch(c, False, at=at, actor=journal.DHAN))
 
     async def remind_when_due(self) -> None:
         """Tell of a sign-in that ends soon, and in the morning of one that will not last; looks once a minute."""

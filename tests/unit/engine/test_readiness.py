@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from core import controls, market_days
 from core.addresses import AddressBook
+from core.broker.dhan.account import DhanAccount
 from core.controls import Hold
 from core.db import logins
 from core.db.overrides import Change
@@ -38,6 +39,7 @@ def readiness(floor: Floor, folder: Path, **settings: str) -> Readiness:
     return Readiness(
         database=floor.database,
         broker=floor.broker,
+        account=DhanAccount(floor.broker),
         addresses=AddressBook(floor.database, floor.broker, floor.clock),
         calendar=CALENDAR,
         settings=settings_for(floor.dhan, folder, **settings),
