@@ -1,7 +1,6 @@
 """The account: looking at it, exiting positions, and Dhan's own kill switch."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from html import escape
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -9,7 +8,6 @@ from telegram import InlineKeyboardMarkup, Message
 
 from bot import account_views, keyboards, sign_in_views
 from bot.handlers.pictures import CURVES, Pictures
-from bot.text import cut
 from core import controls, exits, journal, pnl, questions
 from core.broker.account import Account
 from core.broker.port import Broker
@@ -173,13 +171,8 @@ class AccountCommands:
     async def _show(
         self, message: Message, look: Callable[[], Awaitable[tuple[str, InlineKeyboardMarkup | None]]]
     ) -> None:
-        """What the account says, or why it says nothing."""
-        try:
-            text, buttons = await look()
-        except SignInNeeded as trouble:
-            text, buttons = escape(cut(sign_in_views.needed(trouble))), None
-        except (BrokerUnavailable, Refusal) as trouble:
-            text, buttons = escape(cut(str(trouble))), None
+        """What the account says; whoever passed the command on says why it says nothing."""
+        text, buttons = await look()
         await message.reply_html(text, reply_markup=buttons, disable_web_page_preview=True)
 
 

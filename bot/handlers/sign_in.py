@@ -62,17 +62,12 @@ class SignInCommands:
 
     async def ip(self, message: Message, arguments: list[str], role: Role) -> None:
         """`/ip` shows, `/ip set` registers what Dhan sees, `/ip set 203.0.113.24` that one; both after a yes."""
-        try:
-            if arguments[:1] == ["set"]:
-                await self._ask_to_register(message, "".join(arguments[1:2]), role)
-            elif arguments:
-                raise Refusal("For example: /ip, or /ip set, or /ip set 203.0.113.24")
-            else:
-                await message.reply_html(views.addresses(await self._addresses.check()))
-        except SignInNeeded as trouble:
-            await message.reply_text(cut(views.needed(trouble)))
-        except _Trouble as trouble:
-            await message.reply_text(cut(str(trouble)))
+        if arguments[:1] == ["set"]:
+            await self._ask_to_register(message, "".join(arguments[1:2]), role)
+        elif arguments:
+            raise Refusal("For example: /ip, or /ip set, or /ip set 203.0.113.24")
+        else:
+            await message.reply_html(views.addresses(await self._addresses.check()))
 
     async def confirm_address(self, update: Update, _context: Context) -> None:
         """The tap below the question."""

@@ -1,6 +1,6 @@
 """Warm connections to Dhan's hosts, a call at a time on each: HTTP/1.1 as h11 speaks it, straight on asyncio.
 
-A fresh TLS handshake costs more than the rest of an order's way, and general clients take three times what is left. No
+A fresh TLS handshake costs more than the rest of an order's way, and a general client doubles what is left. No
 redirects, no retries, no cookies, no proxies; certificates always checked. A request leaves in one piece.
 """
 
