@@ -17,11 +17,13 @@ MOST = 20
 _HELD = "Its time has come, and it is held: "
 
 
-def to_tell(connection: Connection, now: datetime) -> list[Order]:
+def to_tell(connection: Connection, now: datetime) -> list[tuple[Order, str]]:
     """Queued orders that waited for their time, are due since a minute, and of which it was not told yet, the first of
-    them. Those that came under the hold say so on their first card.
+    them, each with what holds it. Those that came under the hold say so on their first card.
     """
-    if _reason(connection) is None:
+    holds = controls.holds(connection)
+    reason = next((words for hold, words in holds.items() if hold is not Hold.STARTING), None)
+    if reason is None:
         return []
     due = (
         select(rows.c.id)
@@ -30,17 +32,11 @@ def to_tell(connection: Connection, now: datetime) -> list[Order]:
         .order_by(rows.c.release_at, rows.c.id)
         .limit(MOST)
     )
-    return orders.some(connection, connection.execute(due).scalars())
+    return [(order, f"{_HELD}{reason}") for order in orders.some(connection, connection.execute(due).scalars())]
 
 
 def tell(connection: Connection, now: datetime) -> None:
-    words = f"{_HELD}{_reason(connection)}"
-    for order in to_tell(connection, now):
+    for order, words in to_tell(connection, now):
         held = orders.note(connection, order, at=now, actor=journal.DESK, reason=words)
         if held is not None:
             notifications.ring_order(connection, Notice.HELD, held, at=now, words=words)
-
-
-def _reason(connection: Connection) -> str | None:
-    """None: nothing holds, or only the look at the book with which a desk starts."""
-    return next((reason for hold, reason in controls.holds(connection).items() if hold is not Hold.STARTING), None)
