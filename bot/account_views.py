@@ -1,10 +1,10 @@
 """The account as the operator reads it. Every text from outside is escaped here."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from html import escape
 
-from bot.text import fit, quoted, rupees
+from bot.text import fit, one_line, quoted, rupees
 from core.broker.account import Fill, Funds, Holding, Position
 from core.domain.order import Order
 from core.domain.sessions import spoken
@@ -17,6 +17,7 @@ _HIDDEN = (
 _UNSEEN = "Forever (GTT) orders and conditional alerts at Dhan are not seen here, and stay: see to them in Dhan's app."
 """Dhan keeps them apart from its order book; the legs of its super orders are in it."""
 
+_HELD = "🟠 Nothing goes out now, exits included: after your yes it waits until this is over."
 _OWNED = "Shares that the account owns are no position, and are not exited here: /holdings lists them."
 
 
@@ -79,11 +80,21 @@ def trades(found: Sequence[Fill]) -> str:
     return fit("\n".join(lines))
 
 
-def flatten(plan: ExitPlan, symbol: str | None = None, held: Sequence[str] = (), owned: Sequence[str] = ()) -> str:
+def flatten(
+    plan: ExitPlan,
+    symbol: str | None = None,
+    held: Sequence[str] = (),
+    owned: Sequence[str] = (),
+    *,
+    holds: Collection[str] = (),
+) -> str:
     """Names and sizes of what a yes would exit, when that is not at once, and what to look for first; and what it
-    cannot. `held` are the symbols that are open, `owned` those of the holdings, `symbol` the one that was asked for.
+    cannot. `held` are the symbols that are open, `owned` those of the holdings, `symbol` the one that was asked for,
+    `holds` why nothing goes out now.
     """
     lines = ["<b>Exit at the market</b>", ""] if plan.exits else []
+    if plan.exits and holds:
+        lines += [_HELD, *(f"🟠 {one_line(reason)}" for reason in holds), ""]
     for exit_ in plan.exits:
         product = exit_.product.replace("_", " ").lower()
         lines.append(f"<b>{exit_.side} {exit_.quantity} {escape(exit_.instrument.symbol)}</b> · {product}")
@@ -119,15 +130,19 @@ def _nothing_open(symbol: str | None, held: Sequence[str], owned: Sequence[str])
     return fit(f"No open position in {escape(symbol)}. Open: {escape(', '.join(held))}.{tail}")
 
 
-def exiting(alerts: Sequence[int], exits: Sequence[Exit], changed: Sequence[str]) -> str:
-    """What became of the yes: the exits by their alerts' numbers, and the names of what is not as it was confirmed."""
+def exiting(
+    alerts: Sequence[int], exits: Sequence[Exit], changed: Sequence[str], *, holds: Collection[str] = ()
+) -> str:
+    """What became of the yes: the exits by their alerts' numbers, and the names of what is not as it was confirmed.
+    `holds`: why nothing goes out now."""
     by_number = list(zip(alerts, exits, strict=True))
     at_once = [str(number) for number, exit_ in by_number if exit_.reaches_later is None]
-    said = [f"Exiting, as {', '.join(at_once)}"] if at_once else []
+    said = [f"{'Held' if holds else 'Exiting'}, as {', '.join(at_once)}"] if at_once else []
     for number, exit_ in by_number:
         if exit_.reaches_later is not None:
             how = "goes as an after-market order" if exit_.decision.as_amo else "waits"
             said.append(f"{number} {how} and reaches the exchange {spoken(exit_.reaches_later)}")
+    said += [reason.rstrip(".") for reason in holds]
     if changed:
         said.append(f"Not exited, since they have changed: {', '.join(changed)}. Look again")
     return ". ".join(said)

@@ -81,11 +81,11 @@ class AccountCommands:
 
         async def ask() -> tuple[str, InlineKeyboardMarkup | None]:
             seen = await exits.look(self._account, self._broker, self._clock.now())
-            plan = await self._database.read(lambda c: self._plan(c, seen, symbol))
+            plan, holds = await self._database.read(lambda c: (self._plan(c, seen, symbol), controls.holds(c)))
             held = [position.symbol for position in seen.positions if exits.is_open(position)]
             if not plan.exits:
                 return account_views.flatten(plan, symbol, held, await self._owned(plan)), None
-            shown = account_views.flatten(plan, symbol, held)
+            shown = account_views.flatten(plan, symbol, held, holds=holds.values())
             facts = [exit_.facts for exit_ in plan.exits]
             payload = {"symbol": symbol, "exits": facts, "book_is_whole": plan.book_is_whole}
             many = len(plan.exits)
@@ -123,7 +123,7 @@ class AccountCommands:
             alerts = write_exits(connection, going, actor=journal.operator(user_id), now=self._clock.now())
             as_confirmed = [exit_.facts for exit_ in going]
             changed = [facts["symbol"] for facts in payload["exits"] if facts not in as_confirmed]
-            return account_views.exiting(alerts, going, changed)
+            return account_views.exiting(alerts, going, changed, holds=controls.holds(connection).values())
 
         answer = await self._database.write(write)
         self._desk.nudge()

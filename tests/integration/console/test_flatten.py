@@ -1,9 +1,9 @@
-"""/flatten in the chat, where Dhan's order book is not whole."""
+"""/flatten in the chat, where Dhan's order book is not whole, and under a stop."""
 
 from typing import Any
 
 import pytest
-from desk_in_chat import TUESDAY, Chats
+from desk_in_chat import TUESDAY, Chats, a_leg
 
 from core.domain.order import OrderState
 
@@ -31,3 +31,22 @@ async def test_an_entry_that_cannot_be_read_is_said_before_an_exit_and_hinders_n
     answer = await chats.tap(await chats.newest("An entry of Dhan's book"), "Yes")
     await show_the_book(chats)
     await chats.is_in(int(answer.removeprefix("Exiting, as ")), OrderState.FILLED)
+
+
+@pytest.mark.parametrize(
+    ("stop", "go", "at"), [("/pause", "/resume", "2026-12-01T11:00"), ("/kill", "/unkill", "2026-12-01T11:30")]
+)
+async def test_an_exit_under_a_stop_is_said_to_wait_and_waits(chats: Chats, stop: str, go: str, at: str) -> None:
+    chats.jump(at)
+    await chats.is_in(await chats.fire(a_leg("TCS")), OrderState.FILLED)
+    await chats.ask(stop, "nothing is sent")
+    await chats.ask("/flatten TCS", "Nothing goes out now, exits included")
+    answer = await chats.tap(await chats.newest("Nothing goes out now", "SELL 1 TCS"), "Yes")
+    assert answer.startswith("Held, as ")
+    alert = int(answer.removeprefix("Held, as ").split(".")[0])
+    await chats.card(alert, "Held")
+    await chats.is_in(alert, OrderState.QUEUED)
+    await chats.ask(go, "out again")
+    if go == "/unkill":
+        await chats.tap(await chats.newest("Let orders out again?"), "Yes")
+    await chats.is_in(alert, OrderState.FILLED)

@@ -161,6 +161,20 @@ def test_an_exit_that_waits_names_its_time_in_the_question_and_in_the_answer() -
     )
 
 
+def test_what_holds_exits_is_said_before_the_yes_and_after_it() -> None:
+    holds = ["Stopped by operator 43 with /kill.", "Paused by operator <42>."]
+    asked = account_views.flatten(ExitPlan(exits=(EXIT,), left=()), holds=holds)
+    assert asked.splitlines()[2:6] == [
+        "🟠 Nothing goes out now, exits included: after your yes it waits until this is over.",
+        "🟠 Stopped by operator 43 with /kill.",
+        "🟠 Paused by operator &lt;42&gt;.",
+        "",
+    ]
+    assert account_views.flatten(ExitPlan(exits=(), left=()), holds=holds) == "No open positions."
+    said = account_views.exiting([41], [EXIT], [], holds=holds[:1])
+    assert said == "Held, as 41. Stopped by operator 43 with /kill"
+
+
 def test_an_exit_that_the_closing_auction_takes_says_where_it_is_offered() -> None:
     auction = Alternative(
         mode=Mode.IMMEDIATE,
