@@ -45,6 +45,11 @@ _WORDS = {
 }
 _SOUNDS = {Loudness.ON: "🔔", Loudness.SILENT: "🔕", Loudness.OFF: "✖️"}
 NOTIFY_USAGE = "/notify reports silent\n/notify news off\n/notify quiet 22:00-07:00\n/notify quiet off"
+_GROUPS = {"Filled": "filled", "Not filled": "failed", "Cancelled or dropped": "cancelled"}
+"""The orders of a day's report, by their title."""
+_MOST_ROWS = 12
+_ALL_REASONS = 2000
+"""Letters for all the reasons of a day together; with so many rows a message stays within Telegram's limit."""
 _SHORT = 100
 _LONGEST_SYMBOL = 24
 
@@ -85,22 +90,29 @@ def cure_buttons(facts: Mapping[str, Any]) -> InlineKeyboardMarkup:
 
 
 def day(facts: Mapping[str, Any], mode: Mode) -> str:
-    """What the day brought: counts, fills, what failed and why, what still waits, and where the account stood."""
+    """What the day brought: counts, fills, what came to nothing and why, what still waits, and where the account stood.
+
+    The fewer orders came to nothing, the more is said of each.
+    """
     on = date.fromisoformat(facts["day"])
     late = ", late" if facts["late"] else ""
-    lines = [f"<b>{mode.upper()}</b> · Report of {spoken_day(on)}{late}", "", _alerts(facts["alerts"])]
-    for title, rows in (("Filled", facts["filled"]), ("Not filled", facts["failed"])):
+    lines = [f"<b>{mode.upper()}</b> · Report of {spoken_day(on)}{late}", ""]
+    lines += [_alerts(facts["alerts"], facts.get("refused", 0))]
+    groups = {title: facts.get(key, []) for title, key in _GROUPS.items()}
+    most = max(_SHORT // 2, _ALL_REASONS // sum(map(len, groups.values()), start=1))
+    for title, rows in groups.items():
         if rows:
-            lines += ["", f"<b>{title}</b>", *(_row(row) for row in rows[:15])]
-            lines += [f"… and {len(rows) - 15} more: /export"] if len(rows) > 15 else []
+            lines += ["", f"<b>{title}</b>", *(_row(row, most) for row in rows[:_MOST_ROWS])]
+            lines += [f"… and {len(rows) - _MOST_ROWS} more: /export"] if len(rows) > _MOST_ROWS else []
     waiting = facts["waiting"]
     lines += ["", f"{waiting} still wait{'s' * (waiting == 1)}: /queue" if waiting else "Nothing waits"]
     lines += [_standing(facts["pnl"])]
     return fit("\n".join(lines))
 
 
-def _alerts(count: int) -> str:
-    return f"{count} alert{'s' * (count != 1)}" if count else "No alerts"
+def _alerts(count: int, refused: int) -> str:
+    among_them = f", {refused} refused" if refused else ""
+    return f"{count} alert{'s' * (count != 1)}{among_them}" if count else "No alerts"
 
 
 def _standing(pnl: Mapping[str, Any] | None) -> str:
@@ -126,19 +138,24 @@ def _summary(rows: list[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _row(row: Mapping[str, Any]) -> str:
+def _row(row: Mapping[str, Any], most: int = _SHORT // 2) -> str:
+    """An order, with at most so many letters of why."""
     if "order" not in row:
         return escape(_cut(str(row.get("words", "")), _SHORT * 2))
     what = f"{row['order']} {row['side']} {row['quantity']} {escape(_cut(str(row['symbol']), _LONGEST_SYMBOL))}"
     if row.get("average"):
         return f"{what}: {row['filled']} at {quoted(Decimal(row['average']))}"
     filled = ("kind" in row and row["kind"] == Notice.FILLED) or row.get("state") == OrderState.FILLED
-    return what if filled else f"{what}: <i>{escape(_cut(str(row['words']), _SHORT // 2))}</i>"
+    return what if filled else f"{what}: <i>{escape(_cut(str(row['words']), most))}</i>"
 
 
 def _cut(text: str, most: int) -> str:
+    """Between words, where there is a space to cut at."""
     text = " ".join(text.split())
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    if len(text) <= most:
+        return text
+    kept = text[: most - 1]
+    return f"{kept if text[len(kept)] == ' ' else kept.rsplit(' ', 1)[0]}…"
 
 
 def notify(wished: Loudnesses, now: datetime) -> str:

@@ -1,7 +1,7 @@
 """What a day brought, for the summary at its end: facts that the console puts into words."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -11,9 +11,11 @@ from core import pnl
 from core.clock import INDIA
 from core.db import orders
 from core.db.tables import alerts
+from core.domain.alert import AlertState
 from core.domain.order import Order, OrderState
 
-MOST_TOLD = 15
+_FAILED = (OrderState.REFUSED, OrderState.REJECTED, OrderState.LAPSED, OrderState.EXPIRED)
+_CANCELLED = (OrderState.CANCELLED, OrderState.DECLINED, OrderState.DROPPED)
 
 
 def bounds(day: date, until: date | None = None) -> tuple[datetime, datetime]:
@@ -25,14 +27,17 @@ def bounds(day: date, until: date | None = None) -> tuple[datetime, datetime]:
 def report(connection: Connection, day: date) -> Mapping[str, Any]:
     begins, ends = bounds(day)
     came = select(func.count()).where(alerts.c.received_at >= begins, alerts.c.received_at < ends)
+    refused = came.where(alerts.c.state == AlertState.REFUSED)
     touched = [order for order in orders.changed_since(connection, begins) if order.updated_at < ends]
     point = next(iter(pnl.points(connection, begins, ends)[-1:]), None)
     return {
         "day": day.isoformat(),
         "alerts": connection.execute(came).scalar_one(),
+        "refused": connection.execute(refused).scalar_one(),
         "states": dict(Counter(order.state.value for order in touched)),
-        "filled": _rows(touched, [OrderState.FILLED, OrderState.PART_FILLED]),
-        "failed": _rows(touched, [OrderState.REJECTED, OrderState.LAPSED, OrderState.EXPIRED]),
+        "filled": _rows(order for order in touched if order.filled_quantity or order.state is OrderState.FILLED),
+        "failed": _rows(order for order in touched if order.state in _FAILED and not order.filled_quantity),
+        "cancelled": _rows(order for order in touched if order.state in _CANCELLED and not order.filled_quantity),
         "waiting": _waiting(connection),
         "pnl": None
         if point is None
@@ -40,7 +45,7 @@ def report(connection: Connection, day: date) -> Mapping[str, Any]:
     }
 
 
-def _rows(touched: Sequence[Order], states: Sequence[OrderState]) -> list[dict[str, Any]]:
+def _rows(found: Iterable[Order]) -> list[dict[str, Any]]:
     return [
         {
             "order": order.label,
@@ -52,8 +57,7 @@ def _rows(touched: Sequence[Order], states: Sequence[OrderState]) -> list[dict[s
             "state": order.state.value,
             "words": order.reason,
         }
-        for order in touched
-        if order.state in states
+        for order in found
     ]
 
 

@@ -83,6 +83,29 @@ def test_the_day_says_what_is_not_known() -> None:
     assert "−₹1,200.00 at 12:00, 2 open" in told(Notice.DAY, **losing)
 
 
+LONG = "Not enough money: the account has 1,200.00 left and the order needs 142,500.00, so Dhan took none. Add money."
+
+
+def test_a_day_with_few_failures_tells_their_reasons_whole() -> None:
+    refused = row(state=OrderState.REFUSED, average=None, words=LONG)
+    cancelled = row(2, state=OrderState.CANCELLED, average=None, filled=0, words="Cancelled by you.")
+    text = told(Notice.DAY, **the_day(refused=1, failed=[refused], cancelled=[cancelled]))
+    assert "3 alerts, 1 refused" in text
+    assert f"Not filled\n1.1 BUY 10 M&M: {LONG}" in text
+    assert "Cancelled or dropped\n2.1 BUY 10 M&M: Cancelled by you." in text
+
+
+def test_a_reason_that_is_too_long_is_cut_between_words() -> None:
+    text = told(Notice.SUMMARY, rows=[row(kind="rejected", average=None, words=LONG)])
+    assert text.endswith("Not enough money: the account has 1,200.00 left…")
+
+
+def test_a_day_full_of_failures_still_ends_with_where_the_account_stood() -> None:
+    failed = [row(1_000_000 + n, symbol="NIFTY-Dec2026-24000-CE", average=None, words=LONG) for n in range(40)]
+    text = told(Notice.DAY, **the_day(filled=[row(n) for n in range(40)], failed=failed, cancelled=failed))
+    assert "Profit and loss not known" in text
+
+
 @given(OUTSIDE, OUTSIDE)
 def test_no_text_from_outside_breaks_a_report(symbol: str, words: str) -> None:
     facts = row(symbol=symbol, words=words, kind="rejected", average=None, state=OrderState.REJECTED)
@@ -90,7 +113,7 @@ def test_no_text_from_outside_breaks_a_report(symbol: str, words: str) -> None:
         told(Notice.SUMMARY, rows=[facts] * MOST_IN_ONE, messages=50),
         told(Notice.SUMMARY, rows=[{"kind": "held", "words": words}] * MOST_IN_ONE, messages=50),
         told(Notice.READINESS, **readiness((Light.RED, words))),
-        told(Notice.DAY, **the_day(failed=[facts] * 20, filled=[facts] * 20)),
+        told(Notice.DAY, **the_day(failed=[facts] * 20, filled=[facts] * 20, cancelled=[facts] * 20)),
     ):
         assert len(text.encode("utf-16-le")) <= 2 * 4096
 

@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import Connection, select
 
 from core.db.tables import events, outbox
+from core.domain.alert import AlertState
 from core.domain.notice import Notice
 from core.domain.order import OrderState
 from core.domain.readiness import Cure, Light, Line
 from core.engine import daily
-from tests.builders import CALENDAR, an_order
+from tests.builders import CALENDAR, an_alert, an_order
 from tests.integration.paper_dhan import india
 
 LINES = [Line(light=Light.RED, words="Not signed in.", cures=(Cure.LOGIN,))]
@@ -102,6 +103,21 @@ def test_the_summary_counts_and_gives_reasons(connection: Connection) -> None:
     assert (facts["alerts"], facts["waiting"], facts["pnl"]) == (3, 1, None)
     assert [row["words"] for row in facts["failed"]] == ["Not enough money."]
     assert len(facts["filled"]) == 1
+
+
+def test_the_summary_leaves_out_nothing_that_was_refused_or_cancelled(connection: Connection) -> None:
+    look(connection, "2026-11-25 08:00")
+    an_alert(connection, state=AlertState.REFUSED)
+    an_order(connection, state=OrderState.REFUSED, reason="Above the limit.")
+    an_order(connection, state=OrderState.CANCELLED, reason="Cancelled at the exchange.")
+    an_order(connection, state=OrderState.CANCELLED, filled_quantity=4, reason="The rest was cancelled.")
+    an_order(connection, state=OrderState.DECLINED, reason="Cancelled by you.")
+    look(connection, "2026-11-25 18:00")
+    [facts] = told(connection, Notice.DAY)
+    assert (facts["alerts"], facts["refused"]) == (5, 1)
+    assert [row["words"] for row in facts["failed"]] == ["Above the limit."]
+    assert [row["words"] for row in facts["cancelled"]] == ["Cancelled at the exchange.", "Cancelled by you."]
+    assert [row["filled"] for row in facts["filled"]] == [4]
 
 
 @pytest.mark.parametrize("day", [date(2026, 11, 25), date(2026, 11, 28)])
