@@ -155,7 +155,7 @@ def outside_band(
             had = f"{words} range that {symbol} had {f'on {spoken_day(day)}' if day else 'last'}, {span}"
             remarks.append(f"{had}: it goes, and the exchange refuses it unless the range has moved by then.")
         elif instrument.has_fixed_band:
-            raise Refusal(f"{words} day's range of {symbol}, {span}: no exchange would take it.")
+            raise Refusal(f"{words} day's range of {symbol}, {span}: the exchange does not take it. Use one inside it.")
         else:
             remarks.append(f"{words} day's range of {symbol}, {span}: the exchange may refuse it.")
     return remarks

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.broker.dhan.meanings import meaning_of
 from core.domain.alert import Exchange, InstrumentKind, Leg, OrderType, Product, Side
 from core.domain.instrument import Instrument, Segment
 from core.domain.protection import lies_beyond, on_tick, protected_limit, trigger_on_tick
@@ -181,6 +182,13 @@ BAND = {"band": (Decimal(1200), Decimal(1500)), "listed_on": TODAY}
 def test_a_price_outside_a_fixed_band_is_refused_with_the_band() -> None:
     with pytest.raises(Refusal, match="The limit 1600 lies outside the day's range of RELIANCE, 1200 to 1500"):
         written(replace(LEG, price=Decimal(1600)), replace(SHARE, **BAND))
+
+
+def test_a_price_outside_the_days_range_is_told_in_the_same_words_before_it_is_sent_and_by_the_exchange() -> None:
+    with pytest.raises(Refusal) as before:
+        written(replace(LEG, price=Decimal(1600)), replace(SHARE, **BAND))
+    ours = str(before.value).replace("limit 1600", "price").replace(" of RELIANCE, 1200 to 1500", "")
+    assert ours == str(meaning_of("", "EXCH:16284:The price is beyond the day's price range."))
 
 
 @pytest.mark.parametrize("trigger", ["1199.9", "1500.1"])

@@ -113,7 +113,11 @@ _BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     ),
     (
         r"circuit limit|ckt limit|exch:16284|\blpp\b",
-        Meaning(_T.PRICE_BAND, "The price is outside the band of the day.", "Use a price inside the day's range."),
+        Meaning(
+            _T.PRICE_BAND,
+            "The price lies outside the day's range: the exchange does not take it.",
+            "Use one inside it.",
+        ),
     ),
     (
         r"exch:16387|not allowed to trade in this market",

@@ -69,7 +69,7 @@ def test_a_price_outside_the_fixed_range_of_the_day_is_refused(
     connection: Connection, state: str, terms: dict[str, Decimal], named: str
 ) -> None:
     stop = a_stop(connection, state, Side.BUY, 1410)
-    words = f"{named} lies outside the day's range of RELIANCE, 1200 to 1500: no exchange would take it"
+    words = f"{named} lies outside the day's range of RELIANCE, 1200 to 1500: the exchange does not take it"
     with pytest.raises(Refusal, match=words):
         changes.check_terms(connection, stop, Terms(**terms), BANDED, at=NOON)
 
