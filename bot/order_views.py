@@ -56,11 +56,11 @@ def _bare(number: Decimal) -> str:
     return f"{number.normalize():f}"
 
 
-def edited(order: Order) -> str:
-    """An order that waits, as it is now."""
+def edited(order: Order, remarks: Sequence[str] = ()) -> str:
+    """An order that waits, as it is now, and what is to be said of it."""
     return (
         f"<b>{order.side} {order.quantity} {escape(order.symbol)}</b> · {order.label}\n"
-        f"{terms(order)}\nIts card asks for your tap."
+        f"{terms(order)}\nIts card asks for your tap." + "".join(f"\n{escape(remark)}" for remark in remarks)
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from core import changes
+from core import changes, exits
 from core.db import approvers, orders
 from core.domain.change import Terms
 from core.domain.instrument import Instrument
@@ -15,14 +15,16 @@ from core.errors import Refusal
 
 def edit(
     connection: Connection, order: Order, wish: Terms, instrument: Instrument, *, actor: str, at: datetime
-) -> Order:
-    """The order with its new terms. Buttons of the card before it are void, and so is any approval of it.
+) -> tuple[Order, list[str]]:
+    """The order with its new terms, and what is to be said of them. Buttons of the card before it are void, and so is
+    any approval of it.
 
     Raises Refusal with the first thing that is wrong.
     """
     if order.state not in WAITING:
         raise Refusal("It has been sent meanwhile: use /modify to have it changed at Dhan.")
     remarks = changes.check_terms(connection, order, wish, instrument, at=at)
+    remarks += _more_than_is_held(connection, order, wish)
     approvers.forget(connection, order.id)
     reason = " ".join([f"Edited by {actor}: {wish}. It waits for your tap as it is now.", *remarks])
     new: dict[str, Any] = {name: value for name, value in vars(wish).items() if value is not None}
@@ -34,4 +36,15 @@ def edit(
         edited = orders.note(connection, order, at=at, actor=actor, reason=reason, **new)
     if edited is None:
         raise Refusal("It has changed meanwhile: look at its card again.")
-    return edited
+    return edited, remarks
+
+
+def _more_than_is_held(connection: Connection, order: Order, wish: Terms) -> list[str]:
+    """Of an exit for more units than its position had when it was asked for."""
+    if not order.closes or wish.quantity is None:
+        return []
+    position = exits.confirmed(connection, order)
+    others = sum(leg.quantity for leg in orders.of_alert(connection, order.alert_id) if leg.id != order.id)
+    if others + wish.quantity <= position:
+        return []
+    return [f"An exit closes at most what is left of its position, {position} when you asked: the rest is not sent."]

@@ -76,7 +76,7 @@ class OrderCommands:
                 raise Refusal(f"That alert has {len(chosen)} orders: say which, like {chosen[0].label}.")
             order, wish = chosen[0], read_terms(arguments[1:], EXAMPLE)
             if order.state in WAITING:
-                return order_views.edited(self._edit(connection, order, wish, user)), ""
+                return order_views.edited(*self._edit(connection, order, wish, user)), ""
             instrument = self._find(order.segment, order.security_id)
             remarks = changes.check_terms(connection, order, wish, instrument, at=at)
             payload = {"order_id": order.id, "version": order.version, **_plain(wish)}
@@ -116,7 +116,7 @@ class OrderCommands:
         leg = int(first) if _is_number(first) else 0
         wish = read_terms(rest if leg else [first, *rest])
 
-        def act(connection: Connection) -> Order:
+        def act(connection: Connection) -> tuple[Order, list[str]]:
             tap = Tap(alert_id=payload["alert_id"], version=payload["version"], user_id=user_id, at=self._clock.now())
             check_version(connection, tap)
             legs = tapped(connection, tap)
@@ -126,11 +126,12 @@ class OrderCommands:
                 raise Refusal("Say which leg, like 2 quantity=5." if waiting else "That leg does not wait any more.")
             return self._edit(connection, waiting[0], wish, user_id)
 
-        edited = await self._database.write(act)
+        edited, remarks = await self._database.write(act)
         self._desk.nudge()
-        return f"{edited.label} is now {edited.side} {edited.quantity} {edited.symbol}; its card asks for your tap"
+        now = f"{edited.label} is now {edited.side} {edited.quantity} {edited.symbol}; its card asks for your tap"
+        return ". ".join([now, *remarks])
 
-    def _edit(self, connection: Connection, order: Order, wish: Terms, user: int) -> Order:
+    def _edit(self, connection: Connection, order: Order, wish: Terms, user: int) -> tuple[Order, list[str]]:
         instrument = self._find(order.segment, order.security_id)
         actor, at = journal.operator(user), self._clock.now()
         return edit(connection, order, wish, instrument, actor=actor, at=at)

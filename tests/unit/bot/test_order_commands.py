@@ -1,5 +1,6 @@
 """/cancel and /modify as they are typed, and what they show."""
 
+import json
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -12,12 +13,14 @@ from sqlalchemy import Connection
 from bot import order_views
 from bot.handlers.orders import OrderCommands, named_orders, read_terms
 from core.db import alerts
+from core.domain.alert import AlertState, Side
 from core.domain.change import Terms
 from core.domain.order import OrderState
 from core.errors import Refusal
 from core.settings import Role
-from tests.builders import FrozenClock, an_order, fresh_database
+from tests.builders import FrozenClock, an_alert, an_order, fresh_database
 from tests.unit.bot.reports import order
+from tests.unit.engine.changing import RELIANCE
 
 
 @pytest.mark.parametrize(
@@ -102,6 +105,26 @@ async def test_cancelling_an_alert_does_not_pass_over_the_leg_that_is_on_its_way
     [answer] = said
     assert f"{first.label}\nNobody knows yet whether Dhan has it" in answer
     assert f"{second.label}\nCancelled before it was sent." in answer
+
+
+@pytest.mark.parametrize(("quantity", "is_too_much"), [(9, False), (10, False), (11, True)])
+async def test_an_edit_of_an_exit_to_more_than_its_position_says_that_the_rest_is_not_sent(
+    tmp_path: Path, quantity: int, is_too_much: bool
+) -> None:
+    with closing(fresh_database(tmp_path)) as database:
+        with database.transaction() as connection:
+            asked = an_alert(connection, state=AlertState.DECIDED, body=json.dumps({"exit": {"net": 10}}))
+            exit_ = {"side": Side.SELL, "closes": True, "quantity": 8, "state": OrderState.AWAITING_APPROVAL}
+            an_order(connection, alert_id=asked.id, **exit_)
+            alert = alerts.get(connection, asked.id)
+            assert alert
+        desk = cast("Any", SimpleNamespace(nudge=lambda: None))
+        commands = OrderCommands(database=database, desk=desk, clock=FrozenClock(), find=lambda *_: RELIANCE)
+        payload = {"alert_id": alert.id, "version": alert.card_version, "reply": f"quantity={quantity}"}
+        answer = await commands.edit(payload, 42)
+        more = ". An exit closes at most what is left of its position, 10 when you asked: the rest is not sent."
+        named = f"{alert.id}.1 is now SELL {quantity} RELIANCE; its card asks for your tap"
+        assert answer == named + more * is_too_much
 
 
 @pytest.mark.parametrize(

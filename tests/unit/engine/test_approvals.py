@@ -168,7 +168,7 @@ def test_two_people_can_approve_an_alert_of_which_one_leg_was_edited_in_between(
     first = large(connection)
     second = large(connection, alert_id=first.alert_id, position=2)
     approvals.approve(connection, tap(connection, first))
-    edited = edit(connection, again(connection, second), Terms(quantity=9), RELIANCE, actor="operator 42", at=NOON)
+    edited, _ = edit(connection, again(connection, second), Terms(quantity=9), RELIANCE, actor="operator 42", at=NOON)
     assert "second approver" in approvals.approve(connection, replace(tap(connection, first), user_id=OPERATOR + 1))
     if last != OPERATOR:
         assert "second approver" in approvals.approve(connection, replace(tap(connection, first), user_id=last))

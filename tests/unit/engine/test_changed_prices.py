@@ -114,7 +114,7 @@ def test_an_order_that_nobody_knows_the_day_of_is_only_remarked_on(connection: C
 def test_an_edit_says_on_the_card_that_the_exchange_may_refuse_it(connection: Connection) -> None:
     order = an_order(connection, order_type=OrderType.LIMIT, price=Decimal(1410), **STATES["waits"])
     wish = Terms(price=Decimal(1600))
-    edited = edit(connection, order, wish, replace(BANDED, has_derivatives=True), actor="operator 42", at=NOON)
+    edited, _ = edit(connection, order, wish, replace(BANDED, has_derivatives=True), actor="operator 42", at=NOON)
     assert edited.reason.endswith(
         "It waits for your tap as it is now. "
         "The limit 1600 lies outside the day's range of RELIANCE, 1200 to 1500: the exchange may refuse it."
