@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from core import controls, journal, notifications
-from core.broker.dhan.client import CallFailed, DhanClient
+from core.broker.dhan.client import CallFailed, DhanClient, NotServed
 from core.broker.dhan.instruments import BadInstrumentFile, InstrumentList
 from core.clock import Clock, monotonic, to_india
 from core.db.driver import sqlite_driver
@@ -39,7 +39,8 @@ class InstrumentKeeper:
         self._clock = clock
         self._failed_at = 0.0
         self._failures = 0
-        self._failing: date | None = None
+        self._failing: tuple[date, bool] | None = None
+        """The list of which day, and whether by an outage."""
 
     @property
     def is_there(self) -> bool:
@@ -57,8 +58,7 @@ class InstrumentKeeper:
                 f"Dhan's instrument list is damaged on this machine ({damage}), so alerts wait. It is fetched anew now."
             )
             await self._database.write(lambda c: self._tell_once(c, _TOLD_DAMAGE, day, words))
-        is_resting = monotonic() - self._failed_at < rest_after(self._failures, is_there=is_there)
-        if self._failing == day and is_resting:
+        if self._is_resting(day, is_there=is_there):
             return
         stored = await self._database.read(_day_of_list) if is_there else None
         if stored == day.isoformat():
@@ -67,7 +67,8 @@ class InstrumentKeeper:
             await self._client.download(self._url, self._scratch)
             loaded = await asyncio.to_thread(self._listed.load, self._scratch, day)
         except (CallFailed, BadInstrumentFile, OSError, sqlite_driver().Error) as trouble:
-            await self._failed(day, stored, str(trouble))
+            is_outage = isinstance(trouble, CallFailed) and not isinstance(trouble, NotServed)
+            await self._failed(day, stored, str(trouble), is_outage=is_outage)
             return
         finally:
             self._scratch.unlink(missing_ok=True)
@@ -75,9 +76,16 @@ class InstrumentKeeper:
         await self._database.write(lambda c: self._note(c, day, loaded.rows))
         log.info("instruments_refreshed", rows=loaded.rows, skipped=loaded.skipped)
 
-    async def _failed(self, day: date, stored: str | None, why: str) -> None:
-        self._failures = self._failures + 1 if self._failing == day else 1
-        self._failing = day
+    def _is_resting(self, day: date, *, is_there: bool) -> bool:
+        if self._failing is None or self._failing[0] != day:
+            return False
+        is_urgent = not is_there or self._failing[1]
+        return monotonic() - self._failed_at < rest_after(self._failures, is_urgent=is_urgent)
+
+    async def _failed(self, day: date, stored: str | None, why: str, *, is_outage: bool) -> None:
+        failing = day, is_outage
+        self._failures = self._failures + 1 if self._failing == failing else 1
+        self._failing = failing
         self._failed_at = monotonic()
         log.warning("instruments_not_refreshed", why=why)
         stays = f"The one of {stored} stays in use" if stored else "There is none, so alerts wait"
@@ -96,12 +104,13 @@ class InstrumentKeeper:
         controls.put(connection, _KEY, fact, at=self._clock.now(), actor=journal.DESK)
 
 
-def rest_after(failures: int, *, is_there: bool) -> float:
+def rest_after(failures: int, *, is_urgent: bool) -> float:
     """Seconds from the last of so many failures to the next try for a day's list.
 
-    Few while there is none, else more and more: the file is large, and one that was refused seldom changes.
+    Few while there is none, or Dhan cannot be reached; else more and more: the file is large, and one that was refused
+    seldom changes.
     """
-    first, most = (AT_LEISURE, AT_LEISURE_AT_MOST) if is_there else (SOON, SOON_AT_MOST)
+    first, most = (SOON, SOON_AT_MOST) if is_urgent else (AT_LEISURE, AT_LEISURE_AT_MOST)
     return min(first * 2 ** min(failures - 1, MOST_DOUBLINGS), most)
 
 

@@ -32,6 +32,10 @@ class CallFailed(Exception):
         self.sent = sent
 
 
+class NotServed(CallFailed):
+    """The host answered, and the same call soon again would not change the answer."""
+
+
 @dataclass(frozen=True)
 class Reply:
     status: int
@@ -124,18 +128,21 @@ class DhanClient:
         return True
 
     async def download(self, url: str, file: Path) -> None:
-        """A large body, straight to `file`. Raises CallFailed, also when it is not over within its deadline."""
+        """A large body, straight to `file`. Raises CallFailed, also when it is not over within its deadline; NotServed
+        where the host does not give it.
+        """
         with _our_words("GET", url, DOWNLOAD_SECONDS):
             request = write_request("GET", url)
             async with asyncio.timeout(DOWNLOAD_SECONDS), self._lines.reply_to(request) as response:
                 if response.status != 200:
-                    raise CallFailed(f"GET {_path(url)} answered {response.status}", sent=True)
+                    failure = NotServed if 300 <= response.status < 500 else CallFailed
+                    raise failure(f"GET {_path(url)} answered {response.status}", sent=True)
                 size = 0
                 with file.open("wb") as target:
                     async for piece in pieces(response):
                         size += len(piece)
                         if size > MOST_FILE_BYTES:
-                            raise CallFailed(f"GET {_path(url)} has no end", sent=True)
+                            raise NotServed(f"GET {_path(url)} has no end", sent=True)
                         target.write(piece)
 
 

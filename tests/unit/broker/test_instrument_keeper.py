@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -131,17 +132,51 @@ async def test_a_list_that_was_refused_does_not_delay_that_of_the_next_day(
     assert listed.named(Segment.NSE_EQ, RELIANCE).listed_on == date(2026, 11, 27)
 
 
+OUTAGES: list[dict[str, Any]] = [{"kind": "drop_before"}, {"kind": "status", "status": 503, "body": "Busy"}]
+REFUSALS: list[dict[str, Any]] = [BAD, {"kind": "status", "status": 403, "body": "No"}]
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_soon"), [*((fault, True) for fault in OUTAGES), *((fault, False) for fault in REFUSALS)]
+)
+async def test_beside_a_good_list_an_outage_is_tried_again_soon_and_a_refusal_at_leisure(
+    keeper: InstrumentKeeper, dhan: PaperDhan, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], is_soon: bool
+) -> None:
+    monkeypatch.setattr(instruments, "SOON_AT_MOST", 0.0)
+    await keeper.refresh_when_old()
+    dhan.clock.instant = india("2026-11-26 09:00")
+    dhan.script("instruments", **fault)
+    await keeper.refresh_when_old()
+    dhan.script("instruments", "delay", seconds=0)
+    await keeper.refresh_when_old()
+    assert fetched(dhan) is is_soon
+
+
+async def test_an_outage_before_it_does_not_lengthen_the_rest_after_a_refusal(
+    keeper: InstrumentKeeper, dhan: PaperDhan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instruments, "SOON_AT_MOST", 0.0)
+    await keeper.refresh_when_old()
+    dhan.clock.instant = india("2026-11-26 09:00")
+    dhan.script("instruments", "drop_before", times=5)
+    for _ in range(5):
+        await keeper.refresh_when_old()
+    dhan.script("instruments", **BAD)
+    await keeper.refresh_when_old()
+    assert keeper._failures == 1
+
+
 def test_beside_a_good_list_each_try_that_fails_doubles_the_rest() -> None:
-    assert [rest_after(failures, is_there=True) / 60 for failures in range(1, 7)] == [10, 20, 40, 80, 160, 240]
+    assert [rest_after(failures, is_urgent=False) / 60 for failures in range(1, 7)] == [10, 20, 40, 80, 160, 240]
 
 
 def test_without_any_list_it_rests_a_minute_at_most() -> None:
-    assert [rest_after(failures, is_there=False) for failures in (1, 2, 5, 6)] == [2, 4, 32, 60]
+    assert [rest_after(failures, is_urgent=True) for failures in (1, 2, 5, 6)] == [2, 4, 32, 60]
 
 
-@pytest.mark.parametrize("is_there", [True, False])
-def test_it_rests_however_often_it_failed(is_there: bool) -> None:
-    assert rest_after(5_000, is_there=is_there) == rest_after(20, is_there=is_there)
+@pytest.mark.parametrize("is_urgent", [True, False])
+def test_it_rests_however_often_it_failed(is_urgent: bool) -> None:
+    assert rest_after(5_000, is_urgent=is_urgent) == rest_after(20, is_urgent=is_urgent)
 
 
 async def test_without_any_list_it_is_tried_again_soon_and_not_at_once(
