@@ -13,6 +13,7 @@ from core.chained_csv import Sheet, make
 from core.clock import to_india
 from core.day_report import bounds
 from core.db.tables import outbox, sources
+from core.reports import BY_OPERATOR
 from core.tracks import Track
 
 _ORDERS = (
@@ -59,8 +60,9 @@ def write(sheets: list[Sheet], folder: Path) -> list[Path]:
 
 def _order(track: Track, names: dict[int, str]) -> tuple[object, ...]:
     alert, order = track.alert, track.order
+    source = BY_OPERATOR if order.closes else names.get(alert.source_id)
     return (
-        *(alert.id, order.label, names.get(alert.source_id), _utc(alert.received_at), _ist(alert.received_at)),
+        *(alert.id, order.label, source, _utc(alert.received_at), _ist(alert.received_at)),
         *(_utc(alert.fired_at), order.symbol, order.exchange, order.side, order.quantity, order.order_type),
         *(order.validity, order.product, order.price, order.trigger_price, order.mode, order.state, order.reason),
         *(order.broker_order_id, order.filled_quantity, order.average_price, track.alert_price),

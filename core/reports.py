@@ -19,6 +19,8 @@ from core.domain.order import Mode, Order, OrderState
 from core.domain.ways import Alternative
 
 DESK_IS_LATE = timedelta(seconds=5)
+BY_OPERATOR = "the operator"
+"""Where an exit comes from; no source, and none can have its name."""
 
 
 class Standing(StrEnum):
@@ -62,7 +64,7 @@ class AlertReport:
     def origin(self) -> str:
         """The source's name; of an exit the operator, who asked for it."""
         is_exit = bool(self.orders) and all(order.closes for order in self.orders)
-        return "the operator" if is_exit else self.alert.source.name
+        return BY_OPERATOR if is_exit else self.alert.source.name
 
     @property
     def standing(self) -> Standing:

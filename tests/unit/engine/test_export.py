@@ -52,6 +52,12 @@ def test_an_order_carries_both_clocks_its_latency_and_what_it_slipped(connection
     assert row["reason"] == "Filled."
 
 
+def test_an_exit_comes_from_the_operator_and_the_rest_from_its_source(connection: Connection) -> None:
+    an_order(connection)
+    an_order(connection, side=Side.SELL, closes=True)
+    assert [row["source"] for row in table(connection, "orders")] == ["tradingview", "the operator"]
+
+
 def test_each_part_of_a_fill_is_a_row_with_its_own_price(connection: Connection) -> None:
     filled(connection, (4, "100"), (10, "106"))
     rows = table(connection, "fills")
