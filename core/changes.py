@@ -58,7 +58,7 @@ def cancel(connection: Connection, order: Order, *, actor: str, at: datetime) ->
     if is_signed_out:
         _ring_that_it_waits(connection, moved, at)
         return _sure(moved, "Not cancelled yet: it waits for the sign-in at Dhan, and can still fill until then")
-    return _sure(moved, "Asking Dhan to cancel it")
+    return _sure(moved, "Cancellation asked for: its card says what becomes of it")
 
 
 def cancellations_held_up(connection: Connection) -> list[Order]:
@@ -133,7 +133,7 @@ def modify(connection: Connection, order: Order, terms: Terms, *, actor: str, at
     """Write the change down for the desk to send; the terms were checked. Raises Refusal when the order moved on."""
     noted = orders.note(connection, order, at=at, actor=actor, reason=f"Asking Dhan to change it: {terms}.")
     changes.add(connection, order.id, ChangeKind.MODIFY, terms, wanted_by=actor)
-    return _sure(noted, f"Asking Dhan to change it: {terms}")
+    return _sure(noted, f"Change asked for: {terms}. Its card says what becomes of it")
 
 
 def _sure(moved: Order | None, answer: str) -> str:

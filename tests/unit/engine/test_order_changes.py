@@ -35,7 +35,7 @@ REFUSED = {"errorType": "Input_Exception", "errorCode": "DH-905", "errorMessage"
 
 async def test_a_working_order_is_cancelled_and_the_book_says_so(floor: Floor) -> None:
     order = await resting(floor)
-    assert ask_cancel(floor, order) == "Asking Dhan to cancel it"
+    assert ask_cancel(floor, order) == "Cancellation asked for: its card says what becomes of it"
     assert floor.now(order).state is CANCELLING
     ended = await settled(floor, order)
     assert (ended.state, states(floor)) == (CANCELLED, [ChangeState.DONE])
@@ -177,7 +177,8 @@ async def test_what_cannot_be_cancelled_says_why(floor: Floor, state: OrderState
 
 async def test_the_price_of_a_resting_order_is_changed_and_the_card_follows_the_book(floor: Floor) -> None:
     order = await resting(floor)
-    assert ask_change(floor, order, price=Decimal("1010.0")) == "Asking Dhan to change it: limit ₹1,010.00"
+    answer = ask_change(floor, order, price=Decimal("1010.0"))
+    assert answer == "Change asked for: limit ₹1,010.00. Its card says what becomes of it"
     changed = await settled(floor, order)
     assert (changed.state, changed.price, changed.quantity) == (WORKING, Decimal("1010.0"), 10)
     assert changed.reason == "Changed at Dhan: limit ₹1,010.00."
