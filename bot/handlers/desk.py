@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from telegram import Message
 
-from bot import card_views, desk_views, order_views
+from bot import card_views, desk_views, order_views, sign_in_views
 from bot.copy_views import as_copy
 from bot.handlers.pictures import TIMELINE, Pictures
 from bot.secrets import Secrets
@@ -67,7 +67,9 @@ class DeskCommands:
         """Orders of Dhan's book that are not ours: shown as such, and never touched."""
         try:
             book = await self._broker.book()
-        except (BrokerUnavailable, SignInNeeded) as trouble:
+        except SignInNeeded as trouble:
+            return order_views.plain(f"Orders placed elsewhere are not known. {sign_in_views.needed(trouble)}")
+        except BrokerUnavailable as trouble:
             return order_views.plain(f"Orders placed elsewhere are not known: {trouble}")
         names = {row.order_id: row.correlation_id for row in book}
         ours = await self._database.read(lambda c: attempts.ours_among(c, names))
