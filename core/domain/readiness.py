@@ -80,13 +80,18 @@ def calendar_line(day: Day) -> Line:
             return Line(light=Light.RED, words=f"{reason} Every order is held.", cures=cures)
 
 
-def queue_line(*, waiting: int, queued: int, doubtful: int) -> Line:
-    """How many orders wait for a tap, wait for their time, and need a person because they are in doubt."""
+def queue_line(*, waiting: int, queued: int, doubtful: int, standing: str = "") -> Line:
+    """How many orders wait for a tap, wait for their time, and need a person because they are in doubt.
+
+    `standing`: how the queue stands while nothing can go out, such as "held".
+    """
     if doubtful:
         return Line(light=Light.RED, words=f"{doubtful} in doubt: only you can settle it.", cures=(Cure.QUEUE,))
     if waiting:
         words = f"Queue: {waiting} for your tap, {queued} for their time"
         return Line(light=Light.AMBER, words=words, cures=(Cure.QUEUE,))
+    if queued and standing:
+        return Line(light=Light.AMBER, words=f"Queue: {queued}, {standing}", cures=(Cure.QUEUE,))
     return Line(light=Light.GREEN, words=f"Queue: {queued}" if queued else "The queue is empty")
 
 

@@ -1,7 +1,7 @@
 """Asking everything that the day's orders hang on, for the readiness card."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -78,17 +78,26 @@ class Checkup:
         today, living = to_india(now).date(), tokens.age(connection)
         last = alerts.recent(connection, 1)
         ends, needed = living.expires_at if living else None, needed_through(calendar, now)
+        holds = controls.holds(connection)
         return [
             readiness.token_line(ends, needed, now, renews_itself=signs_in_by_itself(connection, self._settings, now)),
-            *_hold_lines(controls.holds(connection)),
+            *_hold_lines(holds),
             readiness.calendar_line(calendar.day(SegmentClass.CASH, today)),
             readiness.queue_line(
                 waiting=orders.count(connection, OrderState.AWAITING_APPROVAL),
                 queued=orders.count(connection, OrderState.QUEUED),
                 doubtful=orders.count(connection, OrderState.NEEDS_OPERATOR),
+                standing=_standing(holds, is_signed_in=ends is not None and ends > now),
             ),
             readiness.last_alert_line(last[0].received_at if last else None, now),
         ]
+
+
+def _standing(holds: Collection[Hold], *, is_signed_in: bool) -> str:
+    """How the queue stands; empty where orders go out, or will in a moment."""
+    if not is_signed_in or Hold.SIGNED_OUT in holds:
+        return "waiting for the sign-in"
+    return "held" if set(holds) - {Hold.STARTING} else ""
 
 
 def _hold_lines(holds: dict[Hold, str]) -> list[Line]:

@@ -91,6 +91,34 @@ async def test_a_killed_desk_is_let_go_by_its_own_command(floor: Floor, tmp_path
     assert (red.words, red.cures) == ("Killed by operator 42.", (Cure.UNKILL,))
 
 
+@pytest.mark.parametrize(
+    ("hold", "light", "words"),
+    [
+        (None, Light.GREEN, "Queue: 1"),
+        (Hold.STARTING, Light.GREEN, "Queue: 1"),
+        (Hold.PAUSED, Light.AMBER, "Queue: 1, held"),
+        (Hold.SIGNED_OUT, Light.AMBER, "Queue: 1, waiting for the sign-in"),
+    ],
+)
+async def test_a_queue_that_cannot_go_is_not_green(
+    floor: Floor, tmp_path: Path, hold: Hold | None, light: Light, words: str
+) -> None:
+    with floor.database.transaction() as connection:
+        an_order(connection)
+        if hold is not None:
+            controls.set_hold(connection, hold, "Held.", at=NOON, actor="operator 42")
+    [line] = [line for line in await checkup(floor, tmp_path).look() if line.words.startswith("Queue")]
+    assert (line.light, line.words) == (light, words)
+
+
+async def test_a_queue_without_a_sign_in_that_lasts_waits_for_one(floor: Floor, tmp_path: Path) -> None:
+    with floor.database.transaction() as connection:
+        an_order(connection)
+    floor.clock.pass_time(hours=30)
+    lines = [line.words for line in await checkup(floor, tmp_path).look()]
+    assert "Queue: 1, waiting for the sign-in" in lines
+
+
 async def test_when_dhan_does_not_answer_the_card_says_what_is_not_known(floor: Floor, tmp_path: Path) -> None:
     for call in ("funds", "ip"):
         floor.dhan.script(call, "status", status=500)
