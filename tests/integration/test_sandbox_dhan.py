@@ -79,6 +79,11 @@ def test_consent_in_the_browser_gives_a_token_once(dhan: PaperDhan) -> None:
     assert dhan.http.post(path, headers=app).json()["status"] == "error"
 
 
+def test_the_consent_page_brings_its_icon_so_that_a_browser_asks_for_none(dhan: PaperDhan) -> None:
+    page = dhan.http.get("/dhan-login/login/consentApp-login?consentAppId=any").text
+    assert '<link rel="icon" href="data:image/svg+xml,%3Csvg ' in page
+
+
 def test_the_twenty_sixth_consent_of_a_day_is_refused(dhan: PaperDhan) -> None:
     app = {"app_id": PaperAccount.API_KEY, "app_secret": PaperAccount.API_SECRET}
     path = f"/dhan-login/app/generate-consent?client_id={PaperAccount.CLIENT_ID}"

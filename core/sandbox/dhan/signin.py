@@ -13,7 +13,9 @@ from core.settings import PaperAccount
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Paper Dhan: sign in</title><style>
+<title>Paper Dhan: sign in</title>
+<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3C\
+circle cx='4' cy='4' r='4' fill='%230f766e'/%3E%3C/svg%3E"><style>
 :root{{color-scheme:light dark}}*{{box-sizing:border-box}}
 body{{font:17px/1.5 system-ui,sans-serif;max-width:25rem;min-height:100svh;margin:0 auto;padding:1.5rem;display:grid;
 align-content:center}}h1{{font-size:1.5rem;margin:0 0 .5rem}}p{{margin:0 0 1.25rem}}
