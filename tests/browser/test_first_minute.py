@@ -145,6 +145,19 @@ def test_a_typed_command_is_sent_also_where_a_longer_one_stands_above_it(phone: 
     expect(phone.get_by_test_id("message").last).to_contain_text("kill switch is off", timeout=_SOON)
 
 
+def test_words_that_nobody_took_stay_in_the_box_until_somebody_does(phone: Page) -> None:
+    box = phone.get_by_test_id("composer").get_by_role("textbox")
+    phone.route("**/chat/messages", lambda route: route.abort())
+    box.fill("/status")
+    box.press("Enter")
+    expect(phone.get_by_test_id("toast")).to_contain_text("The sandbox does not answer", timeout=_SOON)
+    expect(box).to_have_value("/status")
+    phone.unroute("**/chat/messages")
+    box.press("Enter")
+    expect(box).to_have_value("")
+    expect(phone.get_by_test_id("message").last).to_contain_text("Waiting for your tap: 0", timeout=_SOON)
+
+
 def test_a_mistake_in_an_alert_is_told_in_the_chat(desktop: Page) -> None:
     fire_sample(desktop, "A mistake")
     expect(card(desktop, 1)).to_contain_text("Refused", timeout=_SOON)

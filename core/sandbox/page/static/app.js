@@ -22,8 +22,10 @@ function say(text, link) {
 
 toast.addEventListener("click", () => { toast.hidden = true; });
 
+// Whether it was taken.
 async function send(text) {
-  try { await post("/chat/messages", { text }); } catch (error) { say(error.message); }
+  try { await post("/chat/messages", { text }); } catch (error) { say(error.message); return false; }
+  return true;
 }
 
 async function tap(message, button, key) {

@@ -30,12 +30,14 @@ export class Composer {
     else this.#open(commands);
   }
 
-  #submit() {
+  // The words stay in the box until they were taken; meanwhile they are neither changed nor sent again.
+  async #submit() {
     const wanted = text.value.trim();
-    if (!wanted) return;
-    text.value = "";
-    this.#follow();
-    this.#send(wanted);
+    if (!wanted || text.readOnly) return;
+    this.#close();
+    text.readOnly = true;
+    try { if (await this.#send(wanted)) text.value = ""; } finally { text.readOnly = false; }
+    sender.disabled = text.value === "";
   }
 
   #follow() {
