@@ -79,20 +79,27 @@ def _facts(report: AlertReport, order: Order) -> list[str]:
 
 
 def _worth(order: Order) -> str:
-    """What was paid once there is a fill, else what it would be at its price."""
+    """What was paid once there is a fill, else what it would be at its price, or at the market's as last known."""
     filled, worth = order.filled_quantity, _amount(order)
     if worth is not None:
         return rupees(worth) + (" filled" if 0 < filled < order.quantity else "")
     if filled and order.average_price is None:
         return "not known"
     if not filled and order.price is None:
-        return "not known before the fill"
+        return _estimate(order) or "not known before the fill"
     return "not known: Dhan's list leaves out the size of a lot"
 
 
 def _amount(order: Order) -> Decimal | None:
     filled = order.filled_quantity
     return value(order.segment, filled or order.quantity, order.average_price if filled else order.price)
+
+
+def _estimate(order: Order) -> str:
+    """Of an order at the market, by what the alert or the last question said of the price; empty where neither did."""
+    last = order.asked_at_price or order.alert_price
+    worth = value(order.segment, order.quantity, last)
+    return "" if worth is None else f"about {rupees(worth)}, by the last known price of {quoted(last)}"
 
 
 def _origin(report: AlertReport) -> list[str]:

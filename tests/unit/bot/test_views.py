@@ -111,6 +111,22 @@ def test_a_market_order_has_no_value_to_show_before_its_fill() -> None:
 
 
 @pytest.mark.parametrize(
+    ("known", "worth"),
+    [
+        ({"alert_price": Decimal(1400)}, "about ₹14,000.00, by the last known price of ₹1,400.00"),
+        (
+            {"alert_price": Decimal(1400), "asked_at_price": Decimal(1450)},
+            "about ₹14,500.00, by the last known price of ₹1,450.00",
+        ),
+        ({"alert_price": Decimal(1400), "segment": Segment.MCX_COMM}, "not known before the fill"),
+    ],
+)
+def test_a_market_order_is_valued_by_the_last_price_that_is_known(known: dict[str, Any], worth: str) -> None:
+    shown = card_views.card(report(order(order_type=OrderType.MARKET, price=None, **known)), PAPER)
+    assert f"Value: {worth}" in shown.splitlines()
+
+
+@pytest.mark.parametrize(
     ("changes", "worth"),
     [
         ({"filled_quantity": 10}, "₹14,123.40"),
