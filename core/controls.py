@@ -99,9 +99,15 @@ def pause(connection: Connection, *, at: datetime, actor: str) -> bool:
     return set_hold(connection, Hold.PAUSED, f"Paused by {actor}.", at=at, actor=actor)
 
 
-def resume(connection: Connection, *, at: datetime, actor: str) -> bool:
-    """Let go of the stop switch, and try again after Dhan refused our address or access; False when nothing held."""
-    lifted = [hold for hold in _LIFTED_BY_RESUME if lift_hold(connection, hold, at=at, actor=actor)]
+def resume(connection: Connection, *, at: datetime, actor: str, kill_switch_is_on: bool = False) -> bool:
+    """Let go of the stop switch, and try again after Dhan refused our address or access; False when nothing held.
+
+    Not where Dhan's own switch is known to be on: that holds, since the next order would be refused for it.
+    """
+    if kill_switch_is_on:
+        follow_kill_switch(connection, True, at=at, actor=actor)
+    wanted = [hold for hold in _LIFTED_BY_RESUME if not (kill_switch_is_on and hold is Hold.NO_ACCESS)]
+    lifted = [hold for hold in wanted if lift_hold(connection, hold, at=at, actor=actor)]
     return bool(lifted)
 
 

@@ -59,7 +59,14 @@ class Handlers:
         self._sources = SourceCommands(settings=settings, parts=parts, gate=gate)
         self._tour = Tour(settings=settings, parts=parts, gate=gate)
         orders = OrderCommands(database=database, desk=desk, clock=clock, find=find)
-        stops = Stops(settings=settings, database=database, desk=desk, clock=clock, questions=questions)
+        stops = Stops(
+            settings=settings,
+            database=database,
+            account=parts.account,
+            desk=desk,
+            clock=clock,
+            questions=questions,
+        )
         self._pictures = pictures = Pictures(
             painter=Painter(settings.munshi_data_dir / "charts"),
             database=database,

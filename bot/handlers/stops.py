@@ -1,5 +1,6 @@
 """Stopping and letting go: stopping never asks twice, letting go does."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -11,24 +12,36 @@ from bot.arguments import clock_usage
 from bot.commands import may
 from bot.handlers.questions import Questions
 from core import controls, journal, whatif
+from core.broker.account import Account
 from core.clock import Clock, PaperClock, SystemClock
 from core.controls import Hold
 from core.db.engine import Database
 from core.domain.question import Question
 from core.domain.sessions import spoken
 from core.engine.desk import Desk
-from core.errors import Refusal
+from core.errors import BrokerUnavailable, Refusal, SignInNeeded
 from core.settings import Role, Settings
+
+_PATIENCE = 3.0
+"""Seconds for Dhan to tell how its own switch stands."""
 
 
 class Stops:
     """One method per command, named after it."""
 
     def __init__(
-        self, *, settings: Settings, database: Database, desk: Desk, clock: Clock, questions: Questions
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        account: Account,
+        desk: Desk,
+        clock: Clock,
+        questions: Questions,
     ) -> None:
         self._settings = settings
         self._database = database
+        self._account = account
         self._desk = desk
         self._clock = clock
         self._questions = questions
@@ -40,18 +53,30 @@ class Stops:
         await message.reply_text("Paused: nothing is sent until /resume." if changed else "It was paused already.")
 
     async def resume(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        now, actor = self._clock.now(), journal.operator(author(message))
+        """Where Dhan's own switch is on, orders go on waiting for it, and the answer says so."""
+        is_on, actor = await self._dhan_is_stopped(), journal.operator(author(message))
+        now = self._clock.now()
 
         def let_go(connection: Connection) -> tuple[bool, bool]:
-            lifted = controls.resume(connection, at=now, actor=actor)
+            lifted = controls.resume(connection, at=now, actor=actor, kill_switch_is_on=is_on)
             return lifted, Hold.KILLED in controls.holds(connection)
 
         lifted, killed = await self._database.write(let_go)
         self._desk.nudge()
         if killed:
             await message.reply_text("Nothing goes out: it was killed. An admin releases that with /unkill.")
+        elif is_on:
+            await message.reply_text(controls.KILL_SWITCH_IS_ON)
         else:
             await message.reply_text("Orders go out again." if lifted else "It was not paused.")
+
+    async def _dhan_is_stopped(self) -> bool:
+        """False also where Dhan does not tell soon: the operator's word counts then, and Dhan says no by itself."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await self._account.is_stopped()
+        except (BrokerUnavailable, SignInNeeded, TimeoutError):
+            return False
 
     async def kill(self, message: Message, _arguments: list[str], _role: Role) -> None:
         now, actor = self._clock.now(), journal.operator(author(message))

@@ -3,6 +3,8 @@
 import pytest
 from desk_in_chat import TUESDAY, Chats, a_leg
 
+from core.controls import KILL_SWITCH_IS_ON
+from core.db import attempts
 from core.domain.order import OrderState
 from core.errors import BrokerUnavailable, SignInNeeded
 
@@ -52,3 +54,33 @@ async def test_with_the_switch_on_the_desk_is_not_green_and_an_order_waits_for_i
     await chats.ask("/status", "Orders go out")
     await chats.ask(f"/cancel {alert}")
     await chats.is_in(alert, OrderState.CANCELLED)
+
+
+async def said_to_be_on_twice(chats: Chats) -> bool:
+    """In messages of their own; the card says so, too."""
+    return sum(message["text"] == KILL_SWITCH_IS_ON for message in await chats.messages()) == 2
+
+
+async def test_resume_says_that_dhans_switch_is_still_on_and_lets_no_order_run_into_it(chats: Chats) -> None:
+    await open_for_trading(chats)
+    await chats.parts.account.stop(True)
+    await chats.ask("/pause", "nothing is sent")
+    alert = await chats.fire(a_leg(orderType="LMT", price="1000"))
+    for _ in range(2):
+        await chats.says("/resume")
+    await chats.until(lambda: said_to_be_on_twice(chats), "/resume is answered that the switch is on")
+    await chats.card(alert, "Dhan's kill switch", "/killswitch")
+    [order] = await chats.orders(alert)
+    assert await chats.parts.database.read(lambda c: attempts.last_of(c, order.id)) is None
+    assert "deactivated" in await throw(chats, "Turn it off", ON)
+    await chats.is_in(alert, OrderState.WORKING)
+    await chats.ask(f"/cancel {alert}")
+    await chats.is_in(alert, OrderState.CANCELLED)
+
+
+async def test_resume_goes_by_the_operators_word_where_dhan_does_not_tell_of_its_switch(chats: Chats) -> None:
+    await open_for_trading(chats)
+    await chats.ask("/pause", "nothing is sent")
+    fault = {"call": "kill_switch", "kind": "status", "status": 500, "body": "Down"}
+    assert (await chats.sandbox.http.post("/dhan/sandbox/faults", json=fault)).is_success
+    await chats.ask("/resume", "Orders go out again.")

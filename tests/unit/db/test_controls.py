@@ -75,6 +75,16 @@ def test_resuming_lifts_no_other_hold(connection: Connection) -> None:
     assert set(controls.holds(connection)) == {Hold.NOT_LIVE}
 
 
+def test_resuming_lifts_the_pause_alone_while_dhans_switch_is_known_to_be_on(connection: Connection) -> None:
+    actor = journal.operator(42)
+    controls.pause(connection, at=NOON, actor=actor)
+    assert controls.resume(connection, at=NOON, actor=actor, kill_switch_is_on=True)
+    assert controls.holds(connection) == {Hold.NO_ACCESS: controls.KILL_SWITCH_IS_ON}
+    assert not controls.resume(connection, at=NOON, actor=actor, kill_switch_is_on=True)
+    assert controls.resume(connection, at=NOON, actor=actor)
+    assert controls.holds(connection) == {}
+
+
 def test_the_cards_of_orders_that_would_go_out_now_say_that_they_are_held(connection: Connection) -> None:
     due, filled = an_order(connection), an_order(connection, state=OrderState.FILLED)
     before = {alert.id: alert.card_version for alert in alerts.some(connection, [due.alert_id, filled.alert_id])}
