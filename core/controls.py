@@ -24,6 +24,7 @@ class Hold(StrEnum):
     SIGNED_OUT = "signed_out"
     INVALID_IP = "invalid_ip"
     NO_ACCESS = "no_access"
+    KILL_SWITCH = "kill_switch"
     STARTING = "starting"
     CLOCK = "clock"
     NOT_LIVE = "not_live"
@@ -36,6 +37,7 @@ SAID_TO_ANYONE: Mapping[Hold, str] = MappingProxyType(
         Hold.SIGNED_OUT: "Not signed in at Dhan: /login in the chat sends a link.",
         Hold.INVALID_IP: "Dhan does not take orders from this machine's address: /ip in the chat says more.",
         Hold.NO_ACCESS: "Dhan says that the account may not trade: /status in the chat says more.",
+        Hold.KILL_SWITCH: "Dhan's kill switch is on: /killswitch in the chat turns it off.",
         Hold.STARTING: "The desk has just started and compares its rows with Dhan's book first.",
         Hold.CLOCK: "This machine's clock is in doubt: /status in the chat says more.",
         Hold.NOT_LIVE: "Live mode was not confirmed in the chat yet: send /golive.",
@@ -44,7 +46,7 @@ SAID_TO_ANYONE: Mapping[Hold, str] = MappingProxyType(
 """A hold in words for whoever asks over HTTP. Its own reason names operators and orders, and is for them."""
 
 KILL_SWITCH_IS_ON = "Dhan's kill switch is on: nothing goes out, exits included, until it is off (/killswitch)."
-"""The reason under Hold.NO_ACCESS, always the same: set twice, it is set once."""
+"""The reason under Hold.KILL_SWITCH, always the same: set twice, it is set once."""
 
 _HOLD_KEYS = [f"hold.{hold}" for hold in Hold]
 _HOLDS = Statement(select(settings.c.key, settings.c.value).where(settings.c.key.in_(_HOLD_KEYS)))
@@ -54,7 +56,7 @@ _STANDING = Statement(
     )
 )
 _ONE = Statement(select(settings.c.value).where(settings.c.key == bindparam("setting")))
-_LIFTED_BY_RESUME = (Hold.PAUSED, Hold.INVALID_IP, Hold.NO_ACCESS)
+_LIFTED_BY_RESUME = (Hold.PAUSED, Hold.INVALID_IP, Hold.NO_ACCESS, Hold.KILL_SWITCH)
 
 
 def holds(connection: Connection) -> dict[Hold, str]:
@@ -124,11 +126,10 @@ def unkill(connection: Connection, *, at: datetime, actor: str) -> bool:
 
 
 def follow_kill_switch(connection: Connection, is_on: bool, *, at: datetime, actor: str) -> bool:
-    """Hold while Dhan's own switch is on; off, lift that hold and no other. False when nothing changed."""
+    """Hold while Dhan's own switch is on. False when nothing changed."""
     if is_on:
-        return set_hold(connection, Hold.NO_ACCESS, KILL_SWITCH_IS_ON, at=at, actor=actor)
-    is_ours = holds(connection).get(Hold.NO_ACCESS) == KILL_SWITCH_IS_ON
-    return is_ours and lift_hold(connection, Hold.NO_ACCESS, at=at, actor=actor)
+        return set_hold(connection, Hold.KILL_SWITCH, KILL_SWITCH_IS_ON, at=at, actor=actor)
+    return lift_hold(connection, Hold.KILL_SWITCH, at=at, actor=actor)
 
 
 def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datetime, actor: str) -> None:

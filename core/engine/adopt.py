@@ -144,7 +144,7 @@ def _write_down(connection: Connection, news: Sequence[_News], moment: Moment) -
     told = [(_RINGS[one.to], now[one.order.id], one.facts["reason"]) for one in news if one.rings]
     notifications.ring_orders(connection, told, at=at)
     if any(one.refusal is Refusal.KILL_SWITCH for one in news):
-        stop_in(connection, Hold.NO_ACCESS, controls.KILL_SWITCH_IS_ON, at)
+        stop_in(connection, Hold.KILL_SWITCH, controls.KILL_SWITCH_IS_ON, at)
     marks.drop(connection, [order for order in now.values() if order.state.is_final])
     for order in now.values():
         if order.state is OrderState.REJECTED:

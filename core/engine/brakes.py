@@ -40,7 +40,7 @@ class Brakes:
             case Refusal.NO_ACCESS:
                 await stop_sending(self.database, Hold.NO_ACCESS, explain(outcome), moment.now)
             case Refusal.KILL_SWITCH:
-                await stop_sending(self.database, Hold.NO_ACCESS, controls.KILL_SWITCH_IS_ON, moment.now)
+                await stop_sending(self.database, Hold.KILL_SWITCH, controls.KILL_SWITCH_IS_ON, moment.now)
             case Refusal.FINAL | Refusal.MARKET_CLOSED | Refusal.MARKET_OFFLINE | Refusal.IN_TRANSIT | None:
                 pass
             case _:

@@ -14,7 +14,7 @@ from core.addresses import AddressBook
 from core.broker.account import Account
 from core.broker.port import Broker
 from core.clock import Clock, to_india
-from core.controls import KILL_SWITCH_IS_ON
+from core.controls import Hold
 from core.db import tokens
 from core.db.engine import Database
 from core.domain.notice import Notice
@@ -89,7 +89,7 @@ class Readiness:
 
     async def _check_kill_switch(self) -> None:
         """It ends with the day at Dhan, and the hold with it."""
-        is_held = await self._database.read(lambda c: KILL_SWITCH_IS_ON in controls.holds(c).values())
+        is_held = await self._database.read(lambda c: Hold.KILL_SWITCH in controls.holds(c))
         if is_held and not await self._account.is_stopped():
             at = self._clock.now()
             await self._database.write(lambda c: controls.follow_kill_switch(c, False, at=at, actor=journal.DHAN))

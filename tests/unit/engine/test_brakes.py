@@ -57,7 +57,7 @@ async def send_change(floor: Floor, call: str, order: Order) -> None:
 
 @pytest.mark.parametrize(
     ("body", "hold"),
-    [(INVALID_IP, Hold.INVALID_IP), (NO_SEGMENT, Hold.NO_ACCESS), (KILL_SWITCH, Hold.NO_ACCESS)],
+    [(INVALID_IP, Hold.INVALID_IP), (NO_SEGMENT, Hold.NO_ACCESS), (KILL_SWITCH, Hold.KILL_SWITCH)],
 )
 async def test_a_no_to_the_whole_account_holds_every_order_and_rings_once(
     floor: Floor, body: dict[str, str], hold: Hold

@@ -44,9 +44,18 @@ def test_the_hold_follows_the_switch(floor: Floor) -> None:
     assert not follow(floor, False)
 
 
-def test_a_hold_for_another_reason_is_not_lifted_with_the_switch(floor: Floor) -> None:
+@pytest.mark.parametrize("was_on", [True, False])
+def test_a_hold_for_another_reason_is_not_lifted_with_the_switch(floor: Floor, *, was_on: bool) -> None:
     other_hold(floor)
-    assert not follow(floor, False)
+    follow(floor, was_on)
+    assert follow(floor, False) == was_on
+    assert held(floor) == {Hold.NO_ACCESS: "No segment."}
+
+
+def test_the_hold_of_the_switch_ends_with_it_where_another_was_set_meanwhile(floor: Floor) -> None:
+    follow(floor, True)
+    other_hold(floor)
+    assert follow(floor, False)
     assert held(floor) == {Hold.NO_ACCESS: "No segment."}
 
 
@@ -59,7 +68,7 @@ async def test_an_order_waits_while_the_switch_is_on_and_goes_once_it_is_off(
     await floor.send()
     assert floor.now(order).state is OrderState.QUEUED
     assert "/killswitch" in floor.now(order).reason
-    assert (list(held(floor)), told(floor)) == ([Hold.NO_ACCESS], [Notice.HELD])
+    assert (list(held(floor)), told(floor)) == ([Hold.KILL_SWITCH], [Notice.HELD])
     await DhanAccount(floor.broker).stop(False)
     follow(floor, False)
     floor.clock.pass_time(seconds=1)
@@ -85,7 +94,7 @@ async def test_a_later_rejection_holds_what_comes_after_it_and_rings_once(floor:
     await floor.follow_book()
     assert [floor.now(order).state for order in orders] == [OrderState.REJECTED] * 2
     assert "/killswitch" in floor.now(orders[0]).reason
-    assert held(floor) == {Hold.NO_ACCESS: controls.KILL_SWITCH_IS_ON}
+    assert held(floor) == {Hold.KILL_SWITCH: controls.KILL_SWITCH_IS_ON}
     assert told(floor).count(Notice.HELD) == 1
     assert (await floor.sent()).state is OrderState.QUEUED
 

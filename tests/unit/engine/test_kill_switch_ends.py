@@ -13,25 +13,29 @@ from tests.unit.engine.test_readiness import readiness
 OTHER = "Dhan says that the account may not trade."
 
 
-def set_hold(floor: Floor, reason: str) -> None:
+def set_hold(floor: Floor, hold: Hold, reason: str) -> None:
     with floor.database.transaction() as connection:
-        controls.set_hold(connection, Hold.NO_ACCESS, reason, at=floor.clock.now(), actor="operator 42")
+        controls.set_hold(connection, hold, reason, at=floor.clock.now(), actor="operator 42")
 
 
-def hold(floor: Floor) -> str | None:
+def holds(floor: Floor) -> list[Hold]:
     with floor.database.snapshot() as connection:
-        return controls.holds(connection).get(Hold.NO_ACCESS)
+        return list(controls.holds(connection))
 
 
 @pytest.mark.parametrize(
-    ("reason", "is_on", "left"),
-    [(KILL_SWITCH_IS_ON, True, KILL_SWITCH_IS_ON), (KILL_SWITCH_IS_ON, False, None), (OTHER, False, OTHER)],
+    ("hold", "reason", "is_on", "left"),
+    [
+        (Hold.KILL_SWITCH, KILL_SWITCH_IS_ON, True, [Hold.KILL_SWITCH]),
+        (Hold.KILL_SWITCH, KILL_SWITCH_IS_ON, False, []),
+        (Hold.NO_ACCESS, OTHER, False, [Hold.NO_ACCESS]),
+    ],
     ids=["still on", "over", "another hold"],
 )
 async def test_the_look_before_a_window_lifts_the_hold_of_a_switch_that_is_off(
-    floor: Floor, tmp_path: Path, reason: str, *, is_on: bool, left: str | None
+    floor: Floor, tmp_path: Path, hold: Hold, reason: str, *, is_on: bool, left: list[Hold]
 ) -> None:
     await DhanAccount(floor.broker).stop(is_on)
-    set_hold(floor, reason)
+    set_hold(floor, hold, reason)
     await readiness(floor, tmp_path).check_when_due()
-    assert hold(floor) == left
+    assert holds(floor) == left
