@@ -37,6 +37,9 @@ _NOT_KNOWN = (
     "not be registered, Dhan refuses the next order, which then waits. /ip asks again; web.dhan.co shows what is "
     "registered."
 )
+_SWITCH_NOT_KNOWN = (
+    "Dhan does not say whether its kill switch is still on ({why}). Orders wait for that: /killswitch asks again."
+)
 _SIGNED_OUT = "The market opens today, and the desk is not signed in at Dhan: orders would wait."
 
 
@@ -77,15 +80,21 @@ class Readiness:
         now = self._clock.now()
         if not self._is_due(now) or self._rests(now):
             return
-        try:
-            await self._broker.check_session()
-            addresses = await self._addresses.check()
-            await self._check_kill_switch()
-        except BrokerUnavailable as trouble:
-            await self._not_known(str(trouble), now)
+        unknown: list[str] = []
+        for check, words in ((self._check_addresses, _NOT_KNOWN), (self._check_kill_switch, _SWITCH_NOT_KNOWN)):
+            try:
+                await check()
+            except BrokerUnavailable as trouble:
+                unknown.append(words.format(why=trouble))
+        if unknown:
+            await self._not_known(" ".join(unknown), now)
         else:
             self._checked_at, self._failures = now, 0
-            log.info("readiness_checked", orders_allowed=addresses.allowed)
+
+    async def _check_addresses(self) -> None:
+        await self._broker.check_session()
+        addresses = await self._addresses.check()
+        log.info("readiness_checked", orders_allowed=addresses.allowed)
 
     async def _check_kill_switch(self) -> None:
         """It ends with the day at Dhan, and the hold with it."""
@@ -118,14 +127,14 @@ class Readiness:
         doublings = min(self._failures, 6) - 1
         return self._failures > 0 and now - self._failed_at < ASK_AGAIN * 2**doublings
 
-    async def _not_known(self, why: str, now: datetime) -> None:
-        """One answer may get lost; what stays unknown is told once before a window, and holds nothing back."""
+    async def _not_known(self, words: str, now: datetime) -> None:
+        """One answer may get lost; what stays unknown is told once before a window, and sets no hold."""
         self._failures, self._failed_at = self._failures + 1, now
-        log.warning("readiness_not_known", why=why)
+        log.warning("readiness_not_known", why=words)
 
         def tell(connection: Connection) -> None:
             if not notifications.rang_lately(connection, Notice.BLIND, now, within=_TOLD_FOR):
-                notifications.ring(connection, Notice.BLIND, at=now, words=_NOT_KNOWN.format(why=why))
+                notifications.ring(connection, Notice.BLIND, at=now, words=words)
 
         if self._failures == TELL_AT_FAILURE:
             await self._database.write(tell)

@@ -7,8 +7,10 @@ import pytest
 from core import controls
 from core.broker.dhan.account import DhanAccount
 from core.controls import KILL_SWITCH_IS_ON, Hold
+from core.domain.notice import Notice
+from core.engine.readiness import ASK_AGAIN, TELL_AT_FAILURE
 from tests.unit.engine.floor import Floor
-from tests.unit.engine.test_readiness import readiness
+from tests.unit.engine.test_readiness import readiness, rings
 
 OTHER = "Dhan says that the account may not trade."
 
@@ -39,3 +41,31 @@ async def test_the_look_before_a_window_lifts_the_hold_of_a_switch_that_is_off(
     set_hold(floor, hold, reason)
     await readiness(floor, tmp_path).check_when_due()
     assert holds(floor) == left
+
+
+async def test_the_hold_of_a_switch_that_is_off_ends_where_dhan_does_not_say_its_addresses(
+    floor: Floor, tmp_path: Path
+) -> None:
+    set_hold(floor, Hold.KILL_SWITCH, KILL_SWITCH_IS_ON)
+    floor.dhan.script("ip", "status", status=404, body="")
+    await readiness(floor, tmp_path).check_when_due()
+    assert holds(floor) == []
+
+
+async def test_a_switch_of_which_dhan_does_not_say_how_it_stands_is_told_as_that_and_asked_about_again(
+    floor: Floor, tmp_path: Path
+) -> None:
+    set_hold(floor, Hold.KILL_SWITCH, KILL_SWITCH_IS_ON)
+    floor.dhan.script("kill_switch", "status", status=500, body="", times=TELL_AT_FAILURE)
+    watch = readiness(floor, tmp_path)
+    for doublings in range(TELL_AT_FAILURE):
+        assert (holds(floor), rings(floor, Notice.BLIND)) == ([Hold.KILL_SWITCH], [])
+        await watch.check_when_due()
+        floor.clock.pass_time(seconds=ASK_AGAIN.total_seconds() * 2**doublings)
+    [told] = rings(floor, Notice.BLIND)
+    assert told["words"] == (
+        "Dhan does not say whether its kill switch is still on (Dhan answered 500, which says nothing). Orders wait "
+        "for that: /killswitch asks again."
+    )
+    await watch.check_when_due()
+    assert holds(floor) == []
