@@ -27,7 +27,7 @@ def _next_step(refusal: Refusal) -> str:
         case Refusal.NO_ACCESS:
             return "This account may not trade here: look at your segments and API access at web.dhan.co, then /resume."
         case Refusal.KILL_SWITCH:
-            return "Dhan's kill switch is on: the order waits until it is off (/killswitch)."
+            return "Dhan's kill switch is on: nothing goes out until it is off (/killswitch)."
         case Refusal.MARKET_CLOSED:
             return "Dhan takes no regular order now."
         case Refusal.MARKET_OFFLINE:

@@ -8,6 +8,7 @@ from core.controls import Hold
 from core.domain.notice import Notice
 from core.domain.order import OrderState
 from tests.builders import NOON
+from tests.unit.engine.changing import FAR, ask_change, resting, settled
 from tests.unit.engine.exiting import EXIT
 from tests.unit.engine.floor import Floor
 from tests.unit.engine.rows import rings
@@ -74,6 +75,16 @@ async def test_an_order_waits_while_the_switch_is_on_and_goes_once_it_is_off(
     floor.clock.pass_time(seconds=1)
     await floor.send()
     assert floor.now(order).state is OrderState.WORKING
+
+
+async def test_a_change_that_is_refused_for_the_switch_does_not_say_that_its_order_waits(floor: Floor) -> None:
+    order = await resting(floor)
+    body = {"errorType": "Order_Error", "errorCode": "DH-906", "errorMessage": "Kill switch is on"}
+    floor.dhan.script("modify", "status", status=400, body=body)
+    ask_change(floor, order, price=FAR - 1)
+    after = await settled(floor, order)
+    assert (after.state, after.price) == (OrderState.WORKING, FAR)
+    assert "kill switch is on: nothing goes out until it is off" in after.reason
 
 
 async def test_several_that_dhan_refuses_in_different_words_ring_once(floor: Floor) -> None:
