@@ -47,7 +47,8 @@ def tell(connection: Connection, until: datetime, at: datetime) -> None:
     if due and others:
         words += f" {due} {'orders still wait' if due > 1 else 'order still waits'}: {others[0]}"
     elif due:
-        words += f" {due} {'orders that waited go on' if due > 1 else 'order that waited goes on'}."
+        go = "orders that waited go on, or ask" if due > 1 else "order that waited goes on, or asks"
+        words += f" {due} {go} if too old."
     notifications.ring(connection, Notice.SIGNED_IN, at=at, words=words)
 
 

@@ -74,7 +74,7 @@ async def test_a_sign_in_by_a_link_is_told_once_with_its_end_and_what_goes_on(
     await session.keep()
     await door.session(**BY_LINK).keep()
     until = spoken(now + timedelta(hours=24))
-    assert door.rings(Notice.SIGNED_IN) == [{"words": f"Until {until}. 2 orders that waited go on."}]
+    assert door.rings(Notice.SIGNED_IN) == [{"words": f"Until {until}. 2 orders that waited go on, or ask if too old."}]
 
 
 async def test_a_sign_in_under_another_hold_says_that_orders_still_wait(
