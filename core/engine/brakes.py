@@ -66,7 +66,12 @@ def heed_address(database: Database, clock: Clock) -> Callable[[Refused], Awaita
     """
 
     async def heed(refused: Refused) -> None:
-        if await database.read(lambda c: controls.set_by(c, Hold.INVALID_IP)) is None:
-            await stop_sending(database, Hold.INVALID_IP, explain(refused), clock.now())
+        now = clock.now()
+
+        def stop(connection: Connection) -> None:
+            if controls.set_by(connection, Hold.INVALID_IP) is None:
+                stop_in(connection, Hold.INVALID_IP, explain(refused), now)
+
+        await database.write(stop)
 
     return heed

@@ -5,16 +5,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from core import controls, journal
 from core.addresses import AddressBook
 from core.broker.dhan.account import DhanAccount
+from core.broker.port import Refusal, Refused
 from core.controls import Hold
 from core.db import changes
 from core.domain.address import Slot
 from core.domain.change import ChangeState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
+from core.engine.brakes import heed_address
 from core.errors import BrokerUnavailable
 from core.errors import Refusal as NotDone
 from tests.builders import NOON, until
@@ -154,6 +157,17 @@ async def test_a_hold_that_an_address_check_set_stands_and_ends_with_its_reason(
     floor.dhan.arrange_addresses(primary="203.0.113.24", detected="203.0.113.24")
     await book.check()
     assert holds(floor) == []
+
+
+async def test_an_answer_that_comes_while_a_check_sets_the_hold_does_not_take_it_over(floor: Floor) -> None:
+    def check(connection: Connection) -> None:
+        controls.set_hold(connection, Hold.INVALID_IP, "Not registered.", at=NOON, actor=journal.DESK)
+
+    refused = Refused(refusal=Refusal.INVALID_IP, code="DH-905", words="Invalid IP")
+    heed = heed_address(floor.database, floor.clock)
+    await asyncio.gather(floor.database.write(lambda _: None), floor.database.write(check), heed(refused))
+    with floor.database.snapshot() as connection:
+        assert controls.set_by(connection, Hold.INVALID_IP) == journal.DESK
 
 
 async def test_an_address_that_cannot_be_registered_is_not_the_one_that_orders_come_from(floor: Floor) -> None:
