@@ -36,7 +36,7 @@ class Brakes:
             case Refusal.RATE_LIMITED:
                 self.limiter.rest(REST)
             case Refusal.INVALID_IP:
-                await stop_sending(self.database, Hold.INVALID_IP, explain(outcome), moment.now)
+                await _stop_for_address(self.database, outcome, moment.now)
             case Refusal.NO_ACCESS:
                 await stop_sending(self.database, Hold.NO_ACCESS, explain(outcome), moment.now)
             case Refusal.KILL_SWITCH:
@@ -59,19 +59,21 @@ def stop_in(connection: Connection, hold: Hold, words: str, now: datetime) -> No
 
 
 def heed_address(database: Database, clock: Clock) -> Callable[[Refused], Awaitable[None]]:
-    """What a call that is no order does when Dhan refuses it for our address: orders would be refused, too.
-
-    Reads come every second, and may say so in other words each time: the first ones stand. So does what a check of our
-    address found, which ends by itself with its reason.
-    """
+    """What a call that is no order does when Dhan refuses it for our address: orders would be refused, too."""
 
     async def heed(refused: Refused) -> None:
-        now = clock.now()
-
-        def stop(connection: Connection) -> None:
-            if controls.set_by(connection, Hold.INVALID_IP) is None:
-                stop_in(connection, Hold.INVALID_IP, explain(refused), now)
-
-        await database.write(stop)
+        await _stop_for_address(database, refused, clock.now())
 
     return heed
+
+
+async def _stop_for_address(database: Database, outcome: Refused | Unknown, now: datetime) -> None:
+    """Reads come every second, and may say so in other words each time: the first ones stand. So does what a check of
+    our address found, which ends by itself with its reason.
+    """
+
+    def stop(connection: Connection) -> None:
+        if controls.set_by(connection, Hold.INVALID_IP) is None:
+            stop_in(connection, Hold.INVALID_IP, explain(outcome), now)
+
+    await database.write(stop)

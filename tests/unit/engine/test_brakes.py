@@ -159,6 +159,19 @@ async def test_a_hold_that_an_address_check_set_stands_and_ends_with_its_reason(
     assert holds(floor) == []
 
 
+async def test_a_cancellation_that_is_refused_under_it_leaves_it_so(floor: Floor) -> None:
+    order = await resting(floor)
+    book = AddressBook(floor.database, floor.broker, floor.clock)
+    floor.dhan.arrange_addresses(primary="203.0.113.9", detected="203.0.113.24")
+    await book.check()
+    refuse(floor, "cancel", INVALID_IP)
+    await send_change(floor, "cancel", order)
+    assert told(floor) == [Notice.HELD]
+    floor.dhan.arrange_addresses(primary="203.0.113.24", detected="203.0.113.24")
+    await book.check()
+    assert holds(floor) == []
+
+
 async def test_an_answer_that_comes_while_a_check_sets_the_hold_does_not_take_it_over(floor: Floor) -> None:
     def check(connection: Connection) -> None:
         controls.set_hold(connection, Hold.INVALID_IP, "Not registered.", at=NOON, actor=journal.DESK)
