@@ -46,7 +46,10 @@ class Word:
         """Whether it was given while a question about the alert would still have waited. A later tap may be a mistake,
         and another day is another order.
         """
-        return self.was_given_soon or (as_it_came.release_at is not None and self.given < as_it_came.release_at)
+        goes, ends = as_it_came.release_at, as_it_came.window_ends_at
+        if goes is None or ends is None:
+            return False
+        return self.given < goes or (self.was_given_soon and self.given < ends)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,10 +77,11 @@ def test_a_copy_older_than_a_question_may_be_asks(connection: Connection, decide
         ("2026-11-25 12:00", "2026-11-25 16:00"),
         ("2026-11-25 12:00", "2026-11-25 17:12"),
         ("2026-11-25 15:14", "2026-11-25 15:30"),
+        ("2026-11-25 15:14", "2026-11-25 15:16"),
         ("2026-11-28 14:00", "2026-11-30 18:00"),
         ("2026-11-28 14:00", "2026-12-05 14:00"),
     ],
-    ids=["after the close", "after hours", "across the close", "after its window", "in another week"],
+    ids=["after the close", "after hours", "across", "soon across", "after its window", "in another week"],
 )
 def test_a_tap_after_the_time_at_which_the_copy_would_have_gone_approves_nothing(
     connection: Connection, decider: Decider, came: str, tapped: str
