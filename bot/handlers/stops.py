@@ -11,6 +11,7 @@ from telegram import Message
 from bot.arguments import clock_usage
 from bot.commands import may
 from bot.handlers.questions import Questions
+from bot.text import cut
 from core import controls, journal, whatif
 from core.broker.account import Account
 from core.clock import Clock, PaperClock, SystemClock
@@ -24,6 +25,7 @@ from core.settings import Role, Settings
 
 _PATIENCE = 3.0
 """Seconds for Dhan to tell how its own switch stands."""
+_RELEASED = "Released: orders go out again"
 
 
 class Stops:
@@ -57,16 +59,18 @@ class Stops:
         is_on, actor = await self._dhan_is_stopped(), journal.operator(author(message))
         now = self._clock.now()
 
-        def let_go(connection: Connection) -> tuple[bool, bool]:
+        def let_go(connection: Connection) -> tuple[bool, Mapping[Hold, str]]:
             lifted = controls.resume(connection, at=now, actor=actor, kill_switch_is_on=is_on)
-            return lifted, Hold.KILLED in controls.holds(connection)
+            return lifted, controls.holds(connection)
 
-        lifted, killed = await self._database.write(let_go)
+        lifted, held = await self._database.write(let_go)
         self._desk.nudge()
-        if killed:
+        if Hold.KILLED in held:
             await message.reply_text("Nothing goes out: it was killed. An admin releases that with /unkill.")
         elif is_on:
             await message.reply_text(controls.KILL_SWITCH_IS_ON)
+        elif held:
+            await message.reply_text(cut(f"Nothing goes out yet: {next(iter(held.values()))}"))
         else:
             await message.reply_text("Orders go out again." if lifted else "It was not paused.")
 
@@ -97,9 +101,14 @@ class Stops:
     async def release(self, _payload: Mapping[str, Any], user_id: int) -> str:
         """The yes to /unkill."""
         now, actor = self._clock.now(), journal.operator(user_id)
-        await self._database.write(lambda c: controls.unkill(c, at=now, actor=actor))
+
+        def let_go(connection: Connection) -> Mapping[Hold, str]:
+            controls.unkill(connection, at=now, actor=actor)
+            return controls.holds(connection)
+
+        held = await self._database.write(let_go)
         self._desk.nudge()
-        return "Released: orders go out again"
+        return f"Released, but nothing goes out yet: {next(iter(held.values()))}" if held else _RELEASED
 
     async def mode(self, message: Message, _arguments: list[str], _role: Role) -> None:
         if self._settings.paper:

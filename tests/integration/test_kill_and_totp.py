@@ -2,11 +2,13 @@
 
 import io
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from core import controls
-from core.cli import kill, totp, unkill
+from core import controls, journal
+from core.cli import kill, resume, totp, unkill
+from core.clock import SystemClock
 from core.controls import Hold
 from core.db.engine import Database
 from core.errors import Refusal
@@ -42,6 +44,24 @@ def test_a_kill_at_the_command_line_holds_until_it_is_released_there(
     assert [line.split(":")[0].split(",")[0] for line in told] == [
         *("Killed", "It was killed already.", "Orders go out again", "It was not killed."),
     ]
+
+
+@pytest.mark.parametrize(
+    ("let_go", "first"), [((resume, unkill), "Stopped by command line"), ((unkill, resume), "Paused by command line")]
+)
+def test_who_lets_go_of_one_hold_at_the_command_line_is_told_of_the_next(
+    settings: Settings, capsys: pytest.CaptureFixture[str], let_go: tuple[ModuleType, ModuleType], first: str
+) -> None:
+    database = Database(settings.database)
+    with database.transaction() as connection:
+        controls.pause(connection, at=SystemClock().now(), actor=journal.COMMAND_LINE)
+        controls.kill(connection, at=SystemClock().now(), actor=journal.COMMAND_LINE)
+    database.close()
+    for command in let_go:
+        command.run()
+    held, free = capsys.readouterr().out.splitlines()
+    assert held.startswith(f"Nothing goes out yet: {first}")
+    assert free.startswith("Orders go out again")
 
 
 def test_a_wrong_code_enrols_no_authenticator(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

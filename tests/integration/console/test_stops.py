@@ -42,6 +42,19 @@ async def test_kill_stops_all_sending_at_once_and_resume_does_not_undo_it(chats:
     await chats.ask("/unkill", "It was not killed")
 
 
+async def test_who_lets_go_of_one_hold_is_told_of_the_next(chats: Chats) -> None:
+    for command, words in (("/pause", "Paused"), ("/kill", "Killed"), ("/unkill", "Let orders out again?")):
+        await chats.ask(command, words)
+    told = await chats.tap(await chats.newest("Let orders out again?"), "Yes")
+    assert told == f"Released, but nothing goes out yet: Paused by operator {ADMIN}."
+    at, write = SystemClock().now(), chats.parts.database.write
+    await write(lambda c: controls.set_hold(c, controls.Hold.NOT_LIVE, "Not live.", at=at, actor="desk"))
+    await chats.ask("/resume", "Nothing goes out yet: Not live.")
+    await write(lambda c: controls.lift_hold(c, controls.Hold.NOT_LIVE, at=at, actor="desk"))
+    await chats.ask("/pause", "Paused")
+    await chats.ask("/resume", "Orders go out again.")
+
+
 async def test_with_an_authenticator_a_code_releases_and_counts_once(chats: Chats) -> None:
     totp = await enrol(chats)
     await chats.ask("/kill", "Killed")
