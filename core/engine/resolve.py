@@ -21,6 +21,7 @@ from core.clock import Clock, Moment, SystemClock, monotonic, to_india
 from core.db import attempts, orders
 from core.db.attempts import Attempt
 from core.db.engine import Database
+from core.db.writer import Work
 from core.domain.attempt import AttemptState
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
@@ -28,7 +29,7 @@ from core.engine import unseen
 from core.engine.adopt import adopt
 from core.engine.limiter import Limiter, Window
 from core.engine.reconcile import follow_found
-from core.errors import BrokerUnavailable, SignInNeeded
+from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
 from core.failpoints import Point, reach
 from core.logins import Session
 
@@ -43,6 +44,10 @@ _THEN_EVERY = 30
 _DAY_IS_OVER = (
     "Dhan's book knows today only, so no look-up can tell any more whether it was placed. "
     "Look for it among your trades and holdings in Dhan's app, then drop it here."
+)
+_OUR_FAULT = (
+    "The desk made a mistake over what Dhan says of it, and looks it up no more; the log says why. "
+    "Whether it was placed is not known here: look for it in Dhan's app, then drop it here."
 )
 _ABSENT = (
     "Dhan does not have it, as far as {absences} look-ups over {seconds:.0f} s can tell. It was not sent again: "
@@ -125,7 +130,7 @@ class Resolver:
             else:
                 unseen.doubt(connection, order, attempt, moment)
 
-        await self._database.write(conclude)
+        await self._write_down(order.label, conclude, lambda c: unseen.tell_not_shown(c, order, moment))
 
     async def _look_up(self, attempt: Attempt, its: _Round) -> None:
         name, found, answered = attempt.correlation_id, None, True
@@ -143,7 +148,19 @@ class Resolver:
                     await self._session.die(str(trouble), its.serial)
         reach(Point.LOOKED_UP)
         moment = Moment(now=self._clock.now(), wall=its.asked_at)  # what is absent was so then, not when Dhan said it
-        await self._database.write(lambda connection: _conclude(connection, attempt, found, answered, moment))
+        await self._write_down(
+            name, lambda c: _conclude(c, attempt, found, answered, moment), lambda c: _give_up(c, attempt, moment)
+        )
+
+    async def _write_down(self, name: str, work: Work[None], otherwise: Work[None]) -> None:
+        """`otherwise` where the work brings out a bug of ours: it costs this order, and no other."""
+        try:
+            await self._database.write(work)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("lookup_not_written_down", name=name)
+            await self._database.write(otherwise)
 
     async def _find(self, name: str) -> BrokerOrder | None:
         await self._pace.wait_for_room()
@@ -177,6 +194,13 @@ def _conclude(
         return
     attempts.settle(connection, attempt.id, AttemptState.ABSENT, at=moment.wall)
     _ask(connection, order, _ABSENT.format(absences=attempt.absences, seconds=age), moment)
+
+
+def _give_up(connection: Connection, attempt: Attempt, moment: Moment) -> None:
+    order = orders.get(connection, attempt.order_id)
+    if order.state is OrderState.UNKNOWN:
+        attempts.doubt(connection, attempt.id, next_lookup_at=None, words="what Dhan says of it was not written down")
+        _ask(connection, order, _OUR_FAULT, moment)
 
 
 def _ask(connection: Connection, order: Order, words: str, moment: Moment) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from string import ascii_uppercase
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from core import approvals, controls
 from core.approvals import Tap
@@ -48,6 +48,13 @@ async def look_up(floor: Floor, order: Order, *, times: int = 1, age: float = 2)
     return floor.attempts(order)[-1]
 
 
+def looks_up(floor: Floor, order: Order) -> bool:
+    """Whether the order is due for a look-up, however late it is."""
+    with floor.database.snapshot() as connection:
+        later = SystemClock().now() + timedelta(minutes=5)
+        return order.id in {attempt.order_id for attempt in attempt_store.due_for_lookup(connection, later)}
+
+
 def told(floor: Floor) -> list[Notice]:
     with floor.database.snapshot() as connection:
         return rings(connection)
@@ -61,6 +68,24 @@ async def test_an_order_that_dhan_has_is_found_and_not_sent_again(floor: Floor) 
     assert found.broker_order_id == floor.dhan.book()[0]["orderId"]
     assert floor.dhan.ledger()["placements"] == 1
     assert told(floor) == [Notice.UNKNOWN, Notice.FOUND]
+
+
+async def test_an_order_that_is_found_and_cannot_be_written_down_costs_no_other_and_asks(floor: Floor) -> None:
+    odd, other = await doubtful(floor, "drop_after"), await doubtful(floor, "drop_after")
+    with floor.database.transaction() as connection:
+        connection.execute(
+            text(
+                f"CREATE TRIGGER a_bug BEFORE UPDATE ON orders WHEN OLD.id = {odd.id} AND NEW.state = 'working' "
+                "BEGIN SELECT RAISE(ABORT, 'a bug of ours'); END"
+            )
+        )
+        connection.execute(update(attempts).values(next_lookup_at=SystemClock().now()))
+    await floor.look_up()
+    assert floor.now(other).state is OrderState.WORKING
+    assert floor.now(odd).state is OrderState.NEEDS_OPERATOR
+    assert "look for it in Dhan's app" in floor.now(odd).reason
+    assert told(floor).count(Notice.NEEDS_OPERATOR) == 1
+    assert not looks_up(floor, odd)
 
 
 async def test_an_order_that_only_the_day_book_shows_is_found(floor: Floor) -> None:

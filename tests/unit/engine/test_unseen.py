@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from core.broker.port import BrokerState
 from core.clock import Moment, SystemClock
@@ -96,6 +97,21 @@ async def test_an_order_that_dhan_took_and_has_nowhere_is_in_doubt_and_asked_abo
     assert floor.now(order).state is OrderState.NEEDS_OPERATOR
     assert told(floor) == [Notice.UNKNOWN, Notice.NEEDS_OPERATOR]
     assert floor.dhan.ledger()["placements"] == 1
+
+
+async def test_what_a_look_up_says_and_cannot_be_written_down_is_told_as_unknown_once(floor: Floor) -> None:
+    order = await lost(floor)
+    with floor.database.transaction() as connection:
+        connection.execute(
+            text(
+                "CREATE TRIGGER a_bug BEFORE UPDATE ON orders WHEN NEW.state = 'unknown' "
+                "BEGIN SELECT RAISE(ABORT, 'a bug of ours'); END"
+            )
+        )
+    for _ in range(2):
+        await follow_after(floor, seconds=31)
+    assert (floor.now(order).state, told(floor)) == (OrderState.WORKING, [Notice.UNSEEN])
+    assert "Whether it is at the exchange is not known" in words(floor)
 
 
 async def prove_absent(floor: Floor, order: Order) -> None:
