@@ -119,6 +119,13 @@ def count_modifications(connection: Connection, order_id: int) -> int:
     ).scalar_one()
 
 
+def last_terms_sent(connection: Connection, order_id: int) -> Terms | None:
+    """The newest terms for this order that Dhan was asked for."""
+    sent = changes.c.order_id == order_id, changes.c.kind == ChangeKind.MODIFY, changes.c.posts > 0
+    row = connection.execute(select(*_COLUMNS).where(*sent).order_by(changes.c.id.desc()).limit(1)).mappings().first()
+    return Change(**row).terms if row else None
+
+
 def ages(connection: Connection, at: datetime) -> list[float]:
     """Ages in seconds of the calls of the last day, for the limiter: each call of a change as its last one."""
     query = select(changes.c.sent_at, changes.c.posts).where(changes.c.sent_at > at - timedelta(days=1))

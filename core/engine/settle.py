@@ -66,14 +66,19 @@ def _settle_cancel(connection: Connection, change: Change, order: Order, moment:
 def _settle_terms(connection: Connection, change: Change, order: Order, report: BrokerOrder, moment: Moment) -> None:
     if shows(report, change.terms):
         changes.update_from(connection, change, state=ChangeState.DONE)
-        facts = _facts(order, change.terms)
-        words = f"Changed at Dhan: {change.terms}."
-        noted = orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words, **facts)
-        if noted is not None:
-            said = f"By its order book: {change.terms}."
-            notifications.ring_order(connection, Notice.CHANGED, noted, at=moment.now, words=said)
+        _take_over(connection, order, change.terms, moment)
     elif change.verdict is Verdict.REFUSED or _is_late(change, moment):
         fail(connection, change, order, f"Dhan still shows the old terms. {change.words}", moment)
+
+
+def _take_over(connection: Connection, order: Order, terms: Terms, moment: Moment) -> Order | None:
+    """The terms that were asked for here, once the book shows them."""
+    words, facts = f"Changed at Dhan: {terms}.", _facts(order, terms)
+    noted = orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words, **facts)
+    if noted is not None:
+        said = f"By its order book: {terms}."
+        notifications.ring_order(connection, Notice.CHANGED, noted, at=moment.now, words=said)
+    return noted
 
 
 def _is_late(change: Change, moment: Moment) -> bool:
@@ -115,7 +120,9 @@ def give_back(connection: Connection, order: Order, words: str, moment: Moment) 
 
 
 def adopt_terms(connection: Connection, order: Order, report: BrokerOrder, moment: Moment) -> Order:
-    """Somebody changed the order in Dhan's app: our row follows, and says so."""
+    """Our row follows the book, and says so: somebody changed the order in Dhan's app, or what was given up as not
+    changed, or overtaken, has happened all the same.
+    """
     seen = Terms(
         quantity=_other(report.quantity, order.quantity),
         price=_other(report.price, order.price),
@@ -123,6 +130,8 @@ def adopt_terms(connection: Connection, order: Order, report: BrokerOrder, momen
     )
     if seen.is_empty or (seen.quantity or order.quantity) < max(report.filled_quantity, order.filled_quantity):
         return order
+    if seen == changes.last_terms_sent(connection, order.id):
+        return _take_over(connection, order, seen, moment) or order
     words = f"Changed outside this desk: {seen}."
     facts = _facts(order, seen)
     return orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words, **facts) or order

@@ -7,10 +7,13 @@ import pytest
 from sqlalchemy import Connection
 
 from core.broker.port import BrokerState
+from core.db import changes
 from core.domain.alert import OrderType
+from core.domain.change import ChangeKind, ChangeState, Terms
+from core.domain.notice import Notice
 from core.domain.order import OrderState
 from core.engine.settle import adopt_terms
-from tests.unit.engine.rows import MOMENT, at_broker, report
+from tests.unit.engine.rows import MOMENT, at_broker, report, rings
 
 LIMIT: dict[str, Any] = {"order_type": OrderType.STOP_LIMIT, "price": Decimal(1000), "trigger_price": Decimal(990)}
 
@@ -20,6 +23,27 @@ def test_other_terms_of_the_book_are_taken_over(connection: Connection) -> None:
     seen = report(order, BrokerState.WORKING, quantity=15, price=Decimal(1010), trigger_price=Decimal(995))
     changed = adopt_terms(connection, order, seen, MOMENT)
     assert (changed.quantity, changed.price, changed.trigger_price) == (15, Decimal(1010), Decimal(995))
+
+
+@pytest.mark.parametrize(
+    ("posts", "words", "told"),
+    [
+        (1, "Changed at Dhan: limit ₹1,010.00.", [Notice.CHANGED]),
+        (0, "Changed outside this desk: limit ₹1,010.00.", []),
+    ],
+    ids=["sent", "never sent"],
+)
+def test_terms_that_dhan_was_asked_for_and_that_show_late_were_not_changed_outside(
+    connection: Connection, posts: int, words: str, told: list[Notice]
+) -> None:
+    order = at_broker(connection, **LIMIT)
+    changes.add(connection, order.id, ChangeKind.MODIFY, Terms(price=Decimal(1010)), wanted_by="operator 42")
+    [change] = changes.in_states(connection, [ChangeState.WANTED])
+    changes.update_from(connection, change, state=ChangeState.FAILED, posts=posts)
+    seen = report(order, BrokerState.WORKING, price=Decimal(1010), trigger_price=order.trigger_price)
+    changed = adopt_terms(connection, order, seen, MOMENT)
+    assert (changed.price, changed.reason) == (Decimal(1010), words)
+    assert rings(connection) == told
 
 
 @pytest.mark.fault("BR-30")
