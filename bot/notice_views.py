@@ -25,6 +25,7 @@ CURES = {
     Cure.REGISTER: ("Register this address…", "/ip set"),
     Cure.RESUME: ("Send again", "/resume"),
     Cure.UNKILL: ("Let orders out…", "/unkill"),
+    Cure.KILL_SWITCH: ("Dhan's kill switch…", "/killswitch"),
     Cure.GO_LIVE: ("Go live…", "/golive"),
     Cure.QUEUE: ("Show the queue", "/queue"),
     Cure.OPEN_TODAY: ("It is open today…", "/calendar open today as usual"),

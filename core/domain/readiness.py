@@ -26,6 +26,7 @@ class Cure(StrEnum):
     REGISTER = "register"
     RESUME = "resume"
     UNKILL = "unkill"
+    KILL_SWITCH = "kill_switch"
     GO_LIVE = "go_live"
     QUEUE = "queue"
     OPEN_TODAY = "open_today"

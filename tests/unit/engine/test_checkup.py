@@ -84,11 +84,17 @@ async def test_red_lines_come_first_and_each_has_its_cure(floor: Floor, tmp_path
     assert [line.cures for line in reds] == [(Cure.RESUME,), (Cure.QUEUE,)]
 
 
-async def test_a_killed_desk_is_let_go_by_its_own_command(floor: Floor, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("hold", "cure"),
+    [(Hold.KILLED, Cure.UNKILL), (Hold.KILL_SWITCH, Cure.KILL_SWITCH), (Hold.NOT_LIVE, Cure.GO_LIVE)],
+)
+async def test_what_was_stopped_is_let_go_by_its_own_command(
+    floor: Floor, tmp_path: Path, hold: Hold, cure: Cure
+) -> None:
     with floor.database.transaction() as connection:
-        controls.set_hold(connection, Hold.KILLED, "Killed by operator 42.", at=NOON, actor="operator 42")
+        controls.set_hold(connection, hold, "Stopped.", at=NOON, actor="operator 42")
     [red] = [line for line in await checkup(floor, tmp_path).look() if line.light is Light.RED]
-    assert (red.words, red.cures) == ("Killed by operator 42.", (Cure.UNKILL,))
+    assert (red.words, red.cures) == ("Stopped.", (cure,))
 
 
 @pytest.mark.parametrize(
