@@ -58,12 +58,16 @@ class Checkup:
         return readiness.most_pressing([token, *outside, *ours, *machine])
 
     async def _address(self) -> Line:
+        """By the hold, which follows what Dhan says of it, and what Dhan made of an order besides."""
+        unknown = None
         try:
-            return readiness.address_line((await self._addresses.check()).trouble())
+            await self._addresses.check()
         except SignInNeeded:
-            return readiness.unknown_line("The address is", "signed out.", Cure.LOGIN)
+            unknown = readiness.unknown_line("The address is", "signed out.", Cure.LOGIN)
         except BrokerUnavailable as trouble:
-            return readiness.unknown_line("The address is", f"{trouble}.")
+            unknown = readiness.unknown_line("The address is", f"{trouble}.")
+        held = await self._database.read(lambda c: controls.holds(c).get(Hold.INVALID_IP))
+        return unknown if unknown and not held else readiness.address_line(held)
 
     async def _funds(self) -> Line:
         try:

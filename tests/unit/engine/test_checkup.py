@@ -125,6 +125,19 @@ async def test_a_queue_without_a_sign_in_that_lasts_waits_for_one(floor: Floor, 
     assert "Queue: 1, waiting for the sign-in" in lines
 
 
+@pytest.mark.parametrize("status", [200, 500], ids=["registered, as Dhan says", "not known"])
+async def test_a_hold_for_an_order_that_was_refused_for_the_address_is_a_red_line(
+    floor: Floor, tmp_path: Path, status: int
+) -> None:
+    floor.dhan.script("place", "status", status=400, body={"errorCode": "DH-905", "errorMessage": "Invalid IP"})
+    await floor.sent()
+    if status != 200:
+        floor.dhan.script("ip", "status", status=status)
+    [red] = [line for line in await checkup(floor, tmp_path).look() if line.light is Light.RED]
+    assert "takes orders from registered addresses only" in red.words
+    assert red.cures == (Cure.REGISTER, Cure.RESUME)
+
+
 async def test_when_dhan_does_not_answer_the_card_says_what_is_not_known(floor: Floor, tmp_path: Path) -> None:
     for call in ("funds", "ip"):
         floor.dhan.script(call, "status", status=500)
