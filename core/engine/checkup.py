@@ -23,8 +23,14 @@ from core.errors import BrokerUnavailable, SignInNeeded
 from core.ladder import signs_in_by_itself
 from core.settings import Settings
 
-_CURED_BY = {Hold.NOT_LIVE: Cure.GO_LIVE, Hold.KILLED: Cure.UNKILL, Hold.KILL_SWITCH: Cure.KILL_SWITCH}
-_HAS_ITS_OWN_LINE = (Hold.SIGNED_OUT, Hold.INVALID_IP, Hold.CLOCK, Hold.STARTING)
+_CURED_BY = {
+    Hold.NOT_LIVE: Cure.GO_LIVE,
+    Hold.KILLED: Cure.UNKILL,
+    Hold.KILL_SWITCH: Cure.KILL_SWITCH,
+    Hold.STARTING: Cure.LOOK_AGAIN,
+    Hold.CLOCK: Cure.LOOK_AGAIN,
+}
+_HAS_ITS_OWN_LINE = (Hold.SIGNED_OUT, Hold.INVALID_IP)
 
 
 class Checkup:

@@ -86,9 +86,15 @@ async def test_red_lines_come_first_and_each_has_its_cure(floor: Floor, tmp_path
 
 @pytest.mark.parametrize(
     ("hold", "cure"),
-    [(Hold.KILLED, Cure.UNKILL), (Hold.KILL_SWITCH, Cure.KILL_SWITCH), (Hold.NOT_LIVE, Cure.GO_LIVE)],
+    [
+        (Hold.KILLED, Cure.UNKILL),
+        (Hold.KILL_SWITCH, Cure.KILL_SWITCH),
+        (Hold.NOT_LIVE, Cure.GO_LIVE),
+        (Hold.STARTING, Cure.LOOK_AGAIN),
+        (Hold.CLOCK, Cure.LOOK_AGAIN),
+    ],
 )
-async def test_what_was_stopped_is_let_go_by_its_own_command(
+async def test_what_is_stopped_is_a_red_line_with_its_own_cure(
     floor: Floor, tmp_path: Path, hold: Hold, cure: Cure
 ) -> None:
     with floor.database.transaction() as connection:
