@@ -108,7 +108,7 @@ def resume(connection: Connection, *, at: datetime, actor: str, kill_switch_is_o
     """
     if kill_switch_is_on:
         follow_kill_switch(connection, True, at=at, actor=actor)
-    wanted = [hold for hold in _LIFTED_BY_RESUME if not (kill_switch_is_on and hold is Hold.NO_ACCESS)]
+    wanted = [hold for hold in _LIFTED_BY_RESUME if not (kill_switch_is_on and hold is Hold.KILL_SWITCH)]
     lifted = [hold for hold in wanted if lift_hold(connection, hold, at=at, actor=actor)]
     return bool(lifted)
 

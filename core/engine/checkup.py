@@ -88,9 +88,12 @@ class Checkup:
         today, living = to_india(now).date(), tokens.age(connection)
         last = alerts.recent(connection, 1)
         ends, needed = living.expires_at if living else None, needed_through(calendar, now)
-        holds = controls.holds(connection)
+        holds, renews = controls.holds(connection), signs_in_by_itself(connection, self._settings, now)
+        signed_out = holds.get(Hold.SIGNED_OUT)
         return [
-            readiness.token_line(ends, needed, now, renews_itself=signs_in_by_itself(connection, self._settings, now)),
+            Line(light=Light.RED, words=signed_out, cures=(Cure.LOGIN,))
+            if signed_out
+            else readiness.token_line(ends, needed, now, renews_itself=renews),
             *_hold_lines(holds),
             readiness.calendar_line(calendar.day(SegmentClass.CASH, today)),
             readiness.queue_line(

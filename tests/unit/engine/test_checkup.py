@@ -92,6 +92,7 @@ async def test_red_lines_come_first_and_each_has_its_cure(floor: Floor, tmp_path
         (Hold.NOT_LIVE, Cure.GO_LIVE),
         (Hold.STARTING, Cure.LOOK_AGAIN),
         (Hold.CLOCK, Cure.LOOK_AGAIN),
+        (Hold.SIGNED_OUT, Cure.LOGIN),
     ],
 )
 async def test_what_is_stopped_is_a_red_line_with_its_own_cure(
