@@ -111,6 +111,15 @@ async def test_the_kill_switch_goes_on_and_off_and_blocks_orders(account: Accoun
     assert not await account.is_stopped()
 
 
+@pytest.mark.parametrize("body", [{}, {"killSwitchStatus": ""}, {"killSwitchStatus": "PENDING"}])
+async def test_a_kill_switch_of_which_dhan_says_neither_counts_as_not_known(
+    account: Account, dhan: PaperDhan, body: dict[str, str]
+) -> None:
+    dhan.script("kill_switch", "status", status=200, body=body)
+    with pytest.raises(BrokerUnavailable, match="neither"):
+        await account.is_stopped()
+
+
 async def test_the_kill_switch_is_refused_in_words_while_something_is_open(account: Account, dhan: PaperDhan) -> None:
     bought(dhan)
     with pytest.raises(Refusal, match="open positions"):

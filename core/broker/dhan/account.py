@@ -54,7 +54,11 @@ class DhanAccount:
         return _whole(_object(await self._dhan.read(f"/edis/inquire/{isin}")), "aprvdQty")
 
     async def is_stopped(self) -> bool:
-        return text(_object(await self._dhan.read("/killswitch")), "killSwitchStatus").upper() == "ACTIVATE"
+        """Dhan API v2 docs, Traders' Control: ACTIVATE or DEACTIVATE. A word of no known kind is no "off"."""
+        status = text(_object(await self._dhan.read("/killswitch")), "killSwitchStatus").upper()
+        if not status.startswith(("ACTIV", "DEACTIV")):
+            raise BrokerUnavailable("Dhan says of its kill switch neither that it is on nor that it is off")
+        return status.startswith("ACTIV")
 
     async def stop(self, on: bool) -> str:
         reply = await self._dhan.write(f"/killswitch?killSwitchStatus={'ACTIVATE' if on else 'DEACTIVATE'}")
