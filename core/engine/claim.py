@@ -8,26 +8,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-import structlog
 from sqlalchemy import Connection
 
 from core import journal, notifications, restored
 from core.broker.port import OrderRequest
 from core.db import alerts, attempts, orders
 from core.db.attempts import Attempt, Try
-from core.db.trouble import words_for_trouble
 from core.domain.attempt import AttemptState, correlation_id
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.domain.routing import may_send
 from core.domain.sessions import Calendar
 from core.domain.source import Source
+from core.engine.apart import apart
 from core.engine.release import why_ask_again
 from core.engine.rules import Rules
-from core.errors import Unavailable
 from core.failpoints import Point, reach
-
-log = structlog.get_logger()
 
 Origins = Mapping[int, tuple[str, Source]]
 """Of each alert its uid and its source."""
@@ -91,19 +87,10 @@ def claim_apart(connection: Connection, due: Sequence[Order], rules: Rules) -> l
     """The same where `claim_all` has met a bug of ours: it costs the order that brings it out, and no other."""
     claims: list[Claim] = []
     for order in due:
-        savepoint = connection.begin_nested()
-        try:
-            with words_for_trouble():
-                found = claim_all(connection, [order], rules)
-        except Exception as trouble:
-            savepoint.rollback()
-            if isinstance(trouble, Unavailable):
-                raise
-            log.exception("order_not_claimed", order=order.label)
+        with apart(connection, "order_not_claimed", order=order.label) as trial:
+            claims += claim_all(connection, [order], rules)
+        if trial.has_failed:
             ask_again(connection, order, _OUR_FAULT, rules.now)
-        else:
-            savepoint.commit()
-            claims += found
     return claims
 
 

@@ -3,21 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy import Connection
 
 from core import approvals, journal, notifications
 from core.alerts.parse import parse_alert, read_alert_text
 from core.db import alerts, orders
 from core.db.alerts import StoredAlert
-from core.db.trouble import words_for_trouble
 from core.domain.alert import Alert, AlertState, Leg
 from core.domain.notice import Notice
+from core.engine.apart import apart
 from core.engine.plan import Resolve, Word, plan_leg, times, too_late
 from core.engine.rules import Rules
-from core.errors import AlertRefused, Refusal, Unavailable
-
-log = structlog.get_logger()
+from core.errors import AlertRefused, Refusal
 
 DecideOne = Callable[[Connection, StoredAlert, Rules], None]
 AT_ONCE = 16
@@ -50,20 +47,12 @@ class Decider:
         return len(waiting)
 
     def _decide_surely(self, connection: Connection, stored: StoredAlert, rules: Rules) -> None:
-        savepoint = connection.begin_nested()
-        try:
-            with words_for_trouble():
-                self._decide_one(connection, stored, rules)
-        except Exception as trouble:
-            savepoint.rollback()
-            if isinstance(trouble, Unavailable):
-                raise
-            log.exception("alert_not_decided", alert=stored.id)
+        with apart(connection, "alert_not_decided", alert=stored.id) as trial:
+            self._decide_one(connection, stored, rules)
+        if trial.has_failed:
             alerts.decided(connection, stored, AlertState.REFUSED, at=rules.now, reason=_OUR_FAULT)
             words = f"Alert {stored.id}: {_OUR_FAULT}"
             notifications.ring(connection, Notice.ALERT_FAILED, at=rules.now, alert_id=stored.id, words=words)
-        else:
-            savepoint.commit()
 
     def _decide_one(self, connection: Connection, stored: StoredAlert, rules: Rules) -> None:
         policies, now, legs = rules.policies, rules.now, list[Leg]()

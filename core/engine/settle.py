@@ -15,6 +15,7 @@ from core.domain.alert import OrderType
 from core.domain.change import ChangeKind, ChangeState, Terms, Verdict
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
+from core.engine.apart import apart
 
 SHOWS_WITHIN = timedelta(seconds=10)
 MOST_CANCELS = 4
@@ -24,18 +25,25 @@ Number = TypeVar("Number", int, Decimal)
 def settle_changes(connection: Connection, by_id: dict[str, BrokerOrder], *, read_at: datetime, moment: Moment) -> None:
     """Decide answered changes by a book that was asked for after their answers came, at `read_at` (machine time)."""
     for change in changes.in_states(connection, [ChangeState.ANSWERED]):
-        order = orders.get(connection, change.order_id)
-        report = by_id.get(order.broker_order_id or "")
-        if change.answered_at is None or _was_set_back(connection, change, moment) or change.answered_at > read_at:
-            continue
-        if not order.state.is_at_broker:
-            _overtaken(connection, change, order, report)
-        elif report is None:
-            continue  # the day's end takes it out of the book, and then the trade history ends the order
-        elif change.kind is ChangeKind.CANCEL:
-            _settle_cancel(connection, change, order, moment)
-        else:
-            _settle_terms(connection, change, order, report, moment)
+        with apart(connection, "change_not_settled", change=change.id):
+            _settle(connection, change, by_id, read_at, moment)
+
+
+def _settle(
+    connection: Connection, change: Change, by_id: dict[str, BrokerOrder], read_at: datetime, moment: Moment
+) -> None:
+    order = orders.get(connection, change.order_id)
+    report = by_id.get(order.broker_order_id or "")
+    if change.answered_at is None or _was_set_back(connection, change, moment) or change.answered_at > read_at:
+        return
+    if not order.state.is_at_broker:
+        _overtaken(connection, change, order, report)
+    elif report is None:
+        return  # the day's end takes it out of the book, and then the trade history ends the order
+    elif change.kind is ChangeKind.CANCEL:
+        _settle_cancel(connection, change, order, moment)
+    else:
+        _settle_terms(connection, change, order, report, moment)
 
 
 def _was_set_back(connection: Connection, change: Change, moment: Moment) -> bool:

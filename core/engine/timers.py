@@ -1,5 +1,6 @@
 """What happens by itself when its time has come. Due times are rows, so a restart or a jump loses none."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -10,7 +11,10 @@ from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.domain.sessions import Calendar, spoken
 from core.engine import after_auction, held_up
+from core.engine.apart import apart
 from core.engine.claim import expire
+
+Timer = tuple[str, Callable[[], object]]
 
 _UNANSWERED = "Nobody approved it in time, and no answer is never a yes."
 _LATE = "Its time window passed before it could go out."
@@ -32,19 +36,23 @@ def anything_is_due(connection: Connection, calendar: Calendar, now: datetime) -
 
 def run_due(connection: Connection, calendar: Calendar, now: datetime) -> None:
     """End what waited too long or cannot wait, tell of what the closing auction takes no more or a hold keeps back,
-    remind of what waits for a tap, and let the calendar's changes end.
+    remind of what waits for a tap, and let the calendar's changes end. Each by itself: a bug in one costs that one.
     """
     known = market_days.in_force(connection, calendar)
-    if market_days.end_is_near(connection, known, now):
-        market_days.warn_of_the_end(connection, known, now)
-    market_days.expire(connection, calendar, now)
-    expire_overdue(connection, now)
-    silence.tell(connection, known, now)
-    changes.give_up_terms(connection, at=now)
-    after_auction.tell(connection, known, now)
-    held_up.tell(connection, now)
-    for order in orders.to_remind_of(connection, now):
-        _remind(connection, order, now)
+    is_near = market_days.end_is_near(connection, known, now)
+    due: list[Timer] = [
+        ("end of the calendar", lambda: is_near and market_days.warn_of_the_end(connection, known, now)),
+        ("calendar", lambda: market_days.expire(connection, calendar, now)),
+        ("expiry", lambda: expire_overdue(connection, now)),
+        ("silence", lambda: silence.tell(connection, known, now)),
+        ("new terms", lambda: changes.give_up_terms(connection, at=now)),
+        ("closing auction", lambda: after_auction.tell(connection, known, now)),
+        ("held up", lambda: held_up.tell(connection, now)),
+        ("reminders", lambda: _remind_of_all(connection, now)),
+    ]
+    for name, run in due:
+        with apart(connection, "timer_not_run", timer=name):
+            run()
 
 
 def expire_overdue(connection: Connection, now: datetime) -> int:
@@ -53,6 +61,11 @@ def expire_overdue(connection: Connection, now: datetime) -> int:
     for order in overdue:
         expire(connection, order, now, _UNANSWERED if order.state is OrderState.AWAITING_APPROVAL else _LATE)
     return len(overdue)
+
+
+def _remind_of_all(connection: Connection, now: datetime) -> None:
+    for order in orders.to_remind_of(connection, now):
+        _remind(connection, order, now)
 
 
 def _remind(connection: Connection, order: Order, now: datetime) -> None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from core.broker.dhan import client
 from core.db.tables import changes as change_table
@@ -170,3 +170,24 @@ async def test_a_book_that_was_asked_for_before_the_answer_came_decides_nothing(
     assert (states(floor), told(floor)) == ([ANSWERED], [])
     await settled(floor, order)
     assert states(floor) == [DONE]
+
+
+@pytest.mark.sqlite("the bug is a trigger in its words")
+async def test_a_change_that_brings_out_a_bug_when_it_is_settled_costs_no_other(floor: Floor) -> None:
+    odd, other = await resting(floor), await resting(floor)
+    for order in (odd, other):
+        ask_change(floor, order, price=NEARER)
+    with floor.database.transaction() as connection:
+        connection.execute(
+            text(
+                f"CREATE TRIGGER a_bug BEFORE UPDATE ON changes WHEN OLD.order_id = {odd.id} AND NEW.state = 'done' "
+                "BEGIN SELECT RAISE(ABORT, 'a bug of ours'); END"
+            )
+        )
+    await settled(floor, odd)
+    assert states(floor) == [ANSWERED, DONE]
+    assert (floor.now(odd).price, floor.now(other).price) == (FAR, NEARER)
+    with floor.database.transaction() as connection:
+        connection.execute(text("DROP TRIGGER a_bug"))
+    assert (await settled(floor, odd)).price == NEARER
+    assert (states(floor), told(floor)) == ([DONE, DONE], [Notice.CHANGED] * 2)

@@ -70,6 +70,7 @@ async def test_an_order_that_dhan_has_is_found_and_not_sent_again(floor: Floor) 
     assert told(floor) == [Notice.UNKNOWN, Notice.FOUND]
 
 
+@pytest.mark.sqlite("the bug is a trigger in its words")
 async def test_an_order_that_is_found_and_cannot_be_written_down_costs_no_other_and_asks(floor: Floor) -> None:
     odd, other = await doubtful(floor, "drop_after"), await doubtful(floor, "drop_after")
     with floor.database.transaction() as connection:

@@ -99,6 +99,7 @@ async def test_an_order_that_dhan_took_and_has_nowhere_is_in_doubt_and_asked_abo
     assert floor.dhan.ledger()["placements"] == 1
 
 
+@pytest.mark.sqlite("the bug is a trigger in its words")
 async def test_what_a_look_up_says_and_cannot_be_written_down_is_told_as_unknown_once(floor: Floor) -> None:
     order = await lost(floor)
     with floor.database.transaction() as connection:

@@ -1,0 +1,33 @@
+"""What happens by itself: each thing for itself."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection, text
+
+from core import controls
+from core.domain.notice import Notice
+from core.domain.order import OrderState
+from core.engine import held_up
+from core.engine.timers import run_due
+from tests.builders import CALENDAR, NOON, an_order
+from tests.unit.engine.rows import again, rings
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.sqlite("the bug is a trigger in its words")
+def test_a_bug_over_one_thing_that_is_due_costs_no_other(connection: Connection) -> None:
+    late = an_order(connection, at=NOON, expires_at=NOON + HOUR)
+    held = an_order(connection, at=NOON, release_at=NOON + HOUR, expires_at=NOON + 9 * HOUR)
+    controls.kill(connection, at=NOON, actor="operator 42")
+    connection.execute(
+        text(
+            "CREATE TRIGGER a_bug BEFORE UPDATE ON orders WHEN NEW.state = 'expired' "
+            "BEGIN SELECT RAISE(ABORT, 'a bug of ours'); END"
+        )
+    )
+    run_due(connection, CALENDAR, NOON + HOUR + held_up.PATIENCE)
+    assert again(connection, late).state is OrderState.QUEUED
+    assert "it is held" in again(connection, held).reason
+    assert rings(connection) == [Notice.HELD]
