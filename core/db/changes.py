@@ -119,11 +119,11 @@ def count_modifications(connection: Connection, order_id: int) -> int:
     ).scalar_one()
 
 
-def last_terms_sent(connection: Connection, order_id: int) -> Terms | None:
-    """The newest terms for this order that Dhan was asked for."""
+def given_up(connection: Connection, order_id: int) -> Change | None:
+    """The newest terms for this order that Dhan was asked for, where they are said not to have been taken."""
     sent = changes.c.order_id == order_id, changes.c.kind == ChangeKind.MODIFY, changes.c.posts > 0
     row = connection.execute(select(*_COLUMNS).where(*sent).order_by(changes.c.id.desc()).limit(1)).mappings().first()
-    return Change(**row).terms if row else None
+    return Change(**row) if row and row["state"] == ChangeState.FAILED else None
 
 
 def ages(connection: Connection, at: datetime) -> list[float]:

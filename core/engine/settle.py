@@ -73,18 +73,18 @@ def _settle_cancel(connection: Connection, change: Change, order: Order, moment:
 
 def _settle_terms(connection: Connection, change: Change, order: Order, report: BrokerOrder, moment: Moment) -> None:
     if shows(report, change.terms):
-        changes.update_from(connection, change, state=ChangeState.DONE)
-        _take_over(connection, order, change.terms, moment)
+        _take_over(connection, change, order, moment)
     elif change.verdict is Verdict.REFUSED or _is_late(change, moment):
         fail(connection, change, order, f"Dhan still shows the old terms. {change.words}", moment)
 
 
-def _take_over(connection: Connection, order: Order, terms: Terms, moment: Moment) -> Order | None:
+def _take_over(connection: Connection, change: Change, order: Order, moment: Moment) -> Order | None:
     """The terms that were asked for here, once the book shows them."""
-    words, facts = f"Changed at Dhan: {terms}.", _facts(order, terms)
+    changes.update_from(connection, change, state=ChangeState.DONE)
+    words, facts = f"Changed at Dhan: {change.terms}.", _facts(order, change.terms)
     noted = orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words, **facts)
     if noted is not None:
-        said = f"By its order book: {terms}."
+        said = f"By its order book: {change.terms}."
         notifications.ring_order(connection, Notice.CHANGED, noted, at=moment.now, words=said)
     return noted
 
@@ -138,11 +138,17 @@ def adopt_terms(connection: Connection, order: Order, report: BrokerOrder, momen
     )
     if seen.is_empty or (seen.quantity or order.quantity) < max(report.filled_quantity, order.filled_quantity):
         return order
-    if seen == changes.last_terms_sent(connection, order.id):
-        return _take_over(connection, order, seen, moment) or order
+    late = changes.given_up(connection, order.id)
+    if late is not None and shows(report, late.terms) and _names_all(late.terms, seen):
+        return _take_over(connection, late, order, moment) or order
     words = f"Changed outside this desk: {seen}."
     facts = _facts(order, seen)
     return orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words, **facts) or order
+
+
+def _names_all(terms: Terms, seen: Terms) -> bool:
+    """Whether no number that was seen to be another is beside these terms."""
+    return all(value is None or getattr(terms, name) is not None for name, value in vars(seen).items())
 
 
 def _other(seen: Number | None, ours: Number | None) -> Number | None:

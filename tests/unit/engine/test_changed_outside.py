@@ -11,7 +11,7 @@ from core.db import changes
 from core.domain.alert import OrderType
 from core.domain.change import ChangeKind, ChangeState, Terms
 from core.domain.notice import Notice
-from core.domain.order import OrderState
+from core.domain.order import Order, OrderState
 from core.engine.settle import adopt_terms
 from tests.unit.engine.rows import MOMENT, at_broker, report, rings
 
@@ -37,13 +37,40 @@ def test_terms_that_dhan_was_asked_for_and_that_show_late_were_not_changed_outsi
     connection: Connection, posts: int, words: str, told: list[Notice]
 ) -> None:
     order = at_broker(connection, **LIMIT)
-    changes.add(connection, order.id, ChangeKind.MODIFY, Terms(price=Decimal(1010)), wanted_by="operator 42")
-    [change] = changes.in_states(connection, [ChangeState.WANTED])
-    changes.update_from(connection, change, state=ChangeState.FAILED, posts=posts)
+    ask(connection, order, Terms(price=Decimal(1010)), ChangeState.FAILED, posts=posts)
     seen = report(order, BrokerState.WORKING, price=Decimal(1010), trigger_price=order.trigger_price)
     changed = adopt_terms(connection, order, seen, MOMENT)
     assert (changed.price, changed.reason) == (Decimal(1010), words)
     assert rings(connection) == told
+
+
+def test_late_terms_are_those_that_were_asked_for_also_where_they_named_what_it_was_before(
+    connection: Connection,
+) -> None:
+    order = at_broker(connection, **LIMIT)
+    ask(connection, order, Terms(quantity=order.quantity, price=Decimal(1010)), ChangeState.FAILED)
+    seen = report(order, BrokerState.WORKING, price=Decimal(1010), trigger_price=order.trigger_price)
+    changed = adopt_terms(connection, order, seen, MOMENT)
+    assert (changed.price, rings(connection)) == (Decimal(1010), [Notice.CHANGED])
+
+
+@pytest.mark.parametrize("state", [ChangeState.FAILED, ChangeState.DONE], ids=["late", "at once"])
+def test_who_goes_back_in_dhans_app_to_terms_that_were_asked_for_here_has_changed_it_outside(
+    connection: Connection, state: ChangeState
+) -> None:
+    order = at_broker(connection, **LIMIT)
+    ask(connection, order, Terms(price=Decimal(1010)), state)
+    for price in (1010, 1020, 1010):
+        seen = report(order, BrokerState.WORKING, price=Decimal(price), trigger_price=order.trigger_price)
+        order = adopt_terms(connection, order, seen, MOMENT)
+    assert order.reason == "Changed outside this desk: limit ₹1,010.00."
+
+
+def ask(connection: Connection, order: Order, terms: Terms, state: ChangeState, *, posts: int = 1) -> None:
+    """A change of its terms that stands so, after so many calls."""
+    changes.add(connection, order.id, ChangeKind.MODIFY, terms, wanted_by="operator 42")
+    [change] = changes.in_states(connection, [ChangeState.WANTED])
+    changes.update_from(connection, change, state=state, posts=posts)
 
 
 @pytest.mark.fault("BR-30")
