@@ -79,7 +79,7 @@ def test_resuming_lifts_the_pause_alone_while_dhans_switch_is_known_to_be_on(con
     actor = journal.operator(42)
     controls.pause(connection, at=NOON, actor=actor)
     assert controls.resume(connection, at=NOON, actor=actor, kill_switch_is_on=True)
-    assert controls.holds(connection) == {Hold.NO_ACCESS: controls.KILL_SWITCH_IS_ON}
+    assert controls.holds(connection) == {Hold.KILL_SWITCH: controls.KILL_SWITCH_IS_ON}
     assert not controls.resume(connection, at=NOON, actor=actor, kill_switch_is_on=True)
     assert controls.resume(connection, at=NOON, actor=actor)
     assert controls.holds(connection) == {}
