@@ -5,7 +5,7 @@ from sqlalchemy import Connection, inspect, text
 from core.db.engine import Database
 from core.errors import DeskError
 
-NEWEST = "0011"
+NEWEST = "0012"
 """The migration that this version's tables stand at."""
 
 
