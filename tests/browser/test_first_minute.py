@@ -5,7 +5,7 @@ import re
 from collections.abc import Generator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from core.settings import PaperAccount
 from tests.browser.conftest import Pictures
@@ -156,6 +156,25 @@ def test_words_that_nobody_took_stay_in_the_box_until_somebody_does(phone: Page)
     box.press("Enter")
     expect(box).to_have_value("")
     expect(phone.get_by_test_id("message").last).to_contain_text("Waiting for your tap: 0", timeout=_SOON)
+
+
+def test_words_on_their_way_make_no_room_for_a_command_that_would_be_lost(phone: Page) -> None:
+    box = phone.get_by_test_id("composer").get_by_role("textbox")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    phone.route("**/chat/messages", hold)
+    box.fill("/status")
+    with phone.expect_request("**/chat/messages"):
+        box.press("Enter")
+    phone.locator(".open-menu").click()
+    expect(phone.get_by_test_id("command-menu")).to_be_hidden()
+    held[0].continue_()
+    expect(box).to_have_value("")
+    phone.locator(".open-menu").click()
+    expect(phone.get_by_test_id("command-menu")).to_be_visible()
 
 
 def test_a_mistake_in_an_alert_is_told_in_the_chat(desktop: Page) -> None:

@@ -66,6 +66,7 @@ export class Composer {
   }
 
   #open(commands, typed = "") {
+    if (text.readOnly) return;
     const options = commands.map((command, index) => element("li",
       { role: "option", id: `command-${index}`, "data-command": command.command, onclick: () => { text.value = `/${command.command}`; this.#close(); this.#submit(); text.focus(); } },
       element("b", {}, `/${command.command}`), element("span", {}, command.description)));
