@@ -44,7 +44,8 @@ def _more_than_is_held(connection: Connection, order: Order, wish: Terms) -> lis
     if not order.closes or wish.quantity is None:
         return []
     position = exits.confirmed(connection, order)
-    others = sum(leg.quantity for leg in orders.of_alert(connection, order.alert_id) if leg.id != order.id)
-    if others + wish.quantity <= position:
+    others = (leg for leg in orders.of_alert(connection, order.alert_id) if leg.id != order.id)
+    taken = sum(leg.filled_quantity if leg.state.is_final else leg.quantity for leg in others)
+    if taken + wish.quantity <= position:
         return []
     return [f"An exit closes at most what is left of its position, {position} when you asked: the rest is not sent."]

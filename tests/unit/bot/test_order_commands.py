@@ -16,9 +16,10 @@ from core.db import alerts
 from core.domain.alert import AlertState, Side
 from core.domain.change import Terms
 from core.domain.order import OrderState
+from core.edits import edit
 from core.errors import Refusal
 from core.settings import Role
-from tests.builders import FrozenClock, an_alert, an_order, fresh_database
+from tests.builders import NOON, FrozenClock, an_alert, an_order, fresh_database
 from tests.unit.bot.reports import order
 from tests.unit.engine.changing import RELIANCE
 
@@ -125,6 +126,27 @@ async def test_an_edit_of_an_exit_to_more_than_its_position_says_that_the_rest_i
         more = ". An exit closes at most what is left of its position, 10 when you asked: the rest is not sent."
         named = f"{alert.id}.1 is now SELL {quantity} RELIANCE; its card asks for your tap"
         assert answer == named + more * is_too_much
+
+
+@pytest.mark.parametrize(
+    ("state", "filled", "is_too_much"),
+    [
+        (OrderState.QUEUED, 0, True),
+        (OrderState.DECLINED, 0, False),
+        (OrderState.CANCELLED, 5, False),
+        (OrderState.CANCELLED, 6, True),
+    ],
+)
+async def test_of_an_exit_in_slices_those_that_ended_count_by_what_they_filled(
+    tmp_path: Path, state: OrderState, filled: int, *, is_too_much: bool
+) -> None:
+    with closing(fresh_database(tmp_path)) as database, database.transaction() as connection:
+        asked = an_alert(connection, state=AlertState.DECIDED, body=json.dumps({"exit": {"net": 15}}))
+        exit_ = {"alert_id": asked.id, "side": Side.SELL, "closes": True, "quantity": 8}
+        an_order(connection, **exit_, state=state, filled_quantity=filled)
+        waits = an_order(connection, **exit_, position=2, state=OrderState.AWAITING_APPROVAL)
+        _, remarks = edit(connection, waits, Terms(quantity=10), RELIANCE, actor="operator 42", at=NOON)
+        assert bool(remarks) == is_too_much
 
 
 @pytest.mark.parametrize(
