@@ -129,7 +129,7 @@ class OrderCommands:
         edited, remarks = await self._database.write(act)
         self._desk.nudge()
         now = f"{edited.label} is now {edited.side} {edited.quantity} {edited.symbol}; its card asks for your tap"
-        return ". ".join([now, *remarks])
+        return " ".join([f"{now}.", *remarks]) if remarks else now
 
     def _edit(self, connection: Connection, order: Order, wish: Terms, user: int) -> tuple[Order, list[str]]:
         instrument = self._find(order.segment, order.security_id)

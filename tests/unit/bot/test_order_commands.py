@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 from bot import order_views
 from bot.handlers.orders import OrderCommands, named_orders, read_terms
 from core.db import alerts
-from core.domain.alert import AlertState, Side
+from core.domain.alert import AlertState, OrderType, Side
 from core.domain.change import Terms
 from core.domain.order import OrderState
 from core.edits import edit
@@ -147,6 +148,22 @@ async def test_of_an_exit_in_slices_those_that_ended_count_by_what_they_filled(
         waits = an_order(connection, **exit_, position=2, state=OrderState.AWAITING_APPROVAL)
         _, remarks = edit(connection, waits, Terms(quantity=10), RELIANCE, actor="operator 42", at=NOON)
         assert bool(remarks) == is_too_much
+
+
+async def test_the_answer_to_an_edit_says_one_thing_after_the_other(tmp_path: Path) -> None:
+    banded = replace(RELIANCE, has_derivatives=True, band=(Decimal(1200), Decimal(1500)), listed_on=NOON.date())
+    with closing(fresh_database(tmp_path)) as database:
+        with database.transaction() as connection:
+            waits = {"order_type": OrderType.STOP_LIMIT, "price": Decimal(1410), "trigger_price": Decimal(1400)}
+            order = an_order(connection, **waits, state=OrderState.AWAITING_APPROVAL)
+            alert = alerts.get(connection, order.alert_id)
+            assert alert
+        desk = cast("Any", SimpleNamespace(nudge=lambda: None))
+        commands = OrderCommands(database=database, desk=desk, clock=FrozenClock(), find=lambda *_: banded)
+        payload = {"alert_id": alert.id, "version": alert.card_version, "reply": "price=1600 trigger=1590"}
+        answer = await commands.edit(payload, 42)
+        assert answer.count("may refuse it.") == 2
+        assert ".." not in answer
 
 
 @pytest.mark.parametrize(
