@@ -54,6 +54,23 @@ def test_late_terms_are_those_that_were_asked_for_also_where_they_named_what_it_
     assert (changed.price, rings(connection)) == (Decimal(1010), [Notice.CHANGED])
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        (Terms(price=Decimal(1010)), {"price": Decimal(1010), "quantity": 15}),
+        (Terms(price=Decimal(1010), quantity=15), {"price": Decimal(1010)}),
+    ],
+    ids=["more", "less"],
+)
+def test_terms_that_are_more_or_less_than_was_asked_for_here_were_changed_outside(
+    connection: Connection, asked: Terms, shown: dict[str, Any]
+) -> None:
+    order = at_broker(connection, **LIMIT)
+    ask(connection, order, asked, ChangeState.FAILED)
+    seen = report(order, BrokerState.WORKING, **{"trigger_price": order.trigger_price} | shown)
+    assert adopt_terms(connection, order, seen, MOMENT).reason.startswith("Changed outside this desk: ")
+
+
 @pytest.mark.parametrize("state", [ChangeState.FAILED, ChangeState.DONE], ids=["late", "at once"])
 def test_who_goes_back_in_dhans_app_to_terms_that_were_asked_for_here_has_changed_it_outside(
     connection: Connection, state: ChangeState
