@@ -22,5 +22,6 @@ async def test_what_needs_a_sign_in_says_so_in_a_sentence_and_names_the_way_to_o
         async with desk(sandbox, settings, Hold.SIGNED_OUT, Hold.STARTING) as chats:
             for command in ("/funds", "/positions", "/holdings", "/pnl", "/trades", "/flatten", "/ip"):
                 await chats.ask(command, "Not signed in at Dhan. Send /login, then ask again.")
+            await chats.ask("/resume", "Nothing goes out yet: ")
             elsewhere = "Orders placed elsewhere are not known. Not signed in at Dhan. Send /login, then ask again."
             await chats.ask("/orders", elsewhere)

@@ -111,13 +111,14 @@ def test_the_summary_leaves_out_nothing_that_was_refused_or_cancelled(connection
     an_order(connection, state=OrderState.REFUSED, reason="Above the limit.")
     an_order(connection, state=OrderState.CANCELLED, reason="Cancelled at the exchange.")
     an_order(connection, state=OrderState.CANCELLED, filled_quantity=4, reason="The rest was cancelled.")
+    an_order(connection, state=OrderState.LAPSED, filled_quantity=3, reason="The rest lapsed.")
     an_order(connection, state=OrderState.DECLINED, reason="Cancelled by you.")
     look(connection, "2026-11-25 18:00")
     [facts] = told(connection, Notice.DAY)
-    assert (facts["alerts"], facts["refused"]) == (5, 1)
+    assert (facts["alerts"], facts["refused"]) == (6, 1)
     assert [row["words"] for row in facts["failed"]] == ["Above the limit."]
     assert [row["words"] for row in facts["cancelled"]] == ["Cancelled at the exchange.", "Cancelled by you."]
-    assert [row["filled"] for row in facts["filled"]] == [4]
+    assert [row["filled"] for row in facts["filled"]] == [4, 3]
 
 
 @pytest.mark.parametrize("day", [date(2026, 11, 25), date(2026, 11, 28)])
