@@ -1,5 +1,7 @@
 """Dhan's own stop for the day, from the chat: what waits says so, and goes once it is off."""
 
+from typing import Any
+
 import pytest
 from desk_in_chat import TUESDAY, Chats, a_leg
 
@@ -78,9 +80,14 @@ async def test_resume_says_that_dhans_switch_is_still_on_and_lets_no_order_run_i
     await chats.is_in(alert, OrderState.CANCELLED)
 
 
-async def test_resume_goes_by_the_operators_word_where_dhan_does_not_tell_of_its_switch(chats: Chats) -> None:
+@pytest.mark.parametrize(
+    "fault", [{"kind": "status", "status": 500, "body": "Down"}, {"kind": "hang"}], ids=lambda fault: fault["kind"]
+)
+async def test_resume_goes_by_the_operators_word_where_dhan_does_not_tell_of_its_switch(
+    chats: Chats, fault: dict[str, Any]
+) -> None:
     await open_for_trading(chats)
     await chats.ask("/pause", "nothing is sent")
-    fault = {"call": "kill_switch", "kind": "status", "status": 500, "body": "Down"}
-    assert (await chats.sandbox.http.post("/dhan/sandbox/faults", json=fault)).is_success
+    script = {"call": "kill_switch"} | fault
+    assert (await chats.sandbox.http.post("/dhan/sandbox/faults", json=script)).is_success
     await chats.ask("/resume", "Orders go out again.")
