@@ -128,10 +128,10 @@ class DhanClient:
         return True
 
     async def download(self, url: str, file: Path) -> None:
-        """A large body, straight to `file`. Raises CallFailed, also when it is not over within its deadline; NotServed
-        where the host does not give it.
+        """A large body, straight to `file`. Raises CallFailed; NotServed where the host does not give it, or not
+        within its deadline: over a slow line each try would take as long, beside the orders.
         """
-        with _our_words("GET", url, DOWNLOAD_SECONDS):
+        with _our_words("GET", url, DOWNLOAD_SECONDS, late=NotServed):
             request = write_request("GET", url)
             async with asyncio.timeout(DOWNLOAD_SECONDS), self._lines.reply_to(request) as response:
                 if response.status != 200:
@@ -163,12 +163,13 @@ async def _read(response: Response) -> str:
 
 
 class _our_words:  # noqa: N801 - reads as a statement where it is used
-    """Maps what a line raises to CallFailed; everything else passes."""
+    """Maps what a line raises to CallFailed, and the deadline's end to `late`; everything else passes."""
 
-    def __init__(self, method: str, url: str, seconds: float) -> None:
+    def __init__(self, method: str, url: str, seconds: float, *, late: type[CallFailed] = CallFailed) -> None:
         self._method = method
         self._url = url
         self._seconds = seconds
+        self._late = late
 
     def __enter__(self) -> None:
         return None
@@ -178,6 +179,6 @@ class _our_words:  # noqa: N801 - reads as a statement where it is used
             return
         what = f"{self._method} {_path(self._url)}"
         if isinstance(error, TimeoutError):
-            raise CallFailed(f"{what}: no complete reply within {self._seconds:.0f} s", sent=True) from None
+            raise self._late(f"{what}: no complete reply within {self._seconds:.0f} s", sent=True) from None
         if isinstance(error, LineFailed):
             raise CallFailed(f"{what}: {error}", sent=error.sent) from None

@@ -11,7 +11,7 @@ import pytest
 
 from core.broker.dhan import client as client_module
 from core.broker.dhan import lines
-from core.broker.dhan.client import CallFailed, DhanClient
+from core.broker.dhan.client import CallFailed, DhanClient, NotServed
 from tests.integration.paper_dhan import PaperDhan
 from tests.unit.broker.host import Host
 
@@ -261,12 +261,12 @@ async def test_a_download_goes_to_its_file(client: DhanClient, dhan: PaperDhan, 
     assert (tmp_path / "list.csv").read_text().startswith("SEM_EXM_EXCH_ID,")
 
 
-async def test_a_download_that_drips_ends_at_its_own_deadline(
+async def test_a_download_that_drips_ends_at_its_own_deadline_and_would_again(
     client: DhanClient, dhan: PaperDhan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "DOWNLOAD_SECONDS", 0.1)
     dhan.script("instruments", "drip", seconds=1)
-    with pytest.raises(CallFailed, match=r"api-scrip-master\.csv: no complete reply within 0 s"):
+    with pytest.raises(NotServed, match=r"api-scrip-master\.csv: no complete reply within 0 s"):
         await client.download(f"{dhan.http.base_url}/dhan/api-data/api-scrip-master.csv", tmp_path / "list.csv")
 
 

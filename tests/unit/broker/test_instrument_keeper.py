@@ -133,7 +133,7 @@ async def test_a_list_that_was_refused_does_not_delay_that_of_the_next_day(
 
 
 OUTAGES: list[dict[str, Any]] = [{"kind": "drop_before"}, {"kind": "status", "status": 503, "body": "Busy"}]
-REFUSALS: list[dict[str, Any]] = [BAD, {"kind": "status", "status": 403, "body": "No"}]
+REFUSALS: list[dict[str, Any]] = [BAD, *({"kind": "status", "status": status, "body": "No"} for status in (302, 403))]
 
 
 @pytest.mark.parametrize(
