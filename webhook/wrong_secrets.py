@@ -17,9 +17,9 @@ log = structlog.get_logger()
 LOOK_EVERY = 1.0
 ONE_DAY = timedelta(days=1)
 _WORDS = (
-    "An alert came with a wrong secret, or at an address that no source has, and was turned away. If it is yours, "
-    "correct it in TradingView: /alert writes the message, and `munshi secret` prints the secret. Others that come so "
-    "within a day are not told."
+    "An alert came with a wrong secret or without one, as TradingView's own words do, or at an address that no source "
+    "has, and was turned away. If it is yours, correct it in TradingView: /alert writes the message, and "
+    "`munshi secret` prints the secret. Others that come so within a day are not told."
 )
 
 

@@ -197,10 +197,11 @@ class AlertDoor:
     async def _refuse_unreadable(
         self, body: bytes, sender: Sender, refused: AlertRefused
     ) -> tuple[Receipt | None, Response]:
-        """Text that is no JSON cannot prove whose it is, but where our secret stands in it the operator hears of it."""
+        """Text that is no JSON cannot prove whose it is: where our secret stands in it, it gets a card of its own."""
         if sender.key is None:
             secret = secret_in_broken_text(body)
             if not secret:
+                self._wrong_secrets.note()
                 return None, _refusal(refused)
             if not same_secret(secret, self._secret):
                 return None, _INVALID_SECRET

@@ -22,7 +22,7 @@ from core.tls import trusted
 
 _IDLE_SECONDS = 50  # less than the 60 after which load balancers close: an order on a closed one has no known outcome
 _MOST_IDLE = 40
-"""More than calls are under way at once: a line that finds no place here is closed, and opened again."""
+"""More than orders leave at once: a line that finds no place here is closed, and opened again."""
 _CONNECT_SECONDS = 3.0
 _SILENT_SECONDS = 10.0
 _UNPACKED_AT_A_TIME = 1024 * 1024

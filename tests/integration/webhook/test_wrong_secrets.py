@@ -50,6 +50,15 @@ def test_an_alert_with_a_wrong_secret_is_told_in_the_chat_once_a_day(web: Runnin
     wait_until(lambda: len(told(web)) == 2)
 
 
+@pytest.mark.parametrize("text", ["RELIANCE Crossing 1,400.00", "{{ticker}} crossed {{close}}"])
+def test_words_that_are_no_message_and_name_no_secret_are_told_of_too(web: RunningWeb, text: str) -> None:
+    for _ in range(2):
+        assert web.client.post("/webhook", content=text).status_code == 422
+    wait_until(lambda: len(told(web)) == 1)
+    assert "without one" in told(web)[0]
+    assert text not in told(web)[0]
+
+
 def test_the_right_secret_is_not_told_of(web: RunningWeb) -> None:
     assert web.post(an_alert_text()).status_code == 200
     assert web.client.post("/webhook", content=an_alert_text(secret="mistyped")).status_code == 401
