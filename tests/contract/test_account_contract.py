@@ -12,6 +12,7 @@ from core.broker.dhan.adapter import Dhan
 from core.broker.port import Broker
 from core.domain.alert import Product, Side
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded
+from core.sandbox.dhan.instruments import listed_on
 from tests.integration.paper_dhan import PaperDhan, india
 
 READS: dict[str, tuple[str, Callable[[Account], Awaitable[object]]]] = {
@@ -31,10 +32,23 @@ def account(broker: Broker) -> Account:
     return DhanAccount(broker)
 
 
-def bought(dhan: PaperDhan, **changes: Any) -> None:
-    dhan.placed(**changes)
+def bought(dhan: PaperDhan, **changes: Any) -> Decimal:
+    """What was paid for each, or got; rupees."""
+    order_id = dhan.placed(**changes)
     dhan.clock.pass_time(seconds=1)
-    dhan.book()
+    return Decimal(str(dhan.order(order_id)["averageTradedPrice"]))
+
+
+def near_future(dhan: PaperDhan) -> dict[str, Any]:
+    """The terms of an order for one lot of the near NIFTY future, carried forward."""
+    listed = listed_on(dhan.clock.now().date()).values()
+    future = next(one for one in listed if (one.kind, one.underlying, one.expiry_code) == ("FUTIDX", "NIFTY", 0))
+    return {
+        "exchangeSegment": future.exchange_segment,
+        "securityId": future.id,
+        "quantity": future.lot,
+        "productType": "MARGIN",
+    }
 
 
 async def test_money_is_told_and_what_a_position_ties_up(account: Account, dhan: PaperDhan) -> None:
@@ -59,6 +73,27 @@ async def test_a_closed_position_stays_with_nothing_open(account: Account, dhan:
     bought(dhan, transactionType="SELL", correlationId="tb-2")
     [position] = await account.positions()
     assert position.net == 0
+
+
+async def test_a_position_tells_its_own_price_and_profit_and_none_of_trades_closed_the_day_before(
+    account: Account, dhan: PaperDhan
+) -> None:
+    future = near_future(dhan)
+    paid = bought(dhan, **future)
+    dhan.clock.pass_time(minutes=30)
+    got = bought(dhan, **future, transactionType="SELL")
+    [closed] = await account.positions()
+    assert (closed.net, closed.realised) == (0, future["quantity"] * (got - paid))
+    dhan.clock.instant = india("2026-11-25 19:00")
+    after_hours = dhan.placed(**future, afterMarketOrder=True, amoTime="OPEN_30")
+    dhan.clock.instant = india("2026-11-26 10:00")
+    [opened] = await account.positions()
+    price = Decimal(str(dhan.order(after_hours)["averageTradedPrice"]))
+    assert (opened.net, opened.average, opened.realised) == (future["quantity"], price, 0)
+    dhan.clock.instant = india("2026-11-27 10:00")
+    dhan.sign_in()
+    [carried] = await account.positions()
+    assert (carried.net, carried.average, carried.realised) == (future["quantity"], price, 0)
 
 
 async def test_a_product_that_we_do_not_trade_in_is_named_and_not_guessed(account: Account, dhan: PaperDhan) -> None:

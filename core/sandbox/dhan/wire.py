@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 from core.clock import to_india
-from core.sandbox.dhan.account import Position
 from core.sandbox.dhan.instruments import listed_on
 from core.sandbox.dhan.matching import security_of
 from core.sandbox.dhan.order import Order, Trade
+from core.sandbox.dhan.position import Position
 from core.sandbox.dhan.security import Security
 from core.settings import PaperAccount
 
@@ -73,9 +73,8 @@ def trade_json(trade: Trade, order: Order) -> dict[str, Any]:
 
 
 def position_json(position: Position, now: datetime) -> dict[str, Any]:
-    security = listed_on(position.day)[(position.segment, position.security_id)]
-    average = position.buy_average if position.net > 0 else position.sell_average
-    unrealised = position.net * (security.price_at(now) - average)
+    security = listed_on(position.traded_on)[(position.segment, position.security_id)]
+    unrealised = position.net * (security.price_at(now) - position.average)
     return {
         "dhanClientId": PaperAccount.CLIENT_ID,
         "tradingSymbol": security.symbol,
@@ -84,19 +83,19 @@ def position_json(position: Position, now: datetime) -> dict[str, Any]:
         "exchangeSegment": position.segment,
         "productType": position.product,
         "buyAvg": _rupees(position.buy_average),
-        "buyQty": position.bought,
-        "costPrice": _rupees(average),
+        "buyQty": position.carried_long + position.bought,
+        "costPrice": _rupees(position.average),
         "sellAvg": _rupees(position.sell_average),
-        "sellQty": position.sold,
+        "sellQty": position.carried_short + position.sold,
         "netQty": position.net,
         "realizedProfit": _rupees(position.realised),
         "unrealizedProfit": _rupees(unrealised),
         "rbiReferenceRate": 1.0,
         "multiplier": 1,
-        "carryForwardBuyQty": 0,
-        "carryForwardSellQty": 0,
-        "carryForwardBuyValue": 0.0,
-        "carryForwardSellValue": 0.0,
+        "carryForwardBuyQty": position.carried_long,
+        "carryForwardSellQty": position.carried_short,
+        "carryForwardBuyValue": _rupees(position.carried_long * position.carried_at),
+        "carryForwardSellValue": _rupees(position.carried_short * position.carried_at),
         "dayBuyQty": position.bought,
         "daySellQty": position.sold,
         "dayBuyValue": _rupees(position.bought_for),
