@@ -4,10 +4,12 @@ Plain rules instead of an exchange's margin tables: delivery is paid in full and
 else ties up a fifth of its value. Charges are not modelled.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 
+from core.sandbox.dhan.holding import Holding, hold
 from core.sandbox.dhan.order import Order, Product, Side, Trade
 from core.sandbox.dhan.position import DELIVERED, MARGIN, NOTHING, Position
 
@@ -19,6 +21,7 @@ class Account:
 
     def __init__(self) -> None:
         self._positions: dict[tuple[date | None, str, str, Product], Position] = {}
+        self._delivered = defaultdict[tuple[str, str], list[tuple[Side, Trade]]](list)
 
     def add(self, trade: Trade, order: Order) -> None:
         day = None if order.product is Product.MARGIN else trade.day
@@ -28,6 +31,8 @@ class Account:
             position = position.carry_into(trade.day)
         position.add(trade, order.side)
         self._positions[key] = position
+        if order.product in DELIVERED:
+            self._delivered[order.segment, order.security_id].append((order.side, trade))
 
     def positions(self, today: date) -> list[Position]:
         """Today's, and derivatives carried forward from earlier days."""
@@ -37,19 +42,13 @@ class Account:
             if position.day == today or (position.product is Product.MARGIN and position.net)
         ]
 
-    def holdings(self, today: date) -> list[Position]:
-        """Shares bought for delivery before today and still there, one total per security."""
-        totals: dict[tuple[str, str], Position] = {}
-        for position in self._positions.values():
-            if position.product in DELIVERED and position.day < today:
-                key = (position.segment, position.security_id)
-                total = totals.setdefault(
-                    key, Position(segment=key[0], security_id=key[1], product=Product.CNC, day=today, traded_on=today)
-                )
-                total.bought += position.bought
-                total.bought_for += position.bought_for
-                total.sold += position.sold
-        return [total for total in totals.values() if total.net > 0]
+    def holdings(self, today: date) -> list[Holding]:
+        """Shares bought for delivery before today and still there, one per security."""
+        held = (
+            hold(*security, ((side, trade) for side, trade in trades if trade.day < today))
+            for security, trades in self._delivered.items()
+        )
+        return [holding for holding in held if holding is not None]
 
     def cash(self, today: date) -> Decimal:
         """Money that no position ties up; rupees."""

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from core.clock import to_india
+from core.sandbox.dhan.holding import Holding
 from core.sandbox.dhan.instruments import listed_on
 from core.sandbox.dhan.matching import security_of
 from core.sandbox.dhan.order import Order, Trade
@@ -105,19 +106,19 @@ def position_json(position: Position, now: datetime) -> dict[str, Any]:
     }
 
 
-def holding_json(holding: Position, today: date) -> dict[str, Any]:
+def holding_json(holding: Holding, today: date) -> dict[str, Any]:
     security = listed_on(today)[(holding.segment, holding.security_id)]
     return {
         "exchange": "ALL",
         "tradingSymbol": security.symbol,
         "securityId": holding.security_id,
         "isin": security.isin,
-        "totalQty": holding.net,
-        "dpQty": holding.net,
+        "totalQty": holding.quantity,
+        "dpQty": holding.quantity,
         "t1Qty": 0,
-        "availableQty": holding.net,
+        "availableQty": holding.quantity,
         "collateralQty": 0,
-        "avgCostPrice": _rupees(holding.buy_average),
+        "avgCostPrice": _rupees(holding.average),
     }
 
 
