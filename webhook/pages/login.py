@@ -77,7 +77,7 @@ STILL_AT_IT = Ending(
 
 
 def signed_in(until: str) -> Ending:
-    words = f"The desk is signed in at Dhan until {until}. Orders that waited go out now."
+    words = f"Munshi is signed in at Dhan until {until}. The chat says what goes on."
     return Ending(status=200, tone=Tone.GOOD, title="Signed in", words=words, next_step=_BACK)
 
 

@@ -123,6 +123,8 @@ def test_who_comes_back_in_time_and_in_the_same_browser_signs_the_desk_in(web: R
         reply = web.client.get(CALLBACK)
     says(reply, 200, "Signed in")
     assert f"until {to_india(now(web) + timedelta(hours=24)):%A}" in reply.text
+    assert "The chat says what goes on." in reply.text
+    assert "go out" not in reply.text  # a pause, a kill or a hold may keep orders back
     assert desk.received == [TOKEN_ID]
     assert login_of(web, link).state is LoginState.COMPLETED
 
