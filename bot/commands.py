@@ -180,6 +180,9 @@ COMMANDS = (
     Command(name="logs", summary="The latest warnings of the log", purpose=Purpose.DESK, role=Role.ADMIN),
     Command(name="help", summary="All commands", purpose=Purpose.LOOK, role=Role.VIEWER),
 )
+STOPS = frozenset({"kill", "pause"})
+"""Obeyed whatever is written behind them, and however late they come: who is in a hurry adds a word."""
+
 BY_NAME = {command.name: command for command in COMMANDS}
 _LADDER = (Role.VIEWER, Role.APPROVER, Role.ADMIN)
 

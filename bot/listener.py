@@ -15,6 +15,7 @@ from telegram import Bot, Message, Update
 from telegram.error import TelegramError
 
 from bot.access import Gate
+from bot.commands import STOPS
 from core.clock import Clock, SystemClock, monotonic
 from core.db import updates
 from core.db.engine import Database
@@ -29,7 +30,6 @@ DEAF_AFTER = 15.0
 OLD = timedelta(minutes=1)
 _MOST = 100
 _RESTS = 1.0
-_STOPS = ("/pause", "/kill")
 _COMMAND = re.compile(r"/[a-z]{1,32}")
 
 
@@ -131,7 +131,7 @@ class Listener:
     def _is_old(self, update: Update) -> bool:
         """Only an operator's message is; a tap carries no time, and its card's version says whether it still counts."""
         message = update.message
-        if message is None or not self._gate.admits(update) or _asked(update) in _STOPS:
+        if message is None or not self._gate.admits(update) or _asked(update).removeprefix("/") in STOPS:
             return False
         return self._clock.now() - message.date > OLD
 

@@ -8,7 +8,7 @@ from telegram.error import TelegramError
 
 from bot import sign_in_views
 from bot.access import Context, Gate
-from bot.commands import BY_NAME, Command, may, nearest
+from bot.commands import BY_NAME, STOPS, Command, may, nearest
 from bot.handlers.questions import Questions
 from bot.secrets import Secrets
 from bot.text import cut
@@ -16,7 +16,7 @@ from core.errors import BrokerUnavailable, Refusal, SignInNeeded, Unavailable
 
 _REFUSALS = (Refusal, Unavailable, BrokerUnavailable)
 _IN_PRIVATE = ("login", "logs")
-_TAKES_ALERTS = ("check", "whatif")
+_OBEYED_WITH_A_SECRET = {"check", "whatif", *STOPS}
 _DELETED = (
     "🔴 Your message held {what}. It was deleted here, but chats with bots are not end-to-end encrypted: "
     "treat it as known to others, and change it."
@@ -48,7 +48,7 @@ class Messages:
         leaked = self._secrets.in_text(text)
         if leaked:
             await self._delete(message, leaked)
-            if name not in _TAKES_ALERTS:
+            if name not in _OBEYED_WITH_A_SECRET:
                 return
         if not name and await self._questions.handle_reply(update, message):
             return
@@ -61,7 +61,7 @@ class Messages:
             await message.reply_text(f"/{name} needs the role {command.role}.")
         elif name in _IN_PRIVATE and message.chat.type != Chat.PRIVATE:
             await message.reply_text(f"/{name} is for our private chat: its answer is for you alone.")
-        elif arguments and not command.usage:
+        elif arguments and not command.usage and name not in STOPS:
             await message.reply_text(f"/{name} takes nothing behind it. Send it alone: /{name}")
         else:
             await self._obey(update, message, command, arguments)

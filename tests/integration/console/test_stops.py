@@ -42,6 +42,18 @@ async def test_kill_stops_all_sending_at_once_and_resume_does_not_undo_it(chats:
     await chats.ask("/unkill", "It was not killed")
 
 
+async def test_a_stop_stops_whatever_is_written_behind_it(chats: Chats) -> None:
+    chats.jump(TUESDAY)
+    await chats.ask("/pause because of news", "Paused: nothing is sent")
+    await chats.ask("/kill now", "Killed: nothing is sent", user=APPROVER)
+    assert {controls.Hold.PAUSED, controls.Hold.KILLED} <= set(await chats.parts.database.read(controls.holds))
+    await chats.ask("/resume")
+    await chats.ask("/unkill", "Let orders out again?")
+    await chats.tap(await chats.newest("Let orders out again?"), "Yes")
+    await chats.ask(f"/pause {chats.settings.webhook_secret.get_secret_value()}", "Paused: nothing is sent")
+    await chats.ask("/resume", "Orders go out again.")
+
+
 async def test_who_lets_go_of_one_hold_is_told_of_the_next(chats: Chats) -> None:
     for command, words in (("/pause", "Paused"), ("/kill", "Killed"), ("/unkill", "Let orders out again?")):
         await chats.ask(command, words)
