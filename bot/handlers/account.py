@@ -22,7 +22,11 @@ from core.settings import Role
 
 T = TypeVar("T")
 _KILLED = "Dhan's kill switch is on: Dhan takes no orders of this account today."
-_NOT_KILLED = "Dhan's kill switch is off. On, it blocks all trading of the account for the day, at Dhan itself."
+_NOT_KILLED = (
+    "Dhan's kill switch is off. On, it blocks all trading of the account for the day, at Dhan itself. "
+    "Dhan takes it only with no open positions and no pending orders: /cancel and /flatten first."
+)
+"""Source of the condition: Dhan API v2, Trader's Control."""
 
 
 class AccountCommands:

@@ -63,7 +63,7 @@ class Questions:
         await self.database.write(lambda c: questions.ask(c, kind, payload, user_id=user, at=at, name=name))
 
     async def handle(self, update: Update, _context: Context) -> None:
-        """The tap on yes."""
+        """The tap on yes. It is taken once, so that the message says what became of it, a refusal too."""
         query = update.callback_query
         tap = unpack(query.data) if query else None
         if query is None or tap is None:
@@ -73,11 +73,12 @@ class Questions:
             await query.answer("You may look, but not decide.", show_alert=True)
             return
         try:
-            words = await self._do(tap.nonce, query.from_user.id)
+            kind, payload = await self._take(tap.nonce, query.from_user.id)
         except (Refusal, Unavailable) as refusal:
             await say(query, str(refusal), alarm=True)
             return
-        await say(query, words)
+        words, is_done = await self._do(kind, payload, query.from_user.id)
+        await say(query, words, alarm=not is_done)
         message = cast("Message", query.message)
         await message.edit_text(below(message.text_html, words), ParseMode.HTML)
 
@@ -126,9 +127,14 @@ class Questions:
         at, actor = SystemClock().now(), journal.operator(user)
         return await self.database.write(lambda c: self.factor.take(c, code, at=at, actor=actor))
 
-    async def _do(self, name: str, user: int) -> str:
-        kind, payload = await self._take(name, user)
-        return await self.doings[kind](payload, user)
+    async def _do(self, kind: Question, payload: Mapping[str, Any], user: int) -> tuple[str, bool]:
+        """What became of it, and whether it was done as far as anybody knows."""
+        try:
+            return await self.doings[kind](payload, user), True
+        except Refusal as refusal:
+            return f"Not done. {refusal}", False
+        except Unavailable as trouble:
+            return str(trouble), False
 
     async def _take(self, name: str, user: int) -> tuple[Question, Mapping[str, Any]]:
         at = self.clock.now()

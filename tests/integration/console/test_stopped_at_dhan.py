@@ -43,6 +43,19 @@ async def test_a_look_at_the_switch_shows_what_was_done_in_dhans_app(chats: Chat
         await chats.ask("/status", words)
 
 
+async def test_a_switch_that_dhan_refuses_is_told_in_the_question_and_leaves_no_button(chats: Chats) -> None:
+    await open_for_trading(chats)
+    alert = await chats.fire(a_leg(orderType="LMT", price="1000"))
+    await chats.is_in(alert, OrderState.WORKING)
+    await chats.ask("/killswitch", OFF, "only with no open positions and no pending orders: /cancel and /flatten first")
+    question = await chats.newest(OFF)
+    assert "with open positions or pending orders" in await chats.tap(question, "Stop all trading today")
+    told = await chats.newest(OFF, "Not done", "with open positions or pending orders")
+    assert (told["message_id"], told["buttons"]) == (question["message_id"], [])
+    await chats.ask(f"/cancel {alert}")
+    await chats.is_in(alert, OrderState.CANCELLED)
+
+
 async def test_with_the_switch_on_the_desk_is_not_green_and_an_order_waits_for_it(chats: Chats) -> None:
     await open_for_trading(chats)
     assert "activated" in await throw(chats, "Stop all trading today", OFF)
