@@ -87,10 +87,11 @@ def flatten(
     owned: Sequence[str] = (),
     *,
     holds: Collection[str] = (),
+    staying: Sequence[str] = (),
 ) -> str:
     """Names and sizes of what a yes would exit, when that is not at once, and what to look for first; and what it
-    cannot. `held` are the symbols that are open, `owned` those of the holdings, `symbol` the one that was asked for,
-    `holds` why nothing goes out now.
+    cannot. `staying` are the orders that may open a position again after it, `held` the symbols that are open, `owned`
+    those of the holdings, `symbol` the one that was asked for, `holds` why nothing goes out now.
     """
     lines = ["<b>Exit at the market</b>", ""] if plan.exits else []
     if plan.exits and holds:
@@ -100,6 +101,7 @@ def flatten(
         lines.append(f"<b>{exit_.side} {exit_.quantity} {escape(exit_.instrument.symbol)}</b> · {product}")
         lines += _later(exit_)
         lines += [f"Instead of {escape(_unsent(order))}, which has not gone out." for order in exit_.replaces]
+    lines += ["", *(f"Stays open and may open it again: {escape(order)}" for order in staying)] if staying else []
     if plan.exits and not plan.book_is_whole:
         lines += ["", _HIDDEN]
     if plan.exits:

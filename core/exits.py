@@ -5,7 +5,7 @@ approved by name and size. The stop switch still stops them, since it stops ever
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -109,17 +109,24 @@ def _is_absent(connection: Connection, order: Order) -> bool:
 
 def open_beside(place: Place, ours: Iterable[Order], book: Sequence[BrokerOrder]) -> str | None:
     """The first order of that place that may still fill beside an exit, in words; of `ours` first, then of the book."""
+    return next((_stands(place, order) for order in _may_fill(place, ours, book)), None)
+
+
+def _may_fill(place: Place, ours: Iterable[Order], book: Sequence[BrokerOrder]) -> Iterator[Order | BrokerOrder]:
     rows, known = {row.order_id: row for row in book}, set[str | None]()
     for order in ours:
         known.add(order.broker_order_id)
         row = rows.get(order.broker_order_id or "")
         if row is None or row.remaining:
-            stands = "may be at Dhan" if order.state in IN_DOUBT else "is open already"
-            return f"{order.label} {order.side} {order.quantity} {order.symbol} {stands}"
-    for row in book:
-        if place.has(row) and row.remaining and row.order_id not in known:
-            return f"{place.side} {row.remaining} {row.symbol} (order {row.order_id}) is open at Dhan"
-    return None
+            yield order
+    yield from (row for row in book if place.has(row) and row.remaining and row.order_id not in known)
+
+
+def _stands(place: Place, order: Order | BrokerOrder) -> str:
+    if isinstance(order, BrokerOrder):
+        return f"{place.side} {order.remaining} {order.symbol} (order {order.order_id}) is open at Dhan"
+    stands = "may be at Dhan" if order.state in IN_DOUBT else "is open already"
+    return f"{order.label} {order.side} {order.quantity} {order.symbol} {stands}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,13 +250,33 @@ def _unhindered(connection: Connection, exit_: Exit, seen: Seen, now: datetime) 
     earlier = next((order for order in replaces if order.closes and order.state is OrderState.QUEUED), None)
     if earlier is not None:
         raise Refusal(f"{earlier.label} exits it already and waits to go out: {earlier.reason}")
-    beside = open_beside(place, on_the_way(connection, place, now), seen.book)
-    if beside is not None:
+    beside = [_stands(place, order) for order in _may_fill(place, on_the_way(connection, place, now), seen.book)]
+    if beside:
+        it = "it" if len(beside) == 1 else "them"
         raise Refusal(
-            f"{beside}: with it, an exit could turn the position round. "
-            "Cancel it first, or wait for it; then ask again."
+            f"{'; '.join(beside)}: with {it}, an exit could turn the position round. "
+            f"Cancel {it} first, or wait for {it}; then ask again."
         )
     return replace(exit_, replaces=tuple(replaces))
+
+
+def reopening(connection: Connection, exits: Iterable[Exit], book: Sequence[BrokerOrder], now: datetime) -> list[str]:
+    """What stays after these exits and may open the positions again, in words, with the way to end it."""
+    told: list[str] = []
+    for exit_ in exits:
+        place = replace(exit_.place, side=Side.BUY if exit_.side is Side.SELL else Side.SELL)
+        queued = orders.alike(connection, (OrderState.QUEUED,), segment=place.segment, security_id=place.security_id)
+        ours = [*on_the_way(connection, place, now), *(order for order in queued if place.has(order))]
+        told += [_ends(place, order) for order in _may_fill(place, ours, book)]
+    return told
+
+
+def _ends(place: Place, order: Order | BrokerOrder) -> str:
+    if isinstance(order, BrokerOrder):
+        return f"{place.side} {order.remaining} {order.symbol} (order {order.order_id}, in Dhan's app)"
+    is_open = order.state in (OrderState.QUEUED, OrderState.WORKING, OrderState.PART_FILLED)
+    way = f"/cancel {order.label}" if is_open else f"/order {order.alert_id}"
+    return f"{order.label} {order.side} {order.quantity - order.filled_quantity} {order.symbol} ({way})"
 
 
 def _is_unsent(connection: Connection, order: Order) -> bool:

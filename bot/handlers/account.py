@@ -85,11 +85,11 @@ class AccountCommands:
 
         async def ask() -> tuple[str, InlineKeyboardMarkup | None]:
             seen = await exits.look(self._account, self._broker, self._clock.now())
-            plan, holds = await self._database.read(lambda c: (self._plan(c, seen, symbol), controls.holds(c)))
+            plan, staying, holds = await self._database.read(lambda c: self._foresee(c, seen, symbol))
             held = [position.symbol for position in seen.positions if exits.is_open(position)]
             if not plan.exits:
                 return account_views.flatten(plan, symbol, held, await self._owned(plan)), None
-            shown = account_views.flatten(plan, symbol, held, holds=holds.values())
+            shown = account_views.flatten(plan, symbol, held, holds=holds, staying=staying)
             facts = [exit_.facts for exit_ in plan.exits]
             payload = {"symbol": symbol, "exits": facts, "book_is_whole": plan.book_is_whole}
             many = len(plan.exits)
@@ -97,6 +97,12 @@ class AccountCommands:
             return shown, keyboards.confirm(await self._ask(message, Question.FLATTEN, payload), words)
 
         await self._show(message, ask)
+
+    def _foresee(self, connection: Connection, seen: Seen, symbol: str | None) -> tuple[ExitPlan, list[str], list[str]]:
+        """The exits, what may open a position again after them, and what holds them up."""
+        plan = self._plan(connection, seen, symbol)
+        staying = exits.reopening(connection, plan.exits, seen.book, self._clock.now())
+        return plan, staying, list(controls.holds(connection).values())
 
     async def _owned(self, plan: ExitPlan) -> list[str]:
         """The symbols of the holdings, where no position was found; none where Dhan does not say."""

@@ -50,3 +50,15 @@ async def test_an_exit_under_a_stop_is_said_to_wait_and_waits(chats: Chats, stop
     if go == "/unkill":
         await chats.tap(await chats.newest("Let orders out again?"), "Yes")
     await chats.is_in(alert, OrderState.FILLED)
+
+
+async def test_an_order_that_may_open_the_position_again_is_named_before_the_yes(chats: Chats) -> None:
+    chats.jump("2026-12-01T12:00")
+    await chats.is_in(await chats.fire(a_leg("INFY")), OrderState.FILLED)
+    resting = await chats.fire(a_leg("INFY", orderType="LMT", price="1000"))
+    await chats.is_in(resting, OrderState.WORKING)
+    await chats.ask("/flatten INFY", f"may open it again: {resting}.1 BUY 1 INFY (/cancel {resting}.1)")
+    answer = await chats.tap(await chats.newest(f"(/cancel {resting}.1)"), "Yes")
+    await chats.is_in(int(answer.removeprefix("Exiting, as ")), OrderState.FILLED)
+    await chats.ask(f"/cancel {resting}")
+    await chats.is_in(resting, OrderState.CANCELLED)

@@ -151,6 +151,11 @@ def test_flatten_says_that_an_open_order_may_be_hidden() -> None:
     assert account_views.flatten(ExitPlan(exits=(), left=(), book_is_whole=False)) == "No open positions."
 
 
+def test_flatten_names_what_stays_and_may_open_the_position_again() -> None:
+    asked = account_views.flatten(ExitPlan(exits=(EXIT,), left=()), staying=["7.1 SELL 1 M&M (/cancel 7.1)"])
+    assert "\nStays open and may open it again: 7.1 SELL 1 M&amp;M (/cancel 7.1)\n" in asked
+
+
 def test_an_exit_that_waits_names_its_time_in_the_question_and_in_the_answer() -> None:
     asked = account_views.flatten(ExitPlan(exits=(EXIT, LATER), left=()))
     assert "<b>SELL 3 M&amp;M</b> · delivery\nNot now. Sunday: it waits for the open, <b>Wed 25 Nov 12:00</b>." in asked

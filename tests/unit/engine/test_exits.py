@@ -18,7 +18,7 @@ from core.db.attempts import Try
 from core.domain.alert import Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.order import Mode, Order, OrderState
-from core.exits import ExitPlan, Find, Seen, plan_exits, write_exits
+from core.exits import ExitPlan, Find, Seen, plan_exits, reopening, write_exits
 from tests.builders import CALENDAR, NOON, an_order
 from tests.integration.paper_dhan import india
 from tests.unit.engine.floor import Floor
@@ -230,6 +230,31 @@ def test_what_can_not_turn_the_position_round_hinders_no_exit(
     connection: Connection, listed: InstrumentList, changes: dict[str, Any]
 ) -> None:
     assert plan(connection, listed, book=(replace(THEIRS, **changes),)).exits
+
+
+def test_all_orders_that_could_turn_the_position_round_are_named(
+    connection: Connection, listed: InstrumentList
+) -> None:
+    order = an_order(connection, side=Side.SELL, state=OrderState.WORKING)
+    [left] = plan(connection, listed, book=(THEIRS,)).left
+    assert (
+        f"{order.label} SELL 10 RELIANCE is open already; SELL 6 RELIANCE (order 52) is open at Dhan: with them" in left
+    )
+
+
+def test_what_may_open_the_position_again_after_its_exit_is_named_with_the_way_to_end_it(
+    connection: Connection, listed: InstrumentList
+) -> None:
+    resting = an_order(connection, state=OrderState.WORKING)
+    queued = an_order(connection)
+    an_order(connection, state=OrderState.WORKING, product=Product.DELIVERY)
+    book = (replace(THEIRS, side=Side.BUY),)
+    made = plan(connection, listed, book=book)
+    assert reopening(connection, made.exits, book, NOON) == [
+        f"{resting.label} BUY 10 RELIANCE (/cancel {resting.label})",
+        f"{queued.label} BUY 10 RELIANCE (/cancel {queued.label})",
+        "BUY 6 RELIANCE (order 52, in Dhan's app)",
+    ]
 
 
 def test_an_own_order_that_filled_at_dhan_and_is_not_followed_yet_hinders_no_exit(
