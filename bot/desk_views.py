@@ -14,12 +14,13 @@ from core.domain.order import WAITING, Order, OrderState
 from core.reports import DeskReport
 from core.settings import Mode as DeskMode
 from core.settings import Role
+from core.tour import Outlook
 
 
-def welcome(mode: DeskMode, role: Role, moved_to: datetime | None = None, *, closed_at: datetime | None = None) -> str:
+def welcome(mode: DeskMode, role: Role, moved_to: datetime | None = None, *, outlook: Outlook | None = None) -> str:
     """What the desk is, and a first step for this role.
 
-    `moved_to`: what a paper clock says that is not real time. `closed_at`: the time, when no share is traded then.
+    `moved_to`: what a paper clock says that is not real time. `outlook`: what becomes of an alert of the tour.
     """
     moved = f"\n\nThe sandbox's clock was moved: for it, it is {day_time(moved_to)} IST." if moved_to else ""
     return (
@@ -27,11 +28,11 @@ def welcome(mode: DeskMode, role: Role, moved_to: datetime | None = None, *, clo
         "I keep your order book. TradingView sends an alert to my webhook; I check it against the market's clock, "
         "ask you here where asking is due, place the order at Dhan, and tell you what became of it.\n\n"
         f"Every alert gets one card in this chat, and the card changes as things happen. "
-        f"{_first_step(mode, role, closed_at)}{moved}"
+        f"{_first_step(mode, role, outlook)}{moved}"
     )
 
 
-def _first_step(mode: DeskMode, role: Role, closed_at: datetime | None) -> str:
+def _first_step(mode: DeskMode, role: Role, outlook: Outlook | None) -> str:
     if not may(role, Role.APPROVER):
         return "You may look at everything: /status is a good start, /help lists what you can ask."
     if mode is DeskMode.LIVE:
@@ -39,32 +40,43 @@ def _first_step(mode: DeskMode, role: Role, closed_at: datetime | None) -> str:
             "A first step: /alert RELIANCE buy 1 writes the message for a TradingView alert. "
             "/help lists what you can ask."
         )
-    if closed_at is not None:
+    held = _held(outlook)
+    once = ", once nothing holds it" if held else ""
+    if outlook is not None and not outlook.is_open:
         return (
-            f"Try it, it takes a minute and no money. The market is closed now ({day_time(closed_at)} IST): an alert "
-            "fired now would wait, with the time on its card. So first:\n\n"
+            f"Try it, it takes a minute and no money. The market is closed now ({day_time(outlook.at)} IST): an alert "
+            f"fired now, once approved, {one_line(outlook.way)}. So first:\n\n"
             "<b>1.</b> Make it a trading morning with the button below; only the paper clock moves.\n"
-            "<b>2.</b> Fire a paper alert.\n<b>3.</b> Its card asks you: tap Approve, and it fills.\n\n"
+            f"<b>2.</b> Fire a paper alert.\n<b>3.</b> Its card asks you: tap Approve, and it fills{once}.{held}\n\n"
             "/help lists what you can ask."
         )
     return (
         "Try it, it takes a minute and no money:\n\n<b>1.</b> Fire a paper alert with the button below.\n"
-        "<b>2.</b> Its card asks you: tap Approve.\n<b>3.</b> Watch the card turn to Filled.\n\n"
+        f"<b>2.</b> Its card asks you: tap Approve.\n<b>3.</b> Watch the card turn to Filled{once}.{held}\n\n"
         "/help lists what you can ask."
     )
 
 
-def second_step(alert: int, *, is_open: bool) -> str:
+def second_step(alert: int, outlook: Outlook) -> str:
     """After the tour's alert was fired."""
-    if is_open:
+    held = _held(outlook)
+    if outlook.is_open:
+        once = " once nothing holds it" if held else ""
         return (
-            f"<b>2.</b> The card of alert {alert} asks you now: tap <b>Approve</b>, and it fills within seconds. "
-            f"<b>3.</b> /why {alert} then tells every step. Your own alerts: /alert RELIANCE buy 1."
+            f"<b>2.</b> The card of alert {alert} asks you now: tap <b>Approve</b>, and it fills within seconds{once}. "
+            f"<b>3.</b> /why {alert} then tells every step. Your own alerts: /alert RELIANCE buy 1.{held}"
         )
     return (
-        f"<b>2.</b> The card of alert {alert} asks you. The market is closed now, so once approved it waits for the "
-        "time on the card. To see a fill at once, make it a trading morning on paper, and fire another."
+        f"<b>2.</b> The card of alert {alert} asks you. The market is closed now: once approved, it "
+        f"{one_line(outlook.way)}. To see a fill at once, make it a trading morning on paper, and fire another.{held}"
     )
+
+
+def _held(outlook: Outlook | None) -> str:
+    """Why nothing goes out, below the rest; empty when orders may go."""
+    if outlook is None or not outlook.holds:
+        return ""
+    return "\n\n" + "\n".join(["🟠 Nothing goes out now:", *(f"🟠 {one_line(reason)}" for reason in outlook.holds)])
 
 
 def help_text(role: Role) -> str:

@@ -1,20 +1,21 @@
 """The tour of a new operator, on paper only: an alert of the desk's own that always asks, to be approved and filled."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 
 from sqlalchemy import Connection
 
-from core import journal, market_days, notifications
+from core import controls, journal, market_days, notifications
 from core.clock import INDIA, to_india
 from core.db import alerts, orders, sources
 from core.domain.alert import Exchange, InstrumentKind, Leg, OrderType, Product, Side
 from core.domain.approval import EVERY_ORDER, ApprovalPolicy
 from core.domain.instrument import SegmentClass
-from core.domain.order import Mode
-from core.domain.sessions import Calendar, Trading
-from core.engine.plan import Resolve, plan_leg, times
+from core.domain.order import Mode, OrderState
+from core.domain.sessions import Calendar, Trading, spoken
+from core.engine.plan import Plan, Resolve, plan_leg, times
+from core.errors import Refusal
 from core.policies import Policies
 
 _LEG = Leg(
@@ -33,31 +34,80 @@ _IN_SESSION = time(10, 30)
 _DAYS_LOOKED_AT = 10
 
 
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What becomes of the tour's alert at `at`, once approved: it fills at once where `is_open`, else `way` says what
+    it does. `holds` say why nothing goes out.
+    """
+
+    at: datetime
+    is_open: bool
+    way: str
+    holds: tuple[str, ...]
+
+
+def foresee(connection: Connection, *, resolve: Resolve, calendar: Calendar, now: datetime) -> Outlook:
+    """The very decision, and nothing stored."""
+    try:
+        return _outlook(connection, _plan(connection, resolve, calendar, now), calendar, now)
+    except Refusal as refusal:
+        holds = tuple(controls.holds(connection).values())
+        return Outlook(at=now, is_open=False, way=f"is refused: {_bare(str(refusal))}", holds=holds)
+
+
 def fire(
     connection: Connection, *, user_id: int, resolve: Resolve, calendar: Calendar, now: datetime
-) -> tuple[int, bool]:
-    """Store the alert with its card; its number, and whether the market is open for it. Raises Refusal."""
+) -> tuple[int, Outlook]:
+    """Store the alert with its card; its number, and what becomes of it. Raises Refusal."""
     own, actor = Policies.read(connection), journal.operator(user_id)
-    policies = replace(own, approval=ApprovalPolicy.ALWAYS)
-    today = market_days.in_force(connection, calendar)
-    plan = plan_leg(
-        connection,
-        _LEG,
-        source=sources.default(connection),
-        resolve=resolve,
-        calendar=today,
-        policies=policies,
-        late="",
-        now=now,
-    )
+    plan = _plan(connection, resolve, calendar, now)
+    outlook = _outlook(connection, plan, calendar, now)
     if own.approval is not ApprovalPolicy.ALWAYS:
         plan = replace(plan, reason=plan.reason.replace(EVERY_ORDER, _ASKS))
     alert_id = alerts.add_own(connection, body=json.dumps({"tour": True}), reason=_WORDS, actor=actor, at=now)
     notifications.open_cards(connection, alert_id, now)
     for place, ticket in enumerate(plan.tickets, start=1):
-        row = {"alert_id": alert_id, "position": place, **plan.facts, **vars(ticket), **times(plan, policies, now)}
+        row = {"alert_id": alert_id, "position": place, **plan.facts, **vars(ticket), **times(plan, own, now)}
         orders.add(connection, row, at=now, actor=actor)
-    return alert_id, plan.decision.mode is Mode.IMMEDIATE
+    return alert_id, outlook
+
+
+def _plan(connection: Connection, resolve: Resolve, calendar: Calendar, now: datetime) -> Plan:
+    return plan_leg(
+        connection,
+        _LEG,
+        source=sources.default(connection),
+        resolve=resolve,
+        calendar=market_days.in_force(connection, calendar),
+        policies=replace(Policies.read(connection), approval=ApprovalPolicy.ALWAYS),
+        late="",
+        now=now,
+    )
+
+
+def _outlook(connection: Connection, plan: Plan, calendar: Calendar, now: datetime) -> Outlook:
+    goes_now = plan.decision.mode is Mode.IMMEDIATE and plan.state is not OrderState.REFUSED
+    return Outlook(
+        at=now,
+        is_open=goes_now and is_open(market_days.in_force(connection, calendar), now),
+        way=_way(plan),
+        holds=tuple(controls.holds(connection).values()),
+    )
+
+
+def _way(plan: Plan) -> str:
+    decision = plan.decision
+    if plan.state is OrderState.REFUSED:
+        return f"is refused: {_bare(plan.reason)}"
+    if decision.mode is None or decision.release_at is None or decision.reaches_exchange_at is None:
+        return f"is held: {_bare(decision.reason)}"
+    goes = "goes to Dhan at once" if decision.mode is not Mode.QUEUE else f"goes to Dhan {spoken(decision.release_at)}"
+    kind = " as an after-market order" if decision.as_amo else ""
+    return f"{goes}{kind} and reaches the exchange {spoken(decision.reaches_exchange_at)}"
+
+
+def _bare(sentence: str) -> str:
+    return sentence.rstrip(".")
 
 
 def is_open(calendar: Calendar, now: datetime) -> bool:

@@ -28,11 +28,11 @@ class Tour:
 
     async def start(self, message: Message, _arguments: list[str], role: Role) -> None:
         offers = self._mode == "paper" and may(role, Role.APPROVER)
-        known = await self._parts.database.read(lambda c: market_days.in_force(c, self._parts.calendar))
-        clock = self._parts.clock
-        closed_at = None if tour.is_open(known, now := clock.now()) else now
-        named = [_FIRE] if closed_at is None else [_MORNING, _FIRE]
-        text = desk_views.welcome(self._mode, role, moved_to(clock), closed_at=closed_at)
+        parts = self._parts
+        resolve, calendar, now = parts.instruments.resolve, parts.calendar, parts.clock.now()
+        outlook = await parts.database.read(lambda c: tour.foresee(c, resolve=resolve, calendar=calendar, now=now))
+        named = [_FIRE] if outlook.is_open else [_MORNING, _FIRE]
+        text = desk_views.welcome(self._mode, role, moved_to(parts.clock), outlook=outlook)
         await message.reply_html(text, reply_markup=_buttons(*named) if offers else None)
 
     async def handle(self, update: Update, _context: Context) -> None:
@@ -49,16 +49,16 @@ class Tour:
             await self._open_the_market(message)
             return
         try:
-            alert, is_open = await self._parts.database.write(lambda c: self._fire(c, query.from_user.id))
+            alert, outlook = await self._parts.database.write(lambda c: self._fire(c, query.from_user.id))
         except (Refusal, Unavailable) as refusal:
             await say(query, str(refusal), alarm=True)
             return
         self._parts.desk.nudge()
         await query.answer("Fired")
-        buttons = None if is_open else _buttons(_MORNING)
-        await message.reply_html(desk_views.second_step(alert, is_open=is_open), reply_markup=buttons)
+        buttons = None if outlook.is_open else _buttons(_MORNING)
+        await message.reply_html(desk_views.second_step(alert, outlook), reply_markup=buttons)
 
-    def _fire(self, connection: Connection, user: int) -> tuple[int, bool]:
+    def _fire(self, connection: Connection, user: int) -> tuple[int, tour.Outlook]:
         parts = self._parts
         resolve, calendar, now = parts.instruments.resolve, parts.calendar, parts.clock.now()
         return tour.fire(connection, user_id=user, resolve=resolve, calendar=calendar, now=now)
