@@ -6,6 +6,7 @@ from html import escape
 
 from bot.text import fit, one_line, quoted, rupees
 from core.broker.account import Fill, Funds, Holding, Position
+from core.domain.instrument import spoken_name
 from core.domain.order import Order
 from core.domain.sessions import spoken
 from core.exits import Exit, ExitPlan
@@ -41,7 +42,8 @@ def positions(found: Sequence[Position]) -> str:
         return "No positions today."
     lines = ["<b>Positions</b>", ""]
     for position in sorted(found, key=lambda p: p.net == 0):
-        what = f"<b>{position.net:+d} {escape(position.symbol)}</b>" if position.net else escape(position.symbol)
+        name = escape(spoken_name(position.segment, position.symbol))
+        what = f"<b>{position.net:+d} {name}</b>" if position.net else name
         detail = f"at {quoted(position.average)} · " if position.net else "closed · "
         lines += [what, f"{detail}{escape(position.product_name.lower())} · {gain(_result(position))}"]
     return fit("\n".join(lines))
@@ -66,7 +68,9 @@ def pnl(found: Sequence[Position]) -> str:
         f"Realised {gain(realised)}",
         f"Unrealised {gain(unrealised)}",
     ]
-    lines += [f"{escape(position.symbol)} {gain(_result(position))}" for position in found]
+    lines += [
+        f"{escape(spoken_name(position.segment, position.symbol))} {gain(_result(position))}" for position in found
+    ]
     return fit("\n".join([*lines, "", "As Dhan counts it, before charges."]))
 
 
@@ -76,7 +80,8 @@ def trades(found: Sequence[Fill]) -> str:
     lines = ["<b>Trades of today</b>", ""]
     for fill in found:
         side = fill.side or "?"
-        lines.append(f"{escape(fill.at[-8:])} {side} {fill.quantity} {escape(fill.symbol)} at {quoted(fill.price)}")
+        name = escape(spoken_name(fill.segment, fill.symbol))
+        lines.append(f"{escape(fill.at[-8:])} {side} {fill.quantity} {name} at {quoted(fill.price)}")
     return fit("\n".join(lines))
 
 
@@ -98,7 +103,8 @@ def flatten(
         lines += [_HELD, *(f"🟠 {one_line(reason)}" for reason in holds), ""]
     for exit_ in plan.exits:
         product = exit_.product.replace("_", " ").lower()
-        lines.append(f"<b>{exit_.side} {exit_.quantity} {escape(exit_.instrument.symbol)}</b> · {product}")
+        name = spoken_name(exit_.instrument.segment, exit_.instrument.symbol)
+        lines.append(f"<b>{exit_.side} {exit_.quantity} {escape(name)}</b> · {product}")
         lines += _later(exit_)
         lines += [f"Instead of {escape(_unsent(order))}, which has not gone out." for order in exit_.replaces]
     lines += ["", *(f"Stays open and may open it again: {escape(order)}" for order in staying)] if staying else []
@@ -151,7 +157,7 @@ def exiting(
 
 
 def _unsent(order: Order) -> str:
-    return f"{order.label} {order.side} {order.quantity} {order.symbol}"
+    return f"{order.label} {order.side} {order.quantity} {spoken_name(order.segment, order.symbol)}"
 
 
 def gain(amount: Decimal) -> str:

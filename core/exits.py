@@ -19,7 +19,7 @@ from core.clock import INDIA, to_india
 from core.db import alerts, attempts, orders
 from core.domain.alert import AmoTime, OrderType, Product, Side
 from core.domain.attempt import AttemptState
-from core.domain.instrument import Instrument, Segment
+from core.domain.instrument import Instrument, Segment, spoken_name
 from core.domain.order import AT_BROKER, IN_DOUBT, WAITING, Mode, Order, OrderState
 from core.domain.routing import Decision, ReleasePolicy, route
 from core.domain.sessions import Calendar, Trading, spoken_time
@@ -205,7 +205,7 @@ def plan_exits(
     calendar: Calendar,
     symbol: str | None = None,
 ) -> ExitPlan:
-    """Exits for all open positions, or for those of one symbol.
+    """Exits for all open positions, or for those of one symbol, in capitals, as a position goes by it.
 
     Short ones come first: what is held against them may be all that keeps their margin down.
     """
@@ -214,7 +214,7 @@ def plan_exits(
     not_open: list[str] = []
     today = market_days.in_force(connection, calendar)
     for position in sorted(seen.positions, key=lambda position: position.net > 0):
-        if not position.net or symbol not in (None, position.symbol.upper()):
+        if not position.net or not (symbol is None or position.goes_by(symbol)):
             continue
         if not is_open(position):
             not_open.append(f"{_named(position)}: {_SOLD}")
@@ -227,7 +227,7 @@ def plan_exits(
 
 
 def _named(position: Position) -> str:
-    return f"{position.symbol}, {position.net}, {position.product_name}"
+    return f"{spoken_name(position.segment, position.symbol)}, {position.net}, {position.product_name}"
 
 
 def _exit(position: Position, find: Find, now: datetime, calendar: Calendar) -> Exit:
@@ -272,11 +272,12 @@ def reopening(connection: Connection, exits: Iterable[Exit], book: Sequence[Brok
 
 
 def _ends(place: Place, order: Order | BrokerOrder) -> str:
+    name = spoken_name(order.segment, order.symbol)
     if isinstance(order, BrokerOrder):
-        return f"{place.side} {order.remaining} {order.symbol} (order {order.order_id}, in Dhan's app)"
+        return f"{place.side} {order.remaining} {name} (order {order.order_id}, in Dhan's app)"
     is_open = order.state in (OrderState.QUEUED, OrderState.WORKING, OrderState.PART_FILLED)
     way = f"/cancel {order.label}" if is_open else f"/order {order.alert_id}"
-    return f"{order.label} {order.side} {order.quantity - order.filled_quantity} {order.symbol} ({way})"
+    return f"{order.label} {order.side} {order.quantity - order.filled_quantity} {name} ({way})"
 
 
 def _is_unsent(connection: Connection, order: Order) -> bool:

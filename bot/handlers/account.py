@@ -13,6 +13,7 @@ from core.broker.account import Account
 from core.broker.port import Broker
 from core.clock import Clock
 from core.db.engine import Database
+from core.domain.instrument import spoken_name
 from core.domain.question import Question
 from core.domain.sessions import Calendar
 from core.engine.desk import Desk
@@ -86,7 +87,9 @@ class AccountCommands:
         async def ask() -> tuple[str, InlineKeyboardMarkup | None]:
             seen = await exits.look(self._account, self._broker, self._clock.now())
             plan, staying, holds = await self._database.read(lambda c: self._foresee(c, seen, symbol))
-            held = [position.symbol for position in seen.positions if exits.is_open(position)]
+            held = [
+                spoken_name(position.segment, position.symbol) for position in seen.positions if exits.is_open(position)
+            ]
             if not plan.exits:
                 return account_views.flatten(plan, symbol, held, await self._owned(plan)), None
             shown = account_views.flatten(plan, symbol, held, holds=holds, staying=staying)
@@ -132,7 +135,11 @@ class AccountCommands:
                 raise Refusal("The positions have changed since you asked: look again.")
             alerts = write_exits(connection, going, actor=journal.operator(user_id), now=self._clock.now())
             as_confirmed = [exit_.facts for exit_ in going]
-            changed = [facts["symbol"] for facts in payload["exits"] if facts not in as_confirmed]
+            changed = [
+                spoken_name(facts["segment"], facts["symbol"])
+                for facts in payload["exits"]
+                if facts not in as_confirmed
+            ]
             return account_views.exiting(alerts, going, changed, holds=controls.holds(connection).values())
 
         answer = await self._database.write(write)

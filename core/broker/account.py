@@ -36,6 +36,11 @@ class Position:
     realised: Decimal
     unrealised: Decimal
 
+    def goes_by(self, name: str) -> bool:
+        """Whether it is meant by RELIANCE, or by BSE:RELIANCE where it is of that exchange; in capitals."""
+        exchange, symbol = self.segment.partition("_")[0], self.symbol.upper()
+        return name in (symbol, f"{exchange}:{symbol}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Holding:
@@ -55,6 +60,7 @@ class Fill:
 
     order_id: str
     symbol: str
+    segment: str
     side: Side | None
     quantity: int
     price: Decimal

@@ -61,6 +61,14 @@ def segment_class(segment: Segment, symbol: str, *, has_derivatives: bool) -> Se
             return SegmentClass.AGRICULTURAL if _commodity(symbol) in _AGRICULTURAL else SegmentClass.COMMODITY
 
 
+def spoken_name(segment: str, symbol: str) -> str:
+    """The symbol, with its exchange before it where that is not the NSE: `BSE:RELIANCE`. `segment` may be one that is
+    not ours.
+    """
+    exchange = segment.partition("_")[0]
+    return symbol if exchange in ("", "NSE") else f"{exchange}:{symbol}"
+
+
 def _commodity(symbol: str) -> str:
     """Such as CPO in CPO-30Jan2026-FUT, and in CPO1!."""
     return re.split(r"[^A-Z]", symbol.upper(), maxsplit=1)[0]

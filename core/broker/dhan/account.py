@@ -117,6 +117,7 @@ def _fill(row: Row) -> Fill:
     return Fill(
         order_id=text(row, "orderId"),
         symbol=name_in(row),
+        segment=text(row, "exchangeSegment"),
         side=Side.__members__.get(text(row, "transactionType").upper()),
         quantity=_whole(row, "tradedQuantity"),
         price=_rupees(row, "tradedPrice"),

@@ -82,7 +82,13 @@ def test_holdings_say_what_can_be_sold() -> None:
 
 def test_trades_are_told_with_their_time() -> None:
     fill = Fill(
-        order_id="1", symbol="<b>", side=Side.BUY, quantity=10, price=Decimal("1412.5"), at="2026-11-25 10:30:01"
+        order_id="1",
+        symbol="<b>",
+        segment="NSE_EQ",
+        side=Side.BUY,
+        quantity=10,
+        price=Decimal("1412.5"),
+        at="2026-11-25 10:30:01",
     )
     assert "10:30:01 BUY 10 &lt;b&gt; at ₹1,412.50" in account_views.trades([fill])
     assert account_views.trades([]) == "No trades today."
@@ -122,6 +128,21 @@ def test_flatten_names_each_exit_and_what_it_cannot_do() -> None:
         "X, 1, MTF: not &lt;here&gt;",
     ]
     assert account_views.flatten(ExitPlan(exits=(), left=())) == "No open positions."
+
+
+def test_the_exchange_is_named_everywhere_where_it_is_not_the_nse() -> None:
+    there = replace(POSITION, segment="BSE_EQ")
+    fill = Fill(
+        order_id="1", symbol="M&M", segment="BSE_EQ", side=Side.BUY, quantity=1, price=Decimal(1), at="10:30:01"
+    )
+    leaving = replace(EXIT, instrument=replace(SHARE, segment=Segment.BSE_EQ, exchange=Exchange.BSE))
+    for shown in (
+        account_views.positions([POSITION, there]),
+        account_views.pnl([POSITION, there]),
+        account_views.trades([replace(fill, segment="NSE_EQ"), fill]),
+        account_views.flatten(ExitPlan(exits=(EXIT, leaving), left=())),
+    ):
+        assert (shown.count("BSE:M&amp;M"), shown.count("M&amp;M")) == (1, 2)
 
 
 def test_shares_sold_from_the_holdings_are_not_called_not_exited() -> None:

@@ -232,6 +232,17 @@ def test_what_can_not_turn_the_position_round_hinders_no_exit(
     assert plan(connection, listed, book=(replace(THEIRS, **changes),)).exits
 
 
+@pytest.mark.parametrize(
+    ("symbol", "places"), [("RELIANCE", ["NSE", "BSE"]), ("NSE:RELIANCE", ["NSE"]), ("BSE:RELIANCE", ["BSE"])]
+)
+def test_a_share_of_two_exchanges_is_exited_on_the_one_that_was_named(
+    connection: Connection, listed: InstrumentList, symbol: str, places: list[str]
+) -> None:
+    there = replace(RELIANCE, segment="BSE_EQ", security_id="500325")
+    made = plan(connection, listed, RELIANCE, there, symbol=symbol)
+    assert [exit_.instrument.exchange for exit_ in made.exits] == places
+
+
 def test_all_orders_that_could_turn_the_position_round_are_named(
     connection: Connection, listed: InstrumentList
 ) -> None:
