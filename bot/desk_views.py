@@ -161,9 +161,10 @@ def all_of(verb: str, orders: Sequence[Order]) -> str:
     more = len(orders) - 40
     lines += [f"… and {more} more, by /queue"] if more > 0 else []
     values = [value(order.segment, order.quantity, order.price) for order in orders]
-    known = sum((worth for worth in values if worth is not None), Decimal(0))
-    lines += ["", f"Worth {rupees(known)}" + (" and more, of unknown value" if None in values else "")]
-    return fit("\n".join(lines))
+    known = [worth for worth in values if worth is not None]
+    more_unknown = " and more, of unknown value" if len(known) < len(values) else ""
+    worth = f"Worth {rupees(sum(known, Decimal(0)))}{more_unknown}" if known else "Worth: not known before the fill"
+    return fit("\n".join([*lines, "", worth]))
 
 
 def order_list(orders: Sequence[Order], now: datetime) -> str:

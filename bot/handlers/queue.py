@@ -71,22 +71,25 @@ class Queue:
         await query.answer()
         payload = {"alerts": await self._database.read(lambda c: _versions(c, found))}
         verb = "approve" if kind is Question.APPROVE_ALL else "cancel"
-        text, yes = desk_views.all_of(verb, found), f"Yes, {verb} these {len(found)}"
+        these = "this order" if len(found) == 1 else f"these {len(found)} orders"
+        text, yes = desk_views.all_of(verb, found), f"Yes, {verb} {these}"
         await self._questions.ask(message, kind, payload, text, yes, user=query.from_user.id)
 
     async def approve_all(self, payload: Mapping[str, Any], user_id: int) -> str:
         """The yes to all that were listed; whatever has changed since is left alone."""
-        return await self._each(approvals.approve, payload, user_id, "approved")
+        return await self._each(Question.APPROVE_ALL, approvals.approve, payload, user_id, "approved")
 
     async def cancel_all(self, payload: Mapping[str, Any], user_id: int) -> str:
-        return await self._each(approvals.cancel, payload, user_id, "cancelled")
+        return await self._each(Question.CANCEL_ALL, approvals.cancel, payload, user_id, "cancelled")
 
-    async def _each(self, action: Any, payload: Mapping[str, Any], user_id: int, done: str) -> str:
+    async def _each(self, kind: Question, action: Any, payload: Mapping[str, Any], user_id: int, done: str) -> str:
+        """Do it to each alert, and count its orders, as the question did."""
         at = self._clock.now()
 
         def act(connection: Connection) -> tuple[int, list[str]]:
             count, left = 0, list[str]()
             for alert_id, version in payload["alerts"]:
+                legs = sum(order.state in _TAKEN[kind] for order in orders.of_alert(connection, alert_id))
                 tap = Tap(alert_id=alert_id, version=version, user_id=user_id, at=at, is_sure=True)
                 savepoint = connection.begin_nested()
                 try:
@@ -96,13 +99,13 @@ class Queue:
                     left.append(f"{alert_id}: {refusal}")
                 else:
                     savepoint.commit()
-                    count += answer.lower() == done
+                    count += legs if answer.lower() == done else 0
                     left += [] if answer.lower() == done else [f"{alert_id}: {answer}."]
             return count, left
 
         count, left = await self._database.write(act)
         self._desk.nudge()
-        words = f"{count} alert{'s' * (count != 1)} {done}"
+        words = f"{count} order{'s' * (count != 1)} {done}"
         return " ".join([f"{words};", "left as they are:", *left]) if left else words
 
     async def _page(self, which: str, number: int, role: Role) -> tuple[str, InlineKeyboardMarkup | None]:

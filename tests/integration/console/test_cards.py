@@ -186,12 +186,24 @@ async def test_all_that_waits_is_approved_at_once_after_it_was_listed(chats: Cha
     question = await chats.newest("Approve all of these?")
     assert all(f"{alert}.1 BUY 1" in question["text"] for alert in alerts)
     await chats.ask(f"/cancel {alerts[1]}")
-    assert (await chats.tap(question, "Yes, approve these 3")).startswith("2 alerts approved; left as they are:")
+    assert (await chats.tap(question, "Yes, approve these 3")).startswith("2 orders approved; left as they are:")
     states = [(await chats.orders(alert))[0].state for alert in alerts]
     assert states == [OrderState.QUEUED, OrderState.DECLINED, OrderState.QUEUED]
     await chats.ask("/queue queued", "Waiting · queued")
     await chats.tap(await chats.newest("Waiting · queued"), "Cancel all")
-    assert await chats.tap(await chats.newest("Cancel all of these?"), "Yes, cancel these 2") == "2 alerts cancelled"
+    assert (
+        await chats.tap(await chats.newest("Cancel all of these?"), "Yes, cancel these 2 orders")
+        == "2 orders cancelled"
+    )
+
+
+async def test_a_yes_to_all_counts_orders_in_its_button_and_in_its_answer(chats: Chats) -> None:
+    alert = await chats.fire(a_leg("RELIANCE"), a_leg("INFY"))
+    await chats.ask("/queue", f"{alert}.2")
+    await chats.tap(await chats.newest("Waiting", f"{alert}.2"), "Cancel all")
+    question = await chats.newest("Cancel all of these?", f"{alert}.2")
+    count = question["text"].count("BUY 1")
+    assert await chats.tap(question, f"Yes, cancel these {count} orders") == f"{count} orders cancelled"
 
 
 async def test_a_page_of_the_queue_is_turned_and_refreshed(chats: Chats) -> None:

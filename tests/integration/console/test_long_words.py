@@ -40,8 +40,8 @@ async def test_a_yes_to_very_many_that_have_changed_is_answered(chats: Chats) ->
     await chats.tap(page, "Approve all")
     question = await chats.newest("Approve all of these?")
     await chats.tap(page, "Cancel all")
-    assert await chats.tap(await chats.newest("Cancel all of these?"), "Yes, cancel these 60") == "60 alerts cancelled"
+    assert await chats.tap(await chats.newest("Cancel all of these?"), "Yes, cancel these 60") == "60 orders cancelled"
     answer = await chats.tap(question, "Yes, approve these 60")
-    assert answer.startswith(f"0 alerts approved; left as they are: {alerts[0]}: This card has changed since.")
-    told = await chats.newest("Approve all of these?", "0 alerts approved; left as they are:")
+    assert answer.startswith(f"0 orders approved; left as they are: {alerts[0]}: This card has changed since.")
+    told = await chats.newest("Approve all of these?", "0 orders approved; left as they are:")
     assert told["text"].endswith("…")

@@ -145,6 +145,19 @@ def test_the_list_of_orders_names_the_day_where_it_is_not_today_and_never_breaks
     assert lines[5] == "🟢 Filled 10 at ₹1,412.50 · Tue\N{NO-BREAK SPACE}24\N{NO-BREAK SPACE}Nov\N{NO-BREAK SPACE}12:00"
 
 
+@pytest.mark.parametrize(
+    ("prices", "worth"),
+    [
+        ((None, None), "Worth: not known before the fill"),
+        ((Decimal(1400), None), "Worth ₹14,000.00 and more, of unknown value"),
+        ((Decimal(1400), Decimal(100)), "Worth ₹15,000.00"),
+    ],
+)
+def test_a_question_about_all_names_no_worth_that_nobody_knows(prices: tuple[Decimal | None, ...], worth: str) -> None:
+    asked = desk_views.all_of("cancel", [order(price=price, quantity=10) for price in prices])
+    assert asked.splitlines()[-1] == worth
+
+
 def test_the_queue_says_that_nothing_waits() -> None:
     assert desk_views.queue([], NOON).startswith("Nothing waits.")
     assert desk_views.order_list([], NOON) == "No orders yet."
