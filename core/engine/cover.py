@@ -17,10 +17,12 @@ from core.clock import Moment
 from core.db import orders
 from core.db.tables import events
 from core.domain.alert import Product, Side
+from core.domain.instrument import Segment
 from core.domain.order import Order, OrderState
 from core.engine.claim import ask_again
 
 _ASKED = "uncovered"
+_OF_SHARES = frozenset(segment for segment in Segment if segment.is_of_shares)
 LOOK_AGAIN = timedelta(seconds=2)
 """What Dhan said is not to be trusted where the desk's own orders moved meanwhile: it is asked once more."""
 
@@ -45,14 +47,21 @@ def was_asked(connection: Connection, order: Order, kind: str = _ASKED) -> bool:
 class Stock:
     """What the account has of a share, in shares, asked at `at` of the desk's time.
 
-    `free` in the depository, `bought` today less what was sold. `consented`: how many may leave the depository; None:
-    as many as there are.
+    `free` in the depository, for sales at either exchange; `bought` today less what was sold, at the sale's own
+    exchange and `bought_elsewhere`: what was bought today is sold where it was bought. `consented`: how many may leave
+    the depository; None: as many as there are.
     """
 
     free: int
     bought: int
+    bought_elsewhere: int
     consented: int | None
     at: datetime
+
+    @property
+    def there(self) -> int:
+        """What there is to sell: sold elsewhere beyond what was bought there, it is gone from the depository."""
+        return self.free + self.bought + min(self.bought_elsewhere, 0)
 
 
 async def look(account: Account, order: Order, at: datetime) -> Stock:
@@ -60,12 +69,19 @@ async def look(account: Account, order: Order, at: datetime) -> Stock:
     holdings, positions, has_ddpi = await asyncio.gather(
         account.holdings(), account.positions(), account.may_sell_holdings()
     )
-    held = next((holding for holding in holdings if _is_of(holding, order)), None)
-    bought = sum(position.net for position in positions if _is_delivery_of(position, order))
+    held = [holding for holding in holdings if _is_of(holding, order)]
+    delivered = [position for position in positions if _is_delivery_of(position, order)]
+    bought = sum(position.net for position in delivered if position.segment == order.segment)
     consented = None
-    if held is not None and not has_ddpi and order.quantity > bought:
-        consented = await account.approved_for_sale(held.isin) if held.isin else 0
-    return Stock(free=held.sellable if held else 0, bought=bought, consented=consented, at=at)
+    if held and not has_ddpi and order.quantity > bought:
+        consented = await account.approved_for_sale(held[0].isin) if held[0].isin else 0
+    return Stock(
+        free=sum(holding.sellable for holding in held),
+        bought=bought,
+        bought_elsewhere=sum(position.net for position in delivered) - bought,
+        consented=consented,
+        at=at,
+    )
 
 
 def check(connection: Connection, order: Order, moment: Moment, *, stock: Stock | None) -> Order | None:
@@ -74,7 +90,7 @@ def check(connection: Connection, order: Order, moment: Moment, *, stock: Stock 
         return order
     if _has_sold(connection, order, stock.at, moment.now):
         return orders.postpone(connection, order, moment.now + LOOK_AGAIN)
-    words = _why_refused(order, stock, _promised(connection, order, moment.now))
+    words = _why_refused(order, stock, _promised(connection, order, stock, moment.now))
     return order if words is None else ask_about(connection, order, words, moment)
 
 
@@ -88,8 +104,8 @@ def _has_sold(connection: Connection, order: Order, since: datetime, now: dateti
 
 
 def _why_refused(order: Order, stock: Stock, promised: int) -> str | None:
-    if stock.free + stock.bought - promised < order.quantity:
-        return _too_few(order, stock.free + stock.bought, promised)
+    if stock.there - promised < order.quantity:
+        return _too_few(order, stock.there, promised)
     need = order.quantity + promised - max(stock.bought, 0)
     if stock.consented is None or need <= stock.consented:
         return None
@@ -99,11 +115,19 @@ def _why_refused(order: Order, stock: Stock, promised: int) -> str | None:
     )
 
 
-def _promised(connection: Connection, order: Order, now: datetime) -> int:
-    """Shares that our other sales of the day may still take."""
+def _promised(connection: Connection, order: Order, stock: Stock, now: datetime) -> int:
+    """Shares that our other sales of the day may still take from this one: elsewhere those beyond what was bought
+    there.
+    """
     open_ = orders.alike(connection, exits.ON_THE_WAY, symbol=order.symbol)
-    here = [each for each in open_ if _is_like(each, order) and exits.may_trade(connection, each, now)]
-    return sum(each.quantity - each.filled_quantity for each in here)
+    others = [each for each in open_ if _is_like(each, order) and exits.may_trade(connection, each, now)]
+    here = sum(_remaining(each) for each in others if each.segment is order.segment)
+    elsewhere = sum(_remaining(each) for each in others) - here
+    return here + max(elsewhere - max(stock.bought_elsewhere, 0), 0)
+
+
+def _remaining(order: Order) -> int:
+    return order.quantity - order.filled_quantity
 
 
 def _is_like(other: Order, order: Order) -> bool:
@@ -141,8 +165,9 @@ def _is_of(holding: Holding, order: Order) -> bool:
 
 
 def _is_delivery_of(position: Position, order: Order) -> bool:
-    return (
-        position.product is Product.DELIVERY
-        and position.security_id == order.security_id
-        and position.segment == order.segment
-    )
+    """At either exchange; at the other one the name tells, since the id is another."""
+    if position.product is not Product.DELIVERY:
+        return False
+    if position.segment == order.segment:
+        return position.security_id == order.security_id
+    return position.segment in _OF_SHARES and position.symbol == order.symbol

@@ -9,7 +9,8 @@ import pytest
 from core.broker.dhan.account import DhanAccount
 from core.clock import Moment, monotonic
 from core.db import orders
-from core.domain.alert import OrderType, Product, Side
+from core.domain.alert import Exchange, OrderType, Product, Side
+from core.domain.instrument import Segment
 from core.domain.order import Order, OrderState
 from core.engine import cover, soundness
 from tests.builders import an_order
@@ -18,6 +19,7 @@ from tests.patience import PATIENCE
 from tests.unit.engine.floor import Floor
 
 SALE: dict[str, Any] = {"side": Side.SELL, "product": Product.DELIVERY}
+AT_BSE: dict[str, Any] = {"exchange": Exchange.BSE, "segment": Segment.BSE_EQ, "security_id": "500325"}
 ASKED, SENT = OrderState.AWAITING_APPROVAL, OrderState.WORKING
 
 
@@ -104,6 +106,50 @@ async def test_a_sale_that_rests_counts_by_what_is_not_filled_yet(floor: Floor) 
     floor.clock.pass_time(seconds=1)
     assert (await floor.sent(**SALE, quantity=5)).state is ASKED
     assert (await floor.sent(**SALE, quantity=4)).state is SENT
+
+
+async def test_sales_of_what_was_bought_today_at_one_exchange_take_nothing_from_the_other(floor: Floor) -> None:
+    floor.dhan.placed(productType="CNC", quantity=6)
+    floor.dhan.placed(productType="CNC", quantity=1, exchangeSegment="BSE_EQ", securityId="500325")
+    floor.clock.pass_time(seconds=1)
+    floor.dhan.book()
+    for _ in range(2):
+        resting = await floor.sent(**SALE, quantity=1, order_type=OrderType.LIMIT, price=Decimal(1500))
+        assert resting.state is SENT
+    exit_ = floor.order(**SALE, **AT_BSE, quantity=1, closes=True, approved_at=floor.clock.now())
+    floor.clock.pass_time(minutes=5)
+    await floor.send()
+    assert (floor.now(exit_).state, floor.now(exit_).reason) == (SENT, "Dhan has the order.")
+
+
+async def test_shares_of_the_depository_are_one_for_both_exchanges(floor: Floor) -> None:
+    await holding(floor)
+    await floor.sent(**SALE, quantity=6, order_type=OrderType.LIMIT, price=Decimal(1500))
+    floor.clock.pass_time(seconds=1)
+    asked = await floor.sent(**SALE, **AT_BSE, quantity=5)
+    assert asked.state is ASKED
+    assert asked.reason.startswith("The account has only 10 of RELIANCE to sell, and 6 of them are being sold")
+    assert (await floor.sent(**SALE, **AT_BSE, quantity=4)).state is SENT
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "quantity", "words"),
+    [
+        (-6, 4, None),
+        (-6, 5, "The account has only 4 of RELIANCE to sell, so Dhan would refuse 5."),
+        (6, 10, None),
+        (6, 11, "The account has only 10 of RELIANCE to sell, so Dhan would refuse 11."),
+    ],
+)
+async def test_what_was_sold_today_at_the_other_exchange_is_gone_and_what_was_bought_there_stays_there(
+    floor: Floor, elsewhere: int, quantity: int, words: str | None
+) -> None:
+    sale, at = floor.order(**SALE, quantity=quantity), floor.clock.now()
+    stock = cover.Stock(free=10, bought=0, bought_elsewhere=elsewhere, consented=None, at=at)
+    with floor.database.transaction() as connection:
+        goes = cover.check(connection, sale, Moment(now=at, wall=at), stock=stock)
+    assert (goes is None) == (words is not None)
+    assert floor.now(sale).reason.startswith(words or "")
 
 
 async def test_a_sale_that_was_filled_is_counted_once(floor: Floor) -> None:
