@@ -71,6 +71,16 @@ def standing(connection: Connection, *beside: str) -> tuple[dict[Hold, str], dic
     return {Hold(key.removeprefix("hold.")): value["reason"] for key, value in rows.items()}, found
 
 
+def reasons_since(connection: Connection, at: datetime) -> list[str]:
+    """Of the holds in force that were so at that moment already, but for that of a start, which lasts seconds."""
+    rows = [(Hold(key.removeprefix("hold.")), value) for key, value in _HOLDS.rows(connection)]
+    return [
+        value["reason"]
+        for hold, value in rows
+        if hold is not Hold.STARTING and "since" in value and datetime.fromisoformat(value["since"]) <= at
+    ]
+
+
 def set_by(connection: Connection, hold: Hold) -> str | None:
     """Who set the hold; None when it is not in force."""
     return connection.execute(select(settings.c.changed_by).where(settings.c.key == f"hold.{hold}")).scalar()
@@ -78,9 +88,10 @@ def set_by(connection: Connection, hold: Hold) -> str | None:
 
 def set_hold(connection: Connection, hold: Hold, reason: str, *, at: datetime, actor: str) -> bool:
     """Stop sending for this reason; False when it was in force already in the same words."""
-    if holds(connection).get(hold) == reason:
+    before = fetch(connection, f"hold.{hold}") or {"since": at.isoformat()}
+    if before.get("reason") == reason:
         return False
-    put(connection, f"hold.{hold}", {"reason": reason}, at=at, actor=actor)
+    put(connection, f"hold.{hold}", {**before, "reason": reason}, at=at, actor=actor)
     _tell(connection, f"{hold} hold set", reason, at=at, actor=actor)
     return True
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection
 
-from core import journal, notifications, restored
+from core import controls, journal, notifications, restored
 from core.broker.port import OrderRequest
 from core.db import alerts, attempts, orders
 from core.db.attempts import Attempt, Try
@@ -34,6 +34,7 @@ _OUR_FAULT = (
     "The desk made a mistake over this order and did not send it. "
     "Approve it to let the desk try again, or do by hand what it asked for; the log says why."
 )
+_LATE = "Its time window passed before it could go out"
 _GONE_WELL = frozenset({OrderState.WORKING, OrderState.PART_FILLED, OrderState.FILLED})
 _GONE_WELL_IN_PART = frozenset({OrderState.CANCELLING, OrderState.CANCELLED})
 
@@ -106,8 +107,14 @@ def _may_go(connection: Connection, order: Order, source: Source, rules: Rules) 
 def _in_time(connection: Connection, order: Order, now: datetime) -> bool:
     if order.expires_at is None or now < order.expires_at:
         return True
-    expire(connection, order, now, "Its time window passed before it could go out.")
+    expire_late(connection, order, now)
     return False
+
+
+def expire_late(connection: Connection, order: Order, now: datetime) -> None:
+    """End an approved order whose window has passed, naming what held it when it ended."""
+    held = controls.reasons_since(connection, order.expires_at or now)
+    expire(connection, order, now, f"{_LATE}: it was held: {' '.join(held)}" if held else f"{_LATE}.")
 
 
 def expire(connection: Connection, order: Order, now: datetime, reason: str) -> None:

@@ -12,12 +12,11 @@ from core.domain.order import Order, OrderState
 from core.domain.sessions import Calendar, spoken
 from core.engine import after_auction, held_up
 from core.engine.apart import apart
-from core.engine.claim import expire
+from core.engine.claim import expire, expire_late
 
 Timer = tuple[str, Callable[[], object]]
 
 _UNANSWERED = "Nobody approved it in time, and no answer is never a yes."
-_LATE = "Its time window passed before it could go out."
 
 
 def anything_is_due(connection: Connection, calendar: Calendar, now: datetime) -> bool:
@@ -59,7 +58,10 @@ def expire_overdue(connection: Connection, now: datetime) -> int:
     """End every waiting order whose window has passed; returns how many."""
     overdue = orders.overdue(connection, now)
     for order in overdue:
-        expire(connection, order, now, _UNANSWERED if order.state is OrderState.AWAITING_APPROVAL else _LATE)
+        if order.state is OrderState.AWAITING_APPROVAL:
+            expire(connection, order, now, _UNANSWERED)
+        else:
+            expire_late(connection, order, now)
     return len(overdue)
 
 

@@ -1,12 +1,12 @@
 """An order that waited for its time, and whose time comes under a hold."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
 
-from core import controls, notifications
+from core import controls, journal, notifications
 from core.controls import Hold
 from core.db.tables import cards
 from core.domain.notice import Notice
@@ -49,6 +49,37 @@ def test_that_it_is_held_is_rung_once_and_drawn_a_minute_after_its_time(connecti
     assert all(connection.execute(select(cards.c.due_at)).scalars())
     pass_to(connection, NOON + HOUR + 3 * held_up.PATIENCE)
     assert rings(connection) == [Notice.HELD]
+
+
+def sign_out(connection: Connection, at: datetime, words: str) -> None:
+    controls.set_hold(connection, Hold.SIGNED_OUT, words, at=at, actor="desk")
+
+
+def test_what_expires_under_a_hold_names_it_on_its_card_in_the_ring_and_in_the_journal(connection: Connection) -> None:
+    order = waiting(connection, release_at=NOON)
+    sign_out(connection, NOON, "Not signed in at Dhan: it is busy.")
+    sign_out(connection, NOON + 3 * HOUR, "Not signed in at Dhan: /login.")
+    kill(connection)
+    pass_to(connection, NOON + 3 * HOUR)
+    ended = again(connection, order)
+    assert ended.state is OrderState.EXPIRED
+    assert ended.reason.startswith("Its time window passed before it could go out: it was held: ")
+    assert "Not signed in at Dhan: /login." in ended.reason
+    assert "Stopped by operator 42 with /kill." in ended.reason
+    told = journal.latest(connection, order.alert_id)
+    assert told is not None
+    assert (rings(connection), last_words(connection), told.reason) == ([Notice.EXPIRED], ended.reason, ended.reason)
+
+
+@pytest.mark.parametrize("hold", [Hold.PAUSED, Hold.STARTING])
+def test_a_hold_that_came_after_the_window_or_is_that_of_a_start_is_not_named(
+    connection: Connection, hold: Hold
+) -> None:
+    order = waiting(connection, release_at=NOON)
+    since = order.expires_at + SECOND if hold is Hold.PAUSED and order.expires_at else NOON
+    controls.set_hold(connection, hold, "It holds.", at=since, actor="desk")
+    pass_to(connection, NOON + 3 * HOUR)
+    assert again(connection, order).reason == "Its time window passed before it could go out."
 
 
 @pytest.mark.parametrize(
