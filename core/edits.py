@@ -5,19 +5,22 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from core import changes, exits
+from core import changes, exits, journal
 from core.db import approvers, orders
 from core.domain.change import Terms
 from core.domain.instrument import Instrument
 from core.domain.order import WAITING, Order, OrderState
 from core.errors import Refusal
 
+KIND = "edited"
+"""What the journal calls it."""
+
 
 def edit(
     connection: Connection, order: Order, wish: Terms, instrument: Instrument, *, actor: str, at: datetime
 ) -> tuple[Order, list[str]]:
-    """The order with its new terms, and what is to be said of them. Buttons of the card before it are void, and so is
-    any approval of it.
+    """The order with its new terms, and what is to be said of them. Buttons of the card before it are void, and so are
+    any approval of it and any answer to what was asked about it.
 
     Raises Refusal with the first thing that is wrong.
     """
@@ -26,6 +29,17 @@ def edit(
     remarks = changes.check_terms(connection, order, wish, instrument, at=at)
     remarks += _more_than_is_held(connection, order, wish)
     approvers.forget(connection, order.id)
+    journal.append(
+        connection,
+        journal.Event(
+            at=at,
+            alert_id=order.alert_id,
+            order_id=order.id,
+            actor=actor,
+            kind=KIND,
+            reason="What was answered about it before is void.",
+        ),
+    )
     reason = " ".join([f"Edited by {actor}: {wish}. It waits for your tap as it is now.", *remarks])
     new: dict[str, Any] = {name: value for name, value in vars(wish).items() if value is not None}
     new |= {"approved_at": None}

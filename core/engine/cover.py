@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from core import exits, journal
+from core import edits, exits, journal
 from core.broker.account import Account, Holding, Position
 from core.clock import Moment
 from core.db import orders
@@ -22,6 +22,7 @@ from core.domain.order import Order, OrderState
 from core.engine.claim import ask_again
 
 _ASKED = "uncovered"
+_MAY_HOLD = "Dhan does not say whether this still holds: "
 _OF_SHARES = frozenset(segment for segment in Segment if segment.is_of_shares)
 LOOK_AGAIN = timedelta(seconds=2)
 """What Dhan said is not to be trusted where the desk's own orders moved meanwhile: it is asked once more."""
@@ -38,9 +39,17 @@ def needs_cover(order: Order) -> bool:
 
 
 def was_asked(connection: Connection, order: Order, kind: str = _ASKED) -> bool:
-    """Whether the operator was told of that already, and has let it go since."""
-    query = select(events.c.id).where(events.c.alert_id == order.alert_id, events.c.order_id == order.id)
-    return connection.execute(query.where(events.c.kind == kind).limit(1)).first() is not None
+    """Whether the operator was told of that already, and has let it go since. An edit makes that void."""
+    last = _last(connection, order, kind, edits.KIND)
+    return last is not None and last[0] == kind
+
+
+def _last(connection: Connection, order: Order, *kinds: str) -> tuple[str, str] | None:
+    """The kind and the words of the order's last event of these kinds."""
+    query = select(events.c.kind, events.c.reason).where(events.c.alert_id == order.alert_id)
+    query = query.where(events.c.order_id == order.id, events.c.kind.in_(kinds))
+    row = connection.execute(query.order_by(events.c.id.desc()).limit(1)).first()
+    return None if row is None else (row.kind, row.reason)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +96,20 @@ async def look(account: Account, order: Order, at: datetime) -> Stock:
 def check(connection: Connection, order: Order, moment: Moment, *, stock: Stock | None) -> Order | None:
     """The sale if Dhan would take it, or nobody knows; None when the operator, or Dhan once more, is asked instead."""
     if stock is None:
-        return order
+        return _go_untold(connection, order, moment)
     if _has_sold(connection, order, stock.at, moment.now):
         return orders.postpone(connection, order, moment.now + LOOK_AGAIN)
     words = _why_refused(order, stock, _promised(connection, order, stock, moment.now))
     return order if words is None else ask_about(connection, order, words, moment)
+
+
+def _go_untold(connection: Connection, order: Order, moment: Moment) -> Order | None:
+    """The sale, since Dhan itself will say no; but not on the old answer to a warning if it was edited since."""
+    warned = _last(connection, order, _ASKED)
+    if warned is None:
+        return order
+    words = f"{_MAY_HOLD}{warned[1].removeprefix(_MAY_HOLD)}"
+    return ask_about(connection, order, words, moment)
 
 
 def _has_sold(connection: Connection, order: Order, since: datetime, now: datetime) -> bool:

@@ -6,16 +6,19 @@ from typing import Any
 
 import pytest
 
+from core import edits
 from core.broker.dhan.account import DhanAccount
 from core.clock import Moment, monotonic
 from core.db import orders
 from core.domain.alert import Exchange, OrderType, Product, Side
+from core.domain.change import Terms
 from core.domain.instrument import Segment
 from core.domain.order import Order, OrderState
 from core.engine import cover, soundness
 from tests.builders import an_order
 from tests.integration.paper_dhan import india
 from tests.patience import PATIENCE
+from tests.unit.engine.changing import RELIANCE
 from tests.unit.engine.floor import Floor
 
 SALE: dict[str, Any] = {"side": Side.SELL, "product": Product.DELIVERY}
@@ -66,6 +69,50 @@ async def test_the_operator_may_send_it_all_the_same(floor: Floor) -> None:
     approve(floor, order)
     await floor.send()
     assert floor.now(order).state is SENT
+
+
+def edit(floor: Floor, order: Order, quantity: int) -> None:
+    with floor.database.transaction() as connection:
+        seen, now = orders.get(connection, order.id), floor.clock.now()
+        edits.edit(connection, seen, Terms(quantity=quantity), RELIANCE, actor="operator 42", at=now)
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["asked", "approved"])
+async def test_an_edit_makes_the_answer_to_the_warning_void(floor: Floor, answered: bool) -> None:
+    await holding(floor)
+    order = await floor.sent(**SALE, quantity=12)
+    if answered:
+        approve(floor, order)
+    edit(floor, order, 11)
+    approve(floor, floor.now(order))
+    await floor.send()
+    asked = floor.now(order)
+    assert (asked.state, asked.quantity) == (ASKED, 11)
+    assert asked.reason.startswith("The account has only 10 of RELIANCE to sell, so Dhan would refuse 11.")
+    approve(floor, asked)
+    await floor.send()
+    assert floor.now(order).state is SENT, "once is enough"
+
+
+async def test_an_edit_to_what_the_account_has_is_sold_without_another_word(floor: Floor) -> None:
+    await holding(floor)
+    order = await floor.sent(**SALE, quantity=12)
+    edit(floor, order, 10)
+    approve(floor, floor.now(order))
+    await floor.send()
+    assert floor.now(order).state is SENT
+
+
+async def test_a_warning_stands_after_an_edit_where_dhan_does_not_tell(floor: Floor) -> None:
+    order = await floor.sent(**SALE, quantity=12)
+    for quantity in (11, 10):
+        edit(floor, floor.now(order), quantity)
+        approve(floor, floor.now(order))
+        floor.dhan.script("holdings", "status", status=503)
+        await floor.send()
+        asked = floor.now(order)
+        assert asked.state is ASKED
+        assert asked.reason.startswith("Dhan does not say whether this still holds: The account has no RELIANCE")
 
 
 async def test_without_ddpi_a_sale_from_the_depository_says_how_to_consent(floor: Floor) -> None:
