@@ -170,15 +170,15 @@ def _earlier_legs_went_well(connection: Connection, order: Order, now: datetime)
     earlier = [leg for leg in orders.of_alert(connection, order.alert_id) if leg.position < order.position]
     if all(_went_well(leg) for leg in earlier):
         return True
-    failed = [leg for leg in earlier if leg.state.is_final and not _went_well(leg)]
-    is_open = any(not _went_well(leg) and not leg.state.is_final for leg in earlier)
     approved = order.approved_at
-    if failed and not is_open and approved is not None and all(leg.updated_at <= approved for leg in failed):
-        return True
-    if failed:
-        words = f"Leg {failed[0].position} ended {failed[0].state}: this leg goes only if you approve it again."
+    failed = [leg for leg in earlier if leg.state.is_final and not _went_well(leg)]
+    news = [leg for leg in failed if approved is None or leg.updated_at > approved]
+    if news:
+        last = max(news, key=lambda leg: (leg.updated_at, leg.position))
+        words = f"Leg {last.position} ended {last.state}: this leg goes only if you approve it again."
         ask_again(connection, order, words, now)
-    return False
+        return False
+    return all(_went_well(leg) or leg.state.is_final for leg in earlier)
 
 
 def ask_again(connection: Connection, order: Order, reason: str, now: datetime, **changes: Decimal) -> None:

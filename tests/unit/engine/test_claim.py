@@ -235,6 +235,24 @@ def test_a_later_leg_that_was_approved_after_the_failure_of_an_earlier_one_goes(
     assert try_claim(connection, again(connection, leg)) is not None
 
 
+def test_a_later_leg_asks_about_the_one_that_failed_last_since_it_was_approved(connection: Connection) -> None:
+    alert_id = an_alert(connection, state=AlertState.DECIDED).id
+    for minute in (0, 2):
+        an_order(connection, alert_id=alert_id, state=OrderState.REJECTED, at=NOON + timedelta(minutes=minute))
+    leg = an_order(connection, alert_id=alert_id, approved_at=NOON + timedelta(minutes=1))
+    assert try_claim(connection, leg, NOON + timedelta(minutes=3)) is None
+    assert again(connection, leg).reason.startswith("Leg 2 ended rejected: ")
+
+
+def test_of_two_that_failed_unapproved_the_last_one_is_named(connection: Connection) -> None:
+    alert_id = an_alert(connection, state=AlertState.DECIDED).id
+    for state, seconds in ((OrderState.DROPPED, 2), (OrderState.REJECTED, 1)):
+        an_order(connection, alert_id=alert_id, state=state, at=NOON + timedelta(seconds=seconds))
+    leg = an_order(connection, alert_id=alert_id)
+    assert try_claim(connection, leg, NOON + timedelta(seconds=3)) is None
+    assert again(connection, leg).reason.startswith("Leg 1 ended dropped: ")
+
+
 def test_every_state_of_an_earlier_leg_is_decided_about() -> None:
     assert set(WENT_WELL) | set(STILL_OPEN) | set(WENT_BADLY) == set(OrderState)
 
