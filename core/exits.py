@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from core import market_days, notifications
+from core import controls, market_days, notifications
 from core.broker.account import Account, Position
 from core.broker.port import Broker, BrokerOrder, IncompleteBook, PastFill
 from core.clock import INDIA, to_india
@@ -20,7 +20,7 @@ from core.db import alerts, attempts, orders
 from core.domain.alert import AmoTime, OrderType, Product, Side
 from core.domain.attempt import AttemptState
 from core.domain.instrument import Instrument, Segment, spoken_name
-from core.domain.order import AT_BROKER, IN_DOUBT, WAITING, Mode, Order, OrderState
+from core.domain.order import AT_BROKER, IN_DOUBT, WAITING, Mode, Order, OrderState, why_queued
 from core.domain.routing import Decision, ReleasePolicy, route
 from core.domain.sessions import Calendar, Trading, spoken_time
 from core.errors import Refusal
@@ -249,7 +249,9 @@ def _unhindered(connection: Connection, exit_: Exit, seen: Seen, now: datetime) 
     replaces = [order for order in unsent if place.has(order) and _is_unsent(connection, order)]
     earlier = next((order for order in replaces if order.closes and order.state is OrderState.QUEUED), None)
     if earlier is not None:
-        raise Refusal(f"{earlier.label} exits it already and waits to go out: {earlier.reason}")
+        raise Refusal(
+            f"{earlier.label} exits it already and waits to go out: {_why_it_waits(connection, earlier, now)}"
+        )
     beside = [_stands(place, order) for order in _may_fill(place, on_the_way(connection, place, now), seen.book)]
     if beside:
         it = "it" if len(beside) == 1 else "them"
@@ -278,6 +280,12 @@ def _ends(place: Place, order: Order | BrokerOrder) -> str:
     is_open = order.state in (OrderState.QUEUED, OrderState.WORKING, OrderState.PART_FILLED)
     way = f"/cancel {order.label}" if is_open else f"/order {order.alert_id}"
     return f"{order.label} {order.side} {order.quantity - order.filled_quantity} {name} ({way})"
+
+
+def _why_it_waits(connection: Connection, order: Order, now: datetime) -> str:
+    """A hold, once its time has come."""
+    is_due = order.release_at is None or order.release_at <= now
+    return " ".join(controls.holds(connection).values() if is_due else ()) or order.reason
 
 
 def _is_unsent(connection: Connection, order: Order) -> bool:
@@ -338,6 +346,7 @@ def _write_exit(connection: Connection, exit_: Exit, actor: str, now: datetime) 
     )
     for place, ticket in enumerate(slices(whole, instrument), start=1):
         row = {"alert_id": alert_id, "position": place, **_what(exit_), **vars(ticket), **_when(exit_.decision, now)}
+        row["reason"] = why_queued(place, exit_.decision.reason)
         orders.add(connection, row, at=now, actor=actor)
     return alert_id
 
@@ -369,7 +378,6 @@ def _when(decision: Decision, now: datetime) -> dict[str, Any]:
         "state": OrderState.QUEUED,
         "closes": True,
         "approved_at": now,
-        "reason": decision.reason,
         "mode": decision.mode,
         "as_amo": decision.as_amo,
         "release_at": decision.release_at,

@@ -79,6 +79,11 @@ MOVES: Mapping[OrderState, frozenset[OrderState]] = MappingProxyType(
 )
 
 
+def why_queued(position: int, reason: str) -> str:
+    """What keeps a leg of its alert in the queue: its own `reason`, and the leg before it."""
+    return reason if position == 1 else f"It goes once leg {position - 1} is at Dhan. {reason}"
+
+
 class IllegalMove(Exception):
     """A bug of ours: the table forbids this move."""
 

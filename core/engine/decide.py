@@ -11,6 +11,7 @@ from core.db import alerts, orders
 from core.db.alerts import StoredAlert
 from core.domain.alert import Alert, AlertState, Leg
 from core.domain.notice import Notice
+from core.domain.order import OrderState, why_queued
 from core.engine.apart import apart
 from core.engine.plan import Resolve, Word, plan_leg, times, too_late
 from core.engine.rules import Rules
@@ -82,6 +83,8 @@ class Decider:
             return
         rows = [plan.facts | vars(ticket) | times(plan, policies, now) for plan in plans for ticket in plan.tickets]
         for place, row in enumerate(rows, start=1):
+            if row["state"] is OrderState.QUEUED:
+                row["reason"] = why_queued(place, row["reason"])
             orders.add(connection, {"alert_id": stored.id, "position": place, **row}, at=now, actor=journal.DESK)
         remarks = [*alert.remarks, *(remark for plan in plans for remark in plan.remarks)]
         alerts.decided(connection, stored, AlertState.DECIDED, at=now, reason=" ".join(remarks))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from core import journal
+from core import controls, journal
 from core.broker.account import Position
 from core.broker.dhan.account import DhanAccount
 from core.broker.dhan.instruments import InstrumentList
@@ -169,6 +169,21 @@ def test_a_second_exit_of_the_same_position_is_not_made(connection: Connection, 
     assert f"{first.label} exits it already" in again.left[0]
 
 
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [(NOON, "Paused by operator 42."), (SATURDAY, "Saturday: it waits for the open")],
+    ids=["due", "later"],
+)
+def test_where_a_hold_keeps_the_first_exit_back_that_is_said(
+    connection: Connection, listed: InstrumentList, at: datetime, words: str
+) -> None:
+    held = replace(RELIANCE, product=Product.DELIVERY)
+    [first] = exits_of(connection, plan(connection, listed, held, at=at), at)
+    controls.pause(connection, at=at, actor="operator 42")
+    left = plan(connection, listed, held, at=at).left[0]
+    assert f"{first.label} exits it already and waits to go out: {words}" in left
+
+
 def test_an_exit_that_asks_again_makes_room_for_a_new_one(connection: Connection, listed: InstrumentList) -> None:
     asking = an_order(connection, side=Side.SELL, state=OrderState.AWAITING_APPROVAL, closes=True)
     exits_of(connection, plan(connection, listed))
@@ -283,6 +298,8 @@ def test_shares_held_in_two_products_are_exited_in_both(connection: Connection, 
 def test_an_exit_above_the_freeze_quantity_goes_in_slices(connection: Connection, listed: InstrumentList) -> None:
     made = exits_of(connection, plan(connection, listed, replace(RELIANCE, net=15), find=freezing(listed, at=7)))
     assert [order.quantity for order in made] == [6, 6, 3]
+    second = "It goes once leg 1 is at Dhan. The market is open until 15:15."
+    assert [order.reason for order in made[:2]] == ["The market is open until 15:15.", second]
 
 
 def test_an_exit_takes_as_many_slices_as_it_needs(connection: Connection, listed: InstrumentList) -> None:
