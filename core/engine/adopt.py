@@ -29,6 +29,7 @@ FILL_SHOWS_WITHIN = timedelta(seconds=30)
 """Of machine time. By then a book that calls an order traded shows all of its fill; after it, that is told."""
 
 _SAYS = "Dhan says "
+_STOPS = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
 _RINGS = {
     OrderState.FILLED: Notice.FILLED,
     OrderState.PART_FILLED: Notice.PART_FILLED,
@@ -260,6 +261,10 @@ def _cut_off(report: BrokerOrder, filled: int, at: str) -> str:
 
 
 def _resting(order: Order, report: BrokerOrder) -> str:
+    trigger = report.trigger_price or order.trigger_price
+    if order.order_type in _STOPS and trigger is not None and report.state is not BrokerState.RECEIVED:
+        limit = f", as a limit of {quoted(report.price)}" if report.price else ""
+        return f"{_SAYS}{report.status}: it is a stop that wakes at {quoted(trigger)}{limit}."
     if not report.price or report.state is BrokerState.RECEIVED or order.order_type is OrderType.MARKET:
         return f"{_SAYS}{report.status}."
     return f"{_SAYS}{report.status}, resting at {quoted(report.price)}."

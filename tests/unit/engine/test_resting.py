@@ -112,3 +112,18 @@ def test_a_limit_order_that_rests_is_not_called_a_market_order(connection: Conne
     order = at_broker(connection, order_type=OrderType.LIMIT, price=Decimal("1419.60"))
     resting = follow(connection, order, report(order, BrokerState.WORKING, price=Decimal("1419.60")), MOMENT)
     assert resting.reason == "Dhan says WORKING, resting at ₹1,419.60."
+
+
+@pytest.mark.parametrize(
+    ("kind", "at_dhan", "limit"),
+    [
+        (OrderType.STOP_LIMIT, Decimal("1373.10"), ", as a limit of ₹1,373.10"),
+        (OrderType.STOP_MARKET, None, ""),
+    ],
+)
+def test_a_stop_at_dhan_is_told_by_its_trigger_price(
+    connection: Connection, kind: OrderType, at_dhan: Decimal | None, limit: str
+) -> None:
+    order = at_broker(connection, order_type=kind, price=at_dhan, trigger_price=Decimal("1375.00"))
+    waiting = follow(connection, order, report(order, BrokerState.WORKING, price=at_dhan), MOMENT)
+    assert waiting.reason == f"Dhan says WORKING: it is a stop that wakes at ₹1,375.00{limit}."
