@@ -80,4 +80,5 @@ class Messages:
         with contextlib.suppress(TelegramError):
             await message.delete()
             words = _DELETED
-        await message.chat.send_message(words.format(what=what))
+        with contextlib.suppress(TelegramError):  # a stop behind it is obeyed all the same
+            await message.chat.send_message(words.format(what=what))

@@ -28,12 +28,19 @@ class Tour:
 
     async def start(self, message: Message, _arguments: list[str], role: Role) -> None:
         offers = self._mode == "paper" and may(role, Role.APPROVER)
+        outlook = await self._foresee() if offers else None
+        named = [_FIRE] if outlook is None or outlook.is_open else [_MORNING, _FIRE]
+        text = desk_views.welcome(self._mode, role, moved_to(self._parts.clock), outlook=outlook)
+        await message.reply_html(text, reply_markup=_buttons(*named) if offers else None)
+
+    async def _foresee(self) -> tour.Outlook | None:
+        """None before the instrument list is there: nobody is kept from the welcome for that."""
         parts = self._parts
         resolve, calendar, now = parts.instruments.resolve, parts.calendar, parts.clock.now()
-        outlook = await parts.database.read(lambda c: tour.foresee(c, resolve=resolve, calendar=calendar, now=now))
-        named = [_FIRE] if outlook.is_open else [_MORNING, _FIRE]
-        text = desk_views.welcome(self._mode, role, moved_to(parts.clock), outlook=outlook)
-        await message.reply_html(text, reply_markup=_buttons(*named) if offers else None)
+        try:
+            return await parts.database.read(lambda c: tour.foresee(c, resolve=resolve, calendar=calendar, now=now))
+        except Unavailable:
+            return None
 
     async def handle(self, update: Update, _context: Context) -> None:
         """The taps below /start."""

@@ -262,7 +262,7 @@ def _cut_off(report: BrokerOrder, filled: int, at: str) -> str:
 
 def _resting(order: Order, report: BrokerOrder) -> str:
     trigger = report.trigger_price or order.trigger_price
-    if order.order_type in _STOPS and trigger is not None and report.state is not BrokerState.RECEIVED:
+    if order.order_type in _STOPS and trigger is not None and report.state is BrokerState.WORKING:
         limit = f", as a limit of {quoted(report.price)}" if report.price else ""
         return f"{_SAYS}{report.status}: it is a stop that wakes at {quoted(trigger)}{limit}."
     if not report.price or report.state is BrokerState.RECEIVED or order.order_type is OrderType.MARKET:

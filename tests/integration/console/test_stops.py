@@ -178,3 +178,14 @@ async def test_the_tour_leads_from_an_alert_to_its_fill(chats: Chats) -> None:
     assert await chats.tap(await chats.card(alert, "Waiting for your tap"), "Approve") == "Approved"
     await chats.is_in(alert, OrderState.FILLED)
     await chats.ask(f"/cancel {alert - 1}")
+
+
+async def test_start_welcomes_also_before_the_instrument_list_is_there(chats: Chats) -> None:
+    chats.jump(TUESDAY)
+    listed = chats.settings.instruments_file
+    away = listed.rename(listed.with_suffix(".away"))
+    chats.parts.instruments.close()
+    try:
+        await chats.ask("/start", "I keep your order book", "Fire a paper alert")
+    finally:
+        away.replace(listed)
