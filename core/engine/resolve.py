@@ -27,9 +27,10 @@ from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine import unseen
 from core.engine.adopt import adopt
+from core.engine.apart import apart
 from core.engine.limiter import Limiter, Window
 from core.engine.reconcile import follow_found
-from core.errors import BrokerUnavailable, SignInNeeded, Unavailable
+from core.errors import BrokerUnavailable, SignInNeeded
 from core.failpoints import Point, reach
 from core.logins import Session
 
@@ -154,13 +155,14 @@ class Resolver:
 
     async def _write_down(self, name: str, work: Work[None], otherwise: Work[None]) -> None:
         """`otherwise` where the work brings out a bug of ours: it costs this order, and no other."""
-        try:
-            await self._database.write(work)
-        except Unavailable:
-            raise
-        except Exception:
-            log.exception("lookup_not_written_down", name=name)
-            await self._database.write(otherwise)
+
+        def write(connection: Connection) -> None:
+            with apart(connection, "lookup_not_written_down", name=name) as trial:
+                work(connection)
+            if trial.has_failed:
+                otherwise(connection)
+
+        await self._database.write(write)
 
     async def _find(self, name: str) -> BrokerOrder | None:
         await self._pace.wait_for_room()
