@@ -42,7 +42,10 @@ def _first_step(mode: DeskMode, role: Role, outlook: Outlook | None) -> str:
         )
     held = _held(outlook)
     once = ", once nothing holds it" if held else ""
-    if outlook is not None and not outlook.is_open:
+    if outlook is not None and outlook.refused:
+        why = one_line(outlook.refused)
+        return f"A paper alert fired now would be refused: {why}{held}\n\n/help lists what you can ask."
+    if outlook is not None and outlook.waits:
         return (
             f"Try it, it takes a minute and no money. The market is closed now ({day_time(outlook.at)} IST): an alert "
             f"fired now, once approved, {one_line(outlook.way)}. So first:\n\n"
@@ -60,6 +63,8 @@ def _first_step(mode: DeskMode, role: Role, outlook: Outlook | None) -> str:
 def second_step(alert: int, outlook: Outlook) -> str:
     """After the tour's alert was fired."""
     held = _held(outlook)
+    if outlook.refused:
+        return f"Alert {alert} is refused: {one_line(outlook.refused)}{held}"
     if outlook.is_open:
         once = " once nothing holds it" if held else ""
         return (

@@ -36,14 +36,20 @@ _DAYS_LOOKED_AT = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """What becomes of the tour's alert at `at`, once approved: it fills at once where `is_open`, else `way` says what
-    it does. `holds` say why nothing goes out.
+    """What becomes of the tour's alert at `at`: `refused` says why it would be; else, once approved, it fills at once
+    where `is_open`, and `way` says what it does. `holds` say why nothing goes out.
     """
 
     at: datetime
     is_open: bool
     way: str
     holds: tuple[str, ...]
+    refused: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a trading morning would let it fill."""
+        return not (self.is_open or self.refused)
 
 
 def foresee(connection: Connection, *, resolve: Resolve, calendar: Calendar, now: datetime) -> Outlook:
@@ -52,7 +58,7 @@ def foresee(connection: Connection, *, resolve: Resolve, calendar: Calendar, now
         return _outlook(connection, _plan(connection, resolve, calendar, now), calendar, now)
     except Refusal as refusal:
         holds = tuple(controls.holds(connection).values())
-        return Outlook(at=now, is_open=False, way=f"is refused: {_bare(str(refusal))}", holds=holds)
+        return Outlook(at=now, is_open=False, way="", holds=holds, refused=str(refusal))
 
 
 def fire(
@@ -86,28 +92,23 @@ def _plan(connection: Connection, resolve: Resolve, calendar: Calendar, now: dat
 
 
 def _outlook(connection: Connection, plan: Plan, calendar: Calendar, now: datetime) -> Outlook:
-    goes_now = plan.decision.mode is Mode.IMMEDIATE and plan.state is not OrderState.REFUSED
+    goes_now = plan.decision.mode is Mode.IMMEDIATE
     return Outlook(
         at=now,
         is_open=goes_now and is_open(market_days.in_force(connection, calendar), now),
         way=_way(plan),
         holds=tuple(controls.holds(connection).values()),
+        refused=plan.reason if plan.state is OrderState.REFUSED else "",
     )
 
 
 def _way(plan: Plan) -> str:
     decision = plan.decision
-    if plan.state is OrderState.REFUSED:
-        return f"is refused: {_bare(plan.reason)}"
     if decision.mode is None or decision.release_at is None or decision.reaches_exchange_at is None:
-        return f"is held: {_bare(decision.reason)}"
+        return f"is held: {decision.reason.rstrip('.')}"
     goes = "goes to Dhan at once" if decision.mode is not Mode.QUEUE else f"goes to Dhan {spoken(decision.release_at)}"
     kind = " as an after-market order" if decision.as_amo else ""
     return f"{goes}{kind} and reaches the exchange {spoken(decision.reaches_exchange_at)}"
-
-
-def _bare(sentence: str) -> str:
-    return sentence.rstrip(".")
 
 
 def is_open(calendar: Calendar, now: datetime) -> bool:

@@ -29,7 +29,7 @@ class Tour:
     async def start(self, message: Message, _arguments: list[str], role: Role) -> None:
         offers = self._mode == "paper" and may(role, Role.APPROVER)
         outlook = await self._foresee() if offers else None
-        named = [_FIRE] if outlook is None or outlook.is_open else [_MORNING, _FIRE]
+        named = [_MORNING, _FIRE] if outlook is not None and outlook.waits else [_FIRE]
         text = desk_views.welcome(self._mode, role, moved_to(self._parts.clock), outlook=outlook)
         await message.reply_html(text, reply_markup=_buttons(*named) if offers else None)
 
@@ -62,7 +62,7 @@ class Tour:
             return
         self._parts.desk.nudge()
         await query.answer("Fired")
-        buttons = None if outlook.is_open else _buttons(_MORNING)
+        buttons = _buttons(_MORNING) if outlook.waits else None
         await message.reply_html(desk_views.second_step(alert, outlook), reply_markup=buttons)
 
     def _fire(self, connection: Connection, user: int) -> tuple[int, tour.Outlook]:

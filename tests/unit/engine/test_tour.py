@@ -7,7 +7,9 @@ from bot import desk_views
 from core import controls, tour
 from core.broker.dhan.instruments import InstrumentList
 from core.db import orders
+from core.domain.instrument import Instrument
 from core.domain.order import OrderState
+from core.errors import Refusal
 from core.settings import Mode, Role
 from tests.builders import CALENDAR, NOON
 from tests.integration.paper_dhan import india
@@ -52,3 +54,17 @@ def test_it_names_what_holds_orders_and_promises_no_fill(connection: Connection,
     shown = desk_views.welcome(Mode.PAPER, Role.ADMIN, outlook=outlook)
     assert "Watch the card turn to Filled, once nothing holds it.\n\n🟠 Nothing goes out now:\n🟠 Paused by" in shown
     assert "within seconds once nothing holds it" in desk_views.second_step(41, outlook)
+
+
+def test_an_alert_that_would_be_refused_is_told_so_and_nothing_of_the_market(connection: Connection) -> None:
+    def nothing_listed(*_: object) -> Instrument:
+        raise Refusal("RELIANCE is on no list.")
+
+    outlook = tour.foresee(connection, resolve=nothing_listed, calendar=CALENDAR, now=NOON)
+    assert (outlook.refused, outlook.waits) == ("BUY 1 RELIANCE: RELIANCE is on no list.", False)
+    for shown in (
+        desk_views.welcome(Mode.PAPER, Role.ADMIN, outlook=outlook),
+        desk_views.second_step(41, outlook),
+    ):
+        assert "refused: BUY 1 RELIANCE: RELIANCE is on no list." in shown
+        assert not any(words in shown for words in ("market is closed", "Approve", "fills"))
