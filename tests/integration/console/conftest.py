@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 import pytest_asyncio
-from desk_in_chat import SATURDAY, Chats, opened
+from desk_in_chat import Chats, opened
 
 from core.db import orders
 from core.domain.order import OrderState
@@ -18,7 +18,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Chat
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def chats(world: Chats) -> Chats:
-    world.jump(SATURDAY)
+    await world.begin_anew()
     return world
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from bot.app import Console, build_application
 from bot.messenger import TelegramMessenger
-from core import controls, intake
+from core import controls, intake, notifications
 from core.broker.dhan.instrument_counts import LEAST_ON_PAPER
 from core.clock import INDIA, monotonic
 from core.db import alerts, logins, orders
-from core.domain.login import LoginRefusal, Way
+from core.domain.login import LoginState, Way
 from core.domain.order import Order, OrderState
 from core.engine.parts import Parts, build_desk
 from core.intake import Arrival, Intake
@@ -41,6 +41,22 @@ class Chats:
     parts: Parts
     _serial: "count[int]" = field(default_factory=lambda: count(1))
     _seen: dict[int, tuple[str, list[dict[str, Any]]]] = field(default_factory=dict[int, Any])
+    _said_before: dict[int, int] = field(default_factory=dict[int, int])
+    """By person, the last message of an earlier test's."""
+
+    async def begin_anew(self) -> None:
+        """Once all is told, on the same Saturday; what was told by then is nothing to a test that begins."""
+        self.jump(SATURDAY)
+        await self.until(self._owes_nothing, "all is told")
+        for user in (ADMIN, APPROVER, VIEWER, STRANGER):
+            said = await self._all_messages(user)
+            self._said_before[user] = max((message["message_id"] for message in said), default=0)
+
+    async def _owes_nothing(self) -> bool:
+        wall = datetime.now(UTC)
+        return not await self.parts.database.read(
+            lambda c: [*notifications.due_cards(c, wall, 1), *notifications.due_messages(c, wall, 1)]
+        )
 
     # What TradingView does
 
@@ -90,9 +106,11 @@ class Chats:
         await self.until(there, f"alert {alert} is {state}")
 
     async def _wait_out_a_lost_sign_in(self) -> None:
-        """A machine that stood still may cost Dhan's answer; the desk tries again after 130 s of its own clock."""
-        last = await self.parts.database.read(lambda c: logins.last_try(c, Way.TOTP))
-        if last and last.refusal is LoginRefusal.NO_REPLY:
+        """A jump of the clock, or a machine that stood still, may cost a sign-in; the desk rests 130 s of its own clock
+        before the next.
+        """
+        held, last = await self.parts.database.read(lambda c: (controls.holds(c), logins.last_try(c, Way.TOTP)))
+        if controls.Hold.SIGNED_OUT in held and last and last.state is not LoginState.REQUESTED:
             self.sandbox.clock.jump_to(last.requested_at + BETWEEN_TRIES)
             self.parts.desk.nudge()
 
@@ -123,7 +141,11 @@ class Chats:
         return await self.says(text, user, reply_to=to["message_id"])
 
     async def messages(self, user: int = ADMIN) -> list[dict[str, Any]]:
-        """What the bot wrote to that person of late, oldest first."""
+        """What the bot wrote to that person in this test, oldest first."""
+        before = self._said_before.get(user, 0)
+        return [message for message in await self._all_messages(user) if message["message_id"] > before]
+
+    async def _all_messages(self, user: int) -> list[dict[str, Any]]:
         state = self.sandbox.chat.feed.state
         if self._seen.get(user, ("", []))[0] != state:
             listed = await self.sandbox.http.get("/telegram/sandbox/messages", params={"chat_id": user, "latest": 60})
@@ -176,7 +198,22 @@ class Chats:
             if found := await condition():
                 return found
             await asyncio.sleep(0.015)
-        raise AssertionError(f"not within {PATIENCE:.0f} s: {words}")
+        raise AssertionError(f"not within {PATIENCE:.0f} s: {words}\n{await self._scene()}")
+
+    async def _scene(self) -> str:
+        """What stands in the way, for the one who reads of a failure."""
+        held, last_login = await self.parts.database.read(
+            lambda c: (controls.holds(c), [login for way in Way if (login := logins.last_try(c, way))])
+        )
+        open_orders = [(o.alert_id, o.state, o.reason) for o in await self.everything() if not o.state.is_final]
+        said = [message["text"][:300] for message in (await self.messages())[-5:]]
+        lines = [
+            f"It is {self.parts.clock.now()}",
+            f"held by {held}",
+            f"signed in: {last_login}",
+            f"open: {open_orders}",
+        ]
+        return "\n".join([*lines, "said last:", *said])
 
 
 def a_leg(symbol: str = "RELIANCE", **changes: str) -> dict[str, str]:

@@ -93,7 +93,8 @@ async def test_a_question_is_answered_by_whoever_was_asked_only(chats: Chats) ->
     await chats.ask("/unkill", "Let orders out again?")
     question = await chats.newest("Let orders out again?")
     data = question["buttons"][0]["callback_data"]
-    there = await chats.newest("", user=APPROVER)
+    await chats.ask("/kill", "It was killed already", user=APPROVER)
+    there = await chats.newest("It was killed already", user=APPROVER)
     assert await chats.touch(there, data, APPROVER) == "You may look, but not decide."
     await chats.tap(question, "Yes")
     assert "answered already" in await chats.touch(question, data, ADMIN)
