@@ -208,6 +208,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._idle: defaultdict[Origin, list[_Line]] = defaultdict(list)
+        self._are_kept = True
 
     @asynccontextmanager
     async def reply_to(self, request: Request) -> AsyncGenerator[Response]:
@@ -218,12 +219,14 @@ class Lines:
             line.send(request)
             yield Response(await line.reply(), line.body())
         finally:
-            if len(idle) < _MOST_IDLE and line.rest():
+            if self._are_kept and len(idle) < _MOST_IDLE and line.rest():
                 idle.append(line)
             else:
                 line.close()
 
     async def close(self) -> None:
+        """Keep no line any more, nor one that is in use until its call has ended."""
+        self._are_kept = False
         for idle in self._idle.values():
             while idle:
                 idle.pop().close()

@@ -12,7 +12,9 @@ import pytest
 from core.broker.dhan import client as client_module
 from core.broker.dhan import lines
 from core.broker.dhan.client import CallFailed, DhanClient, NotServed
+from tests.builders import until
 from tests.integration.paper_dhan import PaperDhan
+from tests.patience import PATIENCE
 from tests.unit.broker.host import Host
 
 
@@ -202,7 +204,7 @@ async def test_calls_at_once_have_a_line_each_and_later_ones_take_those(
         await client.call("GET", url)
     there.asked = 20
     await asyncio.gather(*(client.call("GET", url) for _ in range(20)))
-    assert len(there.connections) == 30, "twenty were kept"
+    assert len(there.connections) == 30, "the lines were kept"
 
 
 async def test_a_line_that_the_host_closed_meanwhile_is_not_used(client: DhanClient, host: tuple[Host, str]) -> None:
@@ -235,6 +237,22 @@ async def test_a_line_on_which_a_call_was_given_up_is_not_used_again(
     await client.call("GET", url)
     await client.call("GET", url)
     assert len(there.connections) == 2
+
+
+async def test_a_reply_that_comes_when_all_is_closed_keeps_no_line(host: tuple[Host, str]) -> None:
+    there, url = host
+    there.asked = 2
+    early, late = DhanClient(), DhanClient()
+    under_way = asyncio.create_task(early.call("GET", url))
+    await until(lambda: there.requests)
+    await early.close()
+    await late.call("GET", url)
+    assert (await under_way).status == 200
+    served, _ = there.connections[0]
+    assert served is not None
+    async with asyncio.timeout(PATIENCE):
+        await served
+    await late.close()
 
 
 async def test_a_redirect_is_not_followed(client: DhanClient, dhan: PaperDhan) -> None:
