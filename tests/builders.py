@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, update
 
-from core import intake
+from core import intake, notifications
 from core.calendar import load_calendar
 from core.db import alerts, orders
 from core.db.alerts import StoredAlert
@@ -167,6 +167,12 @@ def an_order(connection: Connection, *, at: datetime = NOON, **values: Any) -> O
     if later:
         connection.execute(update(order_rows).where(order_rows.c.id == order_id).values(later))
     return orders.get(connection, order_id)
+
+
+def owes_words(connection: Connection) -> bool:
+    """Whether a card or a message is due to a chat, or will be repeated there."""
+    wall = datetime.now(UTC)
+    return bool(notifications.due_cards(connection, wall, 1) or notifications.due_messages(connection, wall, 1))
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -141,6 +141,7 @@ def test_a_desk_killed_while_it_changes_a_price_tells_which_one_dhan_has(
     world.desk.start()
     world.phone.card_shows(alert, told, f"Price: ₹{price:,.2f}")
     assert [order["price"] for order in world.ledger()] == [price]
+    world.has_told_all()  # a card that is drawn once more after the start would take the question away
     world.phone.tap(alert, "Cancel at Dhan")
     world.phone.tap(alert, "Yes, cancel it")
     world.phone.card_shows(alert, "Cancelled at the exchange")
@@ -218,7 +219,7 @@ def asked_after_a_crash(world: World, fates: Fates, *points: Point) -> int:
     for _ in points:
         fates.is_dead(world.desk)
         fates.revive_desk()
-    world.phone.card_shows(alert, "In doubt")
+    world.phone.has_shown(alert, "In doubt")
     world.until(lambda: world.attempts(alert)[0].absences >= 2, "two look-ups find nothing")
     assert "Needs you" not in world.phone.standings(alert), "too early to ask"
     world.desk.stop()

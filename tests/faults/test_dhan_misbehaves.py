@@ -52,7 +52,7 @@ def test_orders_that_dhan_never_took_and_never_refused_are_asked_about_and_not_s
         world.fault("place", kind, **more)
         alerts.append(world.fire()["alert_id"])
     for alert in alerts:
-        world.phone.card_shows(alert, "In doubt")
+        world.phone.has_shown(alert, "In doubt")
         world.until(lambda alert=alert: world.attempts(alert)[0].absences >= 2, "two look-ups find nothing")
     world.desk.stop()
     world.let_time_pass(SETTLED)
@@ -113,7 +113,7 @@ def test_an_order_that_the_index_does_not_show_yet_is_found_in_the_end(world: Wo
     world.fault("lookup", "index_lag")
     world.fault("book", "status", status=503, times=3)
     alert = world.fire()["alert_id"]
-    world.phone.card_shows(alert, "In doubt")
+    world.phone.has_shown(alert, "In doubt")
     world.phone.card_shows(alert, "Filled 1 at ₹")
     assert (len(world.ledger()), world.placements()) == (1, 1)
 

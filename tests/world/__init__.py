@@ -20,6 +20,7 @@ from core.db.tables import alerts, attempts, cards, changes, events, leases, ord
 from core.db.tokens import TokenVault
 from core.sandbox.tradingview import content_type
 from core.settings import load
+from tests.builders import owes_words
 from tests.canary import Answers
 from tests.patience import PATIENCE
 from tests.ports import find_port
@@ -230,6 +231,17 @@ class World:
         """Wait until web and desk know each other: what no exchange lists is refused while its sender waits."""
         self.is_ready()
         self.until(lambda: self.fire(self.leg("NOSUCH"))["order_status"] == "refused", "an alert is decided at once")
+
+    def has_told_all(self) -> None:
+        """Wait until nothing is owed to the chat, nor will be repeated."""
+        self.until(self._owes_nothing, "all is told")
+
+    def _owes_nothing(self) -> bool:
+        database = Database(self.settings.database)
+        with database.snapshot() as connection:
+            owes = owes_words(connection)
+        database.close()
+        return not owes
 
     def restart(self, process: Process) -> None:
         """Start it again, and wait until it does its work."""

@@ -4,6 +4,7 @@ import contextlib
 import json
 import threading
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from time import sleep
@@ -14,7 +15,7 @@ import httpx
 from core.clock import monotonic
 from core.settings import PaperAccount
 from tests.patience import PATIENCE
-from tests.world.processes import LOOK_AGAIN, client, until
+from tests.world.processes import LOOK_AGAIN, T, client, until
 
 OPERATOR = PaperAccount.OPERATOR_ID
 _REACTION = 0.1  # seconds that a person needs to find a button
@@ -91,10 +92,11 @@ class Phone:
             card = self.card(alert)
             return card if card and all(word in card.text for word in words) else None
 
-        try:
-            return until(shown, f"the card of alert {alert} shows {words}", seconds)
-        except AssertionError as late:
-            raise AssertionError(f"{late}; it is {self.card(alert)}, after {self.standings(alert)}") from None
+        return self._until(shown, f"the card of alert {alert} shows {words}", alert, seconds)
+
+    def has_shown(self, alert: int, word: str) -> None:
+        """Wait until the card gives this standing, or gave it meanwhile."""
+        self._until(lambda: word in self.standings(alert), f"the card of alert {alert} shows or showed {word}", alert)
 
     def rings(self, alert: int) -> list[str]:
         """The messages about the alert's orders that made a sound."""
@@ -125,8 +127,15 @@ class Phone:
                 return None
             return next(((card, data) for text, data in card.buttons.items() if text.startswith(button)), None)
 
-        card, data = until(found, f"the card of alert {alert} has a button {button}")
+        card, data = self._until(found, f"the card of alert {alert} has a button {button}", alert)
         return self.touch(card.message_id, data)
+
+    def _until(self, condition: Callable[[], T | None], words: str, alert: int, seconds: float = PATIENCE) -> T:
+        """Wait for the condition; when it does not come, say so with the alert's card."""
+        try:
+            return until(condition, words, seconds)
+        except AssertionError as late:
+            raise AssertionError(f"{late}; it is {self.card(alert)}, after {self.standings(alert)}") from None
 
     def confirm(self, button: str) -> str:
         """Tap the button below the newest message that has one so named; what the desk answers."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.app import Console, build_application
 from bot.messenger import TelegramMessenger
-from core import controls, intake, notifications
+from core import controls, intake
 from core.broker.dhan.instrument_counts import LEAST_ON_PAPER
 from core.clock import INDIA, monotonic
 from core.db import alerts, logins, orders
@@ -23,7 +23,7 @@ from core.intake import Arrival, Intake
 from core.ladder import BETWEEN_TRIES
 from core.login_link import LoginLinks
 from core.settings import PaperAccount, Settings, load
-from tests.builders import fresh_address
+from tests.builders import fresh_address, owes_words
 from tests.integration.paper_telegram import Sandbox, running
 from tests.patience import PATIENCE
 
@@ -53,10 +53,7 @@ class Chats:
             self._said_before[user] = max((message["message_id"] for message in said), default=0)
 
     async def _owes_nothing(self) -> bool:
-        wall = datetime.now(UTC)
-        return not await self.parts.database.read(
-            lambda c: [*notifications.due_cards(c, wall, 1), *notifications.due_messages(c, wall, 1)]
-        )
+        return not await self.parts.database.read(owes_words)
 
     # What TradingView does
 
