@@ -86,6 +86,11 @@ def set_by(connection: Connection, hold: Hold) -> str | None:
     return connection.execute(select(settings.c.changed_by).where(settings.c.key == f"hold.{hold}")).scalar()
 
 
+def set_at(connection: Connection, hold: Hold) -> datetime | None:
+    """When the hold was set; None when it is not in force."""
+    return connection.execute(select(settings.c.changed_at).where(settings.c.key == f"hold.{hold}")).scalar()
+
+
 def set_hold(connection: Connection, hold: Hold, reason: str, *, at: datetime, actor: str) -> bool:
     """Stop sending for this reason; False when it was in force already in the same words."""
     before = fetch(connection, f"hold.{hold}") or {"since": at.isoformat()}

@@ -29,6 +29,8 @@ log = structlog.get_logger()
 ASK_AGAIN = timedelta(seconds=30)
 TELL_AT_FAILURE = 3
 WARN_BEFORE = timedelta(hours=2)
+BETWEEN_LIFTS = timedelta(minutes=5)
+"""Where Dhan goes on refusing orders for a switch that it says is off, each lift costs an order or rings."""
 _JUST_RANG = timedelta(minutes=30)
 _TOLD_FOR = timedelta(hours=1)
 """What was told before a window needs no repeating before one that opens a quarter of an hour later."""
@@ -64,6 +66,8 @@ class Readiness:
         self._clock = clock
         self._checked_at: datetime | None = None
         self._looked_at: datetime | None = None
+        self._asked_of_switch: datetime | None = None
+        self._lifted_at: datetime | None = None
         self._failed_at = clock.now()
         self._failures = 0
 
@@ -73,12 +77,13 @@ class Readiness:
         return needed_through(self._calendar, self._clock.now())
 
     async def check_when_due(self) -> None:
-        """Ask Dhan about our token and our address, and about its kill switch where that holds.
+        """Ask Dhan about our token and our address, and about its kill switch where that holds: at once, too, where an
+        order was refused for it, since it may be off by then.
 
         Raises SignInNeeded; when Dhan cannot say, it stays due.
         """
         now = self._clock.now()
-        if not self._is_due(now) or self._rests(now):
+        if not (self._is_due(now) or await self._is_refused_for_switch(now)) or self._rests(now):
             return
         unknown: list[str] = []
         for check, words in ((self._check_addresses, _NOT_KNOWN), (self._check_kill_switch, _SWITCH_NOT_KNOWN)):
@@ -98,10 +103,21 @@ class Readiness:
 
     async def _check_kill_switch(self) -> None:
         """It ends with the day at Dhan, and the hold with it."""
-        is_held = await self._database.read(lambda c: Hold.KILL_SWITCH in controls.holds(c))
-        if is_held and not await self._account.is_stopped():
-            at = self._clock.now()
+        set_at = await self._database.read(lambda c: controls.set_at(c, Hold.KILL_SWITCH))
+        if set_at is None:
+            return
+        is_on = await self._account.is_stopped()
+        self._asked_of_switch = set_at
+        if not is_on:
+            self._lifted_at = at = self._clock.now()
             await self._database.write(lambda c: controls.follow_kill_switch(c, False, at=at, actor=journal.DHAN))
+
+    async def _is_refused_for_switch(self, now: datetime) -> bool:
+        """Whether Dhan held us up by it since it was asked. The operator's own word stands: Dhan may show it later."""
+        if self._lifted_at is not None and abs(now - self._lifted_at) < BETWEEN_LIFTS:
+            return False
+        set_at = await self._database.read(_refused_for_switch)
+        return set_at is not None and set_at != self._asked_of_switch
 
     async def remind_when_due(self) -> None:
         """Tell of a sign-in that ends soon, and in the morning of one that will not last; looks once a minute."""
@@ -161,3 +177,9 @@ class Readiness:
             words = f"The sign-in at Dhan ends at {to_india(ends):%H:%M}: sign in again, or orders wait.{cannot}"
             return words, f"{ends}"
         return None
+
+
+def _refused_for_switch(connection: Connection) -> datetime | None:
+    """When Dhan's refusal of an order set the hold that is in force for its kill switch."""
+    by_dhan = controls.set_by(connection, Hold.KILL_SWITCH) == journal.DHAN
+    return controls.set_at(connection, Hold.KILL_SWITCH) if by_dhan else None

@@ -1,23 +1,26 @@
 """Dhan's kill switch ends with its day; the hold that was set for it ends with it."""
 
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from core import controls
+from core import controls, journal
 from core.broker.dhan.account import DhanAccount
 from core.controls import KILL_SWITCH_IS_ON, Hold
 from core.domain.notice import Notice
-from core.engine.readiness import ASK_AGAIN, TELL_AT_FAILURE
+from core.domain.order import OrderState
+from core.engine.readiness import ASK_AGAIN, BETWEEN_LIFTS, TELL_AT_FAILURE
 from tests.unit.engine.floor import Floor
 from tests.unit.engine.test_readiness import readiness, rings
 
 OTHER = "Dhan says that the account may not trade."
 
 
-def set_hold(floor: Floor, hold: Hold, reason: str) -> None:
+def set_hold(floor: Floor, hold: Hold, reason: str, actor: str = "operator 42") -> None:
     with floor.database.transaction() as connection:
-        controls.set_hold(connection, hold, reason, at=floor.clock.now(), actor="operator 42")
+        controls.set_hold(connection, hold, reason, at=floor.clock.now(), actor=actor)
 
 
 def holds(floor: Floor) -> list[Hold]:
@@ -67,5 +70,87 @@ async def test_a_switch_of_which_dhan_does_not_say_how_it_stands_is_told_as_that
         "Dhan does not say whether its kill switch is still on (Dhan answered 500, which says nothing). Orders wait "
         "for that: /killswitch asks again."
     )
+    await watch.check_when_due()
+    assert holds(floor) == []
+
+
+LATE = {"kind": "late_reject", "text": "RMS:9:Kill Switch is activated by the client"}
+AT_ONCE = {
+    "kind": "status",
+    "status": 400,
+    "body": {"errorType": "Order_Error", "errorCode": "DH-906", "errorMessage": "Kill switch is on"},
+}
+
+
+async def refused_for_the_switch(floor: Floor, refusal: dict[str, Any]) -> None:
+    floor.dhan.script("place", **refusal)
+    await floor.sent()
+    floor.clock.pass_time(seconds=1)
+    await floor.follow_book()
+    assert holds(floor) == [Hold.KILL_SWITCH]
+
+
+@pytest.mark.parametrize("refusal", [LATE, AT_ONCE], ids=["rejected later", "refused at once"])
+async def test_dhan_is_asked_at_once_about_a_switch_for_which_it_refused_an_order(
+    floor: Floor, tmp_path: Path, refusal: dict[str, Any]
+) -> None:
+    watch = readiness(floor, tmp_path)
+    await watch.check_when_due()
+    await refused_for_the_switch(floor, refusal)
+    await watch.check_when_due()
+    assert holds(floor) == []
+    assert (await floor.sent()).state is OrderState.WORKING
+
+
+async def test_it_is_asked_once_while_the_switch_is_on_and_then_before_the_next_window(
+    floor: Floor, tmp_path: Path
+) -> None:
+    account, watch = DhanAccount(floor.broker), readiness(floor, tmp_path)
+    await watch.check_when_due()
+    await refused_for_the_switch(floor, LATE)
+    await account.stop(True)
+    await watch.check_when_due()
+    await account.stop(False)
+    floor.clock.pass_time(minutes=30)
+    await watch.check_when_due()
+    assert holds(floor) == [Hold.KILL_SWITCH]
+    floor.clock.pass_time(hours=5)
+    await watch.check_when_due()
+    assert holds(floor) == []
+
+
+async def test_a_hold_of_the_operators_own_switch_is_not_asked_about_at_once(floor: Floor, tmp_path: Path) -> None:
+    """Dhan may be slower to show the switch than to take it."""
+    watch = readiness(floor, tmp_path)
+    await watch.check_when_due()
+    set_hold(floor, Hold.KILL_SWITCH, KILL_SWITCH_IS_ON)
+    await watch.check_when_due()
+    assert holds(floor) == [Hold.KILL_SWITCH]
+
+
+async def test_a_switch_for_which_dhan_goes_on_refusing_while_it_says_off_is_asked_about_seldom(
+    floor: Floor, tmp_path: Path
+) -> None:
+    watch = readiness(floor, tmp_path)
+    left: list[list[Hold]] = []
+    for pause in (timedelta(), timedelta(seconds=1), BETWEEN_LIFTS):
+        floor.clock.pass_time(seconds=pause.total_seconds())
+        set_hold(floor, Hold.KILL_SWITCH, KILL_SWITCH_IS_ON, journal.DHAN)
+        await watch.check_when_due()
+        left.append(holds(floor))
+    assert left == [[], [Hold.KILL_SWITCH], []]
+
+
+async def test_a_switch_of_which_dhan_does_not_say_how_it_stands_is_asked_about_ever_more_seldom(
+    floor: Floor, tmp_path: Path
+) -> None:
+    watch = readiness(floor, tmp_path)
+    await watch.check_when_due()
+    set_hold(floor, Hold.KILL_SWITCH, KILL_SWITCH_IS_ON, journal.DHAN)
+    floor.dhan.script("kill_switch", "status", status=500, body="")
+    await watch.check_when_due()
+    await watch.check_when_due()
+    assert holds(floor) == [Hold.KILL_SWITCH]
+    floor.clock.pass_time(seconds=ASK_AGAIN.total_seconds())
     await watch.check_when_due()
     assert holds(floor) == []
