@@ -1,7 +1,7 @@
 """Keeping orders at the broker in step with its book. The book is the truth; our rows follow it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from math import inf
@@ -19,6 +19,7 @@ from core.domain.attempt import is_like_ours
 from core.domain.order import AT_BROKER, IN_DOUBT, Order, OrderState
 from core.engine import unseen
 from core.engine.adopt import adopt, alarm_ghost, alarm_late_fill, alarm_twins, follow_together
+from core.engine.apart import apart
 from core.engine.morning import report_morning
 from core.engine.past_days import PastDays, left_behind
 from core.engine.settle import SHOWS_WITHIN, adopt_terms, settle_changes
@@ -35,6 +36,8 @@ AT_A_TIME = 25
 LATE_EVERY = 3.0
 LONGEST_REST = 0.1
 """Seconds. As long as some rows took, others have before the next."""
+RESTS = 30.0
+"""Seconds before what brought out a bug of ours is told again."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Reconciler:
         self._day: date | None = None
         self._late: list[Order] = []
         self._asked_what_is_late = -inf
+        self._rests_until: dict[str, float] = {}
         self._past_days = PastDays(database=database, broker=broker, clock=clock)
 
     async def follow_book(self) -> list[Order]:
@@ -84,9 +88,10 @@ class Reconciler:
             book, ours, incomplete = _without(not_followed, book, ours, incomplete)
 
         def finish(connection: Connection) -> None:
-            _close_book(connection, book, ours, moment, read_at)
+            self._tell(connection, "strangers_not_told", lambda: tell_of_strangers(connection, book, ours, moment))
+            _settle_by(connection, book, moment, read_at)
             if incomplete is None or not incomplete.may_hide_ours:
-                report_morning(connection, moment.now)
+                self._tell(connection, "morning_not_reported", lambda: report_morning(connection, moment.now))
 
         await self._database.write(finish)
         shown = _by_id(book)
@@ -139,6 +144,15 @@ class Reconciler:
         if today != self._day:
             self._ended, self._day = {}, today
 
+    def _tell(self, connection: Connection, event: str, tell: Callable[[], None]) -> None:
+        """What is said beside the orders: a bug of ours in it is logged as `event`, and the orders go on."""
+        if monotonic() < self._rests_until.get(event, -inf):
+            return
+        with apart(connection, event) as trial:
+            tell()
+        if trial.has_failed:
+            self._rests_until[event] = monotonic() + RESTS
+
     async def _tell_of_kept(self, late: list[Order], shown: dict[str, BrokerOrder]) -> list[Order]:
         """Of what Dhan took long before the book, ring about what it keeps back; returns what the book lacks."""
         if late:
@@ -167,14 +181,12 @@ def follow_all(
     ours = _by_our_names(connection, book)
     for some in _some_at_a_time(book, ours):
         follow_rows(connection, some, moment)
-    _close_book(connection, book, ours, moment, read_at or moment.wall)
-
-
-def _close_book(
-    connection: Connection, book: list[BrokerOrder], ours: Named, moment: Moment, read_at: datetime
-) -> None:
-    """What is said of the book as a whole, once its rows are followed."""
     tell_of_strangers(connection, book, ours, moment)
+    _settle_by(connection, book, moment, read_at or moment.wall)
+
+
+def _settle_by(connection: Connection, book: list[BrokerOrder], moment: Moment, read_at: datetime) -> None:
+    """Decide changes by the book as a whole, once its rows are followed."""
     if changes.touched_since(connection, moment.wall - SHOWS_WITHIN):
         settle_changes(connection, _by_id(book), read_at=read_at, moment=moment)
 

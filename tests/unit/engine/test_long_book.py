@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import select, text, update
+from structlog.testing import capture_logs
 
 from core import failpoints
 from core.broker.port import Broker, BrokerOrder, BrokerState, IncompleteBook, Said
@@ -123,6 +124,43 @@ async def test_an_order_that_cannot_be_written_down_keeps_no_other_from_being_fo
     await reconciler.follow_book()
     assert states(database, placed) == [OrderState.FILLED] * LONG
     assert told(database) == [Notice.FILLED] * LONG
+
+
+@pytest.mark.sqlite("the bug is a trigger in its words")
+@pytest.mark.parametrize(
+    ("told_in", "event", "missed"),
+    [
+        ("strangers", "strangers_not_told", Notice.CONFLICT),
+        ("morning_report", "morning_not_reported", Notice.MORNING),
+    ],
+)
+async def test_a_bug_over_what_is_told_beside_the_orders_costs_that_alone_and_is_met_seldom(
+    database: Database, clock: HandClock, told_in: str, event: str, missed: Notice
+) -> None:
+    book = Book()
+    [mine] = at_dhan(database, 1)
+    with database.transaction() as connection:
+        an_order(connection, state=OrderState.REJECTED, as_amo=True, reaches_exchange_at=india("2026-11-25 09:15"))
+        connection.execute(
+            text(
+                f"CREATE TRIGGER a_bug BEFORE INSERT ON settings WHEN NEW.key = '{told_in}' "
+                "BEGIN SELECT RAISE(ABORT, 'a bug of ours'); END"
+            )
+        )
+    book.rows = [row(mine), row(mine, order_id="9", correlation_id="MU" + "7" * 18)]
+    started = Reconciler(database=database, broker=cast("Broker", book), clock=clock)
+    with capture_logs() as lines:
+        await started.follow_book()
+        await started.follow_book()
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == [event]
+    assert states(database, [mine]) == [OrderState.FILLED]
+    everything = {Notice.FILLED, Notice.CONFLICT, Notice.MORNING}
+    assert set(told(database)) == everything - {missed}
+    with database.transaction() as connection:
+        connection.execute(text("DROP TRIGGER a_bug"))
+    started_anew = Reconciler(database=database, broker=cast("Broker", book), clock=clock)
+    await started_anew.follow_book()
+    assert set(told(database)) == everything
 
 
 async def test_others_write_while_a_long_book_is_followed(
