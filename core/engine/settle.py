@@ -136,11 +136,15 @@ def adopt_terms(connection: Connection, order: Order, report: BrokerOrder, momen
         price=_other(report.price, order.price),
         trigger_price=_other(report.trigger_price, order.trigger_price),
     )
-    if seen.is_empty or (seen.quantity or order.quantity) < max(report.filled_quantity, order.filled_quantity):
+    rests_as_limit = order.order_type is OrderType.MARKET and bool(report.price)  # at a price of Dhan's, or at ours
+    is_older = (seen.quantity or order.quantity) < max(report.filled_quantity, order.filled_quantity)
+    if is_older or (seen.is_empty and not rests_as_limit):
         return order
     late = changes.given_up(connection, order.id)
     if late is not None and shows(report, late.terms) and _names_all(late.terms, seen):
         return _take_over(connection, late, order, moment) or order
+    if seen.is_empty:
+        return order
     words = f"Changed outside this desk: {seen}."
     facts = _facts(order, seen)
     return orders.note(connection, order, at=moment.now, actor=journal.DHAN, reason=words, **facts) or order

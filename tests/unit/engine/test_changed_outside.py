@@ -12,7 +12,7 @@ from core.domain.alert import OrderType
 from core.domain.change import ChangeKind, ChangeState, Terms
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
-from core.engine.settle import adopt_terms
+from core.engine.settle import adopt_terms, give_back
 from tests.unit.engine.rows import MOMENT, at_broker, report, rings
 
 LIMIT: dict[str, Any] = {"order_type": OrderType.STOP_LIMIT, "price": Decimal(1000), "trigger_price": Decimal(990)}
@@ -42,6 +42,20 @@ def test_terms_that_dhan_was_asked_for_and_that_show_late_were_not_changed_outsi
     changed = adopt_terms(connection, order, seen, MOMENT)
     assert (changed.price, changed.reason) == (Decimal(1010), words)
     assert rings(connection) == told
+
+
+def test_a_market_order_that_rests_as_a_limit_was_changed_after_all_where_the_book_shows_the_price_late(
+    connection: Connection,
+) -> None:
+    order = at_broker(connection)
+    ask(connection, order, Terms(price=Decimal(1010)), ChangeState.FAILED)
+    order = give_back(connection, order, "Dhan still shows the old terms.", MOMENT) or order
+    protected, late = (report(order, BrokerState.WORKING, price=Decimal(price)) for price in (1020, 1010))
+    assert adopt_terms(connection, order, protected, MOMENT) == order
+    changed = adopt_terms(connection, order, late, MOMENT)
+    assert (changed.order_type, changed.price) == (OrderType.LIMIT, Decimal(1010))
+    assert (changed.reason, rings(connection)) == ("Changed at Dhan: limit ₹1,010.00.", [Notice.CHANGED])
+    assert adopt_terms(connection, changed, late, MOMENT) == changed
 
 
 def test_late_terms_are_those_that_were_asked_for_also_where_they_named_what_it_was_before(
