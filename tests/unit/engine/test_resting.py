@@ -127,3 +127,30 @@ def test_a_stop_at_dhan_is_told_by_its_trigger_price(
     order = at_broker(connection, order_type=kind, price=at_dhan, trigger_price=Decimal("1375.00"))
     waiting = follow(connection, order, report(order, BrokerState.WORKING, price=at_dhan), MOMENT)
     assert waiting.reason == f"Dhan says WORKING: it is a stop that wakes at ₹1,375.00{limit}."
+
+
+@pytest.mark.parametrize(
+    ("kind", "at_dhan", "where"),
+    [
+        (OrderType.STOP_LIMIT, Decimal("1373.10"), ", resting at ₹1,373.10"),
+        (OrderType.STOP_MARKET, None, ""),
+        (OrderType.STOP_MARKET, Decimal("1366.20"), ", resting at ₹1,366.20"),
+    ],
+)
+def test_a_stop_that_has_woken_is_told_by_where_it_rests(
+    connection: Connection, kind: OrderType, at_dhan: Decimal | None, where: str
+) -> None:
+    """What trades has woken, also while the book does not show yet how much."""
+    order = at_broker(connection, order_type=kind, trigger_price=Decimal("1375.00"))
+    woken = follow(connection, order, report(order, BrokerState.PART_FILLED, price=at_dhan), MOMENT)
+    assert woken.reason == f"Dhan says PART_FILLED{where}."
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_a_status_that_belongs_to_no_plain_order_leaves_what_was_said_of_a_stop(
+    connection: Connection, *, confirmed: bool
+) -> None:
+    said = {"reason": "Dhan says WORKING: it is a stop that wakes at ₹1,375.00.", "confirmed": confirmed}
+    order = at_broker(connection, order_type=OrderType.STOP_MARKET, trigger_price=Decimal("1375.00"), **said)
+    seen = report(order, BrokerState.OTHER, status="TRIGGERED", price=Decimal("1366.20"))
+    assert follow(connection, order, seen, MOMENT) == order
