@@ -148,6 +148,14 @@ def follow_kill_switch(connection: Connection, is_on: bool, *, at: datetime, act
     return lift_hold(connection, Hold.KILL_SWITCH, at=at, actor=actor)
 
 
+def doubt_kill_switch(connection: Connection, *, at: datetime) -> bool:
+    """Said at the command line: the desk is to ask Dhan at once, and holds until then. False when it does not hold."""
+    held = fetch(connection, f"hold.{Hold.KILL_SWITCH}")
+    if held is not None:
+        put(connection, f"hold.{Hold.KILL_SWITCH}", held, at=at, actor=journal.COMMAND_LINE)
+    return held is not None
+
+
 def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datetime, actor: str) -> None:
     """Store one operator setting."""
     values = {"value": value, "changed_at": at, "changed_by": actor}

@@ -2,7 +2,10 @@
 
 from core import controls, journal
 from core.bootstrap import build_clock, open_database
+from core.controls import Hold
 from core.settings import load
+
+_ASKS = "Dhan's kill switch was on. The desk asks Dhan now, and lets orders out if it is off."
 
 
 def run() -> int:
@@ -10,8 +13,9 @@ def run() -> int:
     database = open_database(settings)
     now = build_clock(settings).now()
     with database.transaction() as connection:
-        lifted = controls.resume(connection, at=now, actor=journal.COMMAND_LINE)
-        held = controls.holds(connection)
+        is_stopped = controls.doubt_kill_switch(connection, at=now)
+        lifted = controls.resume(connection, at=now, actor=journal.COMMAND_LINE, kill_switch_is_on=is_stopped)
+        held = controls.holds(connection) | ({Hold.KILL_SWITCH: _ASKS} if is_stopped else {})
     database.close()
     if held:
         print(f"Nothing goes out yet: {next(iter(held.values()))}")

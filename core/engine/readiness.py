@@ -83,7 +83,7 @@ class Readiness:
         Raises SignInNeeded; when Dhan cannot say, it stays due.
         """
         now = self._clock.now()
-        if not (self._is_due(now) or await self._is_refused_for_switch(now)) or self._rests(now):
+        if not (self._is_due(now) or await self._switch_is_in_doubt(now)) or self._rests(now):
             return
         unknown: list[str] = []
         for check, words in ((self._check_addresses, _NOT_KNOWN), (self._check_kill_switch, _SWITCH_NOT_KNOWN)):
@@ -112,12 +112,17 @@ class Readiness:
             self._lifted_at = at = self._clock.now()
             await self._database.write(lambda c: controls.follow_kill_switch(c, False, at=at, actor=journal.DHAN))
 
-    async def _is_refused_for_switch(self, now: datetime) -> bool:
-        """Whether Dhan held us up by it since it was asked. The operator's own word stands: Dhan may show it later."""
-        if self._lifted_at is not None and abs(now - self._lifted_at) < BETWEEN_LIFTS:
+    async def _switch_is_in_doubt(self, now: datetime) -> bool:
+        """Whether Dhan refused an order for it, or somebody resumed, since it was asked. Who turned it on in the chat
+        has heard Dhan's answer, which a look may not show yet.
+        """
+        by, set_at = await self._database.read(
+            lambda c: (controls.set_by(c, Hold.KILL_SWITCH), controls.set_at(c, Hold.KILL_SWITCH))
+        )
+        if set_at == self._asked_of_switch or by not in (journal.DHAN, journal.COMMAND_LINE):
             return False
-        set_at = await self._database.read(_refused_for_switch)
-        return set_at is not None and set_at != self._asked_of_switch
+        has_rested = self._lifted_at is None or abs(now - self._lifted_at) >= BETWEEN_LIFTS
+        return has_rested or by == journal.COMMAND_LINE
 
     async def remind_when_due(self) -> None:
         """Tell of a sign-in that ends soon, and in the morning of one that will not last; looks once a minute."""
@@ -177,9 +182,3 @@ class Readiness:
             words = f"The sign-in at Dhan ends at {to_india(ends):%H:%M}: sign in again, or orders wait.{cannot}"
             return words, f"{ends}"
         return None
-
-
-def _refused_for_switch(connection: Connection) -> datetime | None:
-    """When Dhan's refusal of an order set the hold that is in force for its kill switch."""
-    by_dhan = controls.set_by(connection, Hold.KILL_SWITCH) == journal.DHAN
-    return controls.set_at(connection, Hold.KILL_SWITCH) if by_dhan else None

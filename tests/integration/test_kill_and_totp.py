@@ -64,6 +64,21 @@ def test_who_lets_go_of_one_hold_at_the_command_line_is_told_of_the_next(
     assert free.startswith("Orders go out again")
 
 
+def test_a_resume_at_the_command_line_lets_the_desk_ask_dhan_whether_its_kill_switch_is_off(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = Database(settings.database)
+    with database.transaction() as connection:
+        controls.pause(connection, at=SystemClock().now(), actor=journal.COMMAND_LINE)
+        controls.follow_kill_switch(connection, True, at=SystemClock().now(), actor=journal.operator(42))
+    database.close()
+    assert resume.run() == 0
+    assert holds(settings) == {Hold.KILL_SWITCH: controls.KILL_SWITCH_IS_ON}
+    assert capsys.readouterr().out == (
+        "Nothing goes out yet: Dhan's kill switch was on. The desk asks Dhan now, and lets orders out if it is off.\n"
+    )
+
+
 def test_a_wrong_code_enrols_no_authenticator(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("000000\n"))
     with pytest.raises(Refusal, match="nothing was enrolled"):

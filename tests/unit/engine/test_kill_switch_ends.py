@@ -128,6 +128,17 @@ async def test_a_hold_of_the_operators_own_switch_is_not_asked_about_at_once(flo
     assert holds(floor) == [Hold.KILL_SWITCH]
 
 
+async def test_dhan_is_asked_at_once_where_somebody_resumes_at_the_command_line(floor: Floor, tmp_path: Path) -> None:
+    watch = readiness(floor, tmp_path)
+    set_hold(floor, Hold.KILL_SWITCH, KILL_SWITCH_IS_ON, journal.DHAN)
+    await watch.check_when_due()
+    set_hold(floor, Hold.KILL_SWITCH, KILL_SWITCH_IS_ON)
+    with floor.database.transaction() as connection:
+        assert controls.doubt_kill_switch(connection, at=floor.clock.now() + timedelta(seconds=1))
+    await watch.check_when_due()
+    assert holds(floor) == []
+
+
 async def test_a_switch_for_which_dhan_goes_on_refusing_while_it_says_off_is_asked_about_seldom(
     floor: Floor, tmp_path: Path
 ) -> None:
