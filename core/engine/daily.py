@@ -33,7 +33,7 @@ class Daily:
         self._calendar = calendar
         self._clock = clock
 
-    async def tell_when_due(self) -> None:
+    async def tell_readiness_when_due(self) -> None:
         now = self._clock.now()
         if await self._database.read(lambda c: readiness_is_due(c, now)):
             day, india = _latest(now, READINESS_AT), to_india(now)
@@ -41,6 +41,9 @@ class Daily:
             useful = may_open and day == india.date() and india.time() < READINESS_ENDS
             lines = await self._checkup.look() if useful else []
             await self._database.write(lambda c: tell_readiness(c, lines, now, may_open=may_open))
+
+    async def tell_day_when_due(self) -> None:
+        now = self._clock.now()
         if await self._database.read(lambda c: summary_is_due(c, now)):
             await self._database.write(lambda c: tell_day(c, self._calendar, now))
 

@@ -5,7 +5,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
+from structlog.testing import capture_logs
 
 from core import controls, journal, pnl
 from core.addresses import AddressBook
@@ -228,6 +229,34 @@ async def test_a_round_tells_what_is_due_and_keeps_still_otherwise(floor: Floor,
         kinds = list(connection.execute(select(outbox.c.kind)).scalars())
     assert kinds.count(Notice.DAY) == 1
     assert kinds.count(Notice.READINESS) == 1
+
+
+@pytest.mark.sqlite("the bug is a trigger in its words")
+@pytest.mark.parametrize(("told_in", "other"), [("daily.readiness", Notice.DAY), ("daily.summary", Notice.READINESS)])
+async def test_a_bug_over_one_message_of_the_day_costs_no_other_and_is_met_seldom(
+    floor: Floor, tmp_path: Path, told_in: str, other: Notice
+) -> None:
+    daily = Daily(database=floor.database, checkup=checkup(floor, tmp_path), calendar=CALENDAR, clock=floor.clock)
+    rounds = Rounds(database=floor.database, daily=daily, pnl_watch=watch(floor), clock=floor.clock)
+    await floor.sent(quantity=10)
+    await rounds.make()
+    with floor.database.transaction() as connection:
+        connection.execute(
+            text(
+                f"CREATE TRIGGER a_bug BEFORE UPDATE ON settings WHEN OLD.key = '{told_in}' "
+                "BEGIN SELECT RAISE(ABORT, 'a bug of ours'); END"
+            )
+        )
+    floor.clock.pass_time(hours=21)
+    await floor.follow_book()
+    with capture_logs() as lines:
+        await rounds.make()
+        await rounds.make()
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["round_failed"]
+    with floor.database.snapshot() as connection:
+        kinds = set(connection.execute(select(outbox.c.kind)).scalars())
+    assert kinds & {Notice.DAY, Notice.READINESS} == {other}
+    assert points(floor)
 
 
 async def test_a_desk_that_is_starting_reports_nothing_yet(floor: Floor, tmp_path: Path) -> None:
