@@ -22,6 +22,7 @@ from core.db.trouble import CommitInDoubt
 from core.domain.order import AT_BROKER
 from core.domain.sessions import Calendar
 from core.engine import book_pace, briefing, changer, clock_watch, timers
+from core.engine.apart import apart
 from core.engine.changer import Changer
 from core.engine.claim import claim_apart
 from core.engine.clock_watch import ClockWatch
@@ -206,7 +207,8 @@ class Desk:
         changer.doubt_unfinished(connection, moment)
         self._limiter.remember(attempts.ages(connection, moment.wall) + changes.ages(connection, moment.wall))
         if self._epoch > 1:
-            briefing.begin(connection, moment, down_since=self._down_since)
+            with apart(connection, "briefing_not_begun"):
+                briefing.begin(connection, moment, down_since=self._down_since)
 
     async def _keep_lease(self) -> None:
         while True:
@@ -260,8 +262,8 @@ class Desk:
             raise
         except Exception:
             log.exception("alerts_not_decided_together")
-            apart = self._decider.decide_apart
-            return await self._dispatcher.send_with(apart, tasks, self._wake, self._epoch, claim_due=claim_apart)
+            decide = self._decider.decide_apart
+            return await self._dispatcher.send_with(decide, tasks, self._wake, self._epoch, claim_due=claim_apart)
 
     async def _mind_the_clock(self) -> bool:
         """False while this machine's clock may be wrong; then nothing is sent, and nothing expires."""

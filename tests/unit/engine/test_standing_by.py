@@ -5,15 +5,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from core import controls
 from core.controls import Hold
 from core.db import leases
 from core.db.engine import Database
+from core.domain.attempt import AttemptState
+from core.domain.order import OrderState
 from core.engine.parts import Parts, build_desk
 from core.settings import Settings, load
-from tests.builders import NOON, address_of, fresh_address, until
+from tests.builders import NOON, address_of, an_order, fresh_address, until
+from tests.unit.engine.rows import again, an_attempt
 
 
 def a_desk(settings: Settings) -> Parts:
@@ -50,6 +55,31 @@ async def test_a_database_that_is_away_for_a_while_ends_no_waiting(tmp_path: Pat
             leases.release(connection, epoch=1, at=NOON)
         await asyncio.wait_for(standing_by, 30)
     for parts in (acting, other):
+        await parts.close()
+
+
+@pytest.mark.sqlite("the bug is a trigger in its words")
+async def test_a_bug_over_the_briefing_keeps_no_desk_from_starting(tmp_path: Path) -> None:
+    fresh_address(tmp_path)
+    settings = load(munshi_data_dir=tmp_path)
+    before, after = a_desk(settings), a_desk(settings)
+    await before.desk.take_lease()
+    with closing(Database(settings.database)) as database, database.transaction() as connection:
+        order = an_order(connection, state=OrderState.SUBMITTING)
+        an_attempt(connection, order, AttemptState.OPEN)
+        leases.release(connection, epoch=1, at=NOON)
+        connection.execute(
+            text(
+                "CREATE TRIGGER a_bug BEFORE INSERT ON settings WHEN NEW.key = 'briefing' "
+                "BEGIN SELECT RAISE(ABORT, 'a bug of ours'); END"
+            )
+        )
+    await after.desk.take_lease()
+    with capture_logs() as lines:
+        await after.database.write(after.desk._recover)
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["briefing_not_begun"]
+    assert (await after.database.read(lambda c: again(c, order))).state is OrderState.UNKNOWN
+    for parts in (before, after):
         await parts.close()
 
 
