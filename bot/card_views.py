@@ -13,6 +13,7 @@ from core.domain.order import WAITING, Mode, Order, OrderState
 from core.journal import Event
 from core.reports import AlertReport
 from core.settings import Mode as DeskMode
+from core.tickets import once_answered
 
 _NOTHING = timedelta(0)
 
@@ -198,8 +199,10 @@ def _deadline(report: AlertReport, order: Order) -> list[str]:
 
 def _remarks(report: AlertReport) -> list[str]:
     lines: list[str] = []
-    if report.orders and report.alert.reason:
-        lines.append(f"<i>{one_line(report.alert.reason)}</i>")
+    is_over = all(order.state.is_final for order in report.orders)
+    said = once_answered(report.alert.reason) if is_over else report.alert.reason
+    if report.orders and said:
+        lines.append(f"<i>{one_line(said)}</i>")
     if report.repeats:
         count = len(report.repeats)
         lines.append(f"The same alert came {count} more time{'s' * (count > 1)} and did nothing.")

@@ -3,6 +3,7 @@
 Whatever is changed on the way is said in a remark; what no exchange would take is refused here, before it is sent.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,6 +17,12 @@ from core.domain.sessions import spoken_day
 from core.errors import Refusal
 
 MOST_SLICES = 25
+_MAY_REFUSE = "the exchange may refuse it."
+_REFUSES_UNLESS = "it goes, and the exchange refuses it unless the range has moved by then."
+_FORETOLD = re.compile(
+    rf"The (?:trigger|limit) \S+ lies outside the [^:]+: (?:{re.escape(_MAY_REFUSE)}|{re.escape(_REFUSES_UNLESS)}) ?"
+)
+"""A remark of `outside_band`."""
 
 
 class EquityProduct(StrEnum):
@@ -153,12 +160,17 @@ def outside_band(
         words = f"The {name} {_said(price)} lies outside the"
         if instrument.band_on(reaches_on) is None:
             had = f"{words} range that {symbol} had {f'on {spoken_day(day)}' if day else 'last'}, {span}"
-            remarks.append(f"{had}: it goes, and the exchange refuses it unless the range has moved by then.")
+            remarks.append(f"{had}: {_REFUSES_UNLESS}")
         elif instrument.has_fixed_band:
             raise Refusal(f"{words} day's range of {symbol}, {span}: the exchange does not take it. Use one inside it.")
         else:
-            remarks.append(f"{words} day's range of {symbol}, {span}: the exchange may refuse it.")
+            remarks.append(f"{words} day's range of {symbol}, {span}: {_MAY_REFUSE}")
     return remarks
+
+
+def once_answered(remarks: str) -> str:
+    """What is left to say once the exchange has nothing more to refuse: all but what `outside_band` foretold."""
+    return _FORETOLD.sub("", remarks).rstrip()
 
 
 def _said(price: Decimal) -> str:
