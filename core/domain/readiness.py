@@ -68,17 +68,21 @@ def unknown_line(what: str, why: str, cure: Cure = Cure.LOOK_AGAIN) -> Line:
     return Line(light=Light.RED, words=f"{what} not known: {why}", cures=(cure,))
 
 
-def calendar_line(day: Day) -> Line:
-    """Today's share market."""
-    match day:
+def calendar_line(shares: Day, with_derivatives: Day) -> Line:
+    """Today's share market; shares with derivatives may stop earlier than the others."""
+    match shares:
         case Trading():
-            hours = ", ".join(f"{spoken_time(span.opens)}–{spoken_time(span.closes)}" for span in day.sessions)
-            return Line(light=Light.GREEN, words=f"Shares trade {hours}")
+            told = dict.fromkeys(_hours(day) for day in (shares, with_derivatives) if isinstance(day, Trading))
+            return Line(light=Light.GREEN, words=f"Shares trade {', those with derivatives '.join(told)}")
         case Closed(reason):
             return Line(light=Light.AMBER, words=f"Shares do not trade today: {reason}")
         case Unknown(reason):
             cures = (Cure.OPEN_TODAY, Cure.CLOSE_TODAY)
             return Line(light=Light.RED, words=f"{reason} Every order is held.", cures=cures)
+
+
+def _hours(day: Trading) -> str:
+    return ", ".join(f"{spoken_time(span.opens)}–{spoken_time(span.closes)}" for span in day.sessions)
 
 
 def queue_line(*, waiting: int, queued: int, doubtful: int, standing: str = "") -> Line:

@@ -95,7 +95,9 @@ class Checkup:
             if signed_out
             else readiness.token_line(ends, needed, now, renews_itself=renews),
             *_hold_lines(holds),
-            readiness.calendar_line(calendar.day(SegmentClass.CASH, today)),
+            readiness.calendar_line(
+                calendar.day(SegmentClass.CASH, today), calendar.day(SegmentClass.CASH_WITH_DERIVATIVES, today)
+            ),
             readiness.queue_line(
                 waiting=orders.count(connection, OrderState.AWAITING_APPROVAL),
                 queued=orders.count(connection, OrderState.QUEUED),

@@ -1,6 +1,6 @@
 """The readiness card's lines, asked of a real stand-in, and the looks at the account's positions."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from core.controls import Hold
 from core.db import logins
 from core.db.tables import outbox
 from core.domain import readiness
+from core.domain.instrument import SegmentClass
 from core.domain.login import LoginRefusal, LoginState, Way
 from core.domain.notice import Notice
 from core.domain.order import OrderState
@@ -56,7 +57,8 @@ async def test_a_desk_that_is_ready_has_no_red_line(floor: Floor, tmp_path: Path
     lines = await checkup(floor, tmp_path).look()
     assert [line.words for line in lines if line.light is Light.RED] == []
     told = "\n".join(line.words for line in lines)
-    for words in ("Signed in at Dhan until", "from this address", "Funds ₹", "Shares trade 09:15", "Disk: "):
+    hours = "Shares trade 09:15–15:30, those with derivatives 09:15–15:15"
+    for words in ("Signed in at Dhan until", "from this address", "Funds ₹", hours, "Disk: "):
         assert words in told
 
 
@@ -168,8 +170,8 @@ async def test_when_dhan_does_not_answer_the_card_says_what_is_not_known(floor: 
         ),
         (readiness.address_line("Not registered."), Light.RED, (Cure.REGISTER, Cure.RESUME)),
         (readiness.funds_line(Decimal(0)), Light.AMBER, ()),
-        (readiness.calendar_line(Closed("Diwali")), Light.AMBER, ()),
-        (readiness.calendar_line(Unknown("Nobody knows.")), Light.RED, (Cure.OPEN_TODAY, Cure.CLOSE_TODAY)),
+        (readiness.calendar_line(*[Closed("Diwali")] * 2), Light.AMBER, ()),
+        (readiness.calendar_line(*[Unknown("Nobody knows.")] * 2), Light.RED, (Cure.OPEN_TODAY, Cure.CLOSE_TODAY)),
         (readiness.queue_line(waiting=2, queued=1, doubtful=0), Light.AMBER, (Cure.QUEUE,)),
         (readiness.clock_line(timedelta(seconds=-31)), Light.RED, (Cure.LOOK_AGAIN,)),
         (readiness.clock_line(timedelta(seconds=5)), Light.AMBER, (Cure.LOOK_AGAIN,)),
@@ -181,6 +183,19 @@ async def test_when_dhan_does_not_answer_the_card_says_what_is_not_known(floor: 
 )
 def test_every_red_line_has_a_cure(line: Line, light: Light, cures: tuple[Cure, ...]) -> None:
     assert (line.light, line.cures) == (light, cures)
+
+
+@pytest.mark.parametrize(
+    ("day", "words"),
+    [
+        ("2026-12-04", "Shares trade 09:15–15:30, those with derivatives 09:15–15:15"),
+        ("2026-12-07", "Shares trade 09:15–15:30"),
+    ],
+)
+def test_the_hours_of_the_day_are_told_of_all_shares(day: str, words: str) -> None:
+    on = date.fromisoformat(day)
+    shares, with_derivatives = SegmentClass.CASH, SegmentClass.CASH_WITH_DERIVATIVES
+    assert readiness.calendar_line(CALENDAR.day(shares, on), CALENDAR.day(with_derivatives, on)).words == words
 
 
 @pytest.mark.parametrize(
