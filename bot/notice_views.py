@@ -10,7 +10,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot import ring_views
 from bot.callback_data import CardTap, Verb, pack
-from bot.text import clock_time, day_time, fit, quoted, rupees
+from bot.text import clock_time, day_time, fit, in_short, quoted, rupees
 from core.clock import to_india
 from core.domain.notice import Loudness, Loudnesses, Notice, Topic
 from core.domain.order import OrderState
@@ -142,21 +142,12 @@ def _summary(rows: list[Mapping[str, Any]]) -> list[str]:
 def _row(row: Mapping[str, Any], most: int = _SHORT // 2) -> str:
     """An order, with at most so many letters of why."""
     if "order" not in row:
-        return escape(_cut(str(row.get("words", "")), _SHORT * 2))
-    what = f"{row['order']} {row['side']} {row['quantity']} {escape(_cut(str(row['symbol']), _LONGEST_SYMBOL))}"
+        return escape(in_short(str(row.get("words", "")), _SHORT * 2))
+    what = f"{row['order']} {row['side']} {row['quantity']} {escape(in_short(str(row['symbol']), _LONGEST_SYMBOL))}"
     if row.get("average"):
         return f"{what}: {row['filled']} at {quoted(Decimal(row['average']))}"
     filled = ("kind" in row and row["kind"] == Notice.FILLED) or row.get("state") == OrderState.FILLED
-    return what if filled else f"{what}: <i>{escape(_cut(str(row['words']), most))}</i>"
-
-
-def _cut(text: str, most: int) -> str:
-    """Between words, where there is a space to cut at."""
-    text = " ".join(text.split())
-    if len(text) <= most:
-        return text
-    kept = text[: most - 1]
-    return f"{kept if text[len(kept)] == ' ' else kept.rsplit(' ', 1)[0]}…"
+    return what if filled else f"{what}: <i>{escape(in_short(str(row['words']), most))}</i>"
 
 
 def notify(wished: Loudnesses, now: datetime) -> str:

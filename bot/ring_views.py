@@ -1,12 +1,13 @@
 """The messages that ring, as the operator reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from html import escape
 from typing import Any
 
 from bot.card_views import MARKS, SELF_EXPLAINED
-from bot.text import fit, one_line, quoted
+from bot.text import clock_time, fit, in_short, one_line, quoted
 from core.domain.notice import Notice
 from core.domain.order import OrderState
 from core.notifications import Message
@@ -29,7 +30,7 @@ _RINGS = {
     Notice.CONFLICT: "🔴 Something is wrong at Dhan",
     Notice.NOT_CHANGED: "🟠 It stays as it was",
     Notice.HELD: "🟠 Orders are held",
-    Notice.MORNING: "After-market orders this morning",
+    Notice.MORNING: "After-market orders",
     Notice.INSTRUMENTS: "🟠 The instrument list is old",
     Notice.BLIND: "🟠 Dhan cannot be read",
     Notice.SIGN_IN: "🟠 Sign in at Dhan",
@@ -50,6 +51,8 @@ _RINGS = {
     Notice.DAY: "The day",
     Notice.SUMMARY: "What happened",
 }
+_ALL_REASONS = 1800
+"""Letters for all the reasons of a morning together; with so many orders a message stays within Telegram's limit."""
 
 
 def title(kind: Notice) -> str:
@@ -61,7 +64,7 @@ def ring(message: Message, mode: DeskMode) -> str:
     facts = message.payload
     title = f"<b>{mode.upper()}</b> · {_RINGS[message.kind]}"
     if message.kind is Notice.MORNING:
-        return fit("\n".join([title, *_morning(facts)]))
+        return fit("\n".join([f"{title} {_batch(facts.get('reached', []))}", *_morning(facts)]))
     if "order" not in facts:
         return fit(f"{title}\n{one_line(str(facts['words']))}")
     what = f"<b>{facts['side']} {facts['quantity']} {escape(str(facts['symbol']))}</b> · {facts['order']}"
@@ -70,14 +73,23 @@ def ring(message: Message, mode: DeskMode) -> str:
     return fit(f"{title}\n{what}\n{one_line(str(facts['words']))}")
 
 
+def _batch(reached: Sequence[str]) -> str:
+    """Which orders a report is about: a morning has several."""
+    clocks = [clock_time(datetime.fromisoformat(at))[:5] for at in reached]
+    return f"of {', '.join(clocks)}" if clocks else "this morning"
+
+
 def _morning(facts: Mapping[str, Any]) -> list[str]:
-    """How many ended how, then each order, with the reason where it did not fill."""
+    """How many ended how, then each order, with the reason where it did not fill: the fewer such orders, the more of
+    it."""
     rows = facts.get("orders", [])
-    marks = [MARKS[OrderState(row["state"])] for row in rows]
+    states = [OrderState(row["state"]) for row in rows]
+    marks = [MARKS[state] for state in states]
+    most = _ALL_REASONS // max(1, sum(state not in SELF_EXPLAINED for state in states))
     lines = [" · ".join(f"{mark} {marks.count(mark)}" for mark in dict.fromkeys(marks)), ""] if marks else []
-    for row, mark in zip(rows, marks, strict=True):
+    for row, state in zip(rows, states, strict=True):
         fill = f" {row['filled']} at {quoted(Decimal(row['average']))}" if row["average"] else ""
-        why = [f"<i>{one_line(row['words'])}</i>"] if OrderState(row["state"]) not in SELF_EXPLAINED else []
+        why = [] if state in SELF_EXPLAINED else [f"<i>{one_line(in_short(row['words'], most))}</i>"]
         what = f"<b>{row['side']} {row['quantity']} {escape(row['symbol'])}</b> · {row['order']}"
-        lines += [what, f"{mark}{fill}", *why]
+        lines += [what, f"{MARKS[state]}{fill}", *why]
     return [*lines, f"… and {facts['more']} more: /orders"] if facts.get("more") else lines

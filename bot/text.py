@@ -61,6 +61,15 @@ def cut(text: str, most: int = MOST_TEXT) -> str:
     return text.encode("utf-16-le", errors="surrogatepass")[: 2 * (most - 1)].decode("utf-16-le", "ignore") + "…"
 
 
+def in_short(text: str, most: int) -> str:
+    """On one line of at most so many letters, cut between words where there is a space to cut at; no markup yet."""
+    text = " ".join(text.split())
+    if len(text) <= most:
+        return text
+    kept = text[: most - 1]
+    return f"{kept if text[len(kept)] == ' ' else kept.rsplit(' ', 1)[0]}…"
+
+
 def below(html: str, words: str) -> str:
     """A message with words added to it; without what it said where both are too much for one."""
     words = escape(cut(words, _MOST_ADDED))

@@ -33,7 +33,10 @@ def report_morning(connection: Connection, now: datetime) -> None:
     ]
     if batch:
         rows = [_row(order) for order in batch[:MOST_TOLD]]
-        notifications.ring(connection, Notice.MORNING, at=now, orders=rows, more=len(batch) - len(rows))
+        reached = sorted({order.reaches_exchange_at.isoformat() for order in batch if order.reaches_exchange_at})
+        notifications.ring(
+            connection, Notice.MORNING, at=now, orders=rows, more=len(batch) - len(rows), reached=reached
+        )
 
 
 def _times_of(now: datetime) -> list[datetime]:

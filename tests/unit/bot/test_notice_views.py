@@ -11,6 +11,7 @@ from bot.callback_data import unpack
 from core.domain.notice import Loudness, Loudnesses, Notice, Topic
 from core.domain.order import OrderState
 from core.domain.readiness import Cure, Light
+from core.engine.morning import MOST_TOLD
 from core.notifications import Message
 from core.settings import Mode
 from core.summaries import MOST_IN_ONE
@@ -127,3 +128,33 @@ def test_every_button_fits_and_is_understood(loudness: Loudness) -> None:
             assert unpack(str(button.callback_data))
     for topic in Topic:
         assert f"<b>{topic}</b> {wished.of(topic)}" in notice_views.notify(wished, NOON)
+
+
+def morning(count: int, more: int = 0, **facts: Any) -> str:
+    orders = [row(number, state="rejected", filled=0, average=None, **facts) for number in range(1, count + 1)]
+    return told(Notice.MORNING, orders=orders, more=more, reached=[NOON.isoformat()])
+
+
+def test_a_long_morning_report_names_each_order_and_says_how_many_more_there_are() -> None:
+    said = "Dhan refused this order. Dhan said: RMS: margin exceeds, required 12000, available 5000 " * 6
+    report = morning(MOST_TOLD, 3, symbol="BANKNIFTY-29Dec2026-52000-CE", quantity=1755, words=said)
+    assert [f"· {number}.1\n" in report for number in range(1, MOST_TOLD + 1)] == [True] * MOST_TOLD
+    assert report.count("Dhan refused this order. Dhan said: RMS: margin exceeds,") == MOST_TOLD
+    assert report.splitlines()[-1] == "… and 3 more: /orders"
+
+
+def test_of_few_orders_the_morning_report_tells_the_reasons_whole() -> None:
+    said = "Dhan refused this order. Dhan said: RMS: margin exceeds, required 12000, available 5000."
+    assert morning(9, words=said).count(said) == 9
+
+
+@given(OUTSIDE, OUTSIDE)
+def test_a_morning_report_fits_into_one_message(symbol: str, words: str) -> None:
+    morning(MOST_TOLD, 3, symbol=symbol, words=words)
+
+
+def test_the_reports_of_one_morning_are_told_apart_by_when_their_orders_reached_the_exchange() -> None:
+    reached = ["2026-11-26T03:45:00+00:00", "2026-11-26T04:15:00+00:00"]
+    for times, title in ((reached[1:], "of 09:45"), (reached, "of 09:15, 09:45"), ([], "this morning")):
+        report = told(Notice.MORNING, orders=[row(state="filled")], more=0, reached=times)
+        assert report.splitlines()[0] == f"PAPER · After-market orders {title}"

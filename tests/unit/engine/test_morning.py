@@ -72,3 +72,12 @@ def test_a_long_list_is_cut_and_says_so(connection: Connection) -> None:
     [told] = reported(connection, "09:20")
     assert len(told) == MOST_TOLD
     assert connection.execute(select(outbox.c.payload)).scalar_one()["more"] == 3
+
+
+def test_a_report_says_when_its_orders_reached_the_exchange(connection: Connection) -> None:
+    for at in ("09:45", "09:15", "09:15"):
+        amo(connection, at)
+    reported(connection, "09:50")
+    reached = connection.execute(select(outbox.c.payload)).scalar_one()["reached"]
+    times = [india(f"2026-11-26 {at}") for at in ("09:15", "09:45")]
+    assert [datetime.fromisoformat(at) for at in reached] == times
