@@ -24,7 +24,8 @@ GROUND, PLATE, INK, FAINT = "#17212b", "#1e2c3a", "#f2f6fa", "#a9bccd"
 GOOD, BAD, CALM, WARM = "#4cd097", "#ff8078", "#62b5ff", "#ffc65c"
 SIDES = {"BUY": ("^", GOOD), "SELL": ("v", BAD)}
 ENDS = {"filled": GOOD, "rejected": BAD, "expired": BAD, "lapsed": BAD, "refused": BAD}
-MOST_LABELS = 10
+ROWS = 4
+"""Of fills' names, below their lane."""
 
 mpl.rcParams.update(
     {
@@ -119,23 +120,33 @@ def timeline(spec: dict[str, Any]) -> Any:
     for fill in spec["fills"]:
         marker, color = SIDES[fill["side"]]
         axes.scatter([datetime.fromisoformat(fill["at"])], [lanes["Fills"]], marker=marker, color=color, s=90, zorder=3)
-    _name_fills(axes, spec["fills"], lanes["Fills"])
     axes.set_yticks(list(lanes.values()), list(lanes), fontsize=13)
-    axes.set_ylim(-1.1, 2.6)
+    axes.set_ylim(-1.75, 2.6)
     axes.grid(axis="y", visible=False)
     axes.set_xlim(datetime.fromisoformat(spec["from"]), datetime.fromisoformat(spec["to"]))
     _clock(axes)
+    _name_fills(figure, axes, spec["fills"], lanes["Fills"])
     return figure
 
 
-def _name_fills(axes: Any, fills: list[dict[str, Any]], lane: float) -> None:
-    """Names below the first few, on alternating heights, since fills come close together."""
-    for number, fill in enumerate(fills[:MOST_LABELS]):
-        at = datetime.fromisoformat(fill["at"])
-        place = (0, -20 - 15 * (number % 4))
-        axes.annotate(
-            fill["name"], (at, lane), xytext=place, textcoords="offset points", ha="center", fontsize=9.5, color=INK
+def _name_fills(figure: Any, axes: Any, fills: list[dict[str, Any]], lane: float) -> None:
+    """Names below the fills, the earliest first, each in the highest row that has room for it, else in none."""
+    figure.draw_without_rendering()  # only now is known where things lie
+    plate, points = axes.get_window_extent().padded(-6), 72 / figure.dpi
+    ends = [plate.x0] * ROWS
+    for fill in fills:
+        place = (datetime.fromisoformat(fill["at"]), lane)
+        name = axes.annotate(
+            fill["name"], place, xytext=(0, 0), textcoords="offset points", ha="center", fontsize=9.5, color=INK
         )
+        box = name.get_window_extent()
+        left = min(max(box.x0, plate.x0), plate.x1 - box.width)
+        row = next((row for row, end in enumerate(ends) if end <= left), None)
+        if row is None:
+            name.remove()
+        else:
+            name.set_position(((left - box.x0) * points, -20 - 15 * row))
+            ends[row] = left + box.width + box.height / 2
 
 
 def _paper(spec: dict[str, Any]) -> tuple[Any, Any]:
