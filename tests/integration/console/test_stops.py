@@ -116,6 +116,21 @@ async def test_a_secret_in_the_chat_is_deleted_and_warned_about(chats: Chats, te
     assert next(m for m in listed if m["message_id"] == mine and m["chat_id"] == ADMIN)["deleted"]
 
 
+async def test_a_stop_behind_a_secret_stops_also_where_telegram_takes_no_warning(chats: Chats) -> None:
+    stops = (("/pause", "Paused: nothing", controls.Hold.PAUSED), ("/kill", "Killed: nothing", controls.Hold.KILLED))
+    for command, done, hold in stops:
+        await chats.sandbox.fault(kind="status", status=400, method="sendMessage", text="Your message held")
+        mine = await chats.says(f"{command} {chats.settings.webhook_secret.get_secret_value()}")
+        await chats.answered(mine, done)
+        assert hold in await chats.parts.database.read(controls.holds)
+        listed = await chats.sandbox.messages()
+        assert next(m for m in listed if m["message_id"] == mine and m["chat_id"] == ADMIN)["deleted"]
+    assert not [message for message in await chats.messages() if "Your message held" in message["text"]]
+    await chats.ask("/resume")
+    await chats.ask("/unkill", "Let orders out again?")
+    await chats.tap(await chats.newest("Let orders out again?"), "Yes")
+
+
 async def test_a_pasted_alert_with_its_secret_is_deleted_and_still_explained(chats: Chats) -> None:
     secret = chats.settings.webhook_secret.get_secret_value()
     leg = a_leg("NIFTY1!", quantity="75", instrument="FUT", productType="M")
