@@ -44,8 +44,11 @@ class TelegramMessenger:
 
     async def ring(self, message: Message) -> int:
         text, login = notice_views.told(message, self._mode), message.payload.get("login")
-        silent = message.is_silent
+        silent, edits = message.is_silent, message.payload.get("edits")
         with _our_words(self.is_connected):
+            if edits is not None:  # one that was deleted meanwhile needs no more
+                await self._edit(message.chat_id, int(edits), text, None)
+                return int(edits)
             if login is not None and message.chat_id > 0:  # a group would see the link, too
                 return await send_link(self._bot, message.chat_id, text, self._links.url(int(login)), silent=silent)
             return await self._send(message.chat_id, text, notice_views.buttons(message), silent=silent)

@@ -84,7 +84,7 @@ class Messenger(Protocol):
         ...
 
     async def ring(self, message: Message) -> int:
-        """Send a new message, which makes a sound unless it is silent; returns its id."""
+        """Send a new message, which makes a sound unless it is silent, or edit the one it names; returns its id."""
         ...
 
 

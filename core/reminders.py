@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from core import controls, journal, notifications
+from core import controls, journal, link_messages, notifications
 from core.controls import Hold
 from core.db import logins, orders
 from core.domain.login import LoginState
@@ -34,6 +34,7 @@ def prompt(connection: Connection, settings: Settings, words: str, at: datetime)
 def settle(connection: Connection, at: datetime) -> None:
     """Signed in: links that lie around in the chat do nothing any more, and the next need rings again."""
     logins.close_links(connection, at)
+    link_messages.put_away(connection, at)
     stands = controls.fetch(connection, _PROMPT)
     if stands and stands["open"]:
         controls.put(connection, _PROMPT, {"open": False, "login": None}, at=at, actor=journal.DESK)
@@ -50,6 +51,7 @@ def tell(connection: Connection, until: datetime, at: datetime) -> None:
         go = "orders that waited go on, or ask" if due > 1 else "order that waited goes on, or asks"
         words += f" {due} {go} if too old."
     notifications.ring(connection, Notice.SIGNED_IN, at=at, words=words)
+    link_messages.put_away(connection, at)
 
 
 def warn(connection: Connection, settings: Settings, words: str, about: str, at: datetime) -> None:

@@ -16,7 +16,7 @@ from bot.commands import may
 from bot.handlers.stops import author
 from bot.messenger import send_link
 from bot.text import cut
-from core import controls, journal
+from core import controls, journal, link_messages
 from core.controls import Hold
 from core.db import tokens
 from core.engine.parts import Parts
@@ -55,7 +55,11 @@ class SignInCommands:
             return
         living = await self._database.read(tokens.age)
         text = views.login_offer(living, offered.words, now)
-        await send_link(message.get_bot(), message.chat.id, text, self._links.url(offered.login_id))
+        login_id, chat_id = offered.login_id, message.chat.id
+        sent = await send_link(message.get_bot(), chat_id, text, self._links.url(login_id))
+        await self._database.write(
+            lambda c: link_messages.note(c, chat_id=chat_id, message_id=sent, login_id=login_id, at=now)
+        )
 
     async def token(self, message: Message, _arguments: list[str], _role: Role) -> None:
         await self._show_token(message)

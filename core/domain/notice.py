@@ -47,8 +47,8 @@ class Notice(StrEnum):
     SUMMARY = "summary"
 
 
-STAND_ALONE = (Notice.MORNING, Notice.READINESS, Notice.DAY, Notice.SIGN_IN, Notice.SUMMARY)
-"""Reports, and what carries a link, stay messages of their own: no summary takes them in."""
+STAND_ALONE = (Notice.MORNING, Notice.READINESS, Notice.DAY, Notice.SIGN_IN, Notice.SIGNED_IN, Notice.SUMMARY)
+"""Reports, and what carries a link or puts it away, stay messages of their own: no summary takes them in."""
 
 
 class Topic(StrEnum):

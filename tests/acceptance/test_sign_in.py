@@ -15,6 +15,7 @@ from core.settings import PaperAccount
 from tests.world import World
 from tests.world.processes import ROOT
 
+OVER = "The link that stood here is over."
 BY_LINK = {"DHAN_API_KEY": PaperAccount.API_KEY, "DHAN_API_SECRET": PaperAccount.API_SECRET}
 
 
@@ -33,10 +34,14 @@ def the_link(world: World, used: str = "") -> str:
     """The newest, and none that was used."""
 
     def newest() -> str | None:
-        urls = [button["url"] for message in world.phone.messages() for button in message["buttons"] if "url" in button]
-        return next((url for url in reversed(urls) if url != used), None)
+        return next((url for url in reversed(links(world)) if url != used), None)
 
     return world.until(newest, "the desk sends a link")
+
+
+def links(world: World) -> list[str]:
+    """Those that can be tapped, oldest first."""
+    return [button["url"] for message in world.phone.messages() for button in message["buttons"] if "url" in button]
 
 
 class Browser:
@@ -102,26 +107,28 @@ def test_orders_wait_for_the_sign_in_and_go_out_once(world: World) -> None:
     world.until(lambda: world.phone.rings(first["alert_id"]), "the fill rings")
     world.phone.ask("/token", "by a link in the chat")
 
-    asked_before = len(asks(world))
+    world.until(lambda: not links(world), "the links that are over are put away")
+    put_away = told(world, OVER)
     dhan(world, "DELETE", "/token")
     second, third = world.fire(prefer_no_wait=True), world.fire(prefer_no_wait=True)
-    world.until(lambda: len(asks(world)) > asked_before, "the desk asks for a sign-in", 10)
+    world.until(lambda: asks(world), "the desk asks for a sign-in", 10)
     token = dhan(world, "POST", "/token").json()["accessToken"]
     done = munshi_token(world, token)
     assert (done.returncode, done.stdout, done.stderr) == (0, "Signed in at Dhan with this token.\n", "")
     for answer in (second, third):
         world.phone.card_shows(answer["alert_id"], "Filled")
         world.until(lambda alert=answer["alert_id"]: world.phone.rings(alert), "the fill rings")
-    assert len(asks(world)) == asked_before + 1
+    world.until(lambda: not links(world), "the link is put away, though another way was taken")
+    assert told(world, OVER) == put_away + 1, "it asked once"
     assert len(world.ledger()) == 3
     world.phone.ask("/token", "a token from web.dhan.co")
 
     # the canary: the stand-in's own ledger may know them, and nothing else
     files = [file for file in world.settings.munshi_data_dir.iterdir() if not file.name.startswith("sandbox-dhan.db")]
-    told = b"".join(file.read_bytes() for file in files) + json.dumps(world.phone.messages()).encode()
-    assert b"token from web.dhan.co" in told
+    kept = b"".join(file.read_bytes() for file in files) + json.dumps(world.phone.messages()).encode()
+    assert b"token from web.dhan.co" in kept
     for secret in (token, *browser.secrets, PaperAccount.API_SECRET, PaperAccount.TOTP_SECRET):
-        assert secret.encode() not in told
+        assert secret.encode() not in kept
 
 
 def test_an_address_is_registered_by_a_tap_after_a_question_that_names_the_seven_days(world: World) -> None:

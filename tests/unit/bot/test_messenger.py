@@ -211,3 +211,21 @@ async def test_without_a_link_the_need_to_sign_in_rings_all_the_same(
     [message] = await chat.messages()
     assert "Sign in at Dhan" in message["text"]
     assert message["buttons"] == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_message_whose_link_is_over_loses_it_and_says_so(
+    chat: Sandbox, messenger: TelegramMessenger, times: int
+) -> None:
+    sent = await messenger.ring(asks_to_sign_in(7))
+    over = replace(NEWS, kind=Notice.SIGNED_IN, payload={"words": "The link that stood here is over.", "edits": sent})
+    for _ in range(times):
+        assert await messenger.ring(over) == sent
+    [message] = await chat.messages()
+    assert message["text"] == "PAPER · 🟢 Signed in at Dhan\nThe link that stood here is over."
+    assert message["buttons"] == []
+
+
+async def test_a_link_message_that_is_gone_is_not_sent_anew(chat: Sandbox, messenger: TelegramMessenger) -> None:
+    await messenger.ring(replace(NEWS, kind=Notice.SIGNED_IN, payload={"words": "It is over.", "edits": 999}))
+    assert await chat.messages() == []
