@@ -50,6 +50,7 @@ KILL_SWITCH_IS_ON = "Dhan's kill switch is on: nothing goes out, exits included,
 
 _HOLD_KEYS = [f"hold.{hold}" for hold in Hold]
 _HOLDS = Statement(select(settings.c.key, settings.c.value).where(settings.c.key.in_(_HOLD_KEYS)))
+_ASKED_FOR = Statement(select(settings.c.key, settings.c.changed_at).where(settings.c.key.in_(_HOLD_KEYS)))
 _STANDING = Statement(
     select(settings.c.key, settings.c.value).where(
         settings.c.key.in_(_HOLD_KEYS) | settings.c.key.in_(bindparam("beside", expanding=True))
@@ -79,6 +80,11 @@ def reasons_since(connection: Connection, at: datetime) -> list[str]:
         for hold, value in rows
         if hold is not Hold.STARTING and "since" in value and datetime.fromisoformat(value["since"]) <= at
     ]
+
+
+def asked_for(connection: Connection) -> dict[Hold, datetime]:
+    """The holds in force, and when each was last asked for."""
+    return {Hold(key.removeprefix("hold.")): at for key, at in _ASKED_FOR.rows(connection)}
 
 
 def set_by(connection: Connection, hold: Hold) -> str | None:
@@ -112,19 +118,31 @@ def lift_hold(connection: Connection, hold: Hold, *, at: datetime, actor: str) -
 
 def pause(connection: Connection, *, at: datetime, actor: str) -> bool:
     """The operator's stop switch; False when it was on already, in which case the first reason stands."""
-    if Hold.PAUSED in holds(connection):
+    if (first := fetch(connection, f"hold.{Hold.PAUSED}")) is not None:
+        put(connection, f"hold.{Hold.PAUSED}", first, at=at, actor=actor)  # a /resume that is under way leaves it
         return False
     return set_hold(connection, Hold.PAUSED, f"Paused by {actor}.", at=at, actor=actor)
 
 
-def resume(connection: Connection, *, at: datetime, actor: str, kill_switch_is_on: bool = False) -> bool:
+def resume(
+    connection: Connection,
+    *,
+    at: datetime,
+    actor: str,
+    kill_switch_is_on: bool = False,
+    stood: Mapping[Hold, datetime] | None = None,
+) -> bool:
     """Let go of the stop switch, and try again after Dhan refused our address or access; False when nothing held.
 
-    Not where Dhan's own switch is known to be on: that holds, since the next order would be refused for it.
+    Not where Dhan's own switch is known to be on: that holds, since the next order would be refused for it. `stood`,
+    as `asked_for` had it when the word to go on came: what was asked for since is a later word, and stays.
     """
     if kill_switch_is_on:
         follow_kill_switch(connection, True, at=at, actor=actor)
     wanted = [hold for hold in _LIFTED_BY_RESUME if not (kill_switch_is_on and hold is Hold.KILL_SWITCH)]
+    if stood is not None:
+        now = asked_for(connection)
+        wanted = [hold for hold in wanted if stood.get(hold) == now.get(hold)]
     lifted = [hold for hold in wanted if lift_hold(connection, hold, at=at, actor=actor)]
     return bool(lifted)
 

@@ -55,12 +55,16 @@ class Stops:
         await message.reply_text("Paused: nothing is sent until /resume." if changed else "It was paused already.")
 
     async def resume(self, message: Message, _arguments: list[str], _role: Role) -> None:
-        """Where Dhan's own switch is on, orders go on waiting for it, and the answer says so."""
+        """Where Dhan's own switch is on, orders go on waiting for it, and the answer says so.
+
+        Dhan may take its time over that: what stops the desk meanwhile is not lifted.
+        """
+        stood = await self._database.read(controls.asked_for)
         is_on, actor = await self._dhan_is_stopped(), journal.operator(author(message))
         now = self._clock.now()
 
         def let_go(connection: Connection) -> tuple[bool, Mapping[Hold, str]]:
-            lifted = controls.resume(connection, at=now, actor=actor, kill_switch_is_on=is_on)
+            lifted = controls.resume(connection, at=now, actor=actor, kill_switch_is_on=is_on, stood=stood)
             return lifted, controls.holds(connection)
 
         lifted, held = await self._database.write(let_go)
