@@ -18,13 +18,14 @@ _DROP = Statement(delete(settings).where(settings.c.key == bindparam("mark")))
 class Mark(StrEnum):
     """SHORT_FILL: Dhan called it traded before its book showed all of the fill. SHRUNK_FILL: the book lost some of it.
 
-    PAST_DAY: the operator was asked what became of it.
+    PAST_DAY: the operator was asked what became of it. UNSETTLED: a bug of ours keeps what was asked of it undecided.
     """
 
     RESTS = "rests"
     SHORT_FILL = "short_fill"
     SHRUNK_FILL = "shrunk_fill"
     PAST_DAY = "past_day"
+    UNSETTLED = "unsettled"
 
     def of(self, order: Order) -> str:
         """The key of the note."""

@@ -15,18 +15,26 @@ from core.domain.alert import OrderType
 from core.domain.change import ChangeKind, ChangeState, Terms, Verdict
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
+from core.engine import marks
 from core.engine.apart import apart
+from core.engine.marks import Mark
 
 SHOWS_WITHIN = timedelta(seconds=10)
 MOST_CANCELS = 4
+_OUR_FAULT = (
+    "The desk made a mistake over what Dhan's book says of the change that was asked for, and cannot tell what became "
+    "of it; the log says why. Look at the order in Dhan's app."
+)
 Number = TypeVar("Number", int, Decimal)
 
 
 def settle_changes(connection: Connection, by_id: dict[str, BrokerOrder], *, read_at: datetime, moment: Moment) -> None:
     """Decide answered changes by a book that was asked for after their answers came, at `read_at` (machine time)."""
     for change in changes.in_states(connection, [ChangeState.ANSWERED]):
-        with apart(connection, "change_not_settled", change=change.id):
+        with apart(connection, "change_not_settled", change=change.id) as trial:
             _settle(connection, change, by_id, read_at, moment)
+        if trial.has_failed:
+            _tell_our_fault(connection, orders.get(connection, change.order_id), moment)
 
 
 def _settle(
@@ -44,6 +52,13 @@ def _settle(
         _settle_cancel(connection, change, order, moment)
     else:
         _settle_terms(connection, change, order, report, moment)
+
+
+def _tell_our_fault(connection: Connection, order: Order, moment: Moment) -> None:
+    """Once: it is tried again at each book."""
+    if marks.fetch(connection, order, Mark.UNSETTLED) is None:
+        marks.put(connection, order, Mark.UNSETTLED, {"words": _OUR_FAULT}, at=moment.now)
+        notifications.ring_order(connection, Notice.NEEDS_OPERATOR, order, at=moment.now, words=_OUR_FAULT)
 
 
 def _was_set_back(connection: Connection, change: Change, moment: Moment) -> bool:

@@ -184,10 +184,12 @@ async def test_a_change_that_brings_out_a_bug_when_it_is_settled_costs_no_other(
                 "BEGIN SELECT RAISE(ABORT, 'a bug of ours'); END"
             )
         )
-    await settled(floor, odd)
+    for _ in range(2):
+        await settled(floor, odd)
     assert states(floor) == [ANSWERED, DONE]
     assert (floor.now(odd).price, floor.now(other).price) == (FAR, NEARER)
+    assert told(floor) == [Notice.NEEDS_OPERATOR, Notice.CHANGED], "it is not kept to the log"
     with floor.database.transaction() as connection:
         connection.execute(text("DROP TRIGGER a_bug"))
     assert (await settled(floor, odd)).price == NEARER
-    assert (states(floor), told(floor)) == ([DONE, DONE], [Notice.CHANGED] * 2)
+    assert (states(floor), told(floor)[2:]) == ([DONE, DONE], [Notice.CHANGED])
