@@ -6,6 +6,7 @@ A sale that would be refused is not sent: its card says why, and the operator ma
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -73,23 +74,40 @@ class Stock:
         return self.free + self.bought + min(self.bought_elsewhere, 0)
 
 
-async def look(account: Account, order: Order, at: datetime) -> Stock:
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """What Dhan says of all shares of the account, asked at `at` of the desk's time: for sales that are due together,
+    since each on its own would ask more than Dhan takes of reads. `has_ddpi`: none needs the owner's consent.
+    """
+
+    holdings: Sequence[Holding]
+    positions: Sequence[Position]
+    has_ddpi: bool
+    at: datetime
+
+
+async def look(account: Account, at: datetime) -> Shares:
     """Raises BrokerUnavailable, SignInNeeded."""
     holdings, positions, has_ddpi = await asyncio.gather(
         account.holdings(), account.positions(), account.may_sell_holdings()
     )
-    held = [holding for holding in holdings if _is_of(holding, order)]
-    delivered = [position for position in positions if _is_delivery_of(position, order)]
+    return Shares(holdings=holdings, positions=positions, has_ddpi=has_ddpi, at=at)
+
+
+async def stock_for(account: Account, order: Order, shares: Shares) -> Stock:
+    """What of them is there for this sale. Raises BrokerUnavailable, SignInNeeded."""
+    held = [holding for holding in shares.holdings if _is_of(holding, order)]
+    delivered = [position for position in shares.positions if _is_delivery_of(position, order)]
     bought = sum(position.net for position in delivered if position.segment == order.segment)
     consented = None
-    if held and not has_ddpi and order.quantity > bought:
+    if held and not shares.has_ddpi and order.quantity > bought:
         consented = await account.approved_for_sale(held[0].isin) if held[0].isin else 0
     return Stock(
         free=sum(holding.sellable for holding in held),
         bought=bought,
         bought_elsewhere=sum(position.net for position in delivered) - bought,
         consented=consented,
-        at=at,
+        at=shares.at,
     )
 
 

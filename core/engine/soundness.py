@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import TypeVar
 
 import structlog
@@ -22,6 +22,7 @@ from core.clock import Clock, Moment, SystemClock, to_india
 from core.db.engine import Database
 from core.domain.order import Order
 from core.engine import closing, cover, drift
+from core.engine.cover import Shares
 from core.errors import BrokerUnavailable, SignInNeeded
 from core.exits import Seen
 from core.logins import Session
@@ -38,10 +39,11 @@ Check = Callable[[Connection, Order, Moment], Order | None]
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked for several orders at once."""
+    """What is asked for several orders at once; `shares` once the first of them needs it."""
 
     prices: asyncio.Task[Mapping[Name, Decimal]]
     account: asyncio.Task[Seen | None]
+    shares: Callable[[], Awaitable[Shares | None]]
 
 
 class Soundness:
@@ -71,13 +73,17 @@ class Soundness:
         return cover.needs_cover(order) or (may_know_prices and drift.may_drift(order))
 
     def ask(self, waited: Sequence[Order]) -> Asked:
-        return Asked(asyncio.create_task(self._last_prices(waited)), asyncio.create_task(self._see(waited)))
+        return Asked(
+            prices=asyncio.create_task(self._last_prices(waited)),
+            account=asyncio.create_task(self._see(waited)),
+            shares=cache(lambda: asyncio.create_task(self._shares())),
+        )
 
     async def look(self, order: Order, asked: Asked) -> list[Check] | None:
         """What its claim has to check; None when the operator is asked about it instead."""
         checks: list[Check] = []
         if cover.needs_cover(order) and not await self._database.read(lambda c: cover.was_asked(c, order)):
-            checks.append(partial(cover.check, stock=await self._stock(order)))
+            checks.append(partial(cover.check, stock=await self._stock(order, asked)))
         if order.closes:  # checked first; asked for meanwhile, since both one after the other may be too old together
             checks.insert(0, partial(closing.check, seen=await asked.account))
         last = (await asked.prices).get((order.segment, order.security_id)) if drift.may_drift(order) else None
@@ -86,10 +92,17 @@ class Soundness:
     async def _last_prices(self, waited: Sequence[Order]) -> Mapping[Name, Decimal]:
         return await _in_time("prices_not_known", drift.last_prices(self._quotes, waited)) or {} if self._quotes else {}
 
-    async def _stock(self, order: Order) -> cover.Stock | None:
+    async def _stock(self, order: Order, asked: Asked) -> cover.Stock | None:
         """None where nobody knows: that holds nothing up."""
+        shares = await asked.shares()
+        return None if shares is None else await self._told(cover.stock_for(self._account, order, shares))
+
+    async def _shares(self) -> Shares | None:
+        return await self._told(cover.look(self._account, self._clock.now()))
+
+    async def _told(self, reading: Awaitable[T]) -> T | None:
         try:
-            return await _in_time("cover_not_known", cover.look(self._account, order, self._clock.now()))
+            return await _in_time("cover_not_known", reading)
         except SignInNeeded as trouble:
             log.warning("cover_not_known", why=str(trouble))
             return None

@@ -213,7 +213,8 @@ async def test_a_sale_whose_fill_is_learned_of_while_dhan_is_asked_makes_the_nex
     first = await floor.sent(**SALE, quantity=5)
     second = floor.order(**SALE, quantity=5)
     floor.clock.pass_time(seconds=1)
-    stock = await cover.look(DhanAccount(floor.broker), second, floor.clock.now())
+    account = DhanAccount(floor.broker)
+    stock = await cover.stock_for(account, second, await cover.look(account, floor.clock.now()))
     floor.clock.pass_time(milliseconds=100)
     await floor.follow_book()
     moment = Moment(now=floor.clock.now(), wall=floor.clock.now())
@@ -254,3 +255,14 @@ async def test_other_orders_are_not_looked_into(floor: Floor, changes: dict[str,
     floor.dhan.script("holdings", "status", status=503)
     assert (await floor.sent(**(SALE | changes))).state is SENT
     assert len(floor.dhan.http.get("/dhan/sandbox/faults").json()) == 1, "nobody asked for the holdings"
+
+
+async def test_sales_that_are_due_together_share_what_dhan_says_of_the_account(floor: Floor) -> None:
+    """Asked for each of them, it would be more than Dhan takes of reads, and those that it refuses went unchecked."""
+    too_many = {"errorType": "Rate_Limit", "errorCode": "DH-904", "errorMessage": "Too many requests"}
+    for call in ("holdings", "positions", "profile"):
+        floor.dhan.script(call, "delay")
+        floor.dhan.script(call, "status", status=429, body=too_many, times=100)
+    sales = [floor.order(**SALE) for _ in range(8)]
+    await floor.send()
+    assert [floor.now(sale).state for sale in sales] == [ASKED] * len(sales)
