@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, text, update
 
 from core import controls
+from core.db.tables import sources
 from core.domain.notice import Notice
 from core.domain.order import OrderState
 from core.engine import held_up
-from core.engine.timers import run_due
+from core.engine.timers import anything_is_due, run_due
 from tests.builders import CALENDAR, NOON, an_order
 from tests.unit.engine.rows import again, rings
 
@@ -31,3 +32,12 @@ def test_a_bug_over_one_thing_that_is_due_costs_no_other(connection: Connection)
     assert again(connection, late).state is OrderState.QUEUED
     assert "it is held" in again(connection, held).reason
     assert rings(connection) == [Notice.HELD]
+
+
+def test_a_bug_in_the_question_whether_one_thing_is_due_costs_no_other(connection: Connection) -> None:
+    late = an_order(connection, at=NOON, expires_at=NOON + HOUR)
+    unreadable = {"bars": 3, "bar": "of another version", "market": "equity"}
+    connection.execute(update(sources).values(watch=unreadable, watched_since=NOON))
+    assert anything_is_due(connection, CALENDAR, NOON), "what is due is asked apart"
+    run_due(connection, CALENDAR, NOON + HOUR)
+    assert again(connection, late).state is OrderState.EXPIRED
