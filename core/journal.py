@@ -27,11 +27,12 @@ DESK = "desk"
 WEB = "web"
 DHAN = "dhan"
 COMMAND_LINE = "command line"
+_OPERATOR = "operator "
 
 
 def operator(user_id: int) -> str:
     """How an operator is named in events."""
-    return f"operator {user_id}"
+    return f"{_OPERATOR}{user_id}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,10 @@ class Event:
     after: str | None = None
     reason: str = ""
     data: Mapping[str, Any] | None = None
+
+    @property
+    def is_operators(self) -> bool:
+        return self.actor.startswith(_OPERATOR)
 
 
 def append(connection: Connection, event: Event) -> None:

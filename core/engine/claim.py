@@ -170,15 +170,23 @@ def _earlier_legs_went_well(connection: Connection, order: Order, now: datetime)
     earlier = [leg for leg in orders.of_alert(connection, order.alert_id) if leg.position < order.position]
     if all(_went_well(leg) for leg in earlier):
         return True
-    approved = order.approved_at
     failed = [leg for leg in earlier if leg.state.is_final and not _went_well(leg)]
-    news = [leg for leg in failed if approved is None or leg.updated_at > approved]
+    news = _not_known_at_the_yes(connection, order, failed) if failed else []
     if news:
-        last = max(news, key=lambda leg: (leg.updated_at, leg.position))
-        words = f"Leg {last.position} ended {last.state}: this leg goes only if you approve it again."
+        words = f"Leg {news[-1].position} ended {news[-1].state}: this leg goes only if you approve it again."
         ask_again(connection, order, words, now)
         return False
     return all(_went_well(leg) or leg.state.is_final for leg in earlier)
+
+
+def _not_known_at_the_yes(connection: Connection, order: Order, failed: Sequence[Order]) -> list[Order]:
+    """Those whose end was written down after the operator's last word on this order, the last one last: a book tells of
+    a moment before that, and so may a clock that was moved.
+    """
+    story = journal.story(connection, order.alert_id)
+    word = max((event.id for event in story if event.order_id == order.id and event.is_operators), default=0)
+    ended = {event.order_id: event.id for event in story if event.after is not None}
+    return sorted((leg for leg in failed if ended[leg.id] > word), key=lambda leg: ended[leg.id])
 
 
 def ask_again(connection: Connection, order: Order, reason: str, now: datetime, **changes: Decimal) -> None:

@@ -26,9 +26,11 @@ from tests.unit.engine.rows import (
     again,
     an_attempt,
     claimed,
+    in_doubt,
     rings,
     rules_at,
     take_lease,
+    tap_on,
     try_claim,
 )
 
@@ -236,20 +238,22 @@ def test_a_later_leg_that_was_approved_after_the_failure_of_an_earlier_one_goes(
 
 
 def test_a_later_leg_asks_about_the_one_that_failed_last_since_it_was_approved(connection: Connection) -> None:
-    alert_id = an_alert(connection, state=AlertState.DECIDED).id
-    for minute in (0, 2):
-        an_order(connection, alert_id=alert_id, state=OrderState.REJECTED, at=NOON + timedelta(minutes=minute))
-    leg = an_order(connection, alert_id=alert_id, approved_at=NOON + timedelta(minutes=1))
-    assert try_claim(connection, leg, NOON + timedelta(minutes=3)) is None
-    assert again(connection, leg).reason.startswith("Leg 2 ended rejected: ")
+    leg = with_earlier_leg(connection, OrderState.REJECTED)
+    second = an_order(connection, alert_id=leg.alert_id, state=OrderState.WORKING)
+    third = an_order(connection, alert_id=leg.alert_id, state=OrderState.AWAITING_APPROVAL)
+    orders.move(connection, leg, OrderState.DECLINED, at=NOON, actor="operator 42", reason="")
+    approvals.approve(connection, tap_on(connection, third))
+    orders.move(connection, second, OrderState.REJECTED, at=NOON, actor=journal.DHAN, reason="")
+    assert try_claim(connection, again(connection, third)) is None
+    assert again(connection, third).reason.startswith("Leg 3 ended rejected: ")
 
 
 def test_of_two_that_failed_unapproved_the_last_one_is_named(connection: Connection) -> None:
-    alert_id = an_alert(connection, state=AlertState.DECIDED).id
-    for state, seconds in ((OrderState.DROPPED, 2), (OrderState.REJECTED, 1)):
-        an_order(connection, alert_id=alert_id, state=state, at=NOON + timedelta(seconds=seconds))
-    leg = an_order(connection, alert_id=alert_id)
-    assert try_claim(connection, leg, NOON + timedelta(seconds=3)) is None
+    first = in_doubt(connection, OrderState.NEEDS_OPERATOR)
+    an_order(connection, alert_id=first.alert_id, state=OrderState.REJECTED)
+    leg = an_order(connection, alert_id=first.alert_id)
+    orders.move(connection, first, OrderState.DROPPED, at=NOON, actor="operator 42", reason="")
+    assert try_claim(connection, leg) is None
     assert again(connection, leg).reason.startswith("Leg 1 ended dropped: ")
 
 
