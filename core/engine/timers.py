@@ -78,7 +78,8 @@ def _may_be_due(timer: _Timer) -> bool:
 
 def run_due(connection: Connection, calendar: Calendar, now: datetime) -> None:
     """End what waited too long or cannot wait, tell of what the closing auction takes no more or a hold keeps back,
-    remind of what waits for a tap, and let the calendar's changes end. Each by itself: a bug in one costs that one.
+    remind of what waits for a tap, and let the calendar's changes end. Each by itself, and each order that ends or is
+    reminded of: a bug in one costs that one.
     """
     for timer in _timers(connection, calendar, now):
         with apart(connection, "timer_not_run", timer=timer.name):
@@ -90,16 +91,18 @@ def expire_overdue(connection: Connection, now: datetime) -> int:
     """End every waiting order whose window has passed; returns how many."""
     overdue = orders.overdue(connection, now)
     for order in overdue:
-        if order.state is OrderState.AWAITING_APPROVAL:
-            expire(connection, order, now, _UNANSWERED)
-        else:
-            expire_late(connection, order, now)
+        with apart(connection, "order_not_expired", order=order.label):
+            if order.state is OrderState.AWAITING_APPROVAL:
+                expire(connection, order, now, _UNANSWERED)
+            else:
+                expire_late(connection, order, now)
     return len(overdue)
 
 
 def _remind_of_all(connection: Connection, now: datetime) -> None:
     for order in orders.to_remind_of(connection, now):
-        _remind(connection, order, now)
+        with apart(connection, "not_reminded", order=order.label):
+            _remind(connection, order, now)
 
 
 def _remind(connection: Connection, order: Order, now: datetime) -> None:

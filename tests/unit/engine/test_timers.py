@@ -15,6 +15,7 @@ from tests.builders import CALENDAR, NOON, an_order
 from tests.unit.engine.rows import again, rings
 
 HOUR = timedelta(hours=1)
+WAITS = OrderState.AWAITING_APPROVAL
 
 
 @pytest.mark.sqlite("the bug is a trigger in its words")
@@ -41,3 +42,20 @@ def test_a_bug_in_the_question_whether_one_thing_is_due_costs_no_other(connectio
     assert anything_is_due(connection, CALENDAR, NOON), "what is due is asked apart"
     run_due(connection, CALENDAR, NOON + HOUR)
     assert again(connection, late).state is OrderState.EXPIRED
+
+
+@pytest.mark.sqlite("the bug is a trigger in its words")
+def test_a_bug_over_one_order_whose_time_is_over_costs_no_other(connection: Connection) -> None:
+    odd, other = (an_order(connection, at=NOON, expires_at=NOON + HOUR) for _ in range(2))
+    asked, _reminded = (
+        an_order(connection, at=NOON, expires_at=NOON + 9 * HOUR, remind_at=NOON + HOUR, state=WAITS) for _ in range(2)
+    )
+    connection.execute(
+        text(
+            f"CREATE TRIGGER a_bug BEFORE UPDATE ON orders WHEN OLD.id IN ({odd.id}, {asked.id}) "
+            "BEGIN SELECT RAISE(ABORT, 'a bug of ours'); END"
+        )
+    )
+    run_due(connection, CALENDAR, NOON + HOUR)
+    assert [again(connection, order).state for order in (odd, other)] == [OrderState.QUEUED, OrderState.EXPIRED]
+    assert rings(connection) == [Notice.EXPIRED, Notice.REMINDER]
