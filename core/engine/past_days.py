@@ -16,6 +16,7 @@ from core.db.engine import Database
 from core.domain.notice import Notice
 from core.domain.order import AT_BROKER, Order, OrderState
 from core.engine import marks
+from core.engine.apart import apart
 from core.engine.marks import Mark
 from core.engine.settle import fail
 from core.errors import BrokerUnavailable
@@ -30,6 +31,10 @@ ONCE_ASKED = timedelta(hours=1)
 """Between two looks at the history, when the operator was asked about all of it."""
 FAILS_FOR = timedelta(hours=1)
 """A history that cannot be read for so long tells nothing."""
+_OUR_FAULT = (
+    "Its day is over, and the desk made a mistake over what became of it; the log says why. "
+    "Look at order {order_id} in Dhan's app."
+)
 _OPEN = (BrokerState.RECEIVED, BrokerState.WORKING, BrokerState.PART_FILLED, BrokerState.OTHER)
 _RINGS = {
     OrderState.FILLED: Notice.FILLED,
@@ -121,24 +126,30 @@ def close_past_day(
     """
     has_come = _has_come(connection, day, fills)
     for order in left:
-        fill = fills.get(order.broker_order_id or "")
-        filled, average = order.filled_quantity, order.average_price
-        if fill is not None and fill.quantity >= filled:
-            filled, average = fill.quantity, fill.average_price
-        is_asked = _is_asked(connection, order)
-        is_told = has_come or fill is not None
-        source = "Dhan's trade history shows" if is_told else "Dhan's trade history does not tell, its book showed"
-        words = f"Its day is over; {source} {filled} of {order.quantity} filled."
-        facts = {"reason": words, "filled_quantity": filled, "average_price": average}
-        if filled >= order.quantity:
-            _end(connection, order, OrderState.FILLED, facts, moment)
-        elif has_come and marks.fetch(connection, order, Mark.SHORT_FILL) is None:
-            _end(connection, order, OrderState.LAPSED, facts, moment)
-        elif is_asked and order.state is OrderState.CANCELLING:
-            facts["reason"] = f"Closed here at your word. {words}"
-            _end(connection, order, OrderState.CANCELLED, facts, moment)
-        elif not is_asked and to_india(moment.now).time() >= ASKED_FROM:
-            _ask(connection, order, moment)
+        with apart(connection, "past_day_not_closed", order=order.label) as trial:
+            _close(connection, order, fills.get(order.broker_order_id or ""), moment, has_come=has_come)
+        if trial.has_failed:
+            marks.tell_our_fault(connection, order, _OUR_FAULT.format(order_id=order.broker_order_id), at=moment.now)
+
+
+def _close(connection: Connection, order: Order, fill: PastFill | None, moment: Moment, *, has_come: bool) -> None:
+    filled, average = order.filled_quantity, order.average_price
+    if fill is not None and fill.quantity >= filled:
+        filled, average = fill.quantity, fill.average_price
+    is_asked = _is_asked(connection, order)
+    is_told = has_come or fill is not None
+    source = "Dhan's trade history shows" if is_told else "Dhan's trade history does not tell, its book showed"
+    words = f"Its day is over; {source} {filled} of {order.quantity} filled."
+    facts = {"reason": words, "filled_quantity": filled, "average_price": average}
+    if filled >= order.quantity:
+        _end(connection, order, OrderState.FILLED, facts, moment)
+    elif has_come and marks.fetch(connection, order, Mark.SHORT_FILL) is None:
+        _end(connection, order, OrderState.LAPSED, facts, moment)
+    elif is_asked and order.state is OrderState.CANCELLING:
+        facts["reason"] = f"Closed here at your word. {words}"
+        _end(connection, order, OrderState.CANCELLED, facts, moment)
+    elif not is_asked and to_india(moment.now).time() >= ASKED_FROM:
+        _ask(connection, order, moment)
 
 
 def _has_come(connection: Connection, day: date, fills: Mapping[str, PastFill]) -> bool:

@@ -17,7 +17,6 @@ from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine import marks
 from core.engine.apart import apart
-from core.engine.marks import Mark
 
 SHOWS_WITHIN = timedelta(seconds=10)
 MOST_CANCELS = 4
@@ -34,7 +33,7 @@ def settle_changes(connection: Connection, by_id: dict[str, BrokerOrder], *, rea
         with apart(connection, "change_not_settled", change=change.id) as trial:
             _settle(connection, change, by_id, read_at, moment)
         if trial.has_failed:
-            _tell_our_fault(connection, orders.get(connection, change.order_id), moment)
+            marks.tell_our_fault(connection, orders.get(connection, change.order_id), _OUR_FAULT, at=moment.now)
 
 
 def _settle(
@@ -52,13 +51,6 @@ def _settle(
         _settle_cancel(connection, change, order, moment)
     else:
         _settle_terms(connection, change, order, report, moment)
-
-
-def _tell_our_fault(connection: Connection, order: Order, moment: Moment) -> None:
-    """Once: it is tried again at each book."""
-    if marks.fetch(connection, order, Mark.UNSETTLED) is None:
-        marks.put(connection, order, Mark.UNSETTLED, {"words": _OUR_FAULT}, at=moment.now)
-        notifications.ring_order(connection, Notice.NEEDS_OPERATOR, order, at=moment.now, words=_OUR_FAULT)
 
 
 def _was_set_back(connection: Connection, change: Change, moment: Moment) -> bool:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import cast
 
+import pytest
+from sqlalchemy import text
+
 from core.broker.port import Broker, BrokerOrder, PastFill, Said
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
@@ -87,3 +90,22 @@ async def test_what_is_closed_at_the_operators_word_claims_nothing_of_a_history_
     closed = floor.now(order)
     assert closed.state is OrderState.CANCELLED
     assert closed.reason.endswith("Dhan's trade history does not tell, its book showed 0 of 10 filled.")
+
+
+@pytest.mark.sqlite("the bug is a trigger in its words")
+async def test_an_order_whose_end_brings_out_a_bug_costs_no_other_and_rings_once(floor: Floor) -> None:
+    odd, history = await resting(floor), History(floor)
+    with floor.database.transaction() as connection:
+        connection.execute(
+            text(
+                f"CREATE TRIGGER a_bug BEFORE UPDATE ON orders WHEN OLD.id = {odd.id} AND NEW.state = 'cancelled' "
+                "BEGIN SELECT RAISE(ABORT, 'a bug of ours'); END"
+            )
+        )
+    reconciler, other = await the_next_morning(floor, history)
+    await follow_for(floor, reconciler, minutes=1)
+    for order in (odd, other):
+        ask_cancel(floor, floor.now(order))
+    await follow_for(floor, reconciler, minutes=3)
+    assert [floor.now(order).state for order in (odd, other)] == [OrderState.CANCELLING, OrderState.CANCELLED]
+    assert told(floor) == [*[Notice.NEEDS_OPERATOR] * 2, Notice.NEEDS_OPERATOR, Notice.CANCELLED]
