@@ -16,6 +16,7 @@ from core import journal
 from core.db import orders
 from core.db.statement import Statement
 from core.db.tables import settings
+from core.domain.order import OrderState
 
 
 class Hold(StrEnum):
@@ -122,6 +123,17 @@ def pause(connection: Connection, *, at: datetime, actor: str) -> bool:
         put(connection, f"hold.{Hold.PAUSED}", first, at=at, actor=actor)  # a /resume that is under way leaves it
         return False
     return set_hold(connection, Hold.PAUSED, f"Paused by {actor}.", at=at, actor=actor)
+
+
+def on_the_way(connection: Connection) -> str:
+    """What a stop says of orders that it no longer stops, since they are being sent; empty where there is none."""
+    match orders.count(connection, OrderState.SUBMITTING):
+        case 0:
+            return ""
+        case 1:
+            return " One order was on its way to Dhan already: its card tells what becomes of it."
+        case several:
+            return f" {several} orders were on their way to Dhan already: their cards tell what becomes of them."
 
 
 def resume(

@@ -50,9 +50,12 @@ class Stops:
 
     async def pause(self, message: Message, _arguments: list[str], _role: Role) -> None:
         now, actor = self._clock.now(), journal.operator(author(message))
-        changed = await self._database.write(lambda c: controls.pause(c, at=now, actor=actor))
+        changed, on_the_way = await self._database.write(
+            lambda c: (controls.pause(c, at=now, actor=actor), controls.on_the_way(c))
+        )
         self._desk.nudge()
-        await message.reply_text("Paused: nothing is sent until /resume." if changed else "It was paused already.")
+        words = "Paused: nothing is sent until /resume." if changed else "It was paused already."
+        await message.reply_text(f"{words}{on_the_way}")
 
     async def resume(self, message: Message, _arguments: list[str], _role: Role) -> None:
         """Where Dhan's own switch is on, orders go on waiting for it, and the answer says so.
@@ -88,12 +91,15 @@ class Stops:
 
     async def kill(self, message: Message, _arguments: list[str], _role: Role) -> None:
         now, actor = self._clock.now(), journal.operator(author(message))
-        changed = await self._database.write(lambda c: controls.kill(c, at=now, actor=actor))
+        changed, on_the_way = await self._database.write(
+            lambda c: (controls.kill(c, at=now, actor=actor), controls.on_the_way(c))
+        )
         self._desk.nudge()
-        words = (
+        stops = (
             "Killed: nothing is sent, exits included, until /unkill. Orders that Dhan has stay there; /cancel works."
         )
-        await message.reply_text(words if changed else "It was killed already. /unkill lets orders out again.")
+        words = stops if changed else "It was killed already. /unkill lets orders out again."
+        await message.reply_text(f"{words}{on_the_way}")
 
     async def unkill(self, message: Message, _arguments: list[str], _role: Role) -> None:
         if Hold.KILLED not in await self._database.read(controls.holds):

@@ -11,10 +11,8 @@ def run() -> int:
     now = build_clock(settings).now()
     with database.transaction() as connection:
         changed = controls.kill(connection, at=now, actor=journal.COMMAND_LINE)
+        on_the_way = controls.on_the_way(connection)
     database.close()
-    print(
-        "Killed: nothing is sent, exits included, until /unkill or `munshi unkill`."
-        if changed
-        else "It was killed already."
-    )
+    stops = "Killed: nothing is sent, exits included, until /unkill or `munshi unkill`."
+    print(f"{stops if changed else 'It was killed already.'}{on_the_way}")
     return 0

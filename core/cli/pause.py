@@ -11,6 +11,8 @@ def run() -> int:
     now = build_clock(settings).now()
     with database.transaction() as connection:
         changed = controls.pause(connection, at=now, actor=journal.COMMAND_LINE)
+        on_the_way = controls.on_the_way(connection)
     database.close()
-    print("Paused: nothing is sent until /resume or `munshi resume`." if changed else "It was paused already.")
+    stops = "Paused: nothing is sent until /resume or `munshi resume`."
+    print(f"{stops if changed else 'It was paused already.'}{on_the_way}")
     return 0

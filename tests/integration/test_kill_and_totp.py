@@ -7,15 +7,16 @@ from types import ModuleType
 import pytest
 
 from core import controls, journal
-from core.cli import kill, resume, totp, unkill
+from core.cli import kill, pause, resume, totp, unkill
 from core.clock import SystemClock
 from core.controls import Hold
 from core.db.engine import Database
+from core.domain.order import OrderState
 from core.errors import Refusal
 from core.seal import Seal
 from core.second_factor import SecondFactor
 from core.settings import Settings, load
-from tests.builders import fresh_address
+from tests.builders import an_order, fresh_address
 
 
 @pytest.fixture
@@ -44,6 +45,21 @@ def test_a_kill_at_the_command_line_holds_until_it_is_released_there(
     assert [line.split(":")[0].split(",")[0] for line in told] == [
         *("Killed", "It was killed already.", "Orders go out again", "It was not killed."),
     ]
+
+
+def test_a_stop_at_the_command_line_tells_of_orders_that_are_being_sent(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = Database(settings.database)
+    with database.transaction() as connection:
+        for _ in range(2):
+            an_order(connection, state=OrderState.SUBMITTING)
+    database.close()
+    assert (pause.run(), kill.run()) == (0, 0)
+    told = capsys.readouterr().out.splitlines()
+    assert [line.partition("2 orders were on their way to Dhan already: ")[2] for line in told] == [
+        "their cards tell what becomes of them."
+    ] * 2
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from pyotp.totp import TOTP
 
 from core import controls
 from core.clock import SystemClock
-from core.db.tables import settings
+from core.db.tables import orders, settings
 from core.domain.order import OrderState
 from core.seal import Seal
 from core.second_factor import SecondFactor, make_secret
+from tests.builders import an_order
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,6 +52,20 @@ async def test_a_stop_stops_whatever_is_written_behind_it(chats: Chats) -> None:
     await chats.ask("/unkill", "Let orders out again?")
     await chats.tap(await chats.newest("Let orders out again?"), "Yes")
     await chats.ask(f"/pause {chats.settings.webhook_secret.get_secret_value()}", "Paused: nothing is sent")
+    await chats.ask("/resume", "Orders go out again.")
+
+
+async def test_a_stop_tells_of_an_order_that_is_being_sent_and_cannot_be_held_back(chats: Chats) -> None:
+    write, at = chats.parts.database.write, chats.parts.clock.now()
+    sent = await write(lambda c: an_order(c, at=at, state=OrderState.SUBMITTING))
+    told = "One order was on its way to Dhan already: its card tells what becomes of it."
+    await chats.ask("/pause", "Paused: nothing is sent until /resume.", told)
+    await chats.ask("/kill", "Killed: nothing is sent", told)
+    await write(lambda c: c.execute(orders.update().where(orders.c.id == sent.id).values(state=OrderState.REJECTED)))
+    await chats.ask("/unkill", "Let orders out again?")
+    await chats.tap(await chats.newest("Let orders out again?"), "Yes")
+    await chats.ask("/pause", "It was paused already.")
+    assert "on its way" not in (await chats.newest("It was paused already."))["text"]
     await chats.ask("/resume", "Orders go out again.")
 
 
