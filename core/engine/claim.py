@@ -197,6 +197,12 @@ def ask_again(connection: Connection, order: Order, reason: str, now: datetime, 
         notifications.ring_order(connection, Notice.NEEDS_OPERATOR, asked, at=now, words=reason)
 
 
+def ask_for_our_fault(connection: Connection, seen: Order, now: datetime) -> None:
+    """Ask about an order that a bug of ours kept from going, unless it has moved on meanwhile."""
+    if orders.is_as_seen(connection, seen):
+        ask_again(connection, orders.get(connection, seen.id), _OUR_FAULT, now)
+
+
 def _write_down(connection: Connection, free: Sequence[Order], origins: Origins, rules: Rules) -> list[Claim]:
     tries = _tries(connection, free, origins, rules)
     moves = [(each.order, {"reason": f"Sent as {each.request.correlation_id}."}) for each in tries]

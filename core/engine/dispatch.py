@@ -23,7 +23,7 @@ from core.domain.sessions import Calendar
 from core.engine import crowd, record
 from core.engine.adopt import adopt
 from core.engine.brakes import Brakes
-from core.engine.claim import Claim, claim, claim_all, claim_apart, why_not_now
+from core.engine.claim import Claim, ask_for_our_fault, claim, claim_all, claim_apart, why_not_now
 from core.engine.limiter import AHEAD, Limiter
 from core.engine.record import Posted, record_all
 from core.engine.rules import LeaseLost, Rules
@@ -209,10 +209,22 @@ class Dispatcher:
         self._under_way[order.id] = tasks.create_task(send())
 
     async def _send_if_sound(self, order: Order, asked: Asked, epoch: int) -> None:
-        """Send it, unless what Dhan says speaks against it."""
+        """Send it, unless what Dhan says speaks against it. A bug of ours over that costs this order, and no other."""
+        try:
+            sound = await self._claim_if_sound(order, asked, epoch)
+        except (LeaseLost, Unavailable):
+            raise
+        except Exception:
+            log.exception("order_not_looked_into", order=order.label)
+            await self._database.write(lambda c: ask_for_our_fault(c, order, self._clock.now()))
+            return
+        if sound is not None:
+            await self._post(*sound, epoch)
+
+    async def _claim_if_sound(self, order: Order, asked: Asked, epoch: int) -> tuple[Claim, Moment] | None:
         checks = await self._soundness.look(order, asked)
         if checks is None:
-            return
+            return None
         await self._limiter.wait_for_room(urgent=order.closes)
         moment = self._moment()
         claimed = None
@@ -221,8 +233,7 @@ class Dispatcher:
         finally:
             if claimed is None:
                 self._limiter.give_back()
-        if claimed is not None:
-            await self._post(claimed, moment, epoch)
+        return None if claimed is None else (claimed, moment)
 
     async def _send(self, claimed: Claim, moment: Moment, epoch: int) -> None:
         """Send what was claimed at that moment once there is room, unless the desk was stopped while it waited."""

@@ -1,5 +1,6 @@
 """Before shares are sold: are they there, and may they leave the depository? What nobody knows holds nothing up."""
 
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,12 +8,14 @@ from typing import Any
 import pytest
 
 from core import edits
+from core.broker.account import Position
 from core.broker.dhan.account import DhanAccount
 from core.clock import Moment, monotonic
 from core.db import orders
 from core.domain.alert import Exchange, OrderType, Product, Side
 from core.domain.change import Terms
 from core.domain.instrument import Segment
+from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
 from core.engine import cover, soundness
 from tests.builders import an_order
@@ -20,6 +23,7 @@ from tests.integration.paper_dhan import india
 from tests.patience import PATIENCE
 from tests.unit.engine.changing import RELIANCE
 from tests.unit.engine.floor import Floor
+from tests.unit.engine.rows import rings
 
 SALE: dict[str, Any] = {"side": Side.SELL, "product": Product.DELIVERY}
 AT_BSE: dict[str, Any] = {"exchange": Exchange.BSE, "segment": Segment.BSE_EQ, "security_id": "500325"}
@@ -135,6 +139,26 @@ async def test_shares_whose_sale_was_consented_to_are_sold(floor: Floor) -> None
 async def test_what_cannot_be_known_holds_nothing_up(floor: Floor, call: str) -> None:
     floor.dhan.script(call, "status", status=503)
     assert (await floor.sent(**SALE)).state is SENT
+
+
+class OddAccount(DhanAccount):
+    """One whose positions bring out a bug of ours."""
+
+    async def positions(self) -> list[Position]:
+        raise ArithmeticError("a number that nobody thought of")
+
+
+async def test_a_bug_over_what_the_account_has_costs_the_sale_and_no_other_order(floor: Floor) -> None:
+    await holding(floor)
+    sale, purchase = floor.order(**SALE, quantity=10), floor.order()
+    dispatcher = floor.another_dispatcher(account=OddAccount(floor.broker))
+    floor.keep_lease()
+    async with asyncio.TaskGroup() as tasks:
+        await dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+    assert (floor.now(sale).state, floor.now(purchase).state) == (ASKED, SENT)
+    assert floor.now(sale).reason.startswith("The desk made a mistake over this order and did not send it.")
+    with floor.database.snapshot() as connection:
+        assert rings(connection) == [Notice.NEEDS_OPERATOR]
 
 
 async def test_of_two_sales_of_the_same_shares_at_once_one_asks(floor: Floor) -> None:
