@@ -311,8 +311,8 @@ class Dispatcher:
             await self._put_back(claimed, words)
         return words is not None
 
-    async def _put_back(self, claimed: Claim, words: str) -> None:
-        await self._database.write(lambda connection: record.not_yet(connection, claimed, words, self._moment()))
+    async def _put_back(self, claimed: Claim, words: str, delay: float = 1) -> None:
+        await self._database.write(lambda c: record.not_yet(c, claimed, words, self._moment(), delay=delay))
 
     async def _why_too_late(self, claimed: Claim) -> str | None:
         """Why the claim must not be used any more: while it waited or was looked up, somebody may have stopped the
@@ -343,7 +343,8 @@ class Dispatcher:
         try:
             found = await self._find(claimed.earlier_names)
         except (BrokerUnavailable, SignInNeeded) as trouble:
-            await self._put_back(claimed, f"the look-up before sending again failed: {trouble}")
+            words = f"the look-up before sending again failed: {trouble}"
+            await self._put_back(claimed, words, delay=record.LOOKS_AGAIN)
             return True
         if found is not None:
             await self._adopt(claimed, found)

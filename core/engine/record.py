@@ -21,6 +21,8 @@ from core.engine.words import explain
 FIRST_LOOKUP = timedelta(seconds=1)
 MOST_POSTS = 4
 _BACK_OFF = (1, 2, 4, 8)
+LOOKS_AGAIN = 8
+"""Seconds until a look-up that failed is repeated: Dhan may be away for hours, and each puts a claim into the story."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,9 +151,9 @@ def doubt(connection: Connection, order: Order, attempt_id: int, words: str, mom
         notifications.ring_order(connection, Notice.UNKNOWN, unsure, at=moment.now, words=told)
 
 
-def not_yet(connection: Connection, claim: Claim, words: str, moment: Moment) -> None:
-    """The claim was not used: the order goes back to its place in the queue."""
+def not_yet(connection: Connection, claim: Claim, words: str, moment: Moment, *, delay: float = 1) -> None:
+    """The claim was not used: the order goes back to its place in the queue, for so many seconds."""
     if not orders.is_as_seen(connection, claim.order):
         return
     attempts.give_back(connection, claim.attempt_id, at=moment.wall)
-    wait(connection, claim, moment, words=f"Not sent yet: {words}", delay=1)
+    wait(connection, claim, moment, words=f"Not sent yet: {words}", delay=delay)

@@ -205,7 +205,11 @@ async def test_no_second_post_while_the_look_up_before_it_fails(floor: Floor) ->
     floor.dhan.script("lookup", "status", status=503)
     floor.clock.pass_time(seconds=1)
     await floor.send()
-    assert (floor.now(order).state, placements(floor)) == (OrderState.QUEUED, 1)
+    seen = floor.now(order)
+    assert (seen.state, placements(floor)) == (OrderState.QUEUED, 1)
+    floor.clock.pass_time(seconds=7)
+    await floor.send()
+    assert floor.now(order) == seen, "a look-up that failed is not repeated every second"
     floor.clock.pass_time(seconds=1)
     await floor.send()
     assert (floor.now(order).state, placements(floor)) == (OrderState.WORKING, 2)
