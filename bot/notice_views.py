@@ -46,7 +46,13 @@ _WORDS = {
 }
 _SOUNDS = {Loudness.ON: "🔔", Loudness.SILENT: "🔕", Loudness.OFF: "✖️"}
 NOTIFY_USAGE = "/notify reports silent\n/notify news off\n/notify quiet 22:00-07:00\n/notify quiet off"
-_GROUPS = {"Filled": "filled", "Not filled": "failed", "Cancelled or dropped": "cancelled"}
+_GROUPS = {
+    "Filled": "filled",
+    "Not filled": "failed",
+    "Cancelled or dropped": "cancelled",
+    "In doubt": "doubtful",
+    "At Dhan": "at_dhan",
+}
 """The orders of a day's report, by their title."""
 _MOST_ROWS = 12
 _ALL_REASONS = 2000

@@ -12,9 +12,10 @@ from core.clock import INDIA
 from core.db import orders
 from core.db.tables import alerts
 from core.domain.alert import AlertState
-from core.domain.order import Order, OrderState
+from core.domain.order import AT_BROKER, WAITING, Order, OrderState
 
 _FAILED = (OrderState.REFUSED, OrderState.REJECTED, OrderState.LAPSED, OrderState.EXPIRED)
+_DOUBTFUL = (OrderState.UNKNOWN, OrderState.NEEDS_OPERATOR)
 _CANCELLED = (OrderState.CANCELLED, OrderState.DECLINED, OrderState.DROPPED)
 
 
@@ -38,7 +39,9 @@ def report(connection: Connection, day: date) -> Mapping[str, Any]:
         "filled": _rows(order for order in touched if order.filled_quantity or order.state is OrderState.FILLED),
         "failed": _rows(order for order in touched if order.state in _FAILED and not order.filled_quantity),
         "cancelled": _rows(order for order in touched if order.state in _CANCELLED and not order.filled_quantity),
-        "waiting": _waiting(connection),
+        "doubtful": _rows(orders.in_states(connection, _DOUBTFUL)),
+        "at_dhan": _rows(order for order in orders.in_states(connection, AT_BROKER) if not order.filled_quantity),
+        "waiting": orders.count(connection, *WAITING),
         "pnl": None
         if point is None
         else {"at": point.at.isoformat(), "total": str(point.total), "open": point.open_positions},
@@ -59,8 +62,3 @@ def _rows(found: Iterable[Order]) -> list[dict[str, Any]]:
         }
         for order in found
     ]
-
-
-def _waiting(connection: Connection) -> int:
-    waits = (OrderState.AWAITING_APPROVAL, OrderState.QUEUED, OrderState.NEEDS_OPERATOR, OrderState.UNKNOWN)
-    return orders.count(connection, *waits)

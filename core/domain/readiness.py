@@ -85,13 +85,15 @@ def _hours(day: Trading) -> str:
     return ", ".join(f"{spoken_time(span.opens)}–{spoken_time(span.closes)}" for span in day.sessions)
 
 
-def queue_line(*, waiting: int, queued: int, doubtful: int, standing: str = "") -> Line:
-    """How many orders wait for a tap, wait for their time, and need a person because they are in doubt.
+def queue_line(*, waiting: int, queued: int, doubtful: int, looked_up: int = 0, standing: str = "") -> Line:
+    """How many orders wait for a tap, wait for their time, need a person because they are in doubt, and are looked up.
 
     `standing`: how the queue stands while nothing can go out, such as "held".
     """
     if doubtful:
         return Line(light=Light.RED, words=f"{doubtful} in doubt: only you can settle it.", cures=(Cure.QUEUE,))
+    if looked_up:
+        return Line(light=Light.AMBER, words=f"{looked_up} in doubt, being looked up at Dhan", cures=(Cure.QUEUE,))
     if waiting:
         words = f"Queue: {waiting} for your tap, {queued} for their time"
         return Line(light=Light.AMBER, words=words, cures=(Cure.QUEUE,))

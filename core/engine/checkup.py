@@ -102,6 +102,7 @@ class Checkup:
                 waiting=orders.count(connection, OrderState.AWAITING_APPROVAL),
                 queued=orders.count(connection, OrderState.QUEUED),
                 doubtful=orders.count(connection, OrderState.NEEDS_OPERATOR),
+                looked_up=orders.count(connection, OrderState.UNKNOWN),
                 standing=_standing(holds, is_signed_in=ends is not None and ends > now),
             ),
             readiness.last_alert_line(last[0].received_at if last else None, now),

@@ -96,6 +96,14 @@ def test_a_day_with_few_failures_tells_their_reasons_whole() -> None:
     assert "Cancelled or dropped\n2.1 BUY 10 M&M: Cancelled by you." in text
 
 
+def test_a_day_names_what_is_in_doubt_and_what_dhan_still_has() -> None:
+    doubtful = row(state=OrderState.UNKNOWN, average=None, words="No clear answer.")
+    resting = row(2, state=OrderState.WORKING, average=None, words="It rests.")
+    text = told(Notice.DAY, **the_day(doubtful=[doubtful], at_dhan=[resting]))
+    assert "In doubt\n1.1 BUY 10 M&M: No clear answer." in text
+    assert "At Dhan\n2.1 BUY 10 M&M: It rests." in text
+
+
 def test_a_reason_that_is_too_long_is_cut_between_words() -> None:
     text = told(Notice.SUMMARY, rows=[row(kind="rejected", average=None, words=LONG)])
     assert text.endswith("Not enough money: the account has 1,200.00 left…")

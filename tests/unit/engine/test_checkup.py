@@ -173,6 +173,7 @@ async def test_when_dhan_does_not_answer_the_card_says_what_is_not_known(floor: 
         (readiness.calendar_line(*[Closed("Diwali")] * 2), Light.AMBER, ()),
         (readiness.calendar_line(*[Unknown("Nobody knows.")] * 2), Light.RED, (Cure.OPEN_TODAY, Cure.CLOSE_TODAY)),
         (readiness.queue_line(waiting=2, queued=1, doubtful=0), Light.AMBER, (Cure.QUEUE,)),
+        (readiness.queue_line(waiting=0, queued=0, doubtful=0, looked_up=1), Light.AMBER, (Cure.QUEUE,)),
         (readiness.clock_line(timedelta(seconds=-31)), Light.RED, (Cure.LOOK_AGAIN,)),
         (readiness.clock_line(timedelta(seconds=5)), Light.AMBER, (Cure.LOOK_AGAIN,)),
         (readiness.clock_line(None), Light.AMBER, ()),

@@ -121,6 +121,19 @@ def test_the_summary_leaves_out_nothing_that_was_refused_or_cancelled(connection
     assert [row["filled"] for row in facts["filled"]] == [4, 3]
 
 
+def test_the_summary_names_what_is_in_doubt_and_what_dhan_still_has(connection: Connection) -> None:
+    look(connection, "2026-11-25 08:00")
+    for state in (OrderState.UNKNOWN, OrderState.NEEDS_OPERATOR, OrderState.WORKING):
+        an_order(connection, state=state)
+    an_order(connection, state=OrderState.PART_FILLED, filled_quantity=4)
+    look(connection, "2026-11-25 18:00")
+    [facts] = told(connection, Notice.DAY)
+    assert [row["state"] for row in facts["doubtful"]] == ["unknown", "needs_operator"]
+    assert [row["state"] for row in facts["at_dhan"]] == ["working"]
+    assert [row["state"] for row in facts["filled"]] == ["part_filled"]
+    assert facts["waiting"] == 0
+
+
 @pytest.mark.parametrize("day", [date(2026, 11, 25), date(2026, 11, 28)])
 def test_only_days_that_are_known_to_be_closed_are_left_out(connection: Connection, day: date) -> None:
     assert daily.may_trade(connection, CALENDAR, day) is (day.weekday() < 5)
