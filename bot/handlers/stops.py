@@ -73,7 +73,8 @@ class Stops:
         lifted, held = await self._database.write(let_go)
         self._desk.nudge()
         if Hold.KILLED in held:
-            await message.reply_text("Nothing goes out: it was killed. An admin releases that with /unkill.")
+            lets_go = "No longer paused, but nothing goes out" if lifted else "Nothing goes out"
+            await message.reply_text(f"{lets_go}: it was killed. An admin releases that with /unkill.")
         elif is_on:
             await message.reply_text(controls.KILL_SWITCH_IS_ON)
         elif held:

@@ -17,7 +17,7 @@ from core.engine.apart import apart
 from core.engine.claim import expire, expire_late
 from core.errors import Unavailable
 
-_UNANSWERED = "Nobody approved it in time, and no answer is never a yes."
+_UNANSWERED = "No yes came in time, and no answer is never a yes."
 
 
 @dataclass(frozen=True)

@@ -147,8 +147,8 @@ class DhanClient:
 
 
 def _path(url: str) -> str:
-    """Without the query, whatever the rest looks like."""
-    return "/" + url.partition("?")[0].partition("://")[2].partition("/")[2]
+    """Without the query, whatever the rest looks like, and without the slash that makes it a command in Telegram."""
+    return url.partition("?")[0].partition("://")[2].partition("/")[2]
 
 
 async def _read(response: Response) -> str:

@@ -37,8 +37,8 @@ async def test_a_tap_after_the_window_sends_nothing_and_says_why(chats: Chats, b
     await chats.is_in(alert, OrderState.EXPIRED)
     for _ in range(2):
         answer = await chats.touch(card, on(card, button))
-        assert "Nobody approved it in time" in answer, answer
-    last = await chats.card(alert, "Expired, not sent", "Nobody approved it in time")
+        assert "No yes came in time" in answer, answer
+    last = await chats.card(alert, "Expired, not sent", "No yes came in time")
     assert last["message_id"] == card["message_id"]
     assert [each["text"] for each in last["buttons"]] == []
     assert await ordered(chats) == before

@@ -48,7 +48,7 @@ async def test_a_stop_stops_whatever_is_written_behind_it(chats: Chats) -> None:
     await chats.ask("/pause because of news", "Paused: nothing is sent")
     await chats.ask("/kill now", "Killed: nothing is sent", user=APPROVER)
     assert {controls.Hold.PAUSED, controls.Hold.KILLED} <= set(await chats.parts.database.read(controls.holds))
-    await chats.ask("/resume")
+    await chats.ask("/resume", "No longer paused, but nothing goes out: it was killed.")
     await chats.ask("/unkill", "Let orders out again?")
     await chats.tap(await chats.newest("Let orders out again?"), "Yes")
     await chats.ask(f"/pause {chats.settings.webhook_secret.get_secret_value()}", "Paused: nothing is sent")

@@ -21,7 +21,7 @@ from tests.unit.broker.host import Host
 async def test_a_closed_port_means_that_nothing_was_sent(client: DhanClient, free_port: int) -> None:
     with pytest.raises(CallFailed) as failure:
         await client.call("POST", f"http://127.0.0.1:{free_port}/orders", body={})
-    assert str(failure.value) == "POST /orders: no connection (ConnectionRefusedError)"
+    assert str(failure.value) == "POST orders: no connection (ConnectionRefusedError)"
     assert not failure.value.sent
 
 

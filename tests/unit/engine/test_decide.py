@@ -378,7 +378,7 @@ def test_before_the_first_instrument_list_alerts_wait(connection: Connection, tm
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (OrderState.AWAITING_APPROVAL, "Nobody approved it in time, and no answer is never a yes."),
+        (OrderState.AWAITING_APPROVAL, "No yes came in time, and no answer is never a yes."),
         (OrderState.QUEUED, "Its time window passed before it could go out."),
     ],
 )
