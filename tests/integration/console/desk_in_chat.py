@@ -107,8 +107,10 @@ class Chats:
         before the next.
         """
         held, last = await self.parts.database.read(lambda c: (controls.holds(c), logins.last_try(c, Way.TOTP)))
-        if controls.Hold.SIGNED_OUT in held and last and last.state is not LoginState.REQUESTED:
-            self.sandbox.clock.jump_to(last.requested_at + BETWEEN_TRIES)
+        if controls.Hold.SIGNED_OUT not in held or last is None or last.state is LoginState.REQUESTED:
+            return
+        if abs(self.parts.clock.now() - last.requested_at) < BETWEEN_TRIES:
+            self.sandbox.clock.jump_to(last.requested_at + BETWEEN_TRIES)  # on, and never back
             self.parts.desk.nudge()
 
     def jump(self, to: str) -> None:
