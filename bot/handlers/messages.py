@@ -3,6 +3,7 @@
 import contextlib
 from html import escape
 
+import structlog
 from telegram import Chat, Message, Update
 from telegram.error import TelegramError
 
@@ -13,6 +14,8 @@ from bot.handlers.questions import Questions
 from bot.secrets import Secrets
 from bot.text import cut
 from core.errors import BrokerUnavailable, Refusal, SignInNeeded, Unavailable
+
+log = structlog.get_logger()
 
 _REFUSALS = (Refusal, Unavailable, BrokerUnavailable)
 _IN_PRIVATE = ("login", "logs")
@@ -80,5 +83,7 @@ class Messages:
         with contextlib.suppress(TelegramError):
             await message.delete()
             words = _DELETED
-        with contextlib.suppress(TelegramError):  # a stop behind it is obeyed all the same
+        try:
             await message.chat.send_message(words.format(what=what))
+        except TelegramError as trouble:  # a stop behind it is obeyed all the same
+            log.warning("secret_not_warned_of", what=what, deleted=words is _DELETED, why=type(trouble).__name__)
