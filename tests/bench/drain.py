@@ -111,5 +111,5 @@ async def _limit(munshi: Munshi) -> None:
 
 async def _watch(munshi: Munshi) -> tuple[float, int]:
     async with calls_to(munshi) as broker:
-        times = await broker.placements(DUE, PATIENCE)
+        times = await broker.placements(DUE, PATIENCE, every=0.5)
         return times[-1] - times[0], await broker.refusals()

@@ -78,12 +78,14 @@ class Broker:
         reply.raise_for_status()
         return taken
 
-    async def placements(self, at_least: int, patience: float = PATIENCE) -> list[float]:
-        """When each was read, once so many were."""
+    async def placements(self, at_least: int, patience: float = PATIENCE, *, every: float = 0.02) -> list[float]:
+        """When each was read, once so many were. Looks `every` so many seconds, each time for some two milliseconds of
+        the machine that is measured.
+        """
         times = await self._placements_after(0)
         async with asyncio.timeout(patience):
             while len(times) < at_least:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(every)
                 times += await self._placements_after(len(times))
         return times
 
