@@ -86,6 +86,7 @@ async def test_a_host_that_speaks_something_else_is_no_evidence(dhan: PaperDhan)
     [
         ('{"Type":"order_alert","Data":{}}', True),
         ('{"type":"ORDER_ALERT"}', True),
+        (b'{"Type":"order_alert"}', True),
         ('{"Type":"heartbeat"}', False),
         ("[1]", False),
         ("", False),
