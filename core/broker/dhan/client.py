@@ -75,6 +75,7 @@ class DhanClient:
     def __init__(self) -> None:
         self._lines = Lines()
         self._wall = SystemClock()
+        self._noted = ""
         self._their_time: tuple[datetime, float] | None = None
 
     def clock_skew(self) -> timedelta | None:
@@ -112,12 +113,14 @@ class DhanClient:
         return reply
 
     def _note_date(self, written: str) -> None:
-        try:
-            date = parsedate_to_datetime(written)
-        except (ValueError, OverflowError):
-            return
-        if date.tzinfo is not None:
-            self._their_time = date, monotonic()
+        if written != self._noted:  # as soon as its second begins
+            self._noted = written
+            try:
+                date = parsedate_to_datetime(written)
+            except (ValueError, OverflowError):
+                return
+            if date.tzinfo is not None:
+                self._their_time = date, monotonic()
 
     async def has_reply(self, url: str) -> bool:
         """Whether anything answers there, for its Date; what it says does not matter."""

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, cast
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
@@ -30,6 +31,7 @@ _UNPACKED_AT_A_TIME = 1024 * 1024
 _ALWAYS = {"User-Agent": "Munshi", "Accept-Encoding": "gzip"}
 _AS_IT_IS = "/%:@!$&'()*+,;=~"
 _PORTS = {"http": 80, "https": 443}
+_Pairs = tuple[tuple[str, str], ...]
 
 
 class LineFailed(Exception):
@@ -65,14 +67,20 @@ def write_request(
     """Raises LineFailed for what cannot be put into a request."""
     body = content.encode()
     length = {} if method == "GET" else {"Content-Length": str(len(body))}
+    fields = {**_ALWAYS, **(headers or {}), **length}
     try:
-        address = urlsplit(url)
-        fields = {"Host": address.netloc.rpartition("@")[2], **_ALWAYS, **(headers or {}), **length}
-        written = [(name.encode("ascii"), value.encode("ascii")) for name, value in fields.items()]
-        head = h11.Request(method=method, target=_target(address, query or {}), headers=written)
-        return Request(_origin(address), head, body)
+        return Request(*_write_head(method, url, tuple((query or {}).items()), tuple(fields.items())), body)
     except (ValueError, h11.LocalProtocolError) as mistake:
         raise LineFailed(f"no request can say this ({type(mistake).__name__})", sent=False) from None
+
+
+@lru_cache(maxsize=16)
+def _write_head(method: str, url: str, query: _Pairs, fields: _Pairs) -> tuple[Origin, h11.Request]:
+    """Kept, since the heads of a rush of orders differ in their length at most."""
+    address = urlsplit(url)
+    headers = (("Host", address.netloc.rpartition("@")[2]), *fields)
+    written = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
+    return _origin(address), h11.Request(method=method, target=_target(address, query), headers=written)
 
 
 def _origin(url: SplitResult) -> Origin:
@@ -83,7 +91,7 @@ def _origin(url: SplitResult) -> Origin:
     return Origin(url.hostname, url.port or _PORTS[url.scheme], url.scheme == "https")
 
 
-def _target(url: SplitResult, query: Mapping[str, str]) -> bytes:
+def _target(url: SplitResult, query: _Pairs) -> bytes:
     asked = "&".join(filter(None, (url.query, urlencode(query, quote_via=quote))))
     return (quote(url.path or "/", safe=_AS_IT_IS) + (f"?{asked}" if asked else "")).encode("ascii")
 
@@ -178,16 +186,21 @@ class _Line(asyncio.Protocol):
         """Until more has come."""
         if not self._is_open:
             raise LineFailed("the connection broke before the reply was complete")
-        self._heard = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._heard = loop.create_future()
+        too_long = loop.call_later(_SILENT_SECONDS, self._give_up)
         try:
-            async with asyncio.timeout(_SILENT_SECONDS):
-                await self._heard
-        except TimeoutError:
-            raise LineFailed(f"nothing came for {_SILENT_SECONDS:.0f} s") from None
+            await self._heard
+        finally:
+            too_long.cancel()
 
     def _wake(self) -> None:
         if self._heard is not None and not self._heard.done():
             self._heard.set_result(None)
+
+    def _give_up(self) -> None:
+        if self._heard is not None and not self._heard.done():
+            self._heard.set_exception(LineFailed(f"nothing came for {_SILENT_SECONDS:.0f} s"))
 
 
 class Response:

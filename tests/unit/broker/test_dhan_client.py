@@ -4,7 +4,9 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -317,3 +319,14 @@ async def test_a_proxy_of_the_environment_is_ignored(
 async def test_an_absurd_date_of_a_reply_ends_nothing(client: DhanClient, header: str) -> None:
     client._note_date(header)
     client.clock_skew()
+
+
+async def test_a_second_of_dhans_clock_is_counted_from_its_first_reply_on(client: DhanClient) -> None:
+    """The replies of a rush share a Date; the first of them lies closest to when that second began."""
+    date = format_datetime(datetime.now(UTC), usegmt=True)
+    client._note_date(date)
+    first = client._their_time
+    client._note_date(date)
+    assert client._their_time == first
+    client._note_date(format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True))
+    assert client._their_time != first
