@@ -63,7 +63,9 @@ class Database:
     def snapshot(self) -> Generator[Connection]:
         """A consistent view for reading."""
         with words_for_trouble(), self._connect_to_read() as connection:
+            self._store.begin_to_read(connection)
             yield connection
+            self._store.end_reading(connection)
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a committed transaction; it returns only after the commit.
@@ -91,8 +93,9 @@ class Database:
         with words_for_trouble():
             connection, self._reading = self._reading or self._connect_to_read(), None
             try:
+                self._store.begin_to_read(connection)
                 found = work(connection)
-                connection.rollback()
+                self._store.end_reading(connection)
             except BaseException:
                 connection.close()
                 raise

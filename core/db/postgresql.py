@@ -67,6 +67,12 @@ class PostgreSQL:
         if not connection.exec_driver_sql(_TRY_LOCK).scalar_one():
             await asyncio.get_running_loop().run_in_executor(thread, self.begin, connection)
 
+    def begin_to_read(self, connection: Connection) -> None:
+        connection.begin()
+
+    def end_reading(self, connection: Connection) -> None:
+        connection.rollback()
+
     def commit(self, connection: Connection, patience: float) -> None:  # noqa: ARG002 - readers keep nobody back
         _check_whole(connection)
         _raw(connection).commit()

@@ -88,6 +88,14 @@ class Sqlite:
         self._began = monotonic()
         return None
 
+    def begin_to_read(self, connection: Connection) -> None:
+        """Past the toolkit, as in `_try_to_begin`."""
+        _raw(connection).execute("BEGIN")
+
+    def end_reading(self, connection: Connection) -> None:
+        connection.rollback()
+        _raw(connection).rollback()  # what the toolkit did not join
+
     def commit(self, connection: Connection, patience: float) -> None:
         """Where there is no write-ahead log, readers keep it back, and it is tried again."""
         raw, until = _raw(connection), monotonic() + patience

@@ -7,7 +7,7 @@ than the toolkit takes long: there it runs them as usual.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
 
@@ -70,13 +70,12 @@ class Statement:
         return self._texts[key]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a value stands; `index` is its place in a list."""
+class _Place(NamedTuple):
+    """Where a value stands; `member` is its place in a list."""
 
     number: int
     name: str
-    index: int | None
+    member: int | None
     convert: Converter | None
 
 
@@ -91,11 +90,11 @@ class _Text:
 
     def bind(self, values: Values) -> list[Any]:
         bound = self.known.copy()
-        for place in self.open:
-            value = values[place.name]
-            if place.index is not None:
-                value = value[min(place.index, len(value) - 1)]
-            bound[place.number] = _converted(value, place.convert)
+        for number, name, member, convert in self.open:
+            value = values[name]
+            if member is not None:
+                value = value[min(member, len(value) - 1)]
+            bound[number] = value if convert is None or value is None else convert(value)
         return bound
 
     def read(self, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
@@ -150,7 +149,8 @@ def _is_far(connection: Connection) -> bool:
 
 
 def _driver(connection: Connection) -> Any:
-    """The driver's own connection, in a transaction that the toolkit knows of."""
-    if not connection.in_transaction():
+    """The driver's own connection, in a transaction; where one was begun past the toolkit, it need not join."""
+    driver: Any = connection.connection.dbapi_connection
+    if not (driver.in_transaction or connection.in_transaction()):
         connection.begin()
-    return connection.connection.dbapi_connection
+    return driver

@@ -39,6 +39,14 @@ class Store(Protocol):
         """The same, while the event loop goes on; `patience` in seconds. Raises the driver's error."""
         ...
 
+    def begin_to_read(self, connection: Connection) -> None:
+        """A transaction that sees one moment."""
+        ...
+
+    def end_reading(self, connection: Connection) -> None:
+        """Its end."""
+        ...
+
     def commit(self, connection: Connection, patience: float) -> None:
         """Make what was written last. Raises the driver's error, and then nobody knows."""
         ...
