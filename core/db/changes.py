@@ -53,6 +53,12 @@ _DUE = Statement(
     .order_by(changes.c.kind, changes.c.id)
     .limit(bindparam("most"))
 )
+_LAST_TERMS = Statement(
+    select(*_COLUMNS)
+    .where(changes.c.order_id == bindparam("order"), changes.c.kind == ChangeKind.MODIFY, changes.c.posts > 0)
+    .order_by(changes.c.id.desc())
+    .limit(1)
+)
 _TOUCHED = Statement(
     select(changes.c.order_id).where(
         changes.c.state.in_(OPEN) | (changes.c.answered_at > bindparam("since", type_=changes.c.answered_at.type))
@@ -121,9 +127,8 @@ def count_modifications(connection: Connection, order_id: int) -> int:
 
 def given_up(connection: Connection, order_id: int) -> Change | None:
     """The newest terms for this order that Dhan was asked for, where they are said not to have been taken."""
-    sent = changes.c.order_id == order_id, changes.c.kind == ChangeKind.MODIFY, changes.c.posts > 0
-    row = connection.execute(select(*_COLUMNS).where(*sent).order_by(changes.c.id.desc()).limit(1)).mappings().first()
-    return Change(**row) if row and row["state"] == ChangeState.FAILED else None
+    last = [Change(**row) for row in _LAST_TERMS.mappings(connection, {"order": order_id})]
+    return next((change for change in last if change.state is ChangeState.FAILED), None)
 
 
 def ages(connection: Connection, at: datetime) -> list[float]:

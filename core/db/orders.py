@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, false, func, insert, select, true, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, bindparam, false, func, insert, select, true, update
 
 from core import journal
 from core.db import approvers
@@ -21,7 +21,6 @@ _BEFORE_THE_BROKER = (
     OrderState.UNKNOWN,
     OrderState.NEEDS_OPERATOR,
 )
-_FINAL = [state for state in OrderState if state.is_final and state not in IN_DOUBT]
 _RECENT = 10_000
 LONGEST_WAIT = timedelta(minutes=15)
 """No next try is put off for longer."""
@@ -29,24 +28,33 @@ _NAMES = [field.name for field in fields(Order)]
 _COLUMNS = [orders.c[name] for name in _NAMES]
 _FIELDS = frozenset(_NAMES)
 
+
+def _among(column: Column[Any], name: str) -> ColumnElement[bool]:
+    return column.in_(bindparam(name, expanding=True))
+
+
 # Built once: building a statement costs more than running it.
 _ADD = insert(orders).returning(orders.c.id)
 _ONE = Statement(select(*_COLUMNS).where(orders.c.id == bindparam("order_id")))
-_SOME = Statement(
-    select(*_COLUMNS).where(orders.c.id.in_(bindparam("order_ids", expanding=True))).order_by(orders.c.id)
-)
+_SOME = Statement(select(*_COLUMNS).where(_among(orders.c.id, "order_ids")).order_by(orders.c.id))
 _OF_ALERTS = Statement(
-    select(*_COLUMNS)
-    .where(orders.c.alert_id.in_(bindparam("alert_ids", expanding=True)))
-    .order_by(orders.c.alert_id, orders.c.position)
+    select(*_COLUMNS).where(_among(orders.c.alert_id, "alert_ids")).order_by(orders.c.alert_id, orders.c.position)
 )
+_WITH_BROKER_IDS = Statement(select(*_COLUMNS).where(_among(orders.c.broker_order_id, "ids")).order_by(orders.c.id))
+_KNOWN = orders.c.id, orders.c.broker_order_id, orders.c.state, orders.c.filled_quantity
+_KNOWN_AS = Statement(select(*_KNOWN).where(_among(orders.c.id, "order_ids")))
+_VERSIONS = Statement(select(orders.c.id, orders.c.version).where(_among(orders.c.id, "order_ids")))
 _IN_STATES = Statement(
-    select(*_COLUMNS)
-    .where(orders.c.state.in_(bindparam("states", expanding=True)))
-    .order_by(orders.c.release_at.nulls_first(), orders.c.id)
+    select(*_COLUMNS).where(_among(orders.c.state, "states")).order_by(orders.c.release_at.nulls_first(), orders.c.id)
 )
 _NOW = bindparam("now", type_=orders.c.release_at.type)
 _OVERDUE = Statement(select(*_COLUMNS).where(orders.c.state.in_(WAITING), orders.c.expires_at <= _NOW))
+_FROM_BEFORE = Statement(
+    select(*_COLUMNS)
+    .where(orders.c.state.in_(AT_BROKER))
+    .where(func.coalesce(orders.c.reaches_exchange_at, orders.c.updated_at) < _NOW)
+    .order_by(orders.c.id)
+)
 _UNCONFIRMED = Statement(
     select(*_COLUMNS)
     .where(orders.c.state.in_(AT_BROKER), orders.c.confirmed.is_(false()), orders.c.filled_quantity == 0)
@@ -172,6 +180,11 @@ def some(connection: Connection, order_ids: Iterable[int]) -> list[Order]:
     return _find(connection, _SOME, {"order_ids": list(order_ids)})
 
 
+def versions(connection: Connection, order_ids: Iterable[int]) -> dict[int, int]:
+    """How often each was written so far."""
+    return dict(_VERSIONS.rows(connection, {"order_ids": list(order_ids)}))
+
+
 @dataclass(frozen=True)
 class AtBroker:
     order_id: str | None
@@ -180,23 +193,18 @@ class AtBroker:
 
 def at_broker_as(connection: Connection, order_ids: Iterable[int]) -> dict[int, AtBroker | None]:
     """As what our rows know each order at the broker; None where they are in doubt."""
-    known = orders.c.broker_order_id, orders.c.state, orders.c.filled_quantity
-    rows = connection.execute(select(orders.c.id, *known).where(orders.c.id.in_(list(order_ids))))
-    return {
-        row.id: None if row.state in IN_DOUBT else AtBroker(row.broker_order_id, row.filled_quantity) for row in rows
-    }
+    known = _KNOWN_AS.rows(connection, {"order_ids": list(order_ids)})
+    return {own: None if state in IN_DOUBT else AtBroker(theirs, filled) for own, theirs, state, filled in known}
 
 
 def with_broker_ids(connection: Connection, ids: Iterable[str]) -> list[Order]:
     """Those that have one of these ids at the broker."""
-    return _read(connection, select(*_COLUMNS).where(orders.c.broker_order_id.in_(list(ids))).order_by(orders.c.id))
+    return _find(connection, _WITH_BROKER_IDS, {"ids": list(ids)})
 
 
-def final_fills(connection: Connection, broker_ids: Iterable[str]) -> dict[str, int]:
-    """How much is filled of those of them that have ended here for good, by their ids at the broker."""
-    ended = orders.c.broker_order_id.in_(list(broker_ids)), orders.c.state.in_(_FINAL)
-    rows = connection.execute(select(orders.c.broker_order_id, orders.c.filled_quantity).where(*ended))
-    return {row.broker_order_id: row.filled_quantity for row in rows}
+def at_broker_from_before(connection: Connection, at: datetime) -> list[Order]:
+    """Orders at the broker that reached the exchange before then."""
+    return _find(connection, _FROM_BEFORE, {"now": at})
 
 
 def in_states(connection: Connection, states: Iterable[OrderState]) -> list[Order]:

@@ -14,7 +14,7 @@ from core.clock import INDIA, Clock, Moment, SystemClock, to_india
 from core.db import changes, orders
 from core.db.engine import Database
 from core.domain.notice import Notice
-from core.domain.order import AT_BROKER, Order, OrderState
+from core.domain.order import Order, OrderState
 from core.engine import marks
 from core.engine.apart import apart
 from core.engine.marks import Mark
@@ -111,8 +111,7 @@ def left_behind(connection: Connection, now: datetime, book: Iterable[BrokerOrde
     if india.time() < HISTORY_READY_FROM:
         return []
     still_open = {row.order_id for row in book if row.state in _OPEN}
-    at_broker = orders.in_states(connection, AT_BROKER)
-    over = [order for order in at_broker if order.broker_day < india.date()]
+    over = orders.at_broker_from_before(connection, datetime.combine(india, time.min, INDIA))
     return [order for order in over if order.broker_order_id not in still_open]
 
 

@@ -32,7 +32,8 @@ log = structlog.get_logger()
 Named = dict[int, list[BrokerOrder]]
 """Rows of the book by the order that they were sent for."""
 
-AT_A_TIME = 25
+AT_A_TIME = 32
+NAMED_AT_A_TIME = 500
 LATE_EVERY = 3.0
 LONGEST_REST = 0.1
 """Seconds. As long as some rows took, others have before the next."""
@@ -77,7 +78,7 @@ class Reconciler:
         book, incomplete = await self._read({key: said for key, said in self._ended.items() if key not in touched})
         reach(Point.BOOK_READ)
         moment = self._moment()
-        ours = await self._database.read(lambda connection: _by_our_names(connection, book))
+        ours = await self._find_ours(book)
         not_followed: list[BrokerOrder] = []
         for some in _some_at_a_time(book, ours):
             began = monotonic()
@@ -108,6 +109,16 @@ class Reconciler:
         except IncompleteBook as incomplete:
             return incomplete.orders, incomplete
 
+    async def _find_ours(self, book: list[BrokerOrder]) -> Named:
+        """Rows by the order that they were sent for, some at a time."""
+        ours: Named = {}
+        for start in range(0, len(book), NAMED_AT_A_TIME):
+            part = book[start : start + NAMED_AT_A_TIME]
+            for owner, rows in (await self._database.read(lambda c, part=part: _by_our_names(c, part))).items():
+                ours.setdefault(owner, []).extend(rows)
+            await asyncio.sleep(0)
+        return ours
+
     async def _follow_some(self, some: _Rows, moment: Moment) -> list[BrokerOrder]:
         """Returns those that bring out a bug of ours: it costs them, and no others."""
         try:
@@ -127,9 +138,10 @@ class Reconciler:
 
     def _follow(self, connection: Connection, some: _Rows, moment: Moment) -> None:
         follow_rows(connection, some, moment)
-        over = [row for row in some.rows if row.state in ENDED]
-        fills = orders.final_fills(connection, [row.order_id for row in over])
-        agreed = {row.order_id: row.said for row in over if fills.get(row.order_id) == row.filled_quantity}
+        over = _by_id([row for row in some.rows if row.state in ENDED])
+        ended = [order for order in orders.with_broker_ids(connection, over) if _has_ended(order)]
+        fills = {order.broker_order_id: order.filled_quantity for order in ended}
+        agreed = {key: row.said for key, row in over.items() if fills.get(key) == row.filled_quantity}
         self._database.after_commit(lambda: self._ended.update(agreed))
 
     async def _what_is_late(self, now: datetime) -> list[Order]:
@@ -295,15 +307,19 @@ def _look_for_more(connection: Connection, order: Order, rows: list[BrokerOrder]
         filled = max((row.filled_quantity for row in rows if row.order_id == order.broker_order_id), default=0)
         if len(standing) > 1:
             alarm_twins(connection, order, sorted(standing), moment)
-        elif order.state.is_final and order.state not in IN_DOUBT and filled > order.filled_quantity:
+        elif _has_ended(order) and filled > order.filled_quantity:
             alarm_late_fill(connection, order, filled, moment)
-    elif standing and (_waits_long(order, moment.now) or (order.state.is_final and order.state not in IN_DOUBT)):
+    elif standing and (_waits_long(order, moment.now) or _has_ended(order)):
         alarm_ghost(connection, order, sorted(standing), moment)
 
 
 def _has_more(rows: list[BrokerOrder], own: AtBroker) -> bool:
     """Whether Dhan has another order than our own one for this, or has filled more of it than we know."""
     return any(row.order_id != own.order_id or row.filled_quantity > own.filled for row in rows if row.stands)
+
+
+def _has_ended(order: Order) -> bool:
+    return order.state.is_final and order.state not in IN_DOUBT
 
 
 def _waits_long(order: Order, now: datetime) -> bool:

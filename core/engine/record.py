@@ -39,7 +39,7 @@ def record_all(connection: Connection, posts: Sequence[Posted]) -> list[None]:
 
     An order that another desk took over meanwhile is left to its look-ups: closing the attempt here would end them.
     """
-    now = {order.id: order.version for order in orders.some(connection, [post.claim.order.id for post in posts])}
+    now = orders.versions(connection, [post.claim.order.id for post in posts])
     accepted: list[tuple[Claim, str]] = []
     for post in posts:
         if now[post.claim.order.id] != post.claim.order.version:
