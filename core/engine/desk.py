@@ -55,7 +55,7 @@ REDRAW_EVERY = 60.0
 REDRAWN_AT_ONCE = 10
 DELIVERY_RESTS = 5.0
 INSTRUMENTS_REST = 30  # s, unless the list is lost
-A_BREATH = 0.05  # the order goes before its card, and what changes meanwhile makes one edit
+A_BREATH = 0.1  # the order goes before its card, and what changes meanwhile makes one edit
 
 
 class _Nudges(asyncio.DatagramProtocol):

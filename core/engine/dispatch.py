@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
 from math import inf
 from typing import Any
 
@@ -42,7 +43,7 @@ AT_ONCE = 32
 A_MOMENT = 0.02
 TURNS_TO_LEAVE = 10
 """Turns of the loop for the POSTs that have room; with one alone, the desk's own look at its rows came in between."""
-TOGETHER = 0.01
+TOGETHER = 0.03
 WAITS = 1.5
 """Seconds after which a claim is put back: urgent calls, or a rest, took the room that was in sight."""
 _FRESH = timedelta(seconds=1)
@@ -93,6 +94,7 @@ class Dispatcher:
         )
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._places: set[int] = set()
+        self._asked: set[int] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -137,6 +139,7 @@ class Dispatcher:
         if batch.asked_about:
             asked = self._soundness.ask(batch.asked_about)
             for order in batch.asked_about:
+                self._asked.add(order.id)
                 self._start(order, self._send_if_sound(order, asked, epoch), tasks, wake)
         self._look_again(batch.wait, wake)
         for _ in range(TURNS_TO_LEAVE if batch.claims else 0):
@@ -168,7 +171,8 @@ class Dispatcher:
     def _due(self, connection: Connection, now: datetime) -> list[Order]:
         """What may go now, exits first; only exits while the places are taken."""
         places = AT_ONCE - len(self._places)
-        most = AT_ONCE if self._limiter.room_in() <= AHEAD else len(self._under_way) + 1  # one will have to wait
+        going = takewhile(lambda behind: self._limiter.room_in(behind=behind) <= AHEAD, range(places))
+        most = len(self._asked) + sum(1 for _ in going) + 1  # one will have to wait
         due = orders.due(connection, now, most) if places > 0 else []
         if places <= 0 or len(due) == most:
             exits = orders.due(connection, now, AT_ONCE, closing=True)
@@ -203,6 +207,7 @@ class Dispatcher:
                 wake.set()
             finally:
                 self._places.discard(order.id)
+                self._asked.discard(order.id)
                 self._under_way.pop(order.id, None)
 
         self._places.add(order.id)
@@ -380,5 +385,5 @@ class Dispatcher:
 
 
 async def _for_company() -> None:
-    """Until the same moment for all who come within a few milliseconds, so that their outcomes share a commit."""
+    """Until the same moment for all who come within `TOGETHER` seconds, so that their outcomes share a commit."""
     await asyncio.sleep(TOGETHER - asyncio.get_running_loop().time() % TOGETHER)

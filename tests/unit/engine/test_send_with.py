@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import Connection, event
 
 from core import controls, failpoints
+from core.broker.account import Holding
+from core.broker.dhan.account import DhanAccount
 from core.broker.port import Accepted, Broker, OrderRequest
 from core.clock import monotonic
 from core.db import alerts
@@ -19,7 +21,7 @@ from core.engine.dispatch import Dispatcher
 from core.engine.limiter import AHEAD, LEFT_LATER, Limiter, Window
 from core.engine.rules import Rules
 from core.failpoints import Point
-from tests.builders import an_order
+from tests.builders import an_order, until
 from tests.patience import PATIENCE
 from tests.unit.engine.floor import Floor
 from tests.unit.engine.rows import an_attempt, rings
@@ -240,6 +242,37 @@ async def test_an_order_that_is_not_claimed_after_all_takes_no_room(floor: Floor
 async def test_a_sale_that_dhan_is_asked_about_first_is_not_claimed_on_the_spot(floor: Floor) -> None:
     order = await send_with(floor, due_now(floor, side=Side.SELL, product=Product.DELIVERY))
     assert (order.state, placements(floor)) == (OrderState.AWAITING_APPROVAL, 0)
+
+
+class AnswersWhenTold:
+    """The account, whose holdings come once `told` is set."""
+
+    def __init__(self, floor: Floor, told: asyncio.Event) -> None:
+        self._account = DhanAccount(floor.broker)
+        self._told = told
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._account, name)
+
+    async def holdings(self) -> list[Holding]:
+        await self._told.wait()
+        return await self._account.holdings()
+
+
+async def test_sales_that_dhan_is_asked_about_keep_none_back_that_is_due_behind_them(floor: Floor) -> None:
+    told = asyncio.Event()
+    dispatcher = floor.another_dispatcher(account=AnswersWhenTold(floor, told), limiter=Limiter([Window(1, 3_600)]))
+    sales = [floor.order(side=Side.SELL, product=Product.DELIVERY) for _ in range(4)]
+    behind = floor.order()
+
+    floor.keep_lease()
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        for _ in sales:
+            await dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+        await until(lambda: floor.now(behind).state is OrderState.WORKING)
+        assert {floor.now(sale).state for sale in sales} == {OrderState.QUEUED}
+        await dispatcher.finish(0)
+        told.set()
 
 
 async def test_under_a_hold_nothing_is_claimed_on_the_spot(floor: Floor) -> None:
