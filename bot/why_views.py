@@ -18,7 +18,7 @@ _BEGAN = {
     OrderState.QUEUED: "it may go without a tap",
 }
 _MOVED = {
-    OrderState.AWAITING_APPROVAL: "you were asked again",
+    OrderState.AWAITING_APPROVAL: "you were asked",
     OrderState.QUEUED: "it may go",
     OrderState.SUBMITTING: "the desk sent it",
     OrderState.UNKNOWN: "nobody knew whether Dhan had it",
@@ -61,6 +61,8 @@ def _step(event: Event, report: AlertReport) -> str:
 def _what(event: Event) -> str:
     if event.order_id is None:
         return {"alert": "came"}.get(event.kind, escape(event.kind.replace("_", " ")))
+    if (event.before, event.after) == (OrderState.SUBMITTING, OrderState.QUEUED):
+        return "it went back to the queue"
     words = _BEGAN if event.before is None else _MOVED
     if event.after is not None:
         return words.get(OrderState(event.after), escape(event.after))
