@@ -8,6 +8,7 @@ from bot.text import day_time, fit, moment, one_line, plain
 from core.db.alerts import StoredAlert
 from core.db.attempts import Attempt
 from core.domain.alert import AlertState
+from core.domain.attempt import AttemptState
 from core.domain.order import Order, OrderState
 from core.journal import Event
 from core.reports import AlertReport
@@ -70,11 +71,16 @@ def _what(event: Event) -> str:
 
 
 def _try(attempt: Attempt, orders: Sequence[Order]) -> str:
-    """Without its time, which is the machine's: the step that names it has the desk's."""
+    """Without its time, which is the machine's: the step that names it has the desk's.
+
+    The words are Dhan's only where it refused: of a try in doubt, or one that did not reach Dhan, they are the desk's.
+    """
     label = next((order.label for order in orders if order.id == attempt.order_id), "?")
-    said = " ".join(part for part in (attempt.code, attempt.words) if part)
-    words = f" Dhan said: {one_line(said)}" if said else ""
-    return f"{label} as {escape(attempt.correlation_id)}: {attempt.state}.{words}"
+    is_dhans = attempt.refusal is not None and attempt.state is not AttemptState.UNKNOWN
+    words = " ".join(part for part in (attempt.code if is_dhans else "", attempt.words) if part)
+    speaker = " Dhan said:" if is_dhans else ""
+    line = f"{label} as {escape(attempt.correlation_id)}: {attempt.state}."
+    return f"{line}{speaker} {one_line(words)}" if words else line
 
 
 def _without_orders(alert: StoredAlert) -> str:

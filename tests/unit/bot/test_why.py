@@ -1,6 +1,10 @@
-"""/why tells each step as it happened."""
+"""/why tells each step as it happened, and puts into Dhan's mouth only what Dhan said."""
+
+import pytest
 
 from bot import why_views
+from core.db.attempts import Attempt
+from core.domain.attempt import AttemptState
 from core.domain.order import OrderState
 from core.journal import Event
 from tests.builders import NOON
@@ -10,6 +14,27 @@ from tests.unit.bot.reports import order, report
 def told(before: OrderState, after: OrderState) -> list[str]:
     event = Event(at=NOON, alert_id=41, order_id=7, actor="desk", kind="move", before=before, after=after)
     return why_views.why(report(order()), [event], [], None).splitlines()
+
+
+def tried(state: AttemptState, *, refusal: str | None, code: str | None, words: str) -> list[str]:
+    attempt = Attempt(
+        id=1,
+        order_id=7,
+        number=1,
+        correlation_id="MUA",
+        state=state,
+        epoch=1,
+        request={},
+        posts=1,
+        claimed_at=NOON,
+        refusal=refusal,
+        code=code,
+        words=words,
+        lookups=0,
+        absences=0,
+        next_lookup_at=None,
+    )
+    return why_views.why(report(order()), [], [attempt], None).splitlines()
 
 
 def test_the_first_question_is_not_called_another_one() -> None:
@@ -22,3 +47,19 @@ def test_an_order_that_came_back_from_dhan_is_not_said_to_be_let_go() -> None:
 
 def test_an_approved_order_may_go() -> None:
     assert "12:00:00 41.1: it may go, by desk." in told(OrderState.AWAITING_APPROVAL, OrderState.QUEUED)
+
+
+@pytest.mark.parametrize("state", [AttemptState.REFUSED, AttemptState.NOT_SENT])
+def test_a_refused_try_has_dhans_own_words(state: AttemptState) -> None:
+    lines = tried(state, refusal="rate_limited", code="DH-904", words="Too many requests")
+    assert f"41.1 as MUA: {state}. Dhan said: DH-904 Too many requests" in lines
+
+
+def test_a_try_without_an_answer_has_the_desks_words_alone() -> None:
+    lines = tried(AttemptState.NOT_SENT, refusal=None, code="", words="the connection was refused")
+    assert "41.1 as MUA: not_sent. the connection was refused" in lines
+
+
+def test_a_doubtful_try_does_not_repeat_the_refusal_before_it() -> None:
+    lines = tried(AttemptState.UNKNOWN, refusal="rate_limited", code="DH-904", words="Dhan answered 500")
+    assert "41.1 as MUA: unknown. Dhan answered 500" in lines
