@@ -112,7 +112,7 @@ class AlertReport:
                 return Standing.EXPIRED
 
     def is_held(self, order: Order) -> bool:
-        """Approved and due, and only a hold keeps it back."""
+        """It may go and is due, and only a hold keeps it back."""
         return self._queued(order) is Standing.HELD if order.state is OrderState.QUEUED else False
 
     def _queued(self, order: Order) -> Standing:

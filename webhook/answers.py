@@ -16,7 +16,7 @@ _WORDS: Mapping[Standing, str] = {
     Standing.ACCEPTED: "Stored. The desk has not finished with it.",
     Standing.PLACED: "",
     Standing.QUEUED: "It waits for its time.",
-    Standing.HELD: "Approved, and held.",
+    Standing.HELD: "Held.",
     Standing.AWAITING_APPROVAL: "Waiting for a tap in Telegram.",
     Standing.REFUSED: "Refused.",
     Standing.REJECTED: "Dhan rejected it.",

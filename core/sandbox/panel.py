@@ -25,7 +25,7 @@ _WORDS: Mapping[str, str] = {
     "awaiting_approval": "Waiting for your approval in the chat.",
     "refused": "Refused by the desk's own rules.",
     "rejected": "Rejected by the broker.",
-    "held": "Held: approved, but something blocks it.",
+    "held": "Held: it may go, but something blocks it.",
     "accepted": "Stored. The desk is deciding; the chat will tell.",
 }
 

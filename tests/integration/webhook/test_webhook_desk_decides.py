@@ -130,7 +130,7 @@ def test_an_order_that_only_a_hold_keeps_back_is_called_held_with_the_reason(
         desk.decide(desk.hear(), OrderState.QUEUED)
         answer = posting.answer()
     assert answer["order_status"] == "held"
-    assert "Signed out: open the link." in answer["message"]
+    assert answer["message"] == "Held. Signed out: open the link."
 
 
 def test_a_desk_that_decides_nothing_is_waited_for_as_long_as_set_and_no_longer(
