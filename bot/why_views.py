@@ -79,7 +79,8 @@ def _try(attempt: Attempt, orders: Sequence[Order]) -> str:
     is_dhans = attempt.refusal is not None and attempt.state is not AttemptState.UNKNOWN
     words = " ".join(part for part in (attempt.code if is_dhans else "", attempt.words) if part)
     speaker = " Dhan said:" if is_dhans else ""
-    line = f"{label} as {escape(attempt.correlation_id)}: {attempt.state}."
+    times = f", sent {attempt.posts} times" if attempt.posts > 1 else ""
+    line = f"{label} as {escape(attempt.correlation_id)}{times}: {attempt.state}."
     return f"{line}{speaker} {one_line(words)}" if words else line
 
 

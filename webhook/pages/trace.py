@@ -76,7 +76,8 @@ def _summary(report: AlertReport) -> str:
 
 def _order(order: Order, attempts: Sequence[Attempt]) -> str:
     tries = "".join(
-        f'<p class="soft">Attempt {attempt.number} <code>{escape(attempt.correlation_id)}</code>: '
+        f'<p class="soft">Attempt {attempt.number} <code>{escape(attempt.correlation_id)}</code>'
+        f"{f', sent {attempt.posts} times' if attempt.posts > 1 else ''}: "
         f"{escape(attempt.state.replace('_', ' '))}{_said(attempt)}</p>"
         for attempt in attempts
         if attempt.order_id == order.id

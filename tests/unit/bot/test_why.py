@@ -1,4 +1,6 @@
-"""/why tells each step as it happened, and puts into Dhan's mouth only what Dhan said."""
+"""/why and the trace tell each step as it happened, and put into Dhan's mouth only what Dhan said."""
+
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from core.domain.order import OrderState
 from core.journal import Event
 from tests.builders import NOON
 from tests.unit.bot.reports import order, report
+from webhook.pages.trace import trace_page
 
 
 def told(before: OrderState, after: OrderState) -> list[str]:
@@ -16,16 +19,18 @@ def told(before: OrderState, after: OrderState) -> list[str]:
     return why_views.why(report(order()), [event], [], None).splitlines()
 
 
-def tried(state: AttemptState, *, refusal: str | None, code: str | None, words: str) -> list[str]:
-    attempt = Attempt(
+def a_try(
+    state: AttemptState, *, refusal: str | None = None, code: str | None = None, words: str = "", posts: int = 1
+) -> Attempt:
+    return Attempt(
         id=1,
-        order_id=7,
+        order_id=order().id,
         number=1,
         correlation_id="MUA",
         state=state,
         epoch=1,
         request={},
-        posts=1,
+        posts=posts,
         claimed_at=NOON,
         refusal=refusal,
         code=code,
@@ -34,7 +39,10 @@ def tried(state: AttemptState, *, refusal: str | None, code: str | None, words: 
         absences=0,
         next_lookup_at=None,
     )
-    return why_views.why(report(order()), [], [attempt], None).splitlines()
+
+
+def tried(state: AttemptState, **facts: Any) -> list[str]:
+    return why_views.why(report(order()), [], [a_try(state, **facts)], None).splitlines()
 
 
 def test_the_first_question_is_not_called_another_one() -> None:
@@ -63,3 +71,10 @@ def test_a_try_without_an_answer_has_the_desks_words_alone() -> None:
 def test_a_doubtful_try_does_not_repeat_the_refusal_before_it() -> None:
     lines = tried(AttemptState.UNKNOWN, refusal="rate_limited", code="DH-904", words="Dhan answered 500")
     assert "41.1 as MUA: unknown. Dhan answered 500" in lines
+
+
+def test_a_try_that_was_sent_again_under_its_name_says_how_often() -> None:
+    assert "41.1 as MUA, sent 3 times: accepted." in tried(AttemptState.ACCEPTED, posts=3)
+    assert "41.1 as MUA: accepted." in tried(AttemptState.ACCEPTED)
+    page = trace_page(report(order()), [], [a_try(AttemptState.ACCEPTED, posts=3)])
+    assert "<code>MUA</code>, sent 3 times: accepted" in page
