@@ -175,7 +175,7 @@ class Dispatcher:
         most = len(self._asked) + sum(1 for _ in going) + 1  # one will have to wait
         due = orders.due(connection, now, most) if places > 0 else []
         if places <= 0 or len(due) == most:
-            exits = orders.due(connection, now, AT_ONCE, closing=True)
+            exits = orders.due(connection, now, len(self._asked) + AT_ONCE, closing=True)
             due = list({order.id: order for order in exits + due}.values())
         fresh = [order for order in due if order.id not in self._under_way]
         exits = [order for order in fresh if order.closes]

@@ -17,7 +17,7 @@ from core.domain.alert import Product, Side
 from core.domain.attempt import AttemptState, correlation_id
 from core.domain.notice import Notice
 from core.domain.order import Order, OrderState
-from core.engine.dispatch import Dispatcher
+from core.engine.dispatch import AT_ONCE, Dispatcher
 from core.engine.limiter import AHEAD, LEFT_LATER, Limiter, Window
 from core.engine.rules import Rules
 from core.failpoints import Point
@@ -271,6 +271,23 @@ async def test_sales_that_dhan_is_asked_about_keep_none_back_that_is_due_behind_
             await dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
         await until(lambda: floor.now(behind).state is OrderState.WORKING)
         assert {floor.now(sale).state for sale in sales} == {OrderState.QUEUED}
+        await dispatcher.finish(0)
+        told.set()
+
+
+async def test_an_exit_waits_for_no_exits_that_dhan_is_asked_about(floor: Floor) -> None:
+    told = asyncio.Event()
+    dispatcher = floor.another_dispatcher(account=AnswersWhenTold(floor, told))
+    asked = [floor.order(closes=True, side=Side.SELL, product=Product.DELIVERY) for _ in range(AT_ONCE)]
+    floor.clock.pass_time(seconds=60)
+
+    floor.keep_lease()
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        await dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+        behind = floor.order(closes=True)
+        await dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+        await until(lambda: floor.now(behind).state is OrderState.WORKING)
+        assert {floor.now(order).state for order in asked} == {OrderState.QUEUED}
         await dispatcher.finish(0)
         told.set()
 
