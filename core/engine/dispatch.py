@@ -196,6 +196,8 @@ class Dispatcher:
                 batch.wait = wait
                 crowd.tell(connection, order, wait, rules.now)
                 break
+        if batch.asked_about and batch.wait is None:
+            batch.wait = 0  # they take no room yet: what is due behind them may have some
         batch.claims = claim_due(connection, going, rules)
 
     def _start(

@@ -275,6 +275,25 @@ async def test_sales_that_dhan_is_asked_about_keep_none_back_that_is_due_behind_
         told.set()
 
 
+async def test_what_is_due_behind_all_that_were_read_is_looked_at_in_a_moment(floor: Floor) -> None:
+    """Those that Dhan is asked about take no room yet, so none of them has to wait for it, and none sets the alarm."""
+    told, wake = asyncio.Event(), asyncio.Event()
+    dispatcher = floor.another_dispatcher(account=AnswersWhenTold(floor, told), limiter=Limiter([Window(1, 3_600)]))
+    for _ in range(4):
+        floor.order(side=Side.SELL, product=Product.DELIVERY)
+    behind = floor.order()
+
+    floor.keep_lease()
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        await dispatcher.send_due(tasks, wake, floor.epoch)
+        while floor.now(behind).state is OrderState.QUEUED:
+            await wake.wait()
+            wake.clear()
+            await dispatcher.send_due(tasks, wake, floor.epoch)
+        await dispatcher.finish(0)
+        told.set()
+
+
 async def test_an_exit_waits_for_no_exits_that_dhan_is_asked_about(floor: Floor) -> None:
     told = asyncio.Event()
     dispatcher = floor.another_dispatcher(account=AnswersWhenTold(floor, told))
