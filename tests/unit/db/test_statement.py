@@ -1,6 +1,8 @@
 """A statement that runs past the toolkit says the same as one that does not."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -11,6 +13,7 @@ from core.db.tables import events, orders
 from core.domain.order import OrderState
 from tests.builders import NOON, an_order
 
+T = TypeVar("T")
 WAITING = [OrderState.QUEUED, OrderState.AWAITING_APPROVAL]
 FOUND = (orders.c.id, orders.c.state, orders.c.price, orders.c.release_at, orders.c.closes)
 AMONG = (
@@ -112,6 +115,28 @@ def test_all_queries_of_a_reader_see_one_moment(database: Database) -> None:
         assert ids.rows(reader) == []
     with database.snapshot() as reader:
         assert len(ids.rows(reader)) == 1
+
+
+@pytest.mark.parametrize("is_kept", [True, False], ids=["a connection that is kept", "one for once"])
+async def test_a_reader_that_fails_leaves_no_old_moment_to_the_next(database: Database, is_kept: bool) -> None:
+    ids = Statement(select(orders.c.id))
+
+    def fail(connection: Connection) -> None:
+        ids.rows(connection)
+        raise LookupError("a bug of the reader")
+
+    async def read(work: Callable[[Connection], T]) -> T:
+        if is_kept:
+            return await database.read(work)
+        with database.snapshot() as connection:
+            return work(connection)
+
+    for known in range(3):
+        assert len(await read(ids.rows)) == known
+        with pytest.raises(LookupError):
+            await read(fail)
+        with database.transaction() as connection:
+            an_order(connection)
 
 
 def test_a_value_that_is_missing_is_a_mistake(connection: Connection) -> None:
