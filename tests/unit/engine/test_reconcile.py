@@ -145,6 +145,14 @@ def test_an_order_belongs_to_the_day_on_which_the_exchange_sees_it(connection: C
     assert left_behind(connection, india("2026-11-27 08:00"), []) == [evening]
 
 
+@pytest.mark.parametrize(("reached", "is_over"), [("2026-11-26 23:59:59.999999", True), ("2026-11-27 00:00", False)])
+@pytest.mark.parametrize("as_told", [True, False], ids=["its hour is known", "as it changed last"])
+def test_a_day_ends_at_midnight_in_india(connection: Connection, reached: str, *, is_over: bool, as_told: bool) -> None:
+    at = india(reached)
+    order = at_broker(connection, at=EVENING if as_told else at, reaches_exchange_at=at if as_told else None)
+    assert left_behind(connection, india("2026-11-27 08:00"), []) == [order] * is_over
+
+
 def test_an_order_that_the_book_shows_as_open_waits_for_the_next_session(connection: Connection) -> None:
     """Its day turned out to be a holiday of which no list knew."""
     order = at_broker(connection, at=EVENING, as_amo=True, reaches_exchange_at=india("2026-11-26 09:45"))
