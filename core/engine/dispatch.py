@@ -171,8 +171,8 @@ class Dispatcher:
     def _due(self, connection: Connection, now: datetime) -> list[Order]:
         """What may go now, exits first; only exits while the places are taken."""
         places = AT_ONCE - len(self._places)
-        going = takewhile(lambda behind: self._limiter.room_in(behind=behind) <= AHEAD, range(places))
-        most = len(self._asked) + sum(1 for _ in going) + 1  # one will have to wait
+        have_room = takewhile(lambda behind: self._limiter.room_in(behind=behind) <= AHEAD, range(places))
+        most = len(self._asked) + len(list(have_room)) + 1  # one will have to wait
         due = orders.due(connection, now, most) if places > 0 else []
         if places <= 0 or len(due) == most:
             exits = orders.due(connection, now, len(self._asked) + AT_ONCE, closing=True)
