@@ -173,17 +173,12 @@ def unkill(connection: Connection, *, at: datetime, actor: str) -> bool:
 
 def follow_kill_switch(connection: Connection, is_on: bool, *, at: datetime, actor: str) -> bool:
     """Hold while Dhan's own switch is on. False when nothing changed."""
+    if is_on and (held := fetch(connection, f"hold.{Hold.KILL_SWITCH}")) is not None:
+        put(connection, f"hold.{Hold.KILL_SWITCH}", held, at=at, actor=actor)  # a look that is under way leaves it
+        return False
     if is_on:
         return set_hold(connection, Hold.KILL_SWITCH, KILL_SWITCH_IS_ON, at=at, actor=actor)
     return lift_hold(connection, Hold.KILL_SWITCH, at=at, actor=actor)
-
-
-def doubt_kill_switch(connection: Connection, *, at: datetime) -> bool:
-    """Said at the command line: the desk is to ask Dhan at once, and holds until then. False when it does not hold."""
-    held = fetch(connection, f"hold.{Hold.KILL_SWITCH}")
-    if held is not None:
-        put(connection, f"hold.{Hold.KILL_SWITCH}", held, at=at, actor=journal.COMMAND_LINE)
-    return held is not None
 
 
 def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datetime, actor: str) -> None:

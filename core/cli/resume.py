@@ -13,7 +13,7 @@ def run() -> int:
     database = open_database(settings)
     now = build_clock(settings).now()
     with database.transaction() as connection:
-        is_stopped = controls.doubt_kill_switch(connection, at=now)
+        is_stopped = Hold.KILL_SWITCH in controls.holds(connection)
         lifted = controls.resume(connection, at=now, actor=journal.COMMAND_LINE, kill_switch_is_on=is_stopped)
         held = controls.holds(connection) | ({Hold.KILL_SWITCH: _ASKS} if is_stopped else {})
     database.close()

@@ -110,7 +110,7 @@ class Readiness:
         self._asked_of_switch = set_at
         if not is_on:
             self._lifted_at = at = self._clock.now()
-            await self._database.write(lambda c: controls.follow_kill_switch(c, False, at=at, actor=journal.DHAN))
+            await self._database.write(lambda c: _lift_kill_switch(c, set_at, at))
 
     async def _switch_is_in_doubt(self, now: datetime) -> bool:
         """Whether Dhan refused an order for it, or somebody resumed, since it was asked. Who turned it on in the chat
@@ -182,3 +182,9 @@ class Readiness:
             words = f"The sign-in at Dhan ends at {to_india(ends):%H:%M}: sign in again, or orders wait.{cannot}"
             return words, f"{ends}"
         return None
+
+
+def _lift_kill_switch(connection: Connection, asked_of: datetime, at: datetime) -> None:
+    """Unless it was turned on again while Dhan was asked."""
+    if controls.set_at(connection, Hold.KILL_SWITCH) == asked_of:
+        controls.follow_kill_switch(connection, False, at=at, actor=journal.DHAN)

@@ -128,13 +128,38 @@ async def test_a_hold_of_the_operators_own_switch_is_not_asked_about_at_once(flo
     assert holds(floor) == [Hold.KILL_SWITCH]
 
 
+class TurnedOnMeanwhile:
+    """The account, whose switch is turned on in the chat while the desk is told that it is off."""
+
+    def __init__(self, floor: Floor) -> None:
+        self._account = DhanAccount(floor.broker)
+        self._floor = floor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._account, name)
+
+    async def is_stopped(self) -> bool:
+        was_on, at = await self._account.is_stopped(), self._floor.clock.now()
+        with self._floor.database.transaction() as connection:
+            controls.follow_kill_switch(connection, True, at=at, actor="operator 42")
+        return was_on
+
+
+async def test_a_switch_that_is_turned_on_while_dhan_is_asked_holds(floor: Floor, tmp_path: Path) -> None:
+    set_hold(floor, Hold.KILL_SWITCH, KILL_SWITCH_IS_ON, journal.DHAN)
+    floor.clock.pass_time(seconds=1)
+    await readiness(floor, tmp_path, TurnedOnMeanwhile(floor)).check_when_due()
+    assert holds(floor) == [Hold.KILL_SWITCH]
+
+
 async def test_dhan_is_asked_at_once_where_somebody_resumes_at_the_command_line(floor: Floor, tmp_path: Path) -> None:
     watch = readiness(floor, tmp_path)
     set_hold(floor, Hold.KILL_SWITCH, KILL_SWITCH_IS_ON, journal.DHAN)
     await watch.check_when_due()
     set_hold(floor, Hold.KILL_SWITCH, KILL_SWITCH_IS_ON)
     with floor.database.transaction() as connection:
-        assert controls.doubt_kill_switch(connection, at=floor.clock.now() + timedelta(seconds=1))
+        at = floor.clock.now() + timedelta(seconds=1)
+        assert not controls.resume(connection, at=at, actor=journal.COMMAND_LINE, kill_switch_is_on=True)
     await watch.check_when_due()
     assert holds(floor) == []
 

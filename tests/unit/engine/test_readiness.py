@@ -35,11 +35,11 @@ def book(floor: Floor) -> AddressBook:
     return AddressBook(floor.database, floor.broker, floor.clock)
 
 
-def readiness(floor: Floor, folder: Path, **settings: str) -> Readiness:
+def readiness(floor: Floor, folder: Path, account: Any = None, **settings: str) -> Readiness:
     return Readiness(
         database=floor.database,
         broker=floor.broker,
-        account=DhanAccount(floor.broker),
+        account=account or DhanAccount(floor.broker),
         addresses=AddressBook(floor.database, floor.broker, floor.clock),
         calendar=CALENDAR,
         settings=settings_for(floor.dhan, folder, **settings),
