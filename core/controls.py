@@ -84,7 +84,7 @@ def reasons_since(connection: Connection, at: datetime) -> list[str]:
 
 
 def asked_for(connection: Connection) -> dict[Hold, datetime]:
-    """The holds in force, and when each was last asked for."""
+    """The holds in force, and when each was set, or asked for once more."""
     return {Hold(key.removeprefix("hold.")): at for key, at in _ASKED_FOR.rows(connection)}
 
 
@@ -119,10 +119,17 @@ def lift_hold(connection: Connection, hold: Hold, *, at: datetime, actor: str) -
 
 def pause(connection: Connection, *, at: datetime, actor: str) -> bool:
     """The operator's stop switch; False when it was on already, in which case the first reason stands."""
-    if (first := fetch(connection, f"hold.{Hold.PAUSED}")) is not None:
-        put(connection, f"hold.{Hold.PAUSED}", first, at=at, actor=actor)  # a /resume that is under way leaves it
+    if _ask_again(connection, Hold.PAUSED, at=at, actor=actor):
         return False
     return set_hold(connection, Hold.PAUSED, f"Paused by {actor}.", at=at, actor=actor)
+
+
+def _ask_again(connection: Connection, hold: Hold, *, at: datetime, actor: str) -> bool:
+    """For a hold that stands, so that a word from before, still under way, leaves it; False when it does not stand."""
+    stands = fetch(connection, f"hold.{hold}")
+    if stands is not None:
+        put(connection, f"hold.{hold}", stands, at=at, actor=actor)
+    return stands is not None
 
 
 def on_the_way(connection: Connection) -> str:
@@ -173,12 +180,11 @@ def unkill(connection: Connection, *, at: datetime, actor: str) -> bool:
 
 def follow_kill_switch(connection: Connection, is_on: bool, *, at: datetime, actor: str) -> bool:
     """Hold while Dhan's own switch is on. False when nothing changed."""
-    if is_on and (held := fetch(connection, f"hold.{Hold.KILL_SWITCH}")) is not None:
-        put(connection, f"hold.{Hold.KILL_SWITCH}", held, at=at, actor=actor)  # a look that is under way leaves it
+    if not is_on:
+        return lift_hold(connection, Hold.KILL_SWITCH, at=at, actor=actor)
+    if _ask_again(connection, Hold.KILL_SWITCH, at=at, actor=actor):
         return False
-    if is_on:
-        return set_hold(connection, Hold.KILL_SWITCH, KILL_SWITCH_IS_ON, at=at, actor=actor)
-    return lift_hold(connection, Hold.KILL_SWITCH, at=at, actor=actor)
+    return set_hold(connection, Hold.KILL_SWITCH, KILL_SWITCH_IS_ON, at=at, actor=actor)
 
 
 def put(connection: Connection, key: str, value: Mapping[str, Any], *, at: datetime, actor: str) -> None:
