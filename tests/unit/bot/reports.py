@@ -7,7 +7,9 @@ from typing import Any
 
 from core.controls import Hold
 from core.db.alerts import StoredAlert
+from core.db.attempts import Attempt
 from core.domain.alert import AlertState, AmoTime, Exchange, OrderType, Product, Side
+from core.domain.attempt import AttemptState
 from core.domain.instrument import Segment
 from core.domain.order import Mode, Order, OrderState
 from core.reports import AlertReport
@@ -58,6 +60,24 @@ ORDER = Order(
     average_price=None,
     created_at=NOON,
     updated_at=NOON,
+)
+
+ATTEMPT = Attempt(
+    id=1,
+    order_id=ORDER.id,
+    number=1,
+    correlation_id="MUA",
+    state=AttemptState.UNKNOWN,
+    epoch=1,
+    request={},
+    posts=1,
+    claimed_at=NOON,
+    refusal=None,
+    code=None,
+    words=None,
+    lookups=0,
+    absences=0,
+    next_lookup_at=None,
 )
 
 

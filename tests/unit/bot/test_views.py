@@ -14,10 +14,8 @@ from hypothesis import strategies as st
 from bot import card_views, desk_views, order_views, ring_views, why_views
 from bot import text as texts
 from core.controls import Hold
-from core.db.attempts import Attempt
 from core.db.tokens import TokenAge
 from core.domain.alert import AlertState, OrderType
-from core.domain.attempt import AttemptState
 from core.domain.instrument import Segment
 from core.domain.login import Way
 from core.domain.notice import Notice
@@ -28,7 +26,7 @@ from core.reports import DeskReport
 from core.settings import Mode as DeskMode
 from core.settings import Role
 from tests.builders import NOON
-from tests.unit.bot.reports import order, report
+from tests.unit.bot.reports import ATTEMPT, order, report
 
 PAPER, LIVE = DeskMode.PAPER, DeskMode.LIVE
 TAG = re.compile(r"</?(?:b|i)>")
@@ -236,23 +234,7 @@ def test_no_text_from_outside_breaks_a_card_or_a_message(symbol: str, words: str
 def test_no_text_from_outside_breaks_what_explains_or_lists(symbol: str, words: str) -> None:
     found = report(order(OrderState.REJECTED, symbol=symbol, reason=words), source=words or "x")
     event = Event(at=NOON, alert_id=41, order_id=7, actor=symbol, kind=words, reason=words)
-    attempt = Attempt(
-        id=1,
-        order_id=7,
-        number=1,
-        correlation_id=symbol,
-        state=AttemptState.UNKNOWN,
-        epoch=1,
-        request={},
-        posts=1,
-        claimed_at=NOON,
-        refusal=None,
-        code=symbol,
-        words=words,
-        lookups=0,
-        absences=0,
-        next_lookup_at=None,
-    )
+    attempt = replace(ATTEMPT, correlation_id=symbol, code=symbol, words=words)
     read_as_telegram_does(why_views.why(found, [event] * 30, [attempt] * 30, None))
     read_as_telegram_does(card_views.card(report(order(symbol=symbol), order(symbol=symbol)), PAPER))
     read_as_telegram_does(desk_views.queue([order(symbol=symbol)] * 8, NOON, which=symbol or "all", page=(1, 2)))

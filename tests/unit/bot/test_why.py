@@ -1,16 +1,16 @@
 """/why and the trace tell each step as it happened, and put into Dhan's mouth only what Dhan said."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot import why_views
-from core.db.attempts import Attempt
 from core.domain.attempt import AttemptState
 from core.domain.order import OrderState
 from core.journal import Event
 from tests.builders import NOON
-from tests.unit.bot.reports import order, report
+from tests.unit.bot.reports import ATTEMPT, order, report
 from webhook.pages.trace import trace_page
 
 
@@ -19,30 +19,8 @@ def told(before: OrderState, after: OrderState) -> list[str]:
     return why_views.why(report(order()), [event], [], None).splitlines()
 
 
-def a_try(
-    state: AttemptState, *, refusal: str | None = None, code: str | None = None, words: str = "", posts: int = 1
-) -> Attempt:
-    return Attempt(
-        id=1,
-        order_id=order().id,
-        number=1,
-        correlation_id="MUA",
-        state=state,
-        epoch=1,
-        request={},
-        posts=posts,
-        claimed_at=NOON,
-        refusal=refusal,
-        code=code,
-        words=words,
-        lookups=0,
-        absences=0,
-        next_lookup_at=None,
-    )
-
-
 def tried(state: AttemptState, **facts: Any) -> list[str]:
-    return why_views.why(report(order()), [], [a_try(state, **facts)], None).splitlines()
+    return why_views.why(report(order()), [], [replace(ATTEMPT, state=state, **facts)], None).splitlines()
 
 
 def test_the_first_question_is_not_called_another_one() -> None:
@@ -76,5 +54,5 @@ def test_a_doubtful_try_does_not_repeat_the_refusal_before_it() -> None:
 def test_a_try_that_was_sent_again_under_its_name_says_how_often() -> None:
     assert "41.1 as MUA, sent 3 times: accepted." in tried(AttemptState.ACCEPTED, posts=3)
     assert "41.1 as MUA: accepted." in tried(AttemptState.ACCEPTED)
-    page = trace_page(report(order()), [], [a_try(AttemptState.ACCEPTED, posts=3)])
+    page = trace_page(report(order()), [], [replace(ATTEMPT, state=AttemptState.ACCEPTED, posts=3)])
     assert "<code>MUA</code>, sent 3 times: accepted" in page

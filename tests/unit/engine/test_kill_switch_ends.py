@@ -128,18 +128,15 @@ async def test_a_hold_of_the_operators_own_switch_is_not_asked_about_at_once(flo
     assert holds(floor) == [Hold.KILL_SWITCH]
 
 
-class TurnedOnMeanwhile:
-    """The account, whose switch is turned on in the chat while the desk is told that it is off."""
+class TurnedOnMeanwhile(DhanAccount):
+    """Its switch is turned on in the chat while the desk is told that it is off."""
 
     def __init__(self, floor: Floor) -> None:
-        self._account = DhanAccount(floor.broker)
+        super().__init__(floor.broker)
         self._floor = floor
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._account, name)
-
     async def is_stopped(self) -> bool:
-        was_on, at = await self._account.is_stopped(), self._floor.clock.now()
+        was_on, at = await super().is_stopped(), self._floor.clock.now()
         with self._floor.database.transaction() as connection:
             controls.follow_kill_switch(connection, True, at=at, actor="operator 42")
         return was_on

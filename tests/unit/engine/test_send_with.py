@@ -1,7 +1,8 @@
 """Work that makes orders due and their claims are one commit, or none."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, event
 from core import controls, failpoints
 from core.broker.account import Holding
 from core.broker.dhan.account import DhanAccount
+from core.broker.dhan.adapter import Dhan
 from core.broker.port import Accepted, Broker, OrderRequest
 from core.clock import monotonic
 from core.db import alerts
@@ -244,71 +246,63 @@ async def test_a_sale_that_dhan_is_asked_about_first_is_not_claimed_on_the_spot(
     assert (order.state, placements(floor)) == (OrderState.AWAITING_APPROVAL, 0)
 
 
-class AnswersWhenTold:
-    """The account, whose holdings come once `told` is set."""
+class AnswersWhenTold(DhanAccount):
+    """Its holdings come once `told` is set."""
 
-    def __init__(self, floor: Floor, told: asyncio.Event) -> None:
-        self._account = DhanAccount(floor.broker)
+    def __init__(self, broker: Dhan, told: asyncio.Event) -> None:
+        super().__init__(broker)
         self._told = told
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._account, name)
 
     async def holdings(self) -> list[Holding]:
         await self._told.wait()
-        return await self._account.holdings()
+        return await super().holdings()
+
+
+@asynccontextmanager
+async def while_dhan_is_asked(floor: Floor, **parts: Any) -> AsyncGenerator[Callable[[asyncio.Event], Awaitable[None]]]:
+    """What sends, while Dhan does not say what the account holds."""
+    told = asyncio.Event()
+    dispatcher = floor.another_dispatcher(account=AnswersWhenTold(floor.broker, told), **parts)
+    floor.keep_lease()
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        yield lambda wake: dispatcher.send_due(tasks, wake, floor.epoch)
+        await dispatcher.finish(0)
+        told.set()
 
 
 async def test_sales_that_dhan_is_asked_about_keep_none_back_that_is_due_behind_them(floor: Floor) -> None:
-    told = asyncio.Event()
-    dispatcher = floor.another_dispatcher(account=AnswersWhenTold(floor, told), limiter=Limiter([Window(1, 3_600)]))
     sales = [floor.order(side=Side.SELL, product=Product.DELIVERY) for _ in range(4)]
     behind = floor.order()
-
-    floor.keep_lease()
-    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+    async with while_dhan_is_asked(floor, limiter=Limiter([Window(1, 3_600)])) as send:
         for _ in sales:
-            await dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+            await send(asyncio.Event())
         await until(lambda: floor.now(behind).state is OrderState.WORKING)
         assert {floor.now(sale).state for sale in sales} == {OrderState.QUEUED}
-        await dispatcher.finish(0)
-        told.set()
 
 
 async def test_what_is_due_behind_all_that_were_read_is_looked_at_in_a_moment(floor: Floor) -> None:
     """Those that Dhan is asked about take no room yet, so none of them has to wait for it, and none sets the alarm."""
-    told, wake = asyncio.Event(), asyncio.Event()
-    dispatcher = floor.another_dispatcher(account=AnswersWhenTold(floor, told), limiter=Limiter([Window(1, 3_600)]))
+    wake = asyncio.Event()
     for _ in range(4):
         floor.order(side=Side.SELL, product=Product.DELIVERY)
     behind = floor.order()
-
-    floor.keep_lease()
-    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
-        await dispatcher.send_due(tasks, wake, floor.epoch)
+    async with while_dhan_is_asked(floor, limiter=Limiter([Window(1, 3_600)])) as send:
+        await send(wake)
         while floor.now(behind).state is OrderState.QUEUED:
             await wake.wait()
             wake.clear()
-            await dispatcher.send_due(tasks, wake, floor.epoch)
-        await dispatcher.finish(0)
-        told.set()
+            await send(wake)
 
 
 async def test_an_exit_waits_for_no_exits_that_dhan_is_asked_about(floor: Floor) -> None:
-    told = asyncio.Event()
-    dispatcher = floor.another_dispatcher(account=AnswersWhenTold(floor, told))
     asked = [floor.order(closes=True, side=Side.SELL, product=Product.DELIVERY) for _ in range(AT_ONCE)]
     floor.clock.pass_time(seconds=60)
-
-    floor.keep_lease()
-    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
-        await dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+    async with while_dhan_is_asked(floor) as send:
+        await send(asyncio.Event())
         behind = floor.order(closes=True)
-        await dispatcher.send_due(tasks, asyncio.Event(), floor.epoch)
+        await send(asyncio.Event())
         await until(lambda: floor.now(behind).state is OrderState.WORKING)
         assert {floor.now(order).state for order in asked} == {OrderState.QUEUED}
-        await dispatcher.finish(0)
-        told.set()
 
 
 async def test_under_a_hold_nothing_is_claimed_on_the_spot(floor: Floor) -> None:
